@@ -1,0 +1,19 @@
+"""The analyses: one file each, found by the registry; ``kit`` is what they are written with."""
+
+from analyses.kit import InvalidParams, Outcome, Progress
+from analyses.registry import Analysis, BrokenAnalysis, UnknownAnalysis, get_analyses, get_analysis
+from analyses.rendering import Artifact, Rendered, render
+
+__all__ = [
+    "Analysis",
+    "Artifact",
+    "BrokenAnalysis",
+    "InvalidParams",
+    "Outcome",
+    "Progress",
+    "Rendered",
+    "UnknownAnalysis",
+    "get_analyses",
+    "get_analysis",
+    "render",
+]

@@ -1,0 +1,134 @@
+"""Turns an outcome into what is stored and served: a JSON-able result and artifacts as bytes."""
+
+from __future__ import annotations
+
+import io
+import json
+import math
+import re
+from dataclasses import dataclass
+from datetime import date, time, timedelta
+from decimal import Decimal
+from enum import Enum
+from typing import TYPE_CHECKING, Any
+
+from analyses.kit import Outcome, to_text
+
+if TYPE_CHECKING:
+    import polars as pl
+    from matplotlib.figure import Figure
+
+__all__ = ["Artifact", "Rendered", "render"]
+
+
+@dataclass(frozen=True, slots=True)
+class Artifact:
+    """A file of a result: its name (``plot.png``), its media type, its bytes."""
+
+    name: str
+    type: str
+    content: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Rendered:
+    """An outcome as it is stored: ``result`` is fit for JSON."""
+
+    result: dict[str, Any]
+    artifacts: list[Artifact]
+
+
+def render(outcome: Outcome) -> Rendered:
+    """Make an outcome fit to be stored: figures first, then tables; the same outcome gives the same bytes.
+
+    In the result NaN and infinities become null, dates and times text, durations seconds, NumPy's and polars' values
+    plain ones, and keys text (as JSON writes their value).
+
+    :raises TypeError: for a value that JSON has no word for, saying where it stands.
+    :raises ValueError: for two keys that become the same text, and a figure's or table's name that is no file name.
+    """
+    result = _mapping(outcome.result, "result") if outcome.result else {}
+    artifacts = []
+    for name, figure in outcome.figures.items():
+        artifacts.append(Artifact(_file(name, "png"), "image/png", _drawn(figure, "png")))
+        artifacts.append(Artifact(_file(name, "svg"), "image/svg+xml", _drawn(figure, "svg")))
+    for name, table in outcome.tables.items():
+        artifacts.append(Artifact(_file(name, "csv"), "text/csv", _csv(table)))
+    return Rendered(result, artifacts)
+
+
+def _file(name: str, suffix: str) -> str:
+    if not re.fullmatch(r"[A-Za-z0-9_-]{1,100}", name):
+        raise ValueError(f"a figure or table cannot be called {name!r}: use letters, digits, - and _")
+    return f"{name}.{suffix}"
+
+
+def _drawn(figure: Figure, kind: str) -> bytes:
+    import matplotlib
+
+    # Without a salt and with the date, each drawing would differ from the one before.
+    metadata = {"Date": None} if kind == "svg" else {"Software": None}
+    with matplotlib.rc_context({"svg.hashsalt": "plot"}), io.BytesIO() as file:
+        figure.savefig(file, format=kind, metadata=metadata)
+        return file.getvalue()
+
+
+def _csv(table: pl.DataFrame) -> bytes:
+    import polars.selectors as cs
+
+    plain = table.with_columns(cs.datetime().dt.convert_time_zone("UTC"), cs.float().fill_nan(None))
+    return plain.write_csv(datetime_format="%Y-%m-%dT%H:%M:%S%.3fZ").encode()
+
+
+def _plain(value: Any, where: str) -> Any:
+    """``value`` fit for JSON; ``where`` it stands is told when it cannot be."""
+    if value is None or isinstance(value, (str, bool, int)):
+        return value
+    if isinstance(value, float):
+        return float(value) if math.isfinite(value) else None
+    if isinstance(value, dict):
+        return _mapping(value, where)
+    if isinstance(value, (list, tuple)):
+        return [_plain(each, f"{where}[{index}]") for index, each in enumerate(value)]
+    if isinstance(value, (date, time)):
+        return to_text(value)
+    if isinstance(value, timedelta):
+        return value.total_seconds()
+    if isinstance(value, Enum):
+        return _plain(value.value, where)
+    if isinstance(value, Decimal):
+        return _plain(float(value), where)
+    return _plain(_unwrapped(value, where), where)
+
+
+def _unwrapped(value: Any, where: str) -> Any:
+    """The plain Python value of a NumPy scalar or array or a polars series.
+
+    They are told by their methods, so that a result without any need not import the two.
+    """
+    if hasattr(value, "tolist"):
+        kind = getattr(value.dtype, "kind", "")
+        # NumPy gives times of nanoseconds as bare integers.
+        unwrapped = (value.astype(f"{kind}8[us]") if kind in ("M", "m") else value).tolist()
+        if type(unwrapped) is not type(value):
+            return unwrapped
+    elif hasattr(value, "to_list"):
+        return value.to_list()
+    raise TypeError(f"{where}: a {type(value).__name__} cannot be written as JSON; make it text, numbers or lists")
+
+
+def _mapping(value: dict[Any, Any], where: str) -> dict[str, Any]:
+    plain: dict[str, Any] = {}
+    for key, each in value.items():
+        name = _key(key, where)
+        if name in plain:
+            raise ValueError(f"{where}: two keys become the text {name!r}")
+        plain[name] = _plain(each, f"{where}[{name!r}]")
+    return plain
+
+
+def _key(key: Any, where: str) -> str:
+    if type(key) is str:
+        return key
+    plain = _plain(key, f"{where}, key {key!r}")
+    return plain if isinstance(plain, str) else json.dumps(plain)

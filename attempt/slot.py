@@ -1,0 +1,32 @@
+"""The word between a child and its parent about what the child runs: a few shared bytes, at no cost to either."""
+
+from __future__ import annotations
+
+import mmap
+
+__all__ = ["SLOT_BYTES", "Slot"]
+
+SLOT_BYTES = 128
+
+
+class Slot:
+    """Shared by a child, which writes, and its parent, which reads. A torn read passes for a run that nobody knows."""
+
+    def __init__(self, descriptor: int) -> None:
+        self._shared = mmap.mmap(descriptor, SLOT_BYTES)
+
+    def runs(self, jid: str, attempt: str) -> None:
+        """The child begins to run this."""
+        self._write(f"run {jid} {attempt}")
+
+    def ran(self, jid: str, attempt: str) -> None:
+        """The analysis is over; what became of it may not be known to Redis yet."""
+        self._write(f"end {jid} {attempt}")
+
+    def read(self) -> tuple[bool, tuple[str, ...]]:
+        """Whether the analysis runs, and job and attempt, which are () before the first."""
+        state, *run = self._shared[:].rstrip(b"\0 ").decode("ascii", "replace").split() or [""]
+        return state == "run", tuple(run)
+
+    def _write(self, text: str) -> None:
+        self._shared[:] = text.encode("ascii").ljust(SLOT_BYTES)

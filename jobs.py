@@ -1,0 +1,409 @@
+"""The job, its statuses and its verbs: everything about jobs that is kept in Redis is read and changed here.
+
+The job record is the truth; the queue only says who is next. Each verb that changes a job is one transition
+(``transitions/``), so nothing is half done, whatever dies, and each is safe to send twice. ``docs/redis-keys.md``
+names the keys.
+"""
+
+from __future__ import annotations
+
+import json
+import random
+import re
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import redis
+
+from ops.settings import load
+from record import (
+    BadCursor,
+    DatasetMoved,
+    Idempotency,
+    IdempotencyConflict,
+    ImpossibleChange,
+    Job,
+    JobError,
+    JobNotFound,
+    JobPage,
+    Status,
+    Submission,
+    fields_of,
+    generate_jid,
+    new_job,
+    read_job,
+    rfc3339,
+)
+from transitions import (
+    JobQueue,
+    RedisFull,
+    RedisUnavailable,
+    TakenJob,
+    Transitions,
+    UnusableServer,
+    WorkerGone,
+    check_server,
+    connect,
+)
+
+__all__ = [
+    "BadCursor",
+    "DatasetMoved",
+    "Heartbeat",
+    "Held",
+    "Idempotency",
+    "IdempotencyConflict",
+    "ImpossibleChange",
+    "Job",
+    "JobError",
+    "JobNotFound",
+    "JobPage",
+    "JobQueue",
+    "RedisFull",
+    "RedisUnavailable",
+    "Status",
+    "Submission",
+    "TakenJob",
+    "UnusableServer",
+    "WorkerGone",
+    "add_job",
+    "add_jobs",
+    "cancel_job",
+    "check_redis",
+    "delete_job",
+    "dismiss_worker",
+    "find_replay",
+    "get_artifact",
+    "get_job_by_id",
+    "get_jobs",
+    "get_log",
+    "get_results",
+    "get_stats",
+    "get_workers",
+    "heartbeat",
+    "ping",
+    "q",
+    "rd",
+    "register_worker",
+    "release_job",
+    "report_progress",
+    "settings",
+    "subscriber",
+    "update_job_status",
+]  # fmt: skip
+
+_IDEMPOTENCY_SECONDS = 86400
+_BATCH = 1000
+_CURSOR = re.compile(r"(\d{1,17})\.([0-9a-f-]{36})")
+
+settings = load()
+rd = connect(settings.redis_ip, settings.redis_port, settings.redis_db)
+q = JobQueue(
+    settings.queue_name,
+    records_db=settings.redis_db,
+    connection_pool=connect(settings.redis_ip, settings.redis_port, settings.queue_db, blocking=True).connection_pool,
+)
+
+
+def add_job(start: Any, end: Any, analysis: str = "summary", **options: Any) -> Job:
+    """Store a job and queue it; ``options`` are the other fields of :class:`Submission`."""
+    added, _ = add_jobs([Submission(start=start, end=end, analysis=analysis, **options)])
+    return added[0]
+
+
+def add_jobs(submissions: Sequence[Submission], idempotency: Idempotency | None = None) -> tuple[list[Job], bool]:
+    """Store and queue jobs, all or none, in one round trip; the flag tells that the idempotency key was known.
+
+    :raises DatasetMoved: a submission names a version that is no longer current.
+    :raises IdempotencyConflict: the key came with another body before.
+    """
+    ids = [generate_jid() for _ in submissions]
+    version = next((s.dataset for s in submissions if s.dataset), "")
+    key, fingerprint = (idempotency.hash, idempotency.fingerprint) if idempotency else ("", "")
+    records = [fields_of(jid, s) for jid, s in zip(ids, submissions, strict=True)]
+    flat = [word for record in records for word in record]
+    answer = _run("add", version, key, fingerprint, _IDEMPOTENCY_SECONDS, len(records[0]), *flat)
+    match answer[0]:
+        case b"added":
+            base = int(answer[1])
+            return [new_job(jid, s, base + n) for n, (jid, s) in enumerate(zip(ids, submissions, strict=True))], False
+        case b"replay":
+            return _replay(fingerprint, answer[1], answer[2]), True
+        case b"there":
+            return _jobs_by_id(ids), False
+    raise DatasetMoved(f"The dataset is no longer at version {version}.")
+
+
+def find_replay(idempotency: Idempotency) -> list[Job] | None:
+    """The jobs that a request with this key made before, as they are now.
+
+    :raises IdempotencyConflict: it had another body.
+    """
+    kept, made = _bytes(rd.hmget(f"idempotency.{idempotency.hash}", "fingerprint", "jobs"))
+    return None if kept is None else _replay(idempotency.fingerprint, kept, made)
+
+
+def get_job_by_id(jid: str) -> Job:
+    """The job as it is now.
+
+    :raises JobNotFound: there is none.
+    """
+    record = _bytes(rd.hgetall(_generate_job_key(jid)))
+    if not record:
+        raise JobNotFound(f"There is no job {jid}; ended jobs are kept for a while only.")
+    return read_job(record)
+
+
+def get_jobs(
+    *,
+    status: str | None = None,
+    analysis: str | None = None,
+    tag: str | None = None,
+    created_after: float | None = None,
+    created_before: float | None = None,
+    ascending: bool = False,
+    limit: int = 100,
+    cursor: str | None = None,
+) -> JobPage:
+    """One page of the jobs, newest first; the bounds are seconds since 1970, exclusive. A tag filters within the page.
+
+    :raises BadCursor: the cursor is not one that a page gave.
+    """
+    indexes = [f"jobs.{status}"] if status else []
+    indexes += [f"jobs.analysis.{analysis}"] if analysis else []
+    first, second = ([*indexes, "", ""] if indexes else ["jobs", ""])[:2]
+    least = "-inf" if created_after is None else f"({created_after * 1e6:.0f}"
+    greatest = "+inf" if created_before is None else f"({created_before * 1e6:.0f}"
+    seen = _parse_cursor(cursor)
+    order = "asc" if ascending else "desc"
+    total, flat, more = _run("page", first, second, least, greatest, order, *seen, limit)
+    records = [dict(zip(pairs[::2], pairs[1::2], strict=True)) for pairs in flat]
+    last = f"{records[-1][b'created'].decode()}.{records[-1][b'id'].decode()}" if more else None
+    found = [read_job(record) for record in records]
+    if tag is None:
+        return JobPage(found, total, last)
+    return JobPage([job for job in found if tag in job["tags"]], None, last)
+
+
+def get_results(jid: str) -> dict[str, Any] | None:
+    """The results document, or None while there is none. It is there if and only if the job is complete."""
+    document = rd.hget(f"results.{jid}", "document")
+    return None if document is None else json.loads(document)
+
+
+def get_artifact(jid: str, name: str) -> bytes | None:
+    """One figure or table of the results, or None."""
+    content: bytes | None = _bytes(rd.hget(f"results.{jid}", f"artifact.{name}"))
+    return content
+
+
+def get_log(jid: str) -> str:
+    """What the job printed and logged, attempt by attempt."""
+    attempts = sorted((int(attempt), text) for attempt, text in _bytes(rd.hgetall(f"log.{jid}")).items())
+    return "".join(f"--- attempt {attempt} ---\n{text.decode('utf-8', 'replace')}" for attempt, text in attempts)
+
+
+def cancel_job(jid: str) -> Job:
+    """End an unfinished job; if a worker runs it, it is stopped. Cancelled already is fine.
+
+    :raises JobNotFound: there is none.
+    :raises ImpossibleChange: it ended otherwise.
+    """
+    answer = _run("cancel", jid)[0]
+    job = get_job_by_id(jid)
+    if answer == b"ended":
+        raise ImpossibleChange(job, Status.CANCELLED)
+    return job
+
+
+def delete_job(jid: str) -> None:
+    """Remove an ended job with its results and its log.
+
+    :raises JobNotFound: there is none.
+    :raises ImpossibleChange: it is unfinished.
+    """
+    answer = _run("delete", jid)[0]
+    if answer == b"unknown":
+        raise JobNotFound(f"There is no job {jid}.")
+    if answer == b"unfinished":
+        raise ImpossibleChange(get_job_by_id(jid), "deleted")
+
+
+def update_job_status(jid: str, status: str) -> Job:
+    """Change a job's status by hand, where its picture in ``docs/states.md`` has an arrow for it.
+
+    ``submitted`` ends the wait of a scheduled job, ``cancelled`` cancels. What a worker does (``in progress``,
+    ``complete``, ``failed``) needs its lease and its results, and goes through ``q``.
+
+    :raises JobNotFound: there is none.
+    :raises ImpossibleChange: no arrow leads there, or not by hand.
+    """
+    wanted = Status(status)
+    if wanted is Status.CANCELLED:
+        return cancel_job(jid)
+    job = get_job_by_id(jid)
+    if wanted is Status.SUBMITTED and _run("promote", 1, jid)[1]:
+        return get_job_by_id(jid)
+    raise ImpossibleChange(job, wanted)
+
+
+def get_workers() -> list[dict[str, Any]]:
+    """The live workers: ``id``, ``host``, ``pid``, ``since`` and the ``job`` that each holds."""
+    found = []
+    for worker, host, pid, since, held in _run("workers")[1:]:
+        found.append(
+            {
+                "id": worker.decode(),
+                "host": host.decode(),
+                "pid": int(pid),
+                "since": rfc3339(since),
+                "job": held.decode() or None,
+            }
+        )
+    return found
+
+
+def get_stats() -> dict[str, Any]:
+    """Queue lengths, jobs by status, seconds that the oldest waits, live workers, ends within the last minute."""
+    _, waiting, counts, oldest, workers, ended = _run("stats", *Status)
+    queue = dict(zip(("high", "normal", "low"), waiting, strict=True))
+    return {
+        "queue": {**queue, "total": sum(waiting)},
+        "jobs": dict(zip(map(str, Status), counts, strict=True)),
+        "oldest_waiting_seconds": int(oldest) / 1e6 if oldest else None,
+        "workers": workers,
+        "throughput_last_minute": ended,
+    }
+
+
+def ping() -> None:
+    """Ask Redis whether it is there; raises one of ``RedisUnavailable`` otherwise."""
+    rd.ping()
+
+
+def subscriber() -> redis.client.PubSub:
+    """A connection of its own that can listen to ``job.<id>``: each change of a job is published there."""
+    client = connect(settings.redis_ip, settings.redis_port, settings.redis_db)
+    listener: redis.client.PubSub = client.pubsub()  # type: ignore[no-untyped-call]
+    return listener
+
+
+# What the parent of workers does for them.
+
+
+class Held(NamedTuple):
+    """What Redis says of one worker: the job and attempt it holds (`""` for none), whether that is over its time, and
+    the job and attempt that it is ordered to stop."""
+
+    id: str
+    attempt: str
+    over_time: bool
+    stop: tuple[str, ...]
+
+
+class Heartbeat(NamedTuple):
+    """What one tick learned: the workers whose lease is over, and for each of the parent's own what it holds, or
+    None where it is gone; and whether more is to be queued or removed than one tick does."""
+
+    expired: list[str]
+    held: list[Held | None]
+    more: bool
+
+
+def check_redis() -> None:
+    """Refuse a server that cannot keep the promises; see :func:`transitions.check_server`."""
+    check_server(rd, databases=(settings.redis_db, settings.queue_db))
+
+
+def register_worker(worker: str, host: str, pid: int) -> None:
+    """Enter a worker among the living, with a lease."""
+    _run("register", worker, _lease(), host, pid)
+
+
+def heartbeat(workers: Sequence[str]) -> Heartbeat:
+    """Renew the leases of these workers, queue what is due and remove what is past its retention: one round trip."""
+    renewed, promoted, purged = _transitions().run_all(
+        [
+            ("renew", _lease(), *workers),
+            ("promote", _BATCH, ""),
+            ("purge", f"{settings.retention_seconds * 1e6:.0f}", _BATCH),
+        ]
+    )
+    held = [None if entry[0] == b"gone" else _read_held(*entry[1:]) for entry in renewed[1]]
+    more = _BATCH in (promoted[1], purged[1])
+    return Heartbeat([worker.decode() for worker in renewed[0]], held, more)
+
+
+def dismiss_worker(
+    worker: str, why: str, error: dict[str, Any] | None = None, *, meant: tuple[str, ...] = (), expired: bool = False
+) -> str | None:
+    """Take a worker out of the living and give back what it held: the id of that, or None.
+
+    :param why: ``drain`` (uncharged), ``killed``, ``lost`` or ``timeout``.
+    :param meant: job and attempt that the reason is meant for; another job goes back uncharged.
+    :param expired: only if its lease is still over.
+    """
+    job, attempt = meant or ("", "")
+    answer = _run("dismiss", worker, why, _json(error), random.random(), job, attempt, int(expired))
+    return answer[1].decode() or None if answer[0] == b"dismissed" else None
+
+
+def release_job(jid: str, attempt: str, worker: str, why: str) -> None:
+    """Give back one job of a worker that lives on."""
+    _run("release", worker, jid, attempt, why, "", random.random(), "")
+
+
+def report_progress(job: TakenJob, worker: str, progress: float | None, message: str | None, log: str) -> None:
+    """Note how far a job has come, and what it printed; of no effect once the job is not held any more."""
+    _run("report", worker, job.id, job.attempt, "" if progress is None else progress, message or "", log)
+
+
+def _bytes(answer: Any) -> Any:
+    # The client's types allow for text, which it gives only where it is told to decode.
+    return answer
+
+
+def _run(name: str, *arguments: Any) -> list[Any]:
+    return _transitions().run(name, *arguments)
+
+
+def _transitions() -> Transitions:
+    return Transitions(rd, records_db=settings.redis_db, queue_db=settings.queue_db, queue_name=settings.queue_name)
+
+
+def _lease() -> str:
+    return f"{settings.lease_seconds * 1e6:.0f}"
+
+
+def _read_held(jid: bytes, attempt: bytes, over_time: int, stop: bytes) -> Held:
+    return Held(jid.decode(), attempt.decode(), bool(over_time), tuple(stop.decode().split()))
+
+
+def _json(error: dict[str, Any] | None) -> str:
+    return "" if error is None else json.dumps(error, ensure_ascii=False)
+
+
+def _generate_job_key(jid: str) -> str:
+    return f"job.{jid}"
+
+
+def _jobs_by_id(ids: Sequence[str]) -> list[Job]:
+    pipeline = rd.pipeline(transaction=False)
+    for jid in ids:
+        pipeline.hgetall(_generate_job_key(jid))
+    return [read_job(record) for record in pipeline.execute() if record]
+
+
+def _replay(fingerprint: str, kept: bytes, made: bytes) -> list[Job]:
+    if kept.decode() != fingerprint:
+        raise IdempotencyConflict("This idempotency key was used with another body: take a new key.")
+    return _jobs_by_id(made.decode().split())
+
+
+def _parse_cursor(cursor: str | None) -> tuple[str, str]:
+    if cursor is None:
+        return "", ""
+    parts = _CURSOR.fullmatch(cursor)
+    if parts is None:
+        raise BadCursor("This cursor is not one that a page gave: take `next` as it is.")
+    return parts[1], parts[2]

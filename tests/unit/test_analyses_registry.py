@@ -1,0 +1,174 @@
+"""The registry finds every analysis by its file and hands ``run`` what it asks for."""
+
+from __future__ import annotations
+
+import importlib
+import re
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+import analyses
+from analyses import BrokenAnalysis, Outcome, UnknownAnalysis, get_analyses, get_analysis, render
+
+ROOT = Path(analyses.__file__).parents[1]
+COUNT = '''"""Count the rows by the values of one column.
+
+More that only readers of the file need.
+"""
+import polars as pl
+from analyses.kit import Column, Params
+
+class CountParams(Params):
+    column: Column
+
+def run(rows: pl.DataFrame, params: CountParams) -> dict:
+    return dict(rows[params.column].value_counts().iter_rows())
+'''
+
+DropIn = Callable[[str, str], None]
+
+
+def ignore(fraction: float, message: str | None = None) -> None:
+    """A progress that nobody looks at."""
+
+
+@pytest.fixture
+def drop_in(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[DropIn]:
+    """Save a file as if it stood in the package, and have the registry look anew."""
+    monkeypatch.setattr(analyses, "__path__", [*analyses.__path__, str(tmp_path)])
+    names = []
+
+    def save(name: str, source: str) -> None:
+        names.append(name)
+        (tmp_path / f"{name}.py").write_text(source)
+        importlib.invalidate_caches()
+        get_analyses.cache_clear()
+
+    yield save
+    for name in names:
+        sys.modules.pop(f"analyses.{name}", None)
+        vars(analyses).pop(name, None)
+    get_analyses.cache_clear()
+
+
+def test_the_analyses_that_come_along_are_found_sorted_and_described() -> None:
+    found = get_analyses()
+    assert list(found) == ["histogram", "sleep", "summary"]
+    assert all(each.description and each.name == name for name, each in found.items())
+    assert {name for name, each in found.items() if not each.reads_dataset} == {"sleep"}
+
+
+def test_a_file_is_all_it_takes(drop_in: DropIn) -> None:
+    # Given a new file
+    drop_in("count", COUNT)
+
+    # When the registry is asked for it
+    count = get_analysis("count")
+
+    # Then it is described, checked and run
+    assert count.description == "Count the rows by the values of one column."
+    assert count.params_schema()["properties"]["column"]["description"] == "A column of the dataset."
+    assert count.check({"column": "a"}, {"a": "integer"}) == {"column": "a"}
+    outcome = count.run(pl.DataFrame({"a": [1, 2, 2]}), {"column": "a"}, ignore)
+    assert render(outcome).result == {"1": 1, "2": 2}
+
+
+def test_an_example_fills_in_what_is_required(drop_in: DropIn) -> None:
+    drop_in("count", COUNT)
+    assert get_analysis("count").example_params() == {}
+    assert get_analysis("count").example_params({"a": "text"}) == {"column": "a"}
+    assert get_analysis("sleep").example_params({"a": "text"}) == {}
+
+
+def test_what_run_does_not_ask_for_it_does_not_get(drop_in: DropIn) -> None:
+    # Given an analysis that asks for nothing and one whose annotations name what only type checkers import
+    drop_in("bare", "def run():\n    return {}\n")
+    drop_in(
+        "typed",
+        '"""Typed."""\nfrom __future__ import annotations\nfrom typing import TYPE_CHECKING\n'
+        "from analyses.kit import Params\nif TYPE_CHECKING:\n    import polars as pl\n"
+        "def run(rows: pl.DataFrame, params: Params) -> dict:\n    return {'rows': len(rows)}\n",
+    )
+
+    # Then both run
+    assert get_analysis("bare").run(None, {}, ignore) == Outcome({})
+    assert get_analysis("typed").run(pl.DataFrame({"a": [1]}), {}, ignore) == Outcome({"rows": 1})
+
+
+def test_progress_stays_between_0_and_1(drop_in: DropIn) -> None:
+    drop_in(
+        "eager",
+        "def run(progress):\n    progress(-1)\n    progress(float('nan'), 'lost')\n    progress(2, 'done')\n"
+        "    return {}\n",
+    )
+    seen: list[tuple[float, str | None]] = []
+    get_analysis("eager").run(None, {}, lambda fraction, message=None: seen.append((fraction, message)))
+    assert seen == [(0.0, None), (0.0, "lost"), (1.0, "done")]
+
+
+def test_helpers_are_no_analyses(drop_in: DropIn) -> None:
+    drop_in("_private", "raise RuntimeError('is never imported')")
+    drop_in("helper", "X = 1\n")
+    assert list(get_analyses()) == ["histogram", "sleep", "summary"]
+
+
+@pytest.mark.parametrize(
+    ("source", "reason"),
+    [
+        ("def run(:\n", "SyntaxError"),
+        ("import no_such_module\n", "No module named 'no_such_module'"),
+        ("def run(rows, colour): ...\n", "'colour'"),
+        ("def run(**rows): ...\n", "rows"),
+        ("def run(params): ...\n", "annotate"),
+        ("def run(params: dict): ...\n", "annotate"),
+        ("from analyses.kit import Params\nclass P(Params):\n    x: 'Gone'\ndef run(params: P): ...\n", "imported"),
+    ],
+)
+def test_a_broken_file_is_named(drop_in: DropIn, source: str, reason: str) -> None:
+    drop_in("broken", source)
+    with pytest.raises(BrokenAnalysis, match=re.escape(reason)) as raised:
+        get_analyses()
+    assert "broken.py" in str(raised.value)
+
+
+def test_what_is_neither_dict_nor_outcome_is_refused(drop_in: DropIn) -> None:
+    drop_in("listed", "def run():\n    return [1]\n")
+    with pytest.raises(TypeError, match=r"'listed' must return a dict or an Outcome, not list"):
+        get_analysis("listed").run(None, {}, ignore)
+
+
+def test_an_unknown_analysis_is_answered_with_those_there_are() -> None:
+    with pytest.raises(UnknownAnalysis, match="no analysis 'median'; there are: histogram, sleep, summary"):
+        get_analysis("median")
+
+
+def test_loading_all_analyses_loads_nothing_heavy() -> None:
+    script = (
+        "import sys, analyses; analyses.get_analyses(); print({'matplotlib', 'numpy', 'polars'} & sys.modules.keys())"
+    )
+    loaded = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert loaded.stdout.strip() == "set()"
+
+
+def test_the_guide_works_as_written(drop_in: DropIn) -> None:
+    # Given the guide's two analyses and its test, saved as it says
+    guide = (ROOT / "docs" / "write-an-analysis.md").read_text()
+    scatter, binned, test = re.findall(r"```python\n(.*?)```", guide, re.DOTALL)
+    drop_in("scatter", scatter)
+    drop_in("binned", binned)
+
+    # When the guide's test runs, it passes
+    namespace: dict[str, Callable[[], None]] = {}
+    exec(test, namespace)
+    namespace["test_scatter_draws_each_row"]()
+
+    # And the second analysis makes the table that the text promises
+    rows = pl.DataFrame({"m": [0.1, 0.2, 0.7, None]})
+    params = {"column": "m", **get_analysis("binned").example_params()}
+    rendered = render(get_analysis("binned").run(rows, params, ignore))
+    assert rendered.artifacts[0].content == b"m,rows\n0.0,2\n1.0,1\n"

@@ -1,0 +1,23 @@
+"""Every change of a job: one Lua script each, run by Redis as one step.
+
+A script checks the state that it leaves, writes the state that it enters with everything that belongs to it, and does
+nothing otherwise. Each file opens with what it takes, what it guards and each answer it can give.
+"""
+
+from transitions.queue import JobQueue, TakenJob, WorkerGone
+from transitions.scripts import NoScript, Script, Transitions
+from transitions.server import RedisFull, RedisUnavailable, UnusableServer, check_server, connect
+
+__all__ = [
+    "JobQueue",
+    "NoScript",
+    "RedisFull",
+    "RedisUnavailable",
+    "Script",
+    "TakenJob",
+    "Transitions",
+    "UnusableServer",
+    "WorkerGone",
+    "check_server",
+    "connect",
+]

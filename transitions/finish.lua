@@ -1,0 +1,10 @@
+-- Completes a job, with its results, for the worker and the attempt that hold it.
+--   takes:   [5] worker   [6] id   [7] attempt   [8] results document, JSON   [9] log
+--            then name and content of each artifact
+--   answers: complete    also when this very call was heard before
+--            refused     the job is not, or no longer, held by this worker in this attempt
+-- include: prelude
+-- include: settle
+-- include: finish_job
+local finished = finish_job(ARGV[5], ARGV[6], ARGV[7], ARGV[8], ARGV[9], 10)
+return answer(finished)

@@ -1,0 +1,18 @@
+-- Queues ids ({id, priority} each) at the tail or the head, and wakes as many idle workers as can take them.
+local SUFFIX = {high = '.high', normal = '', low = '.low'}
+
+local function wake(count)
+  use(QUEUE)
+  for _ = 1, math.min(count, call('ZCARD', 'workers') - call('LLEN', WAKE)) do
+    call('RPUSH', WAKE, '1')
+  end
+end
+
+local function enqueue(entries, at_head)
+  use(QUEUE)
+  local push = at_head and 'LPUSH' or 'RPUSH'
+  for _, entry in ipairs(entries) do
+    call(push, WAITING .. SUFFIX[entry[2]], entry[1])
+  end
+  wake(#entries)
+end

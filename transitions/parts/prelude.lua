@@ -1,0 +1,27 @@
+-- Opens every transition: the two databases, the clock and the names of the keys.
+-- ARGV[1] database of the connection, ARGV[2] of the records, ARGV[3] of the queue and its workers, ARGV[4] name of the
+-- queue; the transition's own arguments begin at ARGV[5].
+local HOME, RECORDS, QUEUE, WAITING = ARGV[1], ARGV[2], ARGV[3], 'hotqueue:' .. ARGV[4]
+local WAKE = WAITING .. '.wake'
+local database = HOME
+local call = redis.call
+
+local function use(wanted)
+  if wanted ~= database then
+    call('SELECT', wanted)
+    database = wanted
+  end
+end
+
+-- Microseconds as text: Lua would print a number of this size with fourteen digits.
+local function integer(number)
+  return string.format('%d', math.floor(number))
+end
+
+local function answer(...)
+  use(HOME)
+  return {...}
+end
+
+local clock = call('TIME')
+local NOW = clock[1] .. string.rep('0', 6 - #clock[2]) .. clock[2]

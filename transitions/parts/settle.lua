@@ -1,0 +1,32 @@
+-- Moves a job from one status to another, and ends it with all that belongs to an end; further names and values go into
+-- the record. The ZREM comes first: at maxmemory a script whose first write frees may go on.
+local function move(id, from, to, created, ...)
+  local key = 'job.' .. id
+  use(RECORDS)
+  call('ZREM', 'jobs.' .. from, id)
+  call('ZADD', 'jobs.' .. to, created, id)
+  call('HSET', key, 'status', to, ...)
+  call('PUBLISH', key, to)
+end
+
+local function collect_version(version)
+  local key = 'data.' .. version
+  local chunks = tonumber(call('HGET', key, 'chunks') or 0)
+  call('DEL', key)
+  for n = 0, chunks - 1 do
+    call('DEL', key .. '.' .. n)
+  end
+end
+
+local function unpin(version)
+  local left = call('HINCRBY', 'data.' .. version, 'pins', -1)
+  if left <= 0 and call('GET', 'data.current') ~= version then
+    collect_version(version)
+  end
+end
+
+local function settle(id, from, to, created, version, ...)
+  move(id, from, to, created, 'ended', NOW, ...)
+  call('ZADD', 'jobs.ended', NOW, id)
+  if version then unpin(version) end
+end

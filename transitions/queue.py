@@ -1,0 +1,202 @@
+"""The HotQueue whose consumers hold a job until it is released."""
+
+from __future__ import annotations
+
+import logging
+import random
+import time
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any
+
+import redis
+from hotqueue import HotQueue
+from redis.exceptions import ConnectionError, ResponseError, TimeoutError
+
+from transitions.scripts import NoScript, Transitions
+from transitions.server import BLOCK_SECONDS
+
+__all__ = ["JobQueue", "TakenJob", "WorkerGone"]
+
+_log = logging.getLogger(__name__)
+_AWAY = (ConnectionError, TimeoutError, ResponseError)
+_LONGEST_BACK_OFF = 5.0
+
+
+class WorkerGone(Exception):
+    """The worker is not registered, or no longer: its lease was over and what it held was given to others."""
+
+
+class _WaitOver(Exception):
+    """The wait for a job ends because the worker drains."""
+
+
+@dataclass(frozen=True, slots=True)
+class TakenJob:
+    """A job that this worker holds, in this attempt. ``start``, ``end`` and ``params`` are JSON texts."""
+
+    id: str
+    attempt: str
+    analysis: str
+    start: str
+    end: str
+    params: str
+    dataset: str
+
+    def __str__(self) -> str:
+        return self.id
+
+
+class JobQueue(HotQueue):  # type: ignore[misc]
+    """A HotQueue of job ids: the same constructor, keys, ``len(q)``, ``put``, ``consume`` and ``@q.worker``.
+
+    Ids travel as plain text. A consumer is a worker with a lease: call :meth:`hold_as` first. Each :meth:`get` sends
+    what became of the job before and takes the next one in a single round trip; after an error it goes on asking
+    for as long as it takes, and loses neither.
+    """
+
+    def __init__(self, name: str, serializer: Any = None, *, records_db: int = 0, **kwargs: Any) -> None:
+        super().__init__(name, serializer, **kwargs)
+        self.worker_id: str | None = None
+        self.draining = False
+        """Whether no further job is taken; what became of the last one is still sent."""
+        self._client = redis.Redis(**kwargs)
+        self._pool = self._client.connection_pool
+        self._transitions = Transitions(
+            self._client,
+            records_db=records_db,
+            queue_db=self._pool.connection_kwargs.get("db", 0),
+            queue_name=name,
+        )
+        self._connection: Any = None
+        self._outcome: tuple[Any, ...] | None = None
+        self._interruptible = False
+        self._failures = 0
+
+    def hold_as(self, worker: str) -> None:
+        """Take jobs as this registered worker from now on."""
+        self.worker_id = worker
+
+    def put(self, *ids: str) -> None:
+        """Queue ids again by hand, and wake workers; an id whose job does not wait is dropped when it is reached."""
+        self._transitions.run("put", *ids)
+
+    def finish(self, job: TakenJob, document: str, artifacts: list[tuple[str, bytes]], log: str) -> None:
+        """Say that a job is complete, with the next :meth:`get` or :meth:`flush`."""
+        flat = [word for artifact in artifacts for word in artifact]
+        self._outcome = ("finish", self.worker_id, job.id, job.attempt, document, log, *flat)
+
+    def release(self, job: TakenJob, why: str, error: str, log: str) -> None:
+        """Say likewise that it is given back, and why: one of the words in ``parts/give_back.lua``."""
+        self._outcome = ("release", self.worker_id, job.id, job.attempt, why, error, random.random(), log)
+
+    def flush(self) -> bytes | None:
+        """Send what became of the last job alone; the answer, ``refused`` where the job was no longer held."""
+        while self._outcome is not None:
+            try:
+                answer: bytes = self._exchange([self._outcome])[0][0]
+            except _AWAY as error:
+                self._recover(error)
+            else:
+                self._outcome = None
+                return answer
+        return None
+
+    def get(self, block: bool = False, timeout: float | None = None) -> TakenJob | None:
+        """The next job, after what became of the one before is known to Redis.
+
+        :param block: wait for one, at most ``timeout`` seconds where that is given; None when there is none.
+        :raises WorkerGone: this worker is not registered, or no longer.
+        """
+        if self.worker_id is None:
+            raise WorkerGone("Taking a job needs a registered worker, or a crash would lose it: run worker.py.")
+        give_up = None if timeout is None else time.monotonic() + timeout
+        wait = False
+        while not self.draining:
+            try:
+                answer = self._take(wait)
+            except _AWAY as error:
+                wait = False
+                with suppress(_WaitOver):
+                    self._recover(error)
+                continue
+            except _WaitOver:
+                break
+            if answer[0] == b"job":
+                return TakenJob(*(word.decode() for word in answer[1:]))
+            if answer[0] == b"gone":
+                raise WorkerGone(f"Worker {self.worker_id} is not registered any more.")
+            if answer[0] == b"none" and (not block or (give_up is not None and time.monotonic() >= give_up)):
+                return None
+            wait = answer[0] == b"none"
+        self.flush()
+        return None
+
+    def drain(self) -> None:
+        """Take no more: :meth:`get` gives None from now on. May be called in a signal handler, to end a wait."""
+        self.draining = True
+        if self._interruptible:
+            self._interruptible = False
+            raise _WaitOver
+
+    def _take(self, wait: bool) -> Any:
+        """One round trip: what became of the last job, or the wait for a wake token, and the take."""
+        take = ("take", self.worker_id, int(wait))
+        if self._outcome is not None:
+            verb, *words = self._outcome
+            if verb == "finish":
+                outcome, *answer = self._exchange([("finish_take", *words)])[0]
+            else:
+                [outcome, *_], answer = self._exchange([self._outcome, take])
+            if outcome == b"refused":
+                _log.warning("late result refused", extra={"job": words[1], "attempt": words[2]})
+            self._outcome = None
+            return answer
+        if not wait:
+            return self._exchange([take])[0]
+        self._interruptible = True
+        answer = self._exchange([take], wait=True)[-1]
+        self._interruptible = False
+        return answer
+
+    def _exchange(self, calls: list[tuple[Any, ...]], wait: bool = False) -> list[Any]:
+        """Send calls in one go and read all answers; nothing is sent again here."""
+        commands = [self._transitions.command(*call) for call in calls]
+        if wait:
+            commands.insert(0, ("BLPOP", f"{self.key}.wake", BLOCK_SECONDS))
+        connection = self._connection
+        try:
+            if connection is None:
+                connection = self._connection = self._pool.get_connection()
+            connection.send_packed_command(connection.pack_commands(commands))
+            answers = [_read(connection) for _ in commands]
+        except BaseException:
+            # Answers that were not read would be taken for those of the next call.
+            if connection is not None:
+                connection.disconnect()
+            raise
+        for answer in answers:
+            if isinstance(answer, ResponseError):
+                raise answer
+        self._failures = 0
+        return answers
+
+    def _recover(self, error: Exception) -> None:
+        """Make the next try worth while: teach a server that restarted, or wait for one that is away."""
+        self._interruptible = self._outcome is None
+        if isinstance(error, NoScript):
+            with suppress(*_AWAY):
+                self._transitions.load("take", "finish", "finish_take", "release")
+                return
+        pause = min(_LONGEST_BACK_OFF, 0.05 * 2**self._failures) * random.uniform(0.5, 1)
+        self._failures = min(self._failures + 1, 10)
+        _log.warning("redis is away", extra={"error": str(error), "pause_seconds": round(pause, 2)})
+        time.sleep(pause)
+        self._interruptible = False
+
+
+def _read(connection: Any) -> Any:
+    try:
+        return connection.read_response()
+    except ResponseError as error:
+        return error

@@ -1,0 +1,10 @@
+-- Enters a worker among the living, before it takes anything.
+--   takes:   [5] worker   [6] lease, microseconds   [7] host   [8] pid
+--   answers: registered
+-- include: prelude
+use(QUEUE)
+call('ZREM', 'workers', '')
+call('ZADD', 'workers', integer(NOW + ARGV[6]), ARGV[5])
+call('HSET', 'worker.' .. ARGV[5], 'host', ARGV[7], 'pid', ARGV[8])
+call('HSETNX', 'worker.' .. ARGV[5], 'since', NOW)
+return answer('registered')

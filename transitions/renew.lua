@@ -1,0 +1,38 @@
+-- Renews the leases of one parent's workers, and tells it what they hold. Never creates one.
+--   takes:   [5] lease, microseconds   [6...] workers
+--   answers: <workers whose lease is over> <for each worker given: gone
+--            | held <id> <attempt> <1 where it is over its time> <stop order '<id> <attempt>', or ''>>
+-- include: prelude
+local lease = tonumber(ARGV[5])
+local deadline = integer(NOW + lease)
+
+local function held_by(worker)
+  use(QUEUE)
+  local id = call('LINDEX', WAITING .. ':' .. worker, 0)
+  local stop = call('HGET', 'worker.' .. worker, 'stop') or ''
+  if not id then return {'held', '', '', 0, stop} end
+  use(RECORDS)
+  local job = call('HMGET', 'job.' .. id, 'attempt', 'started', 'timeout')
+  local over = job[2] and tonumber(NOW) > tonumber(job[2]) + tonumber(job[3]) * 1000000
+  return {'held', id, job[1] or '', over and 1 or 0, stop}
+end
+
+use(QUEUE)
+call('ZREM', 'workers', '')
+local held = {}
+for at = 6, #ARGV do
+  use(QUEUE)
+  if call('ZSCORE', 'workers', ARGV[at]) then
+    call('ZADD', 'workers', deadline, ARGV[at])
+    held[#held + 1] = held_by(ARGV[at])
+  else
+    held[#held + 1] = {'gone'}
+  end
+end
+use(QUEUE)
+-- A deadline further ahead was set by another clock.
+for _, worker in ipairs(call('ZRANGEBYSCORE', 'workers', '(' .. deadline, '+inf', 'LIMIT', 0, 100)) do
+  call('ZADD', 'workers', deadline, worker)
+end
+local expired = call('ZRANGEBYSCORE', 'workers', '-inf', '(' .. NOW, 'LIMIT', 0, 100)
+return answer(expired, held)

@@ -1,0 +1,16 @@
+-- Reads how things stand. Writes nothing.
+--   takes:   [5...] the statuses
+--   answers: stats <lengths of high, normal, low> <jobs of each status> <microseconds that the oldest waits, or ''>
+--            <live workers> <jobs ended within the last minute>
+-- include: prelude
+use(QUEUE)
+local waiting = {call('LLEN', WAITING .. '.high'), call('LLEN', WAITING), call('LLEN', WAITING .. '.low')}
+local workers = call('ZCOUNT', 'workers', '(' .. NOW, '+inf')
+use(RECORDS)
+local counts = {}
+for at = 5, #ARGV do
+  counts[#counts + 1] = call('ZCARD', 'jobs.' .. ARGV[at])
+end
+local oldest = call('ZRANGE', 'jobs.submitted', 0, 0, 'WITHSCORES')[2]
+local ended = call('ZCOUNT', 'jobs.ended', integer(NOW - 60000000), '+inf')
+return answer('stats', waiting, counts, oldest and integer(NOW - oldest) or '', workers, ended)

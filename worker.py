@@ -1,0 +1,378 @@
+"""Takes jobs off the queue and runs them: ``python worker.py``.
+
+A parent that cannot be hurt starts ``WORKERS`` children that may be. A child takes a job, runs its analysis and says
+what became of it. The parent runs no analysis: every half second it renews its children's leases and learns what they
+hold, stops what was cancelled or is over its time, replaces children that died and gives back what they held.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import select
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+import uuid
+from contextlib import suppress
+from typing import Any
+
+import jobs
+from analyses import InvalidParams, Outcome, UnknownAnalysis, get_analyses, get_analysis, render
+from attempt import SLOT_BYTES, Orders, Output, Reporter, Slot, Stopped
+from dataset import BoundsError, Store, Table, VersionGone
+from jobs import TakenJob, WorkerGone, q, settings
+from ops import __version__
+from ops.logs import set_up_logging
+
+TICK_SECONDS = 0.5
+GRACE_SECONDS = 1.0
+SOFTWARE = f"dataset-jobs {__version__}"
+
+_log = logging.getLogger("worker")
+
+# ------------------------------------------------------------------------------------------------- the child
+
+
+@q.worker  # type: ignore[untyped-decorator]
+def execute_job(job: TakenJob) -> None:
+    """Run one job, and say what became of it with the call that takes the next one."""
+    child.begin(job)
+    try:
+        outcome, about = _run_analysis(job)
+        document, artifacts = _compose_results(job, outcome, about)
+    except Stopped as stop:
+        if stop.reason == "timeout":
+            _give_back(job, "timeout", "TimeoutError", "The attempt took longer than its timeout.")
+    except (InvalidParams, BoundsError, UnknownAnalysis, VersionGone) as error:
+        _give_back(job, "invalid", type(error).__name__, str(error))
+    except (Exception, SystemExit, KeyboardInterrupt) as error:
+        logging.getLogger().error("the analysis raised", exc_info=error)
+        _give_back(job, "error", type(error).__name__, str(error))
+    else:
+        q.finish(job, document, artifacts, child.output.text())
+    finally:
+        child.end(job)
+
+
+class Child:
+    """What a child has beside the queue: its output, its reporter, its orders and the word to its parent."""
+
+    def __init__(self, worker: str, orders: int, slot: int, parent: int) -> None:
+        self.worker = worker
+        self.slot = Slot(slot)
+        self.orders = Orders(os.fdopen(orders), parent, q.drain)
+        self.output = Output()
+        self.reporter = Reporter(self.output)
+        self.store = Store(jobs.rd)
+        self._left = settings.max_jobs_per_child or None
+
+    def begin(self, job: TakenJob) -> None:
+        """A job was taken."""
+        self.slot.runs(job.id, job.attempt)
+        self.output.begin()
+        self.reporter.begin(lambda *progress: self._report(job, *progress))
+
+    def end(self, job: TakenJob) -> None:
+        """Its analysis is over, however it went."""
+        self.reporter.end()
+        self.slot.ran(job.id, job.attempt)
+        if self._left is not None:
+            self._left -= 1
+            if self._left == 0:
+                q.drain()
+
+    def _report(self, job: TakenJob, progress: float | None, message: str | None, log: str) -> None:
+        with suppress(*jobs.RedisUnavailable, *jobs.RedisFull):
+            jobs.report_progress(job, self.worker, progress, message, log)
+
+
+child: Child
+
+
+def _run_analysis(job: TakenJob) -> tuple[Outcome, dict[str, Any]]:
+    """The outcome, and what the results document says of how it came about."""
+    analysis = get_analysis(job.analysis)
+    start, end = json.loads(job.start), json.loads(job.end)
+    table = _load_table(job.dataset) if analysis.reads_dataset else None
+    rows = None if table is None else table.slice(start, end)
+    columns = {} if table is None else table.description.types()
+    params = analysis.check(json.loads(job.params), columns)
+    with child.orders.stoppable(job.id, job.attempt):
+        outcome = analysis.run(rows, params, child.reporter.progress)
+    count = 0 if rows is None else rows.height
+    return outcome, {"params": params, "start": start, "end": end, "count": count}
+
+
+def _load_table(version: str) -> Table:
+    """The job's dataset, however long Redis is away."""
+    while True:
+        try:
+            return child.store.table(version)
+        except jobs.RedisUnavailable as error:
+            _log.warning("redis is away", extra={"error": str(error)})
+            time.sleep(TICK_SECONDS)
+
+
+def _compose_results(job: TakenJob, outcome: Outcome, about: dict[str, Any]) -> tuple[str, list[tuple[str, bytes]]]:
+    """The results document and the artifacts; raises ValueError where they are too large together."""
+    rendered = render(outcome)
+    document = json.dumps(
+        {
+            "job": job.id,
+            "analysis": job.analysis,
+            "params": about["params"],
+            "dataset": job.dataset or None,
+            "start": about["start"],
+            "end": about["end"],
+            "count": about["count"],
+            "attempt": int(job.attempt),
+            "software": SOFTWARE,
+            "result": rendered.result,
+            "artifacts": [{"name": a.name, "type": a.type, "bytes": len(a.content)} for a in rendered.artifacts],
+        },
+        ensure_ascii=False,
+        allow_nan=False,
+    )
+    artifacts = [(a.name, a.content) for a in rendered.artifacts]
+    size = len(document) + sum(len(content) for _, content in artifacts)
+    if size > settings.max_result_bytes:
+        raise ValueError(f"The results have {size} bytes, more than MAX_RESULT_BYTES ({settings.max_result_bytes}).")
+    return document, artifacts
+
+
+def _give_back(job: TakenJob, why: str, kind: str, message: str) -> None:
+    q.release(job, why, json.dumps({"type": kind, "message": message, "reason": why}), child.output.text())
+
+
+def run_child(worker: str, orders: int, slot: int, parent: int) -> None:
+    """What a child process does until it is drained, recycled or killed."""
+    global child
+    child = Child(worker, orders, slot, parent)
+    get_analyses()
+    child.output.catch()
+    child.orders.wait_to_go()
+    q.hold_as(worker)
+    with suppress(WorkerGone):
+        execute_job()
+
+
+# ------------------------------------------------------------------------------------------------- the parent
+
+
+class ChildProcess:
+    """A child as its parent sees it. Its worker id is new, and never used again."""
+
+    def __init__(self) -> None:
+        self.worker = str(uuid.uuid4())
+        self.registered = False
+        self.born = time.monotonic()
+        self.why = "killed"
+        self.error: dict[str, Any] | None = _failure("killed", "Its process died.")
+        self.meant: tuple[str, ...] = ()
+        self.stopping: tuple[str, ...] = ()
+        self.kill_at = 0.0
+        self.stray: tuple[str, str] | None = None
+        with tempfile.TemporaryFile() as shared:
+            shared.truncate(SLOT_BYTES)
+            self.slot = Slot(shared.fileno())
+            ear, mouth = os.pipe()
+            words = [self.worker, str(ear), str(shared.fileno()), str(os.getpid())]
+            self.process = subprocess.Popen(
+                [sys.executable, os.path.abspath(__file__), "--child", *words],
+                start_new_session=True,
+                pass_fds=(ear, shared.fileno()),
+                stdin=subprocess.DEVNULL,
+            )
+        os.close(ear)
+        self._mouth = os.fdopen(mouth, "w", buffering=1)
+
+    def order(self, *words: str) -> None:
+        """Say something to the child, which may be dead already."""
+        with suppress(BrokenPipeError):
+            self._mouth.write(" ".join(words) + "\n")
+
+    def stop(self, run: tuple[str, ...], reason: str, now: float) -> None:
+        """Have this run stopped: an exception in the analysis, SIGKILL a second later."""
+        running = self.slot.read() == (True, run)
+        if running and self.stopping != run:
+            self.stopping, self.kill_at = run, now + GRACE_SECONDS
+            self.order("stop", *run, reason)
+        elif running and now >= self.kill_at:
+            error = _failure("timeout", "The attempt took longer than its timeout.") if reason == "timeout" else None
+            self.kill("timeout" if reason == "timeout" else "drain", error, run)
+
+    def kill(self, why: str, error: dict[str, Any] | None = None, meant: tuple[str, ...] = ()) -> None:
+        """End the process and all that it started; ``why`` becomes of the job ``meant``, or of any."""
+        self.why, self.error, self.meant = why, error, meant
+        with suppress(ProcessLookupError):
+            os.killpg(self.process.pid, signal.SIGKILL)
+
+    def is_over(self) -> bool:
+        """Whether the process has ended; then nothing that it started is left either."""
+        code = self.process.poll()
+        if code is None:
+            return False
+        if code == 0:
+            self.why, self.error = "drain", None
+        elif self.error is not None and self.why == "killed":
+            self.error["message"] = f"Its process died with {'signal' if code < 0 else 'exit status'} {abs(code)}."
+        with suppress(ProcessLookupError):
+            os.killpg(self.process.pid, signal.SIGKILL)
+        self._mouth.close()
+        return True
+
+
+class Parent:
+    """Keeps the children; :meth:`tick` is what it does, again and again."""
+
+    def __init__(self) -> None:
+        self.children: list[ChildProcess] = []
+        self.dead: list[ChildProcess] = []
+        self.draining = False
+        self.stop_by = float("inf")
+        self._ear, self._mouth = os.pipe()
+        self._hurry = False
+        self._steady_since: float | None = None
+        self._last_tick = 0.0
+        self._early_deaths = 0
+        self._next_birth = 0.0
+
+    def run(self) -> None:
+        """Until a signal says to drain, and the children have."""
+        os.set_blocking(self._ear, False)
+        os.set_blocking(self._mouth, False)
+        # The byte that a signal writes here ends the sleep of the loop: a dead child is replaced at once.
+        signal.set_wakeup_fd(self._mouth, warn_on_full_buffer=False)
+        signal.signal(signal.SIGCHLD, lambda *_: None)
+        signal.signal(signal.SIGTERM, self._on_signal)
+        signal.signal(signal.SIGINT, self._on_signal)
+        while not self.draining or self.children or (self.dead and time.monotonic() < self.stop_by + GRACE_SECONDS):
+            self.tick(time.monotonic())
+            self._sleep()
+
+    def tick(self, now: float) -> None:
+        """One round: bury and replace, renew and learn, stop, release, tidy up."""
+        self._bury(now)
+        self._give_birth(now)
+        if now >= self.stop_by:
+            for one in self.children:
+                one.kill("drain")
+        try:
+            self._dismiss_dead()
+            self._register_new()
+            registered = [one for one in self.children if one.registered]
+            heartbeat = jobs.heartbeat([one.worker for one in registered])
+            for one, held in zip(registered, heartbeat.held, strict=True):
+                self._look_after(one, held, now)
+            self._note_steady(now)
+            self._release_lost(heartbeat.expired, now)
+        except (*jobs.RedisUnavailable, *jobs.RedisFull) as error:
+            self._steady_since, self._hurry = None, False
+            _log.warning("redis is away", extra={"error": str(error)})
+        else:
+            self._hurry = heartbeat.more
+
+    def _sleep(self) -> None:
+        ready, _, _ = select.select([self._ear], [], [], 0 if self._hurry else TICK_SECONDS)
+        if ready:
+            os.read(self._ear, 4096)
+
+    def _bury(self, now: float) -> None:
+        over = [one for one in self.children if one.is_over()]
+        self.children = [one for one in self.children if one not in over]
+        self.dead += over
+        for one in over:
+            early = one.why == "killed" and now - one.born < GRACE_SECONDS * 3
+            self._early_deaths = self._early_deaths + 1 if early else 0
+            # A child that dies as soon as it starts will do so again: wait longer each time.
+            self._next_birth = now + min(10.0, 0.1 * 2 ** min(self._early_deaths, 10)) if early else now
+            _log.info("child ended", extra={"worker": one.worker, "why": one.why, "status": one.process.returncode})
+
+    def _give_birth(self, now: float) -> None:
+        wanted = settings.workers or os.cpu_count() or 1
+        while not self.draining and len(self.children) < wanted and now >= self._next_birth:
+            self.children.append(ChildProcess())
+
+    def _dismiss_dead(self) -> None:
+        while self.dead:
+            one = self.dead[0]
+            held = jobs.dismiss_worker(one.worker, one.why, one.error, meant=one.meant)
+            if held is not None:
+                _log.warning("job given back", extra={"job": held, "why": one.why, "worker": one.worker})
+            self.dead.pop(0)
+
+    def _register_new(self) -> None:
+        for one in self.children:
+            if not one.registered:
+                jobs.register_worker(one.worker, socket.gethostname(), one.process.pid)
+                one.registered = True
+                one.order("go")
+
+    def _look_after(self, one: ChildProcess, held: jobs.Held | None, now: float) -> None:
+        if held is None:
+            # Others took it for lost and gave its job away: whatever it does now is void.
+            one.kill("drain")
+            return
+        if held.stop:
+            one.stop(held.stop, "cancelled", now)
+        if held.over_time:
+            one.stop((held.id, held.attempt), "timeout", now)
+        run = (held.id, held.attempt)
+        astray = held.id != "" and one.slot.read()[1] != run
+        if astray and one.stray == run:
+            jobs.release_job(*run, one.worker, "drain")
+        one.stray = run if astray else None
+
+    def _note_steady(self, now: float) -> None:
+        """An outage, or a stall of this process, is a gap: others may have had it as well, and are not lost."""
+        if self._steady_since is None or now - self._last_tick > settings.lease_seconds / 3:
+            self._steady_since = now
+        self._last_tick = now
+
+    def _release_lost(self, expired: list[str], now: float) -> None:
+        if self._steady_since is None or now - self._steady_since < settings.lease_seconds:
+            return
+        for worker in expired:
+            error = _failure("lost", "Its worker vanished: no heartbeat within its lease.")
+            held = jobs.dismiss_worker(worker, "lost", error, expired=True)
+            _log.warning("worker lost", extra={"worker": worker, "job": held})
+
+    def _on_signal(self, *_: object) -> None:
+        """The first drains, the second gives back what still runs at once."""
+        self.stop_by = time.monotonic() + (0 if self.draining else settings.drain_seconds)
+        self.draining = True
+        for one in self.children:
+            one.order("drain")
+
+
+def _failure(reason: str, message: str) -> dict[str, Any]:
+    kinds = {"killed": "ProcessDied", "lost": "WorkerLost", "timeout": "TimeoutError"}
+    return {"type": kinds[reason], "message": message, "reason": reason}
+
+
+def main() -> None:
+    """Run the parent; a server that cannot keep the promises is refused."""
+    set_up_logging(settings.log_level)
+    if sys.argv[1:2] == ["--child"]:
+        worker, *numbers = sys.argv[2:]
+        run_child(worker, *map(int, numbers))
+        return
+    while True:
+        try:
+            jobs.check_redis()
+            break
+        except jobs.RedisUnavailable as error:
+            _log.warning("redis is away", extra={"error": str(error)})
+            time.sleep(TICK_SECONDS)
+        except jobs.UnusableServer as error:
+            sys.exit(str(error))
+    Parent().run()
+
+
+if __name__ == "__main__":
+    main()
