@@ -1,0 +1,110 @@
+"""The bounds of a range over the index: read, checked, and found in a column."""
+
+from __future__ import annotations
+
+import math
+from typing import Any, Final
+
+import polars as pl
+
+from .errors import BoundsError, quoted
+from .recognition import kind_of, recognise_instants, recognise_numerals
+
+__all__ = ["convert", "within"]
+
+_DAY: Final = 86_400_000_000
+_INT64: Final = (-(2**63), 2**63 - 1)
+_WANTED: Final = {
+    "integer": "a number",
+    "number": "a number",
+    "text": "a text",
+    "date": "a date such as 2018-02-03",
+    "time": "a time such as 2018-02-03T04:05:06Z, or a date",
+}
+
+
+def convert(kind: str, start: object, end: object) -> tuple[Any, Any]:
+    """Read inclusive bounds as values of an index of type `kind`; None is an open end.
+
+    Answers numbers for `integer` and `number`, days since 1970 for `date`, microseconds since 1970 for `time`.
+    Raises BoundsError for a bound that does not read as the index's type, and for a start after the end.
+    """
+    low, high = _convert_one(kind, start, "start"), _convert_one(kind, end, "end")
+    if low is not None and high is not None and low > high:
+        raise BoundsError(f"start ({quoted(start)}) is after end ({quoted(end)}): swap the two.", "/start")
+    return low, high
+
+
+def within(index: pl.Series, start: object, end: object) -> pl.Series:
+    """Answer which values lie within [start, end]; with an end that is not open, missing values do not.
+
+    Raises BoundsError as `convert` does.
+    """
+    low, high = convert(kind_of(index), start, end)
+    mask = pl.repeat(value=True, n=len(index), dtype=pl.Boolean, eager=True)
+    if index.dtype == pl.String or (low is None and high is None):
+        values = index
+    elif index.dtype == pl.Float64:
+        values, low, high = index, _as_float(low), _as_float(high)
+    else:
+        values, low, high = _as_int64(index, low, high)
+    if low is not None:
+        mask = values >= low
+    if high is not None:
+        mask = mask & (values <= high)
+    return mask.fill_null(value=False)
+
+
+def _convert_one(kind: str, bound: object, name: str) -> Any:
+    if bound is None:
+        return None
+    value = _read_text(kind, bound, name) if isinstance(bound, str) else _read_number(kind, bound)
+    if value is None:
+        raise BoundsError(
+            f"{name} is {quoted(bound)}, but the index is of type {kind}: send {_WANTED[kind]}.", f"/{name}"
+        )
+    return value
+
+
+def _read_number(kind: str, bound: object) -> int | float | None:
+    if kind not in ("integer", "number") or isinstance(bound, bool) or not isinstance(bound, int | float):
+        return None
+    return bound if isinstance(bound, int) or math.isfinite(bound) else None
+
+
+def _read_text(kind: str, bound: str, name: str) -> Any:
+    try:
+        text = pl.Series([bound])
+    except UnicodeEncodeError:
+        return None
+    if kind == "text":
+        return bound
+    text = text.str.strip_chars()
+    read = recognise_numerals(text) if kind in ("integer", "number") else recognise_instants(text)
+    if read is None or read.dtype == pl.Boolean:
+        return None
+    found = kind_of(read)
+    value = read.to_physical().item()
+    if kind == "time" and found == "date":
+        return value * _DAY + (_DAY - 1 if name == "end" else 0)
+    return value if found == kind or kind in ("integer", "number") else None
+
+
+def _as_float(bound: float | None) -> float | None:
+    if bound is None:
+        return None
+    try:
+        return float(bound)
+    except OverflowError:
+        return math.inf if bound > 0 else -math.inf
+
+
+def _as_int64(index: pl.Series, low: float | None, high: float | None) -> tuple[pl.Series, int | None, int | None]:
+    """Bring fractions to the integers inside the range, and what no 64 bits hold to a range that no value is in."""
+    least, most = _INT64
+    first = least if low is None else math.ceil(low)
+    last = most if high is None else math.floor(high)
+    values = index.to_physical().cast(pl.Int64)
+    if first > most or last < least:
+        return values, most, least
+    return values, max(first, least), min(last, most)

@@ -1,0 +1,64 @@
+"""What is told of a dataset without its rows."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from .bounds import convert
+
+__all__ = ["Column", "Description"]
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """One column: its type (integer, number, boolean, text, date or time) and how many of its values are missing."""
+
+    name: str
+    type: str
+    missing: int
+
+
+@dataclass(frozen=True, slots=True)
+class Description:
+    """One version of the dataset.
+
+    `id` and `index` name columns, or, where no column serves, the row number from 1 (a name that no column has).
+    `first` and `last` are the index's bounds as `GET /data` prints values, None when it has no value; `bytes` is the
+    size of the body that was loaded.
+    """
+
+    version: str
+    count: int
+    id: str
+    index: str
+    columns: tuple[Column, ...]
+    first: Any
+    last: Any
+    bytes: int
+    loaded: dt.datetime
+
+    def as_json(self) -> dict[str, Any]:
+        """Answer the contract's JSON object."""
+        loaded = self.loaded.astimezone(dt.UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+        return asdict(self) | {"columns": [asdict(column) for column in self.columns], "loaded": loaded}
+
+    @classmethod
+    def from_json(cls, members: Mapping[str, Any]) -> Description:
+        """Read what `as_json` gave."""
+        columns = tuple(Column(**column) for column in members["columns"])
+        return cls(**{**members, "columns": columns, "loaded": dt.datetime.fromisoformat(members["loaded"])})
+
+    def types(self) -> dict[str, str]:
+        """Answer each column's type."""
+        return {column.name: column.type for column in self.columns}
+
+    def index_type(self) -> str:
+        """Answer the type of the index; a row number is an integer."""
+        return self.types().get(self.index, "integer")
+
+    def check_bounds(self, start: object, end: object) -> None:
+        """Raise BoundsError unless `slice(start, end)` would accept the bounds."""
+        convert(self.index_type(), start, end)

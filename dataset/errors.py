@@ -1,0 +1,65 @@
+"""What can be wrong with a dataset, its bounds or its version; `detail` tells the reader what to do."""
+
+from __future__ import annotations
+
+from typing import Final
+
+__all__ = [
+    "BoundsError",
+    "DatasetError",
+    "InvalidDataset",
+    "Malformed",
+    "UnsupportedMediaType",
+    "VersionGone",
+    "quoted",
+]
+
+_LONGEST: Final = 80
+
+
+def quoted(value: object) -> str:
+    """Answer a sender's value as a detail shows it: in quotes if it is a text, cut where it is long."""
+    shown = repr(value[: _LONGEST + 1] if isinstance(value, str) else value)
+    return shown if len(shown) <= _LONGEST else f"{shown[:_LONGEST]}..."
+
+
+class DatasetError(Exception):
+    """Base of all that this package refuses."""
+
+    def __init__(self, detail: str) -> None:
+        super().__init__(detail)
+        self.detail = detail
+
+
+class Malformed(DatasetError):
+    """The body cannot be parsed as what it says it is."""
+
+
+class UnsupportedMediaType(DatasetError):
+    """No reader for this media type or character set."""
+
+
+class InvalidDataset(DatasetError):
+    """The body can be parsed, but is no dataset.
+
+    `parameter` is "id" or "index" when that query option is at fault, else None.
+    """
+
+    def __init__(self, detail: str, parameter: str | None = None) -> None:
+        super().__init__(detail)
+        self.parameter = parameter
+
+
+class BoundsError(DatasetError):
+    """A bound is not of the index's type, or the two are in the wrong order.
+
+    `pointer` is the JSON pointer of the one at fault: "/start" or "/end".
+    """
+
+    def __init__(self, detail: str, pointer: str) -> None:
+        super().__init__(detail)
+        self.pointer = pointer
+
+
+class VersionGone(DatasetError):
+    """This version of the dataset is no longer kept."""

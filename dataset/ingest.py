@@ -1,0 +1,120 @@
+"""From the bytes of a body to a table: the format's columns, their names, the identifier and the index."""
+
+from __future__ import annotations
+
+import datetime as dt
+import hashlib
+from collections.abc import Sequence
+from typing import Final
+
+import polars as pl
+
+from . import formats
+from .description import Column, Description
+from .errors import InvalidDataset, quoted
+from .printing import as_json_values, as_texts
+from .recognition import kind_of
+from .table import Table
+
+__all__ = ["ingest"]
+
+_RULES: Final = 1  # raise it when the same body would become other rows, so that versions differ
+_ID_ENDINGS: Final = ("_id", "Id", "ID")
+
+
+def ingest(
+    body: bytes, media_type: str | None, *, id_column: str | None = None, index_column: str | None = None
+) -> Table:
+    """Read a body as a dataset.
+
+    A header without rows, or an empty JSON list, is a dataset of no rows. Columns without a name are called
+    `column_<position>`. Raises Malformed, UnsupportedMediaType or InvalidDataset.
+    """
+    chosen = formats.choose(media_type, body)
+    frame = chosen.read(body)
+    row_number = _name_of_row_number(frame.columns)
+    identifier = _choose_id(frame, id_column) or row_number
+    index = _choose_index(frame, index_column, identifier) or row_number
+    first, last = _bounds(frame, index)
+    description = Description(
+        version=_version(body, chosen.MEDIA_TYPES[0], id_column, index_column),
+        count=frame.height,
+        id=identifier,
+        index=index,
+        columns=tuple(Column(column.name, kind_of(column), column.null_count()) for column in frame),
+        first=first,
+        last=last,
+        bytes=len(body),
+        loaded=_now(),
+    )
+    return Table(description, frame)
+
+
+def _name_of_row_number(columns: Sequence[str]) -> str:
+    name = "row"
+    while name in columns:
+        name += "_"
+    return name
+
+
+def _choose_id(frame: pl.DataFrame, named: str | None) -> str | None:
+    name = named if named is not None else "id"
+    if name in frame.columns:
+        _check_identifies(frame[name], "id" if named is not None else None)
+        return name
+    if named is not None:
+        raise InvalidDataset(_unknown(frame, named, "id"), "id")
+    for column in frame:
+        if column.name.endswith(_ID_ENDINGS) and not column.null_count() and column.n_unique() == len(column):
+            return column.name
+    return None
+
+
+def _check_identifies(column: pl.Series, parameter: str | None) -> None:
+    remedy = "Make the identifiers unique and complete, or name another column with ?id=COLUMN."
+    if column.null_count():
+        row = column.is_null().arg_true()[0] + 1
+        raise InvalidDataset(f"The identifier {quoted(column.name)} has no value in row {row}. {remedy}", parameter)
+    repeated = ~column.is_first_distinct()
+    if repeated.any():
+        value = as_texts(column.filter(repeated).head(1)).item()
+        raise InvalidDataset(
+            f"The identifier {quoted(column.name)} holds {quoted(value)} more than once. {remedy}", parameter
+        )
+
+
+def _choose_index(frame: pl.DataFrame, named: str | None, identifier: str) -> str | None:
+    types = {column.name: kind_of(column) for column in frame}
+    if named is not None:
+        if named not in types:
+            raise InvalidDataset(_unknown(frame, named, "index"), "index")
+        if types[named] == "boolean":
+            raise InvalidDataset(
+                f"The column {quoted(named)} is boolean and has no range: name another index.", "index"
+            )
+        return named
+    instants = [name for name, kind in types.items() if kind in ("date", "time")]
+    default = instants[0] if instants else identifier
+    return default if types.get(default) != "boolean" else None
+
+
+def _unknown(frame: pl.DataFrame, named: str, parameter: str) -> str:
+    known = ", ".join(map(quoted, frame.columns[:20])) or "none"
+    return f"There is no column {quoted(named)} for ?{parameter}=. The columns are: {known}."
+
+
+def _bounds(frame: pl.DataFrame, index: str) -> tuple[object, object]:
+    if index not in frame.columns:
+        return (1, frame.height) if frame.height else (None, None)
+    ends = frame.select(first=pl.col(index).min(), last=pl.col(index).max())
+    return as_json_values(ends["first"]).item(), as_json_values(ends["last"]).item()
+
+
+def _version(body: bytes, media_type: str, id_column: str | None, index_column: str | None) -> str:
+    options = repr((_RULES, media_type, id_column, index_column)).encode("utf-8", "backslashreplace")
+    return hashlib.sha256(options + b"\n" + body).hexdigest()[:32]
+
+
+def _now() -> dt.datetime:
+    now = dt.datetime.now(dt.UTC)
+    return now.replace(microsecond=now.microsecond // 1000 * 1000)

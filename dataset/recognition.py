@@ -1,0 +1,111 @@
+"""What a column of text holds: integers, numbers, booleans, dates or times, or nothing but text.
+
+A column is recognised whole or not at all, and never at a loss: codes with leading zeros, numerals with a plus sign
+and no fraction (telephone numbers), and integers beyond 64 bits stay text.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+import polars as pl
+
+__all__ = ["KINDS", "TIME", "finite", "kind_of", "recognise_instants", "recognise_numerals"]
+
+TIME: Final = pl.Datetime("us", "UTC")
+"""The type of a `time` column: microseconds, UTC."""
+
+KINDS: Final[dict[pl.DataType | type[pl.DataType], str]] = {
+    pl.Int64: "integer",
+    pl.Float64: "number",
+    pl.Boolean: "boolean",
+    pl.String: "text",
+    pl.Date: "date",
+    TIME: "time",
+}
+
+_WHOLE = "(?:0|[1-9][0-9]*)"
+_INTEGER = "^(?:0|-?[1-9][0-9]*)$"
+_NUMBER = rf"^(?:(?:-?{_WHOLE}|[+-]?(?:{_WHOLE}\.[0-9]*|\.[0-9]+))(?:[eE][+-]?[0-9]+)?|[+-]?(?:inf|Infinity)|nan|NaN)$"
+_BOOLEAN = "^(?:true|True|false|False)$"
+_DATE = "^[0-9]{4}-[0-9]{2}-[0-9]{2}$"
+_TIME = (
+    "^([0-9]{4}-[0-9]{2}-[0-9]{2})[Tt ]"
+    r"([0-9]{2}:[0-9]{2})(?::([0-9]{2})(?:[.,]([0-9]{1,9}))?)?"
+    " ?(Z|z|UTC|GMT|[+-](?:[01][0-9]|2[0-3])(?::?[0-5][0-9])?)?$"
+)
+_SAMPLE = 100
+
+
+def kind_of(column: pl.Series) -> str:
+    """Answer the contract's name for the column's type."""
+    return KINDS[column.dtype]
+
+
+def finite(numbers: pl.Series) -> pl.Series:
+    """Answer the numbers with NaN and the infinities missing."""
+    return numbers.set(~numbers.is_finite(), None)
+
+
+def recognise_numerals(texts: pl.Series) -> pl.Series | None:
+    """Answer the column as integers (Int64), numbers (Float64) or booleans; None when it is none of them whole.
+
+    Missing values are null; NaN and infinities become null, as long as one finite number remains.
+    """
+    if _all_match(texts, _INTEGER):
+        # A column of integers with one beyond 64 bits is no column of floats: identifiers would lose their last digits.
+        integers = texts.cast(pl.Int64, strict=False)
+        return integers if integers.null_count() == texts.null_count() else None
+    if _all_match(texts, _NUMBER):
+        numbers = finite(texts.cast(pl.Float64, strict=False))
+        return numbers if numbers.null_count() < len(numbers) else None
+    if _all_match(texts, _BOOLEAN):
+        return texts.str.to_lowercase() == "true"
+    return None
+
+
+def recognise_instants(texts: pl.Series) -> pl.Series | None:
+    """Answer the column as dates (`YYYY-MM-DD`) or times (RFC 3339 and its ISO 8601 relatives; without an offset, UTC).
+
+    None when it is neither whole. Digits below the microsecond are cut off.
+    """
+    if _all_match(texts, _DATE):
+        return _if_real(texts, texts.str.to_date("%Y-%m-%d", strict=False))
+    if _all_match(texts, _TIME):
+        return _if_real(texts, _times(texts))
+    return None
+
+
+def _all_match(texts: pl.Series, pattern: str) -> bool:
+    # The sample is looked at by Python, which starts sooner: most columns are not what they are asked for.
+    sample = [text for text in texts.head(_SAMPLE).to_list() if text is not None]
+    return (
+        all(map(re.compile(pattern).search, sample))
+        and texts.null_count() < len(texts)
+        and texts.str.contains(pattern).all()
+    )
+
+
+def _times(texts: pl.Series) -> pl.Series:
+    parts = texts.str.extract_groups(_TIME).struct
+    day, minute, second, fraction, zone = (parts.field(str(group)) for group in range(1, 6))
+    wall = (day + "T" + minute + ":" + second.fill_null("00")).str.to_datetime(
+        "%Y-%m-%dT%H:%M:%S", time_unit="us", strict=False
+    )
+    micros = _digits(fraction.str.pad_end(6, "0"), 0, 6)
+    digits = zone.str.replace(":", "", literal=True)
+    east = _digits(digits, 1, 2) * 60 + _digits(digits, 3, 2)
+    sign = zone.str.starts_with("-").fill_null(value=False).cast(pl.Int64) * -2 + 1
+    return (wall.cast(pl.Int64) + micros - sign * east * 60_000_000).cast(pl.Datetime("us")).dt.replace_time_zone("UTC")
+
+
+def _digits(texts: pl.Series, offset: int, length: int) -> pl.Series:
+    return texts.str.slice(offset, length).cast(pl.Int64, strict=False).fill_null(0)
+
+
+def _if_real(texts: pl.Series, instants: pl.Series) -> pl.Series | None:
+    """Refuse the 30th of February, and years that Python's own dates do not know."""
+    years = instants.dt.year()
+    real = instants.null_count() == texts.null_count() and years.is_between(1, 9999).all()
+    return instants if real else None

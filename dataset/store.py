@@ -1,0 +1,162 @@
+"""Versions of the dataset in Redis.
+
+Keys, in the database of the job records:
+
+- `data.current`: the version that is loaded; absent when none is.
+- `data.<version>`: a hash of `description` (JSON), `chunks` (how many) and `pins` (how many unfinished jobs hold it).
+- `data.<version>.<n>`, n from 0: the rows, in order, as compressed columns (Arrow IPC). Expires after an hour until the
+  version is published, so an upload that dies leaves nothing.
+
+What is neither current nor pinned is removed by the script that takes the last of the two away.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import re
+from collections import OrderedDict
+from dataclasses import dataclass, field
+from itertools import pairwise
+from pathlib import Path
+from threading import Lock
+from typing import Any, Final
+
+import polars as pl
+import redis
+
+from .description import Description
+from .errors import VersionGone, quoted
+from .table import Table
+
+__all__ = ["Store"]
+
+_CURRENT: Final = "data.current"
+_CHUNK_BYTES: Final = 8 * 2**20
+_UPLOAD_SECONDS: Final = 3600
+_UPLOADS: Final = 5
+_KEPT: Final = 3
+_VERSION: Final = re.compile("[0-9a-f]{32}")
+
+
+@dataclass(slots=True)
+class _Shelf:
+    """Where one version is decoded: by one thread, while others that want it wait."""
+
+    decoding: Lock = field(default_factory=Lock)
+    table: Table | None = None
+
+
+class Store:
+    """The dataset as all processes share it, and the few versions that this process has decoded.
+
+    Takes a client of the records database that answers bytes, and opens nothing. Errors of the connection and
+    redis.exceptions.OutOfMemoryError are the caller's; the dataset that was loaded then stays.
+    """
+
+    def __init__(self, rd: redis.Redis) -> None:
+        self._rd = rd
+        self._publish, self._clear, self._current = (
+            rd.register_script((Path(__file__).parent / f"{name}.lua").read_text(encoding="utf-8"))
+            for name in ("publish", "clear", "current")
+        )
+        self._shelves: OrderedDict[str, _Shelf] = OrderedDict()
+        self._guard = Lock()
+
+    def publish(self, table: Table) -> Description:
+        """Replace the dataset whole, and answer the description that is kept: the first of a version stays."""
+        wanted = table.description
+        chunks = _split(table.frame, wanted.bytes)
+        for _ in range(_UPLOADS):
+            self._upload(wanted.version, chunks)
+            answer: Any = self._publish(
+                keys=[_CURRENT], args=[wanted.version, len(chunks), json.dumps(wanted.as_json())]
+            )
+            if answer != b"incomplete":
+                description = _read_description(answer)
+                self._keep(description.version, _Shelf(table=Table(description, table.frame)))
+                return description
+        raise VersionGone("Others replaced the dataset while this one was loaded: load it again.")
+
+    def current(self) -> Description | None:
+        """Answer what is loaded, in one round trip; None when nothing is."""
+        answer: Any = self._current(keys=[_CURRENT])
+        return None if answer is None else _read_description(answer)
+
+    def describe(self, version: str) -> Description:
+        """Answer the description of a version that Redis still has. Raises VersionGone."""
+        if not _VERSION.fullmatch(version):
+            raise _gone(version)
+        answer: Any = self._rd.hget(f"data.{version}", "description")
+        if answer is None:
+            raise _gone(version)
+        return _read_description(answer)
+
+    def table(self, version: str) -> Table:
+        """Answer a version's rows, from Redis the first time and then from memory. Raises VersionGone.
+
+        A version that this process kept is answered even after it went from Redis; ask `describe` where that matters.
+        """
+        with self._guard:
+            shelf = self._shelves.setdefault(version, _Shelf())
+        with shelf.decoding:
+            if shelf.table is None:
+                try:
+                    shelf.table = self._fetch(version)
+                finally:
+                    self._drop_if_empty(version, shelf)
+        self._keep(version, shelf)
+        return shelf.table
+
+    def clear(self) -> None:
+        """Leave no dataset loaded; a version that unfinished jobs hold stays until they end."""
+        self._clear(keys=[_CURRENT])
+
+    def _upload(self, version: str, chunks: list[bytes]) -> None:
+        for number, chunk in enumerate(chunks):
+            self._rd.set(f"data.{version}.{number}", chunk, nx=True, ex=_UPLOAD_SECONDS)
+
+    def _fetch(self, version: str) -> Table:
+        description = self.describe(version)
+        count: Any = self._rd.hget(f"data.{version}", "chunks")
+        chunks: list[Any] = [self._rd.get(f"data.{version}.{number}") for number in range(int(count or 0))]
+        if not chunks or None in chunks:
+            raise _gone(version)
+        frame = pl.concat([pl.read_ipc(io.BytesIO(chunk)) for chunk in chunks])
+        return Table(description, frame)
+
+    def _keep(self, version: str, shelf: _Shelf) -> None:
+        with self._guard:
+            self._shelves[version] = shelf
+            self._shelves.move_to_end(version)
+            filled = [name for name, other in self._shelves.items() if other.table is not None]
+            for name in filled[:-_KEPT]:
+                del self._shelves[name]
+
+    def _drop_if_empty(self, version: str, shelf: _Shelf) -> None:
+        with self._guard:
+            if shelf.table is None and self._shelves.get(version) is shelf:
+                del self._shelves[version]
+
+
+def _split(frame: pl.DataFrame, body_bytes: int) -> list[bytes]:
+    """Split the rows by the size of the body they came from, so that the same version always has the same chunks.
+
+    Compressed columns are smaller than the text they were.
+    """
+    count = max(1, min(frame.height, -(-body_bytes // _CHUNK_BYTES)))
+    edges = [number * frame.height // count for number in range(count + 1)]
+    chunks = []
+    for first, following in pairwise(edges):
+        chunk = io.BytesIO()
+        frame.slice(first, following - first).write_ipc(chunk, compression="zstd")
+        chunks.append(chunk.getvalue())
+    return chunks
+
+
+def _read_description(text: bytes) -> Description:
+    return Description.from_json(json.loads(text))
+
+
+def _gone(version: str) -> VersionGone:
+    return VersionGone(f"Version {quoted(version)} of the dataset is no longer kept: begin again with the current one.")

@@ -1,0 +1,137 @@
+"""One version of the dataset in memory: looked up, searched, paged and sliced without the network."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from threading import Lock
+from typing import Any, Final
+
+import polars as pl
+
+from .bounds import within
+from .description import Description
+from .printing import as_texts, records
+from .recognition import recognise_instants, recognise_numerals
+
+__all__ = ["Page", "Table"]
+
+_BORDER: Final = "\0"
+_SIGMA: Final = "\N{GREEK SMALL LETTER SIGMA}"
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Some records as JSON objects, how many there are in all, and where the next page begins (None after the last)."""
+
+    records: list[dict[str, Any]]
+    total: int
+    next_offset: int | None
+
+
+class Table:
+    """The rows of one version and what was built to find them. Safe to share between threads; nothing changes it."""
+
+    def __init__(self, description: Description, frame: pl.DataFrame) -> None:
+        self.description = description
+        self.frame = frame
+        self._building = Lock()
+        self._sorted_ids: tuple[pl.Series, pl.Series] | None = None
+        self._haystack: pl.Series | None = None
+
+    def record(self, id_text: str) -> dict[str, Any] | None:
+        """Answer the record with this identifier as JSON values, or None.
+
+        The text is read as the identifier's type, so a time may be written with any offset.
+        """
+        row = self._row_of(id_text)
+        return None if row is None else records(self.frame.slice(row, 1))[0]
+
+    def page(self, *, search: str | None, offset: int, limit: int) -> Page:
+        """Answer up to `limit` records from `offset` (0 and more) on, in the order they were loaded in.
+
+        With `search`, only those with this text in any value as printed, upper and lower case alike.
+        """
+        if search and self.frame.width:
+            rows = self._matches(search).arg_true()
+            total, part = len(rows), self.frame[rows.slice(offset, limit)]
+        else:
+            total, part = self.frame.height, self.frame.slice(offset, limit)
+        following = offset + part.height
+        return Page(records(part), total, following if part.height and following < total else None)
+
+    def slice(self, start: object, end: object) -> pl.DataFrame:
+        """Answer the rows with start <= index <= end, in the order they were loaded in; None is an open end.
+
+        Text that reads as the index's type is converted; a time without offset is UTC; a bare date as `end` of times
+        includes its day. Rows with no index value are in the fully open range only. Raises BoundsError.
+        """
+        if start is None and end is None:
+            return self.frame
+        return self.frame.filter(within(self._index(), start, end))
+
+    def _index(self) -> pl.Series:
+        name = self.description.index
+        return self.frame[name] if name in self.frame.columns else self._row_numbers()
+
+    def _row_numbers(self) -> pl.Series:
+        return pl.int_range(1, self.frame.height + 1, dtype=pl.Int64, eager=True)
+
+    def _row_of(self, id_text: str) -> int | None:
+        name = self.description.id
+        if name not in self.frame.columns:
+            number = _as_identifier(id_text, pl.Int64)
+            return number - 1 if number is not None and 1 <= number <= self.frame.height else None
+        keys, rows = self._ids()
+        value = _as_identifier(id_text, self.frame[name].dtype)
+        if value is None or not len(keys):
+            return None
+        place = keys.search_sorted(value)
+        return rows[place] if place < len(keys) and keys[place] == value else None
+
+    def _ids(self) -> tuple[pl.Series, pl.Series]:
+        """Build the index of identifiers once: their sorted values, and the row of each."""
+        with self._building:
+            if self._sorted_ids is None:
+                column = self.frame[self.description.id].to_physical()
+                rows = column.arg_sort()
+                self._sorted_ids = column.gather(rows), rows
+            return self._sorted_ids
+
+    def _matches(self, search: str) -> pl.Series:
+        try:
+            needle = _fold(pl.Series([search])).item()
+        except UnicodeEncodeError:  # half of a surrogate pair is in no text
+            return pl.Series([], dtype=pl.Boolean)
+        if _BORDER in needle:
+            hits = self.frame.select(
+                _fold(as_texts(column)).str.contains(needle, literal=True) for column in self.frame
+            )
+            return hits.select(pl.any_horizontal(pl.all())).to_series()
+        return self._search_text().str.contains(needle, literal=True)
+
+    def _search_text(self) -> pl.Series:
+        """Build once per row the text of all its values, folded, with borders that no search crosses."""
+        with self._building:
+            if self._haystack is None:
+                texts = self.frame.select(_fold(as_texts(column)) for column in self.frame)
+                self._haystack = texts.select(pl.concat_str(pl.all(), separator=_BORDER, ignore_nulls=True)).to_series()
+            return self._haystack
+
+
+def _fold(texts: pl.Series) -> pl.Series:
+    # A sigma in lower case depends on where it stands in its word, so a part of a word would not be found.
+    return texts.str.to_lowercase().str.replace_all("\N{GREEK SMALL LETTER FINAL SIGMA}", _SIGMA, literal=True)
+
+
+def _as_identifier(id_text: str, dtype: pl.DataType | type[pl.DataType]) -> Any:
+    """Read the text as a (physical) value of this type, or None."""
+    try:
+        text = pl.Series([id_text])
+    except UnicodeEncodeError:
+        return None
+    if dtype == pl.String:
+        return id_text
+    read = recognise_numerals(text) if dtype in (pl.Int64, pl.Float64, pl.Boolean) else recognise_instants(text)
+    if read is not None and dtype == pl.Float64 and read.dtype == pl.Int64:
+        read = read.cast(pl.Float64)
+    return read.to_physical().item() if read is not None and read.dtype == dtype else None

@@ -1,0 +1,146 @@
+"""What a dataset says of itself: format, identifier, index, bounds and version."""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+from pathlib import Path
+
+import pytest
+
+from dataset import Description, InvalidDataset, Malformed, UnsupportedMediaType, ingest
+
+EARTHQUAKES = Path(__file__).parents[2] / "samples" / "earthquakes.csv"
+WEATHER = b"date,rain,weather\n2012-01-01,0.0,drizzle\n2012-01-02,10.9,rain\n2012-01-03,0.8,rain\n"
+
+
+def describe(body: bytes, **options: str) -> Description:
+    return ingest(body, "text/csv", **options).description
+
+
+def test_the_sample_describes_itself() -> None:
+    description = describe(EARTHQUAKES.read_bytes())
+
+    assert (description.count, description.id, description.index) == (1707, "id", "time")
+    assert (description.first, description.last) == ("2018-01-31T01:49:59.650Z", "2018-02-07T01:26:13.840Z")
+    assert description.bytes == EARTHQUAKES.stat().st_size
+    assert description.types() == {
+        "id": "text",
+        "time": "time",
+        "magnitude": "number",
+        "magnitude_type": "text",
+        "depth_km": "number",
+        "longitude": "number",
+        "latitude": "number",
+        "place": "text",
+        "network": "text",
+        "stations": "integer",
+        "significance": "integer",
+        "type": "text",
+        "reviewed": "boolean",
+    }
+
+
+def test_weather_without_an_identifier_is_known_by_row() -> None:
+    table = ingest(WEATHER, "text/csv")
+
+    assert (table.description.id, table.description.index) == ("row", "date")
+    assert table.record("2") == {"date": "2012-01-02", "rain": 10.9, "weather": "rain"}
+
+
+def test_the_description_survives_json() -> None:
+    description = describe(WEATHER)
+    members = json.loads(json.dumps(description.as_json()))
+
+    assert Description.from_json(members) == description
+    assert list(members) == ["version", "count", "id", "index", "columns", "first", "last", "bytes", "loaded"]
+    assert members["columns"][0] == {"name": "date", "type": "date", "missing": 0}
+    assert members["loaded"].endswith("Z")
+    assert len(members["loaded"]) == len("2026-11-24T02:00:00.000Z")
+    assert description.loaded.tzinfo is dt.UTC
+
+
+@pytest.mark.parametrize(
+    ("body", "identifier"),
+    [
+        (b"name,id\nx,1\ny,2\n", "id"),
+        (b"x_id,stationId\n1,7\n1,8\n", "stationId"),
+        (b"x_id,KEYID\n1,7\n,8\n", "KEYID"),
+        (b"x_id,valid\n1,7\n1,8\n", "row"),
+        (b"row,row_\n1,7\n1,8\n", "row__"),
+    ],
+)
+def test_the_default_identifier(body: bytes, identifier: str) -> None:
+    assert describe(body).id == identifier
+
+
+@pytest.mark.parametrize(
+    ("body", "index", "bounds"),
+    [
+        (b"id,t,d\n1,2018-01-01T00:00Z,2017-01-01\n", "t", ("2018-01-01T00:00:00.000Z",) * 2),
+        (b"id,x\n5,1.5\n3,2.5\n", "id", (3, 5)),
+        (b"x,y\n5,1\n3,2\n", "row", (1, 2)),
+        (b"id\ntrue\nfalse\n", "row", (1, 2)),
+    ],
+)
+def test_the_default_index(body: bytes, index: str, bounds: tuple[object, object]) -> None:
+    description = describe(body)
+
+    assert (description.index, (description.first, description.last)) == (index, bounds)
+
+
+def test_options_name_identifier_and_index() -> None:
+    description = describe(b"id,code,x\n1,b,2.5\n1,a,\n", id_column="code", index_column="x")
+
+    assert (description.id, description.index, description.first, description.last) == ("code", "x", 2.5, 2.5)
+
+
+@pytest.mark.parametrize(
+    ("body", "options", "parameter", "words"),
+    [
+        (b"id,x\n1,a\n2,b\n1,c\n2,d\n", {}, None, "'1' more than once"),
+        (b"id,x\n1,a\n,b\n", {}, None, "no value in row 2"),
+        (b"x,y\n0.5,a\n5e-1,b\n", {"id_column": "x"}, "id", "'0.5' more than once"),
+        (b"x,y\n,a\n", {"id_column": "x"}, "id", "no value in row 1"),
+        (b"x,y\n1,a\n", {"id_column": "z"}, "id", "The columns are: 'x', 'y'"),
+        (b"x,y\n1,a\n", {"index_column": "z"}, "index", "The columns are: 'x', 'y'"),
+        (b"x,y\n1,true\n", {"index_column": "y"}, "index", "boolean"),
+        (b"x,y\n1,a\n", {"id_column": "\ud800"}, "id", "no column"),
+    ],
+)
+def test_options_that_do_not_fit(body: bytes, options: dict[str, str], parameter: str | None, words: str) -> None:
+    with pytest.raises(InvalidDataset, match=words) as refusal:
+        describe(body, **options)
+    assert refusal.value.parameter == parameter
+
+
+def test_a_version_is_a_hash_of_content_and_options() -> None:
+    bodies = [WEATHER, WEATHER + b"2012-01-04,1,sun\n"]
+    versions = [describe(body, **options).version for body in bodies for options in ({}, {"index_column": "rain"})]
+
+    assert len(set(versions)) == 4
+    assert versions[0] == describe(WEATHER).version
+    assert all(len(version) == 32 and int(version, 16) >= 0 for version in versions)
+
+
+@pytest.mark.parametrize(
+    "media_type",
+    [None, "", "application/octet-stream", "application/x-www-form-urlencoded", "Application/X-WWW-Form-Urlencoded;"],
+)
+def test_content_tells_the_format_where_the_type_does_not(media_type: str | None) -> None:
+    assert ingest(WEATHER, media_type).description.count == 3
+    assert ingest(b'\xef\xbb\xbf \n[{"a": 1}]', media_type).description.types() == {"a": "integer"}
+
+
+def test_the_media_type_is_believed() -> None:
+    assert ingest(WEATHER, 'Text/CSV; charset="UTF-8"; header=present').description.count == 3
+    with pytest.raises(Malformed):
+        ingest(WEATHER, "application/json")
+
+
+@pytest.mark.parametrize(
+    "media_type", ["text/plain", "image/png", "csv", "text/csv; charset=latin-1", "\ud800", "text/csv; charset=\ud800"]
+)
+def test_other_types_are_refused(media_type: str) -> None:
+    with pytest.raises(UnsupportedMediaType):
+        ingest(WEATHER, media_type)

@@ -1,0 +1,280 @@
+"""One dataset in Redis: replaced whole or not at all, kept while jobs hold it, decoded once per process."""
+
+from __future__ import annotations
+
+import json
+from concurrent.futures import ThreadPoolExecutor
+from threading import Barrier
+from typing import Any
+
+import fakeredis
+import pytest
+import redis
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import dataset.store
+from dataset import Store, Table, VersionGone, ingest
+
+
+class Watched(fakeredis.FakeRedis):
+    """Tells what was sent, and loses or refuses uploads when asked to."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        self.sent: list[str] = []
+        self.lost_uploads = 0
+        self.full = False
+
+    def execute_command(self, *args: Any, **options: Any) -> Any:
+        self.sent.append(args[0])
+        if args[0] == "SET" and self.full:
+            raise redis.exceptions.OutOfMemoryError("command not allowed when used memory > 'maxmemory'.")
+        if args[0] == "SET" and self.lost_uploads:
+            self.lost_uploads -= 1
+            return True
+        return super().execute_command(*args, **options)  # type: ignore[no-untyped-call]
+
+
+@pytest.fixture
+def rd() -> Watched:
+    return Watched(server=fakeredis.FakeServer(server_type="valkey"))
+
+
+@pytest.fixture
+def store(rd: Watched) -> Store:
+    return Store(rd)
+
+
+def table(*values: object) -> Table:
+    return ingest(json.dumps([{"v": value, "s": "x" * 100} for value in values]).encode(), "application/json")
+
+
+def keys(rd: redis.Redis) -> set[str]:
+    found: Any = rd.keys("*")
+    return {key.decode() for key in found}
+
+
+def kept(*tables: Table, chunks: int = 1) -> set[str]:
+    versions = [f"data.{one.description.version}" for one in tables]
+    return {*versions, *(f"{version}.{number}" for version in versions for number in range(chunks))}
+
+
+def test_nothing_is_loaded_at_first(store: Store) -> None:
+    assert store.current() is None
+    store.clear()
+
+
+def test_what_is_published_is_current_for_every_process(rd: Watched, store: Store) -> None:
+    one = table(1, 2, 3)
+
+    assert store.publish(one) == one.description
+
+    other = Store(rd)
+    assert other.current() == one.description
+    assert other.describe(one.description.version) == one.description
+    assert other.table(one.description.version).frame.equals(one.frame)
+    assert keys(rd) == {"data.current"} | kept(one)
+    assert {rd.ttl(key) for key in keys(rd)} == {-1}
+    assert rd.hget(f"data.{one.description.version}", "pins") == b"0"
+
+
+def test_a_new_dataset_replaces_the_old_one_whole(rd: Watched, store: Store) -> None:
+    old, new = table(1), table(2)
+    store.publish(old)
+
+    store.publish(new)
+
+    assert store.current() == new.description
+    assert keys(rd) == {"data.current"} | kept(new)
+    with pytest.raises(VersionGone):
+        store.describe(old.description.version)
+
+
+def test_publishing_the_same_twice_changes_nothing(rd: Watched, store: Store) -> None:
+    first = store.publish(table(1))
+    rd.hincrby(f"data.{first.version}", "pins", 2)
+
+    again = Store(rd).publish(table(1))
+
+    assert again == first
+    assert rd.hget(f"data.{first.version}", "pins") == b"2"
+    assert keys(rd) == {"data.current"} | kept(table(1))
+
+
+def test_a_version_that_jobs_hold_stays(rd: Watched, store: Store) -> None:
+    held, new = table(1), table(2)
+    store.publish(held)
+    rd.hincrby(f"data.{held.description.version}", "pins", 1)
+
+    store.publish(new)
+    store.clear()
+
+    assert store.current() is None
+    assert keys(rd) == kept(held)
+    assert Store(rd).table(held.description.version).frame.equals(held.frame)
+
+
+def test_clear_removes_what_nobody_holds_and_may_be_sent_twice(rd: Watched, store: Store) -> None:
+    store.publish(table(1))
+
+    store.clear()
+    store.clear()
+
+    assert keys(rd) == set()
+
+
+def test_a_failed_upload_leaves_the_old_dataset_and_expires(
+    rd: Watched, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(dataset.store, "_CHUNK_BYTES", 150)
+    old, new = table(1), table(2, 3, 4)
+    store.publish(old)
+    upload = rd.set
+
+    def fill_up(*args: Any, **options: Any) -> Any:
+        answer = upload(*args, **options)
+        rd.full = True
+        return answer
+
+    monkeypatch.setattr(rd, "set", fill_up)
+    with pytest.raises(redis.exceptions.OutOfMemoryError):
+        store.publish(new)
+
+    assert store.current() == old.description
+    assert keys(rd) == {"data.current", f"data.{new.description.version}.0"} | kept(old)
+    assert 0 < int(str(rd.ttl(f"data.{new.description.version}.0"))) <= 3600
+
+
+def test_chunks_that_vanished_before_publishing_are_uploaded_again(rd: Watched, store: Store) -> None:
+    rd.lost_uploads = 2
+
+    assert store.publish(table(1)) == store.current()
+    assert Store(rd).table(table(1).description.version).frame.equals(table(1).frame)
+
+
+def test_publishing_gives_up_when_chunks_keep_vanishing(rd: Watched, store: Store) -> None:
+    old = store.publish(table(1))
+    rd.lost_uploads = 100
+
+    with pytest.raises(VersionGone, match="again"):
+        store.publish(table(2))
+    assert store.current() == old
+
+
+def test_rows_are_split_into_chunks_and_joined_in_order(
+    rd: Watched, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(dataset.store, "_CHUNK_BYTES", 300)
+    one = table(*range(100))
+
+    store.publish(one)
+
+    chunks = int(str(rd.hget(f"data.{one.description.version}", "chunks"), "ascii"))  # type: ignore[arg-type]
+    assert chunks > 10
+    assert keys(rd) == {"data.current"} | kept(one, chunks=chunks)
+    assert Store(rd).table(one.description.version).frame["v"].to_list() == list(range(100))
+    store.clear()
+    assert keys(rd) == set()
+
+
+@pytest.mark.parametrize("version", ["0" * 32, "current", "", "x.0", "0" * 32 + "\n", "\ud800", "Z" * 32])
+def test_a_version_that_is_not_there_is_gone(store: Store, version: str) -> None:
+    store.publish(table(1))
+
+    for ask in (store.describe, store.table):
+        with pytest.raises(VersionGone):
+            ask(version)
+
+
+def test_a_version_is_gone_when_a_chunk_is(rd: Watched, store: Store) -> None:
+    version = store.publish(table(1)).version
+    rd.delete(f"data.{version}.0")
+
+    with pytest.raises(VersionGone):
+        Store(rd).table(version)
+
+
+def test_current_takes_one_round_trip(rd: Watched, store: Store) -> None:
+    store.publish(table(1))
+    store.current()
+    rd.sent.clear()
+
+    store.current()
+
+    assert rd.sent == ["EVALSHA"]
+
+
+def test_a_table_is_decoded_once_and_then_needs_no_network(rd: Watched, store: Store) -> None:
+    version = store.publish(table(1)).version
+    other = Store(rd)
+    first = other.table(version)
+    rd.sent.clear()
+
+    assert other.table(version) is first
+    assert store.table(version).frame.equals(first.frame)
+    assert rd.sent == []
+
+
+def test_simultaneous_callers_share_one_decode(rd: Watched, store: Store) -> None:
+    version = store.publish(table(1)).version
+    other, start = Store(rd), Barrier(8)
+    rd.sent.clear()
+
+    def ask(_: int) -> Table:
+        start.wait()
+        return other.table(version)
+
+    with ThreadPoolExecutor(8) as threads:
+        tables = list(threads.map(ask, range(8)))
+
+    assert len({id(one) for one in tables}) == 1
+    assert rd.sent.count("GET") == 1
+
+
+def test_only_a_few_versions_are_kept_in_memory(rd: Watched, store: Store) -> None:
+    versions = []
+    for value in range(5):
+        versions.append(store.publish(table(value)).version)
+        rd.hincrby(f"data.{versions[-1]}", "pins", 1)
+    other = Store(rd)
+    first = other.table(versions[0])
+    for version in versions[1:]:
+        other.table(version)
+    with pytest.raises(VersionGone):
+        other.table("0" * 32)
+    rd.sent.clear()
+
+    last = other.table(versions[-1])
+
+    assert rd.sent == []
+    assert other.table(versions[-1]) is last
+    assert other.table(versions[0]) is not first
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    st.lists(
+        st.fixed_dictionaries(
+            {
+                "i": st.none() | st.integers(-(2**70), 2**70),
+                "x": st.none() | st.floats(),
+                "s": st.none() | st.text(st.characters(exclude_categories=["Cs"]), max_size=5),
+                "t": st.none() | st.datetimes().map(lambda time: time.isoformat() + "Z"),
+                "d": st.none() | st.dates().map(str),
+                "n": st.none() | st.lists(st.booleans(), max_size=2),
+            }
+        ),
+        max_size=8,
+    )
+)
+def test_records_come_back_from_redis_as_they_went(rows: list[dict[str, Any]]) -> None:
+    rd = fakeredis.FakeRedis(server=fakeredis.FakeServer(server_type="valkey"))
+    one = ingest(json.dumps(rows).encode(), "application/json")
+    Store(rd).publish(one)
+
+    back = Store(rd).table(one.description.version)
+
+    assert back.description == one.description
+    assert back.page(search=None, offset=0, limit=100) == one.page(search=None, offset=0, limit=100)
+    assert back.frame.schema == one.frame.schema
