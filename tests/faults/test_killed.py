@@ -1,0 +1,182 @@
+"""Processes are killed, at moments that nobody chose; no job is lost, and none has two results."""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import time
+
+import pytest
+
+import jobs
+from jobs import Submission
+from tests.conftest import LEASE_SECONDS, Server, eventually
+
+
+def _sleep(count: int, seconds: float, **options) -> list[str]:
+    asked = [
+        Submission(start=None, end=None, analysis="sleep", params={"seconds": seconds}, **options) for _ in range(count)
+    ]
+    return [job["id"] for job in jobs.add_jobs(asked)[0]]
+
+
+def _job(jid: str) -> jobs.Job:
+    return jobs.get_job_by_id(jid)
+
+
+def _has_status(jid: str, status: str):
+    return lambda: _job(jid)["status"] == status
+
+
+def _child_of(jid: str) -> int:
+    return next(worker["pid"] for worker in jobs.get_workers() if worker["job"] == jid)
+
+
+def _alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return True
+
+
+def test_a_job_whose_child_is_killed_runs_again_within_two_seconds(start_worker):
+    start_worker(1)
+    jid = _sleep(1, 1.0)[0]
+    eventually(_has_status(jid, "in progress"))
+
+    os.kill(_child_of(jid), signal.SIGKILL)
+
+    eventually(lambda: _job(jid)["attempt"] == 2, seconds=2)
+    eventually(_has_status(jid, "complete"))
+    assert jobs.get_results(jid)["attempt"] == 2
+    assert jobs.rd.hget(f"job.{jid}", "charged") == b"1"
+
+
+def test_a_job_that_kills_every_process_fails_with_the_reason(start_worker):
+    start_worker(1)
+    jid = _sleep(1, 60, max_attempts=2)[0]
+    for attempt in (1, 2):
+        eventually(lambda attempt=attempt: _job(jid)["attempt"] == attempt and _job(jid)["status"] == "in progress")
+        os.kill(_child_of(jid), signal.SIGKILL)
+
+    eventually(_has_status(jid, "failed"))
+    error = _job(jid)["error"]
+    assert (error["reason"], error["type"]) == ("killed", "ProcessDied")
+    assert "signal 9" in error["message"]
+
+
+def test_five_hundred_jobs_survive_twenty_kills_of_children(start_worker):
+    start_worker(2)
+    ids = _sleep(500, 0.01, max_attempts=20)
+    dice = random.Random(20)
+
+    for _ in range(20):
+        time.sleep(dice.uniform(0.05, 0.3))
+        pids = [worker["pid"] for worker in jobs.get_workers()]
+        if pids:
+            os.kill(dice.choice(pids), signal.SIGKILL)
+
+    eventually(lambda: jobs.get_stats()["jobs"]["complete"] == 500, seconds=60)
+    for jid in ids:
+        job, results = _job(jid), jobs.get_results(jid)
+        assert (job["status"], results["attempt"]) == ("complete", job["attempt"])
+    assert jobs.get_stats()["jobs"]["in progress"] == 0
+    assert [key for key in jobs.q._client.keys("hotqueue:*") if not key.endswith(b".wake")] == []
+
+
+def test_a_whole_worker_is_killed_and_another_takes_over_after_the_lease(start_worker):
+    doomed = start_worker(1)
+    jid = _sleep(1, 2.0)[0]
+    eventually(_has_status(jid, "in progress"))
+    child = _child_of(jid)
+    start_worker(1)
+
+    doomed.stop(signal.SIGKILL)
+
+    eventually(lambda: not _alive(child), seconds=2)
+    eventually(lambda: _job(jid)["attempt"] == 2, seconds=2 * LEASE_SECONDS + 3)
+    eventually(_has_status(jid, "complete"))
+    assert jobs.rd.hget(f"job.{jid}", "charged") == b"1"
+
+
+def test_a_worker_that_stalls_past_its_lease_is_refused_when_it_wakes(start_worker):
+    stalled = start_worker(1)
+    jid = _sleep(1, 2.0)[0]
+    eventually(_has_status(jid, "in progress"))
+    late = [stalled.process.pid, _child_of(jid)]
+    for pid in late:
+        os.kill(pid, signal.SIGSTOP)
+    start_worker(1)
+
+    eventually(lambda: _job(jid)["attempt"] == 2, seconds=2 * LEASE_SECONDS + 4)
+    for pid in late:
+        os.kill(pid, signal.SIGCONT)
+
+    eventually(_has_status(jid, "complete"))
+    assert jobs.get_results(jid)["attempt"] == 2
+    eventually(lambda: not _alive(late[1]), seconds=5)
+    eventually(lambda: len(jobs.get_workers()) == 2)
+
+
+def test_a_drained_worker_lets_its_job_end(start_worker):
+    worker = start_worker(2)
+    jid, waiting = _sleep(2, 1.0)
+    third = _sleep(1, 0)[0]
+    eventually(_has_status(waiting, "in progress"))
+
+    assert worker.stop() == 0
+
+    assert {_job(jid)["status"], _job(waiting)["status"]} == {"complete"}
+    assert _job(third)["status"] == "submitted"
+    assert jobs.get_workers() == []
+
+
+def test_a_job_longer_than_the_drain_is_given_back_uncharged(start_worker):
+    worker = start_worker(1, DRAIN_SECONDS=1)
+    jid = _sleep(1, 60, max_attempts=1)[0]
+    eventually(_has_status(jid, "in progress"))
+
+    assert worker.stop() == 0
+
+    assert (_job(jid)["status"], _job(jid)["worker"]) == ("submitted", None)
+    assert jobs.rd.hget(f"job.{jid}", "charged") is None
+
+
+def test_an_idle_worker_drains_at_once(start_worker):
+    worker = start_worker(2)
+    begun = time.monotonic()
+
+    assert worker.stop() == 0
+
+    assert time.monotonic() - begun < 10
+    assert jobs.q._client.keys("*") == []
+
+
+@pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGKILL])
+def test_redis_is_restarted_while_a_job_runs(start_worker, live: Server, how):
+    live_client = jobs.rd
+    live_client.config_set("appendfsync", "always")
+    start_worker(1)
+    running, waiting = _sleep(2, 2.0)
+    eventually(_has_status(running, "in progress"))
+
+    live.stop(how)
+    time.sleep(LEASE_SECONDS + 1)
+    live.start()
+
+    eventually(lambda: _job(waiting)["status"] == "complete", seconds=30)
+    for jid in (running, waiting):
+        assert (_job(jid)["status"], _job(jid)["attempt"]) == ("complete", 1)
+
+
+def test_children_are_recycled_and_lose_nothing(start_worker):
+    start_worker(1, MAX_JOBS_PER_CHILD=5)
+    first = jobs.get_workers()[0]["id"]
+
+    ids = _sleep(23, 0)
+
+    eventually(lambda: jobs.get_stats()["jobs"]["complete"] == 23, seconds=40)
+    assert all(_job(jid)["attempt"] == 1 for jid in ids)
+    eventually(lambda: jobs.get_workers() and jobs.get_workers()[0]["id"] != first)

@@ -1,0 +1,144 @@
+"""Jobs are cancelled, or are over their time, even those that never let go of the interpreter."""
+
+from __future__ import annotations
+
+import os
+import time
+from pathlib import Path
+
+import pytest
+
+import jobs
+from jobs import Submission
+from tests.conftest import ROOT, eventually
+
+STUBBORN = '''"""Catch whatever is raised, and go on."""
+
+import time
+
+
+def run() -> dict:
+    print("begun", flush=True)
+    while True:
+        try:
+            time.sleep(60)
+        except BaseException:
+            print("caught")
+'''
+POLITE = '''"""Sleep, and clean up when stopped."""
+
+import time
+from pathlib import Path
+
+
+def run() -> dict:
+    print("begun")
+    try:
+        time.sleep(60)
+    finally:
+        Path(__file__).with_suffix(".cleaned").touch()
+    return {}
+'''
+# One call that holds the interpreter's lock throughout: no exception can be raised inside it.
+LOCKED = '''"""Add up a range in one call of C code."""
+
+
+def run() -> dict:
+    return {"sum": sum(range(10**11))}
+'''
+
+
+@pytest.fixture
+def worker_with(tmp_path: Path, start_worker):
+    """Starts a worker that knows one more analysis: a file in a copy of the package."""
+
+    def run(name: str, text: str) -> Path:
+        for source in (ROOT / "analyses").glob("*.py"):
+            (tmp_path / "analyses").mkdir(exist_ok=True)
+            (tmp_path / "analyses" / source.name).write_text(source.read_text())
+        added = tmp_path / "analyses" / f"{name}.py"
+        added.write_text(text)
+        for module in ("worker.py", "jobs.py", "dataset", "attempt", "record", "transitions", "ops"):
+            (tmp_path / module).symlink_to(ROOT / module)
+        start_worker(1, PYTHONPATH=tmp_path, PYTHONSAFEPATH="1")
+        return added
+
+    return run
+
+
+def _submit(analysis: str, **options) -> str:
+    jid = jobs.add_jobs([Submission(start=None, end=None, analysis=analysis, **options)])[0][0]["id"]
+    eventually(lambda: jobs.get_job_by_id(jid)["status"] == "in progress")
+    return jid
+
+
+def _pid() -> int:
+    return jobs.get_workers()[0]["pid"]
+
+
+def _gone(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return True
+    return False
+
+
+def test_a_cancelled_job_is_stopped_by_an_exception_and_its_child_lives_on(worker_with):
+    added = worker_with("polite", POLITE)
+    jid, pid = _submit("polite"), _pid()
+    eventually(lambda: "begun" in jobs.get_log(jid))
+
+    assert jobs.cancel_job(jid)["status"] == "cancelled"
+
+    eventually(added.with_suffix(".cleaned").exists, seconds=2)
+    time.sleep(1.5)
+    assert (_pid(), jobs.get_job_by_id(jid)["status"]) == (pid, "cancelled")
+    other = _submit("polite")
+    assert jobs.get_job_by_id(other)["attempt"] == 1
+
+
+@pytest.mark.parametrize(("name", "text"), [("stubborn", STUBBORN), ("locked", LOCKED)])
+def test_a_cancelled_job_that_never_yields_is_killed_within_two_seconds(worker_with, name, text):
+    worker_with(name, text)
+    jid, pid = _submit(name), _pid()
+
+    jobs.cancel_job(jid)
+
+    eventually(lambda: _gone(pid), seconds=2)
+    eventually(lambda: jobs.get_workers() and _pid() != pid)
+    assert jobs.get_job_by_id(jid)["status"] == "cancelled"
+
+
+@pytest.mark.parametrize(("name", "text"), [("polite", POLITE), ("locked", LOCKED)])
+def test_a_job_over_its_time_waits_out_a_back_off_and_fails_in_the_end(worker_with, name, text):
+    worker_with(name, text)
+    jid = _submit(name, timeout=0.5, max_attempts=2)
+
+    eventually(lambda: jobs.get_job_by_id(jid)["status"] == "scheduled")
+    assert jobs.get_job_by_id(jid)["error"]["reason"] == "timeout"
+    eventually(lambda: jobs.get_job_by_id(jid)["status"] == "failed")
+
+    failed = jobs.get_job_by_id(jid)
+    assert (failed["attempt"], failed["error"]["reason"]) == (2, "timeout")
+
+
+def test_what_an_analysis_started_is_stopped_with_it(worker_with):
+    worker_with(
+        "spawning",
+        '"""Start another process."""\n\nimport subprocess\n\n\ndef run() -> dict:\n'
+        '    other = subprocess.Popen(["sleep", "300"])\n    print(other.pid, flush=True)\n'
+        "    return {'sum': sum(range(10**11))}\n",
+    )
+    jid, pid = _submit("spawning"), _pid()
+    time.sleep(0.3)
+    grandchild = eventually(lambda: _children_of(pid))[0]
+
+    jobs.cancel_job(jid)
+
+    eventually(lambda: _gone(pid), seconds=2)
+    eventually(lambda: _gone(grandchild), seconds=2)
+
+
+def _children_of(pid: int) -> list[int]:
+    return [int(task) for task in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]

@@ -1,0 +1,438 @@
+"""The verbs of ``jobs``: what each changes, and what it refuses."""
+
+from __future__ import annotations
+
+import json
+import time
+import uuid
+
+import pytest
+
+import jobs
+from jobs import Idempotency, ImpossibleChange, JobNotFound, Status, Submission, WorkerGone
+
+
+def _add(count: int = 1, **options) -> list[jobs.Job]:
+    return jobs.add_jobs([Submission(start=n, end=None, analysis="sleep", **options) for n in range(count)])[0]
+
+
+def _finish(job: jobs.TakenJob) -> None:
+    jobs.q.finish(job, '{"count": 0}', [("plot.png", b"\x89PNG")], "said\n")
+    jobs.q.flush()
+
+
+def _status(job: jobs.Job) -> str:
+    return jobs.get_job_by_id(job["id"])["status"]
+
+
+def _error(reason: str) -> dict[str, str]:
+    return {"type": "X", "message": "m", "reason": reason}
+
+
+def _release(job: jobs.TakenJob, why: str) -> None:
+    jobs.q.release(job, why, json.dumps(_error(why)), "")
+    jobs.q.flush()
+
+
+def test_a_job_is_stored_and_queued_as_it_was_asked_for(rd):
+    added = jobs.add_job("2018-01-31", None, "histogram", params={"bins": 5}, priority="high", tags=("a", "b"))
+
+    assert added == jobs.get_job_by_id(added["id"])
+    assert (added["status"], added["start"], added["end"], added["tags"]) == ("submitted", "2018-01-31", None, ["a", "b"])
+    assert jobs.get_stats()["queue"] == {"high": 1, "normal": 0, "low": 0, "total": 1}
+
+
+def test_an_unknown_job_is_not_found(rd):
+    for call in (jobs.get_job_by_id, jobs.cancel_job, jobs.delete_job):
+        with pytest.raises(JobNotFound):
+            call(str(uuid.uuid4()))
+
+
+def test_the_length_of_the_queue_counts_waiting_normal_jobs(worker):
+    added = _add(3)
+    jobs.cancel_job(added[1]["id"])
+
+    assert len(jobs.q) == 3
+
+    for expected in (added[0], added[2]):
+        job = jobs.q.get()
+        assert job.id == expected["id"]
+        _finish(job)
+    assert len(jobs.q) == 0
+
+
+def test_priorities_go_before_each_other_and_keep_their_order(worker):
+    low, normal, high = (_add(2, priority=priority) for priority in ("low", "normal", "high"))
+
+    order = []
+    for _ in range(6):
+        job = jobs.q.get()
+        order.append(job.id)
+        _finish(job)
+
+    assert order == [job["id"] for job in high + normal + low]
+
+
+def test_results_come_with_the_status_and_only_once(worker):
+    added = _add()[0]
+    job = jobs.q.get()
+    assert (_status(added), jobs.get_results(job.id)) == ("in progress", None)
+
+    _finish(job)
+
+    ended = jobs.get_job_by_id(job.id)
+    assert (ended["status"], ended["progress"], ended["attempt"], ended["worker"]) == ("complete", 1, 1, worker)
+    assert jobs.get_results(job.id) == {"count": 0}
+    assert jobs.get_artifact(job.id, "plot.png") == b"\x89PNG"
+    assert jobs.get_log(job.id) == "--- attempt 1 ---\nsaid\n"
+
+    jobs.q.finish(job, '{"count": 1}', [], "")
+    assert jobs.q.flush() == b"complete"
+    assert jobs.get_results(job.id) == {"count": 0}
+
+
+def test_what_the_worker_holds_is_answered_again_when_the_answer_was_lost(worker):
+    _add(2)
+    first = jobs.q.get()
+
+    assert jobs.q.get() == first
+
+
+def test_a_worker_whose_job_was_given_to_others_is_refused(worker):
+    added = _add()[0]
+    late = jobs.q.get()
+    jobs.dismiss_worker(worker, "lost", _error("lost"))
+    other = str(uuid.uuid4())
+    jobs.register_worker(other, "host", 2)
+    jobs.q.hold_as(other)
+    again = jobs.q.get()
+    assert (again.id, again.attempt) == (added["id"], "2")
+
+    jobs.q.hold_as(worker)
+    jobs.q.finish(late, '{"late": true}', [], "")
+    assert jobs.q.flush() == b"refused"
+
+    jobs.q.hold_as(other)
+    _finish(again)
+    assert jobs.get_results(added["id"]) == {"count": 0}
+
+
+def test_only_a_registered_worker_takes_jobs(rd):
+    _add()
+
+    with pytest.raises(WorkerGone):
+        jobs.q.get()
+    jobs.q.hold_as("nobody")
+    with pytest.raises(WorkerGone):
+        jobs.q.get()
+
+    assert len(jobs.q) == 1
+
+
+@pytest.mark.parametrize("why", ["drain", "killed", "lost"])
+def test_a_job_of_a_dismissed_worker_goes_to_the_head_of_its_queue(worker, why):
+    first, _ = _add(2)
+    jobs.q.get()
+
+    assert jobs.dismiss_worker(worker, why, _error(why) if why != "drain" else None) == first["id"]
+
+    assert rd_queue() == [first["id"], *[job["id"] for job in jobs.get_jobs().jobs if job["id"] != first["id"]]]
+    record = jobs.rd.hgetall(f"job.{first['id']}")
+    assert record.get(b"charged") == (None if why == "drain" else b"1")
+    assert jobs.get_workers() == []
+
+
+def rd_queue() -> list[str]:
+    return [jid.decode() for jid in jobs.q._client.lrange("hotqueue:queue", 0, -1)]
+
+
+def test_a_kill_aimed_at_another_job_charges_nobody(worker):
+    added = _add()[0]
+    job = jobs.q.get()
+
+    jobs.dismiss_worker(worker, "timeout", _error("timeout"), meant=(str(uuid.uuid4()), job.attempt))
+
+    assert _status(added) == "submitted"
+    assert jobs.rd.hget(f"job.{added['id']}", "charged") is None
+
+
+@pytest.mark.parametrize("why", ["killed", "lost", "error", "timeout"])
+def test_a_job_fails_when_its_attempts_are_used_up(worker, why):
+    added = _add(max_attempts=2)[0]
+    for _ in range(2):
+        _release(jobs.q.get(), why)
+        jobs._run("promote", 1, added["id"])
+
+    failed = jobs.get_job_by_id(added["id"])
+    assert (failed["status"], failed["error"]["reason"], failed["attempt"]) == ("failed", why, 2)
+    assert jobs.get_results(added["id"]) is None
+
+
+def test_what_is_invalid_fails_at_once(worker):
+    added = _add()[0]
+    _release(jobs.q.get(), "invalid")
+
+    assert (_status(added), jobs.get_job_by_id(added["id"])["attempt"]) == ("failed", 1)
+
+
+def test_what_raised_waits_longer_each_time_up_to_ten_minutes(worker):
+    added = _add(max_attempts=100)[0]
+    waits = []
+    for _ in range(12):
+        _release(jobs.q.get(), "error")
+        assert _status(added) == "scheduled"
+        due = jobs.rd.zscore("jobs.due", added["id"])
+        waits.append(due / 1e6 - time.time())
+        jobs._run("promote", 1, added["id"])
+
+    for n, waited in enumerate(waits):
+        assert min(600, 2**n) - 1 <= waited <= min(600, 2**n * 1.25) + 1
+
+
+def test_a_delayed_job_waits_until_it_is_due(worker):
+    later, soon = _add(delay=60)[0], _add(delay=0.01)[0]
+    assert (later["status"], soon["status"]) == ("scheduled", "scheduled")
+    assert jobs.q.get() is None
+    time.sleep(0.02)
+
+    jobs.heartbeat([worker])
+
+    assert (_status(later), _status(soon)) == ("scheduled", "submitted")
+    assert jobs.q.get().id == soon["id"]
+
+
+def test_a_job_whose_time_has_passed_is_queued_at_once(rd):
+    assert _add(run_at=1.0)[0]["status"] == "submitted"
+
+
+@pytest.mark.parametrize("stage", ["scheduled", "submitted", "in progress"])
+def test_an_unfinished_job_can_be_cancelled_and_stays_cancelled(worker, stage):
+    added = _add(delay=60 if stage == "scheduled" else 0)[0]
+    job = jobs.q.get() if stage == "in progress" else None
+    assert _status(added) == stage
+
+    assert jobs.cancel_job(added["id"])["status"] == "cancelled"
+
+    assert jobs.cancel_job(added["id"])["status"] == "cancelled"
+    if job is not None:
+        jobs.q.finish(job, "{}", [], "")
+        assert jobs.q.flush() == b"refused"
+        assert jobs.heartbeat([worker]).held[0].stop == (job.id, job.attempt)
+    assert jobs.q.get() is None
+    assert _status(added) == "cancelled"
+    assert jobs.get_stats()["jobs"]["cancelled"] == 1
+
+
+def test_a_complete_job_cannot_be_cancelled(worker):
+    added = _add()[0]
+    _finish(jobs.q.get())
+
+    with pytest.raises(ImpossibleChange):
+        jobs.cancel_job(added["id"])
+    assert _status(added) == "complete"
+
+
+def test_the_status_changes_by_hand_only_where_an_arrow_leads(worker):
+    added = _add(delay=60)[0]["id"]
+
+    assert jobs.update_job_status(added, "submitted")["status"] == "submitted"
+    for impossible in ("submitted", "scheduled", "in progress", "complete", "failed"):
+        with pytest.raises(ImpossibleChange):
+            jobs.update_job_status(added, impossible)
+    assert jobs.update_job_status(added, "cancelled")["status"] == "cancelled"
+    with pytest.raises(ImpossibleChange):
+        jobs.update_job_status(added, "submitted")
+
+
+def test_only_an_ended_job_is_deleted_and_nothing_of_it_is_left(worker):
+    added = jobs.add_jobs([Submission(start=None, end=None, analysis="sleep")], Idempotency("key", "body"))[0][0]
+    with pytest.raises(ImpossibleChange):
+        jobs.delete_job(added["id"])
+    _finish(jobs.q.get())
+
+    jobs.delete_job(added["id"])
+
+    assert jobs.rd.keys("*") == []
+
+
+def test_what_is_past_its_retention_is_removed_with_all_that_belongs_to_it(worker, monkeypatch):
+    _add(3)
+    for _ in range(2):
+        _finish(jobs.q.get())
+    monkeypatch.setattr(jobs, "_lease", lambda: "15000000")
+    jobs.heartbeat([worker])
+    assert jobs.get_jobs().total == 3
+
+    assert jobs._run("purge", 0, 1000)[1] == 2
+
+    assert [job["status"] for job in jobs.get_jobs().jobs] == ["submitted"]
+    assert jobs.rd.keys("results.*") + jobs.rd.keys("log.*") == []
+
+
+def test_the_same_idempotency_key_makes_the_same_jobs(rd):
+    asked = [Submission(start=n, end=None, analysis="sleep") for n in range(3)]
+    first, replayed = jobs.add_jobs(asked, Idempotency("key", "body"))
+    assert not replayed
+    jobs.cancel_job(first[1]["id"])
+
+    again, replayed = jobs.add_jobs(asked, Idempotency("key", "body"))
+
+    assert replayed
+    assert [job["id"] for job in again] == [job["id"] for job in first]
+    assert again[1]["status"] == "cancelled"
+    assert jobs.find_replay(Idempotency("key", "body")) == again
+    assert jobs.find_replay(Idempotency("other", "body")) is None
+    for call in (lambda key: jobs.add_jobs(asked, key), jobs.find_replay):
+        with pytest.raises(jobs.IdempotencyConflict):
+            call(Idempotency("key", "another body"))
+
+
+def test_adding_the_same_ids_twice_makes_them_once(rd, monkeypatch):
+    ids = iter(["a", "b", "a", "b"])
+    monkeypatch.setattr(jobs, "generate_jid", lambda: next(ids))
+
+    first = _add(2)
+    again = _add(2)
+
+    assert again == first
+    assert len(jobs.q) == 2
+
+
+def test_a_bulk_is_listed_newest_first_page_by_page_and_insertions_shift_nothing(rd):
+    added = [job["id"] for job in _add(25)]
+    seen, cursor = [], None
+    while True:
+        page = jobs.get_jobs(limit=10, cursor=cursor)
+        seen += [job["id"] for job in page.jobs]
+        _add()
+        cursor = page.next
+        if cursor is None:
+            break
+
+    assert seen == added[::-1]
+    ascending = jobs.get_jobs(limit=25, ascending=True)
+    assert [job["id"] for job in ascending.jobs] == added
+    assert ascending.next is not None
+
+
+def test_the_listing_is_filtered(worker):
+    _add(2, tags=("x",))
+    jobs.add_job(1, 2, "summary")
+    _finish(jobs.q.get())
+
+    assert jobs.get_jobs(status="complete").total == 1
+    assert jobs.get_jobs(analysis="sleep").total == 2
+    both = jobs.get_jobs(analysis="sleep", status="submitted")
+    assert (both.total, len(both.jobs)) == (1, 1)
+    tagged = jobs.get_jobs(tag="x")
+    assert (tagged.total, len(tagged.jobs)) == (None, 2)
+    assert jobs.get_jobs(created_after=time.time() + 1).total == 0
+    assert jobs.get_jobs(created_before=time.time() + 1, created_after=time.time() - 60).total == 3
+
+
+def test_a_cursor_that_no_page_gave_is_refused(rd):
+    with pytest.raises(jobs.BadCursor):
+        jobs.get_jobs(cursor="1")
+
+
+def test_jobs_pin_the_version_that_they_were_submitted_with(worker):
+    jobs.rd.set("data.current", "v1")
+    jobs.rd.hset("data.v1", mapping={"description": "{}", "chunks": 1})
+    jobs.rd.set("data.v1.0", "rows")
+    added = _add(2, dataset="v1")
+    assert jobs.rd.hget("data.v1", "pins") == b"2"
+    jobs.rd.set("data.current", "v2")
+
+    jobs.cancel_job(added[0]["id"])
+    assert jobs.rd.exists("data.v1", "data.v1.0") == 2
+    jobs.q.get()
+    _finish(jobs.q.get())
+
+    assert jobs.rd.keys("data.*") == [b"data.current"]
+    with pytest.raises(jobs.DatasetMoved):
+        _add(dataset="v1")
+
+
+def test_as_many_idle_workers_are_woken_as_there_are_jobs(rd):
+    for n in range(5):
+        jobs.register_worker(str(n), "host", n)
+
+    _add(2)
+    assert jobs.q._client.llen("hotqueue:queue.wake") == 2
+    _add(10)
+    assert jobs.q._client.llen("hotqueue:queue.wake") == 5
+
+
+def test_a_worker_that_finds_nothing_leaves_no_stale_wake_token(worker):
+    jobs.cancel_job(_add()[0]["id"])
+
+    assert jobs.q.get() is None
+    assert jobs.q._client.exists("hotqueue:queue.wake") == 0
+
+
+def test_a_heartbeat_never_creates_a_worker_and_names_those_whose_lease_is_over(worker):
+    jobs.register_worker("stalled", "host", 1)
+    jobs.q._client.zadd("workers", {"stalled": 1})
+
+    learned = jobs.heartbeat([worker, "unknown"])
+
+    assert learned.expired == ["stalled"]
+    assert learned.held[1] is None
+    assert [one["id"] for one in jobs.get_workers()] == [worker]
+
+
+def test_a_deadline_of_another_clock_is_cut_to_one_lease(worker):
+    jobs.q._client.zadd("workers", {worker: (time.time() + 3600) * 1e6})
+
+    jobs.heartbeat([])
+
+    assert jobs.q._client.zscore("workers", worker) <= (time.time() + jobs.settings.lease_seconds + 1) * 1e6
+
+
+def test_a_worker_whose_lease_was_renewed_meanwhile_is_left_alone(worker):
+    _add()
+    job = jobs.q.get()
+
+    assert jobs.dismiss_worker(worker, "lost", _error("lost"), expired=True) is None
+    assert _status({"id": job.id}) == "in progress"
+
+
+def test_progress_is_noted_for_the_attempt_that_runs_alone(worker):
+    _add()
+    job = jobs.q.get()
+    jobs.report_progress(job, worker, 0.5, "half", "so far")
+    running = jobs.get_job_by_id(job.id)
+    assert (running["progress"], running["message"]) == (0.5, "half")
+    assert "so far" in jobs.get_log(job.id)
+
+    _release(job, "killed")
+    jobs.report_progress(job, worker, 0.9, "late", "late")
+
+    assert jobs.get_job_by_id(job.id)["progress"] == 0
+    assert "late" not in jobs.get_log(job.id)
+
+
+def test_both_databases_may_be_one(monkeypatch, rd):
+    monkeypatch.setattr(jobs, "q", jobs.JobQueue("queue", records_db=0, connection_pool=rd.connection_pool))
+    monkeypatch.setattr(jobs, "_transitions", lambda: jobs.q._transitions)
+    jobs.register_worker("w", "host", 1)
+    jobs.q.hold_as("w")
+    added = _add()[0]
+
+    _finish(jobs.q.get())
+
+    assert _status(added) == "complete"
+    assert len(jobs.q) == 0
+
+
+def test_every_status_of_the_picture_is_in_the_enum_and_in_the_scripts():
+    assert [status for status in Status if status.ended] == ["complete", "failed", "cancelled"]
+
+
+def test_ids_put_by_hand_are_dropped_unless_their_jobs_wait(worker):
+    added = _add()[0]
+    jobs.q.put("nonsense", added["id"])
+
+    assert jobs.q.get().id == added["id"]
+    _finish(jobs.q.get())
+    assert jobs.q.get() is None
