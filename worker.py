@@ -21,6 +21,8 @@ import uuid
 from contextlib import suppress
 from typing import Any
 
+from pydantic_core import from_json, to_json
+
 import jobs
 from analyses import InvalidParams, Outcome, UnknownAnalysis, get_analyses, get_analysis, render
 from attempt import SLOT_BYTES, Orders, Output, Reporter, Slot, Stopped
@@ -97,15 +99,18 @@ child: Child
 def _run_analysis(job: TakenJob) -> tuple[Outcome, dict[str, Any]]:
     """The outcome, and what the results document says of how it came about."""
     analysis = get_analysis(job.analysis)
-    start, end = json.loads(job.start), json.loads(job.end)
+    start, end = from_json(job.start), from_json(job.end)
     table = _load_table(job.dataset) if analysis.reads_dataset else None
     rows = None if table is None else table.slice(start, end)
     columns = {} if table is None else table.description.types()
-    params = analysis.check(json.loads(job.params), columns)
-    with child.orders.stoppable(job.id, job.attempt):
+    params = analysis.read_params(from_json(job.params), columns)
+    child.orders.begin(job.id, job.attempt)
+    try:
         outcome = analysis.run(rows, params, child.reporter.progress)
+    finally:
+        child.orders.end()
     count = 0 if rows is None else rows.height
-    return outcome, {"params": params, "start": start, "end": end, "count": count}
+    return outcome, {"params": params.as_json(), "start": start, "end": end, "count": count}
 
 
 def _load_table(version: str) -> Table:
@@ -118,10 +123,10 @@ def _load_table(version: str) -> Table:
             time.sleep(TICK_SECONDS)
 
 
-def _compose_results(job: TakenJob, outcome: Outcome, about: dict[str, Any]) -> tuple[str, list[tuple[str, bytes]]]:
+def _compose_results(job: TakenJob, outcome: Outcome, about: dict[str, Any]) -> tuple[bytes, list[tuple[str, bytes]]]:
     """The results document and the artifacts; raises ValueError where they are too large together."""
     rendered = render(outcome)
-    document = json.dumps(
+    document = to_json(
         {
             "job": job.id,
             "analysis": job.analysis,
@@ -134,9 +139,7 @@ def _compose_results(job: TakenJob, outcome: Outcome, about: dict[str, Any]) -> 
             "software": SOFTWARE,
             "result": rendered.result,
             "artifacts": [{"name": a.name, "type": a.type, "bytes": len(a.content)} for a in rendered.artifacts],
-        },
-        ensure_ascii=False,
-        allow_nan=False,
+        }
     )
     artifacts = [(a.name, a.content) for a in rendered.artifacts]
     size = len(document) + sum(len(content) for _, content in artifacts)

@@ -62,6 +62,10 @@ class Params(BaseModel):
         except PydanticSerializationError as error:
             raise InvalidParams([("", f"cannot be read as JSON: {error}")]) from None
 
+    def as_json(self) -> dict[str, Any]:
+        """All of them, defaults included, fit for JSON."""
+        return self.model_dump(mode="json", by_alias=True)
+
     @classmethod
     def _detail(cls, error: ErrorDetails) -> str:
         if error["type"] == "extra_forbidden" and len(error["loc"]) == 1:

@@ -59,21 +59,25 @@ class Analysis:
                 example[name] = fitting[0]
         return example
 
-    def check(self, params: Any, columns: Mapping[str, str]) -> dict[str, Any]:
-        """The parameters with their defaults filled in, fit for JSON; ``columns`` are the dataset's (name to type).
+    def read_params(self, params: Any, columns: Mapping[str, str]) -> Params:
+        """The parameters that a client posted, read; ``columns`` are the dataset's (name to type).
 
         :raises InvalidParams: with every reason.
         """
-        return self._model.parse(params, columns).model_dump(mode="json", by_alias=True)
+        return self._model.parse(params, columns)
+
+    def check(self, params: Any, columns: Mapping[str, str]) -> dict[str, Any]:
+        """The parameters with their defaults filled in, fit for JSON; otherwise as :meth:`read_params`."""
+        return self.read_params(params, columns).as_json()
 
     def run(self, rows: pl.DataFrame | None, params: Any, progress: Progress) -> Outcome:
-        """Run on ``rows`` (None if it reads no dataset) with ``params`` as posted or as :meth:`check` gave them.
+        """Run on ``rows`` (None if it reads no dataset) with ``params`` as posted, or read already.
 
         :raises InvalidParams: if the parameters are not the analysis'.
         """
         arguments: dict[str, Any] = {}
         if "params" in self._takes:
-            arguments["params"] = self._model.parse(params)
+            arguments["params"] = params if isinstance(params, self._model) else self._model.parse(params)
         if "rows" in self._takes:
             arguments["rows"] = rows
         if "progress" in self._takes:

@@ -7,8 +7,7 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from typing import IO
 
 __all__ = ["Orders", "Stopped"]
@@ -43,16 +42,14 @@ class Orders:
         """Block until the parent has registered this child."""
         self._go.wait()
 
-    @contextmanager
-    def stoppable(self, jid: str, attempt: str) -> Iterator[None]:
-        """Within, an order to stop this attempt raises :class:`Stopped`; an order for another one is ignored."""
+    def begin(self, jid: str, attempt: str) -> None:
+        """From now on an order to stop this attempt raises :class:`Stopped`; an order for another one is ignored."""
         self._running = (jid, attempt)
-        try:
-            if self._stop[:2] == self._running:
-                raise Stopped(self._stop[2])
-            yield
-        finally:
-            self._running = ()
+        self._obey()
+
+    def end(self) -> None:
+        """From now on nothing is raised."""
+        self._running = ()
 
     def _listen(self) -> None:
         for line in self._pipe:

@@ -37,7 +37,7 @@ class Reporter:
 
     def progress(self, fraction: float, message: str | None = None) -> None:
         """Note how much is done, 0 to 1, and what is being done."""
-        self._fraction = min(1.0, max(0.0, float(fraction)))
+        self._fraction = fraction
         self._message = message
         self._changed = True
 

@@ -98,7 +98,9 @@ class Process:
         environ |= {name: str(value) for name, value in settings.items()}
         self.log = log
         with log.open("a") as out:
-            self.process = subprocess.Popen(words, cwd=ROOT, env=environ, stdout=out, stderr=out, start_new_session=True)
+            self.process = subprocess.Popen(
+                words, cwd=ROOT, env=environ, stdout=out, stderr=out, start_new_session=True
+            )
 
     def children(self) -> list[int]:
         """Process ids of the direct children, oldest first."""
@@ -122,6 +124,7 @@ def start(live: Server, tmp_path: Path) -> Iterator[Callable[..., Process]]:
         started.append(process)
         return process
 
+    run.started = started  # type: ignore[attr-defined]
     yield run
     for process in started:
         if process.process.poll() is None:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import redis
+from hiredis import pack_command
 from hotqueue import HotQueue
 from redis.exceptions import ConnectionError, ResponseError, TimeoutError
 
@@ -81,7 +82,7 @@ class JobQueue(HotQueue):  # type: ignore[misc]
         """Queue ids again by hand, and wake workers; an id whose job does not wait is dropped when it is reached."""
         self._transitions.run("put", *ids)
 
-    def finish(self, job: TakenJob, document: str, artifacts: list[tuple[str, bytes]], log: str) -> None:
+    def finish(self, job: TakenJob, document: str | bytes, artifacts: list[tuple[str, bytes]], log: str) -> None:
         """Say that a job is complete, with the next :meth:`get` or :meth:`flush`."""
         flat = [word for artifact in artifacts for word in artifact]
         self._outcome = ("finish", self.worker_id, job.id, job.attempt, document, log, *flat)
@@ -168,7 +169,7 @@ class JobQueue(HotQueue):  # type: ignore[misc]
         try:
             if connection is None:
                 connection = self._connection = self._pool.get_connection()
-            connection.send_packed_command(connection.pack_commands(commands))
+            connection.send_packed_command([pack_command(command) for command in commands])
             answers = [_read(connection) for _ in commands]
         except BaseException:
             # Answers that were not read would be taken for those of the next call.

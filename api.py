@@ -1,0 +1,369 @@
+"""The HTTP API: the data and job routes, what they check and what they answer.
+
+A client's job is checked whole before it is queued; everything after that is ``jobs``' and the workers'.
+``docs`` and ``/help`` list the routes.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from functools import cache
+from typing import Any
+
+from flask import Blueprint, Flask, Response, current_app
+from werkzeug.routing import BaseConverter
+
+import jobs
+from analyses import InvalidParams, get_analyses
+from dataset import (
+    BoundsError,
+    InvalidDataset,
+    Malformed,
+    Store,
+    Table,
+    UnsupportedMediaType,
+    VersionGone,
+    ingest,
+)
+from ops.settings import Settings
+from web import answers, bodies, guard, paging, problems, query, rest
+from web.answers import json_answer, negotiated, revalidated, text_answer
+from web.posted import MOST_ERRORS, Posted, invalid_body, read_posted
+from web.problems import Problem
+from web.query import choice, invalid, moment, parameter, parameters
+from web.results import artifact_of, linked, results_of
+from web.waiting import RETRY_AFTER, Waiting, requested_wait
+
+__all__ = ["create_app"]
+
+_TRIES = 5
+_DATA_CURSOR = re.compile(r"([0-9a-f]{32})\.(\d{1,12})", re.ASCII)
+_MEDIA_TYPES = ("text/csv", "application/json")
+_KEPT = ("start", "end", "analysis", "params", "timeout", "max_attempts", "priority", "tags")
+
+data_routes = Blueprint("data", __name__)
+job_routes = Blueprint("jobs", __name__)
+
+
+class _AnyText(BaseConverter):
+    """An id in a path, whatever is in it: slashes and line ends too."""
+
+    regex = r"[\s\S]+"
+    part_isolating = False
+
+
+def create_app(settings: Settings | None = None) -> Flask:
+    """The WSGI application, with ``settings`` or those of the environment."""
+    settings = settings or jobs.settings
+    app = Flask(__name__, static_folder=None)
+    app.config["SETTINGS"] = settings
+    app.extensions["store"] = Store(jobs.rd)
+    app.extensions["waiting"] = Waiting(settings.api_threads - 16)
+    app.url_map.merge_slashes = False
+    app.url_map.converters["text"] = _AnyText
+    problems.install(app)
+    guard.install(app, settings.allowed_hosts)
+    query.install(app)
+    answers.install(app)
+    for routes in (data_routes, job_routes, rest.routes):
+        app.register_blueprint(routes)
+    return app
+
+
+# Data
+
+
+@data_routes.post("/data")
+@parameters("id", "index")
+def load_data() -> Response:
+    """Replace the dataset by the body; `id` and `index` name columns."""
+    body = bodies.read_bytes(_settings().max_body_bytes)
+    try:
+        table = ingest(body, bodies.read_media_type(), id_column=parameter("id"), index_column=parameter("index"))
+        description = _store().publish(table)
+    except Malformed as error:
+        raise Problem("malformed", error.detail) from error
+    except UnsupportedMediaType as error:
+        headers = {"Accept-Post": ", ".join(_MEDIA_TYPES)}
+        raise Problem("unsupported-media-type", error.detail, headers=headers) from error
+    except InvalidDataset as error:
+        if error.parameter:
+            raise invalid(error.parameter, error.detail) from error
+        raise Problem("invalid", error.detail, errors=[{"pointer": "", "detail": error.detail}]) from error
+    except VersionGone as error:
+        raise Problem("unavailable", error.detail, headers=RETRY_AFTER) from error
+    return json_answer(description.as_json(), 201, {"Location": "/data"})
+
+
+@data_routes.get("/data")
+@parameters("search", "limit", "cursor")
+def list_data() -> Response:
+    """The records, or those with the text `search` in any value."""
+    limit = paging.read_limit()
+    table, offset = _table_of_page()
+    if table is None:
+        return revalidated(json_answer({"records": [], "total": 0, "next": None, "dataset": None}))
+    page = table.page(search=parameter("search"), offset=offset, limit=limit)
+    following = None if page.next_offset is None else f"{table.description.version}.{page.next_offset}"
+    address, headers = paging.to_next(following)
+    found = {
+        "records": page.records,
+        "total": page.total,
+        "next": address,
+        "dataset": table.description.as_json(),
+    }
+    return revalidated(json_answer(found, headers=headers))
+
+
+@data_routes.get("/data/<text:id>")
+@parameters()
+def show_record(id: str) -> Response:
+    """One record."""
+    table = _current_table()
+    record = table.record(id) if table else None
+    if record is None:
+        raise Problem("record-not-found", f"The dataset has no record {id[:100]!r}; see /data.")
+    return revalidated(json_answer(record))
+
+
+@data_routes.delete("/data")
+@parameters()
+def clear_data() -> Response:
+    """Unload the dataset; unfinished jobs keep theirs."""
+    _store().clear()
+    return Response(status=204)
+
+
+# Jobs
+
+
+@job_routes.post("/jobs")
+@parameters()
+def submit_jobs() -> Response:
+    """Queue a job, or a list of them."""
+    body = bodies.read_json(_settings().max_jobs_bytes)
+    idempotency = bodies.read_idempotency(body.canonical)
+    single = not isinstance(body.value, list)
+    if idempotency and (made := jobs.find_replay(idempotency)) is not None:
+        return _accepted(made, single=single, replayed=True)
+    values = [body.value] if single else body.value
+    added, replayed = _add(values, idempotency, single=single)
+    return _accepted(added, single=single, replayed=replayed)
+
+
+@job_routes.get("/jobs")
+@parameters("status", "analysis", "tag", "created_after", "created_before", "order", "limit", "cursor")
+def list_jobs() -> Response:
+    """The jobs, newest first."""
+    page = jobs.get_jobs(
+        status=choice("status", jobs.Status),
+        analysis=parameter("analysis"),
+        tag=parameter("tag"),
+        created_after=moment("created_after"),
+        created_before=moment("created_before"),
+        ascending=choice("order", ("asc", "desc")) == "asc",
+        limit=paging.read_limit(),
+        cursor=paging.read_cursor(),
+    )
+    address, headers = paging.to_next(page.next)
+    found = {"jobs": [linked(job) for job in page.jobs], "total": page.total, "next": address}
+    return json_answer(found, headers=headers)
+
+
+@job_routes.get("/jobs/<jid>")
+@parameters("wait")
+def show_job(jid: str) -> Response:
+    """One job; `wait` holds the answer until it has ended, for at most so many seconds."""
+    job, headers = _awaited(jid)
+    return json_answer(linked(job), headers=headers)
+
+
+@job_routes.get("/jobs/<jid>/results")
+@parameters("wait")
+def show_results(jid: str) -> Response:
+    """What the job computed; with `Accept: image/png` or `text/csv` the first artifact of that type."""
+    job, headers = _awaited(jid)
+    results = results_of(job, headers)
+    artifacts = results["artifacts"]
+    wanted = negotiated(["application/json", *(artifact["type"] for artifact in artifacts)])
+    if wanted == "application/json":
+        answer = json_answer(results)
+    else:
+        answer = artifact_of(job, next(artifact for artifact in artifacts if artifact["type"] == wanted))
+    answer.headers.update(headers)
+    return revalidated(answer)
+
+
+@job_routes.get("/jobs/<jid>/results/<text:name>")
+@parameters()
+def show_artifact(jid: str, name: str) -> Response:
+    """One figure or table of the results."""
+    job = jobs.get_job_by_id(jid)
+    for artifact in results_of(job, {})["artifacts"]:
+        if artifact["name"] == name:
+            return revalidated(artifact_of(job, artifact))
+    raise Problem("artifact-not-found", "The results have no artifact of this name; their `artifacts` lists them.")
+
+
+@job_routes.get("/jobs/<jid>/log")
+@parameters()
+def show_log(jid: str) -> Response:
+    """What the job printed and logged, as text."""
+    return text_answer(jobs.get_log(jobs.get_job_by_id(jid)["id"]))
+
+
+@job_routes.post("/jobs/<jid>/cancel")
+@parameters()
+def cancel_job(jid: str) -> Response:
+    """End an unfinished job."""
+    bodies.read_empty(_settings().max_jobs_bytes)
+    return json_answer(linked(jobs.cancel_job(jid)))
+
+
+@job_routes.post("/jobs/<jid>/retry")
+@parameters()
+def retry_job(jid: str) -> Response:
+    """Queue a job like this ended one, on today's dataset."""
+    body = bodies.read_empty(_settings().max_jobs_bytes)
+    idempotency = bodies.read_idempotency(body.canonical)
+    if idempotency and (made := jobs.find_replay(idempotency)) is not None:
+        return _accepted(made, single=True, replayed=True)
+    old: dict[str, Any] = {**jobs.get_job_by_id(jid)}
+    if not jobs.Status(old["status"]).ended:
+        raise Problem("job-unfinished", f"The job is {old['status']}: wait until it has ended, or cancel it first.")
+    added, replayed = _add([{name: old[name] for name in _KEPT}], idempotency, single=True, retry_of=old["id"])
+    return _accepted(added, single=True, replayed=replayed)
+
+
+@job_routes.delete("/jobs/<jid>")
+@parameters()
+def delete_job(jid: str) -> Response:
+    """Remove an ended job with its results."""
+    jobs.delete_job(jid)
+    return Response(status=204)
+
+
+# How jobs get in: nothing is queued before all of it was checked.
+
+
+def _add(
+    values: Sequence[Any], idempotency: jobs.Idempotency | None, *, single: bool, retry_of: str | None = None
+) -> tuple[list[jobs.Job], bool]:
+    """Check the posted jobs and queue them all, or none; the flag tells that the idempotency key was known."""
+    prefixes = [""] if single else [f"/{position}" for position in range(len(values))]
+    posted = read_posted(values, prefixes)
+    for _ in range(_TRIES):
+        submissions = _checked(posted, prefixes, retry_of)
+        try:
+            return jobs.add_jobs(submissions, idempotency)
+        except jobs.DatasetMoved:
+            continue  # replaced since it was checked against: check anew
+    raise Problem("unavailable", "The dataset is being replaced all the time; try again.", headers=RETRY_AFTER)
+
+
+def _checked(posted: Sequence[Posted], prefixes: Sequence[str], retry_of: str | None) -> list[jobs.Submission]:
+    """What is to be queued, for analyses that exist, on parameters and bounds that they and the dataset can take."""
+    known = get_analyses()
+    reading = {name for name, analysis in known.items() if analysis.reads_dataset}
+    dataset = _store().current() if any(job.analysis in reading for job in posted) else None
+    check_bounds = cache(dataset.check_bounds) if dataset else None
+    submissions, errors, unknown = [], [], 0
+    for job, prefix in zip(posted, prefixes, strict=True):
+        reads = job.analysis in reading
+        if job.analysis not in known:
+            unknown += 1
+            errors.append({"pointer": f"{prefix}/analysis", "detail": f"Expected one of: {', '.join(known)}."})
+        elif reads and dataset is None:
+            raise Problem("no-dataset", f"The analysis {job.analysis!r} reads a dataset: load one by POST /data.")
+        else:
+            columns, version = (dataset.types(), dataset.version) if dataset and reads else ({}, None)
+            faults = [*_faulty_params(job, columns), *_faulty_bounds(job, check_bounds if reads else None)]
+            errors += [{"pointer": prefix + pointer, "detail": detail} for pointer, detail in faults]
+            submissions.append(jobs.Submission(**vars(job), dataset=version, retry_of=retry_of))
+        if len(errors) >= MOST_ERRORS:
+            break
+    if errors:
+        raise invalid_body(errors, "unknown-analysis" if unknown == len(errors) else "invalid")
+    return submissions
+
+
+def _faulty_params(job: Posted, columns: dict[str, str]) -> list[tuple[str, str]]:
+    """What the analysis cannot take: JSON pointers and details."""
+    try:
+        get_analyses()[job.analysis].check(job.params, columns)
+    except InvalidParams as error:
+        return [(f"/params{pointer}", detail) for pointer, detail in error.errors]
+    return []
+
+
+def _faulty_bounds(job: Posted, check: Callable[[Any, Any], None] | None) -> list[tuple[str, str]]:
+    """What the dataset's index cannot take; with no dataset to read, only what is plainly backwards."""
+    try:
+        if check is not None:
+            check(job.start, job.end)
+        elif _is_backwards(job.start, job.end):
+            return [("/start", "`start` is after `end`.")]
+    except BoundsError as error:
+        return [(error.pointer, error.detail)]
+    return []
+
+
+def _is_backwards(start: Any, end: Any) -> bool:
+    alike = isinstance(start, str) == isinstance(end, str) and start is not None and end is not None
+    return alike and bool(start > end)
+
+
+def _accepted(added: Sequence[jobs.Job], *, single: bool, replayed: bool) -> Response:
+    headers = {"Idempotency-Replayed": "true"} if replayed else {}
+    if not single:
+        return json_answer([linked(job) for job in added], 202, headers)
+    if not added:
+        raise jobs.JobNotFound("The job that this idempotency key made is gone.")
+    return json_answer(linked(added[0]), 202, {"Location": f"/jobs/{added[0]['id']}", **headers})
+
+
+def _awaited(jid: str) -> tuple[jobs.Job, dict[str, str]]:
+    """The job, after waiting as long as the client asked for, and the headers that tell of it."""
+    seconds, headers = requested_wait()
+    waiting: Waiting = current_app.extensions["waiting"]
+    job = waiting.wait(jid, seconds)
+    return job, headers if jobs.Status(job["status"]).ended else RETRY_AFTER | headers
+
+
+# The dataset at hand.
+
+
+def _settings() -> Settings:
+    settings: Settings = current_app.config["SETTINGS"]
+    return settings
+
+
+def _store() -> Store:
+    store: Store = current_app.extensions["store"]
+    return store
+
+
+def _current_table() -> Table | None:
+    for _ in range(_TRIES):
+        description = _store().current()
+        try:
+            return _store().table(description.version) if description else None
+        except VersionGone:
+            continue  # replaced between the two
+    raise Problem("unavailable", "The dataset is being replaced all the time; try again.", headers=RETRY_AFTER)
+
+
+def _table_of_page() -> tuple[Table | None, int]:
+    """The version that the cursor belongs to (without one: the current), and where in it the page begins."""
+    cursor = paging.read_cursor()
+    if cursor is None:
+        return _current_table(), 0
+    match = _DATA_CURSOR.fullmatch(cursor)
+    if match is None:
+        raise jobs.BadCursor("This cursor is not one that a page gave.")
+    try:
+        _store().describe(match[1])
+        return _store().table(match[1]), int(match[2])
+    except VersionGone as error:
+        raise Problem("cursor-expired", error.detail) from error

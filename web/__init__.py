@@ -1,0 +1,1 @@
+"""What serves HTTP and is not a data or job route: guards, problems, paging, waiting, help."""

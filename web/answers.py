@@ -1,0 +1,60 @@
+"""Answers that are no problems: JSON, bytes, and the headers that say how long they hold."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from flask import Flask, Response, request
+
+from .problems import Problem
+
+__all__ = ["install", "json_answer", "negotiated", "revalidated", "text_answer"]
+
+
+def install(app: Flask) -> None:
+    """Have nothing stored by caches unless an answer says otherwise, and no media type guessed by browsers."""
+    app.after_request(_finish)
+
+
+def json_answer(value: Any, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
+    """``value`` as compact JSON, its members in the order that they have."""
+    body = json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":")) + "\n"
+    return Response(body.encode(), status, headers, content_type="application/json")
+
+
+def text_answer(text: str) -> Response:
+    """Plain text in UTF-8."""
+    return Response(text.encode(errors="replace"), content_type="text/plain; charset=utf-8")
+
+
+def revalidated(response: Response) -> Response:
+    """Let caches keep the answer if they ask each time whether it still holds: ``ETag``, and 304 where it does."""
+    response.headers["Cache-Control"] = "no-cache"
+    response.headers["Vary"] = "Accept"
+    response.add_etag()
+    response.make_conditional(request)
+    return response
+
+
+def negotiated(offers: Iterable[str]) -> str:
+    """The media type among ``offers`` that the request's ``Accept`` likes best; the first of those it likes alike.
+
+    :raises Problem: 406, it accepts none of them.
+    """
+    offers = list(dict.fromkeys(offers))
+    accept = request.accept_mimetypes
+    if not accept:
+        return offers[0]
+    best = max(offers, key=lambda offer: (accept.quality(offer), any(v.lower() == offer for v in accept.values())))
+    if accept.quality(best) <= 0:
+        detail = f"Accept names none of what there is: {', '.join(offers)}."
+        raise Problem("not-acceptable", detail, headers={"Vary": "Accept"})
+    return best
+
+
+def _finish(response: Response) -> Response:
+    response.headers.setdefault("Cache-Control", "no-store")
+    response.headers.setdefault("X-Content-Type-Options", "nosniff")
+    return response

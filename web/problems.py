@@ -1,0 +1,175 @@
+"""Errors as problem details (RFC 9457), and the one place that turns exceptions into answers."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from http import HTTPStatus
+from typing import Any
+
+from flask import Flask, Response
+from werkzeug.exceptions import HTTPException
+
+import jobs
+
+__all__ = ["PROBLEMS", "Problem", "document", "install"]
+
+# slug: status, title. The slug is part of the contract: clients tell errors apart by it.
+PROBLEMS: dict[str, tuple[int, str]] = {
+    "malformed": (400, "The request cannot be parsed"),
+    "forbidden-host": (403, "The Host header names another machine"),
+    "forbidden-origin": (403, "The request comes from another web site"),
+    "not-found": (404, "There is no such page"),
+    "job-not-found": (404, "There is no such job"),
+    "record-not-found": (404, "There is no such record"),
+    "artifact-not-found": (404, "There is no such artifact"),
+    "result-not-ready": (404, "The job has not finished"),
+    "method-not-allowed": (405, "The method is not allowed here"),
+    "not-acceptable": (406, "There is nothing of an acceptable media type"),
+    "no-dataset": (409, "No dataset is loaded"),
+    "job-failed": (409, "The job failed"),
+    "job-cancelled": (409, "The job was cancelled"),
+    "job-ended": (409, "The job has ended"),
+    "job-unfinished": (409, "The job has not ended"),
+    "cursor-expired": (410, "The cursor's dataset is gone"),
+    "too-large": (413, "The body is too large"),
+    "uri-too-long": (414, "The address is too long"),
+    "unsupported-media-type": (415, "The media type is not supported"),
+    "expectation-failed": (417, "The expectation cannot be met"),
+    "invalid": (422, "The request is invalid"),
+    "unknown-analysis": (422, "There is no such analysis"),
+    "idempotency-key-reused": (422, "The idempotency key was used for another request"),
+    "headers-too-large": (431, "The header fields are too large"),
+    "internal-error": (500, "The server made a mistake"),
+    "not-implemented": (501, "The request asks for what this server does not do"),
+    "unavailable": (503, "The service is not available for the moment"),
+    "storage-full": (507, "The storage is full"),
+}
+
+_OF_STATUS = {
+    400: "malformed",
+    404: "not-found",
+    405: "method-not-allowed",
+    406: "not-acceptable",
+    413: "too-large",
+    414: "uri-too-long",
+    415: "unsupported-media-type",
+    417: "expectation-failed",
+    431: "headers-too-large",
+    501: "not-implemented",
+    503: "unavailable",
+}
+
+
+class Problem(Exception):
+    """An answer other than success; raise it anywhere in a request.
+
+    ``errors`` are the contract's ``{"pointer" or "parameter": …, "detail": …}``; ``members`` are added to the document.
+    """
+
+    def __init__(
+        self,
+        slug: str,
+        detail: str,
+        *,
+        errors: Sequence[Mapping[str, str]] = (),
+        headers: Mapping[str, str] | None = None,
+        status: int | None = None,
+        members: Mapping[str, Any] | None = None,
+    ) -> None:
+        super().__init__(detail)
+        self.slug = slug
+        self.detail = detail
+        self.errors = errors
+        self.headers = dict(headers or {})
+        self.status = status or PROBLEMS[slug][0]
+        self.members = members or {}
+
+    def as_json(self) -> dict[str, Any]:
+        problem = {
+            "type": f"/problems/{self.slug}",
+            "title": PROBLEMS[self.slug][1],
+            "status": self.status,
+            "detail": self.detail,
+        }
+        if self.errors:
+            problem["errors"] = list(self.errors)
+        return problem | dict(self.members)
+
+
+def document(status: int, detail: str) -> bytes:
+    """The problem document of a bare HTTP status, for what fails before a request exists."""
+    slug = _OF_STATUS.get(status, "internal-error" if status >= 500 else "malformed")
+    return json.dumps(Problem(slug, detail or HTTPStatus(status).phrase, status=status).as_json()).encode()
+
+
+def install(app: Flask) -> None:
+    """Have every exception answered as problem details."""
+    app.register_error_handler(Problem, _answer)
+    app.register_error_handler(HTTPException, _of_http)
+    app.register_error_handler(jobs.JobNotFound, _of_job_not_found)
+    app.register_error_handler(jobs.ImpossibleChange, _of_impossible_change)
+    app.register_error_handler(jobs.IdempotencyConflict, _of_idempotency_conflict)
+    app.register_error_handler(jobs.BadCursor, _of_bad_cursor)
+    for unavailable in jobs.RedisUnavailable:
+        app.register_error_handler(unavailable, _of_redis_unavailable)
+    for full in jobs.RedisFull:
+        app.register_error_handler(full, _of_redis_full)
+
+
+def _answer(problem: Problem) -> Response:
+    body = json.dumps(problem.as_json(), ensure_ascii=False) + "\n"
+    return Response(body.encode(), problem.status, problem.headers, content_type="application/problem+json")
+
+
+def _of_http(error: HTTPException) -> Response:
+    status = error.code or 500
+    slug = _OF_STATUS.get(status, "internal-error" if status >= 500 else "malformed")
+    headers = {name: value for name, value in error.get_headers() if name in ("Allow", "Retry-After")}
+    match slug:
+        case "not-found":
+            detail = "There is nothing at this address; GET /help lists what there is."
+        case "method-not-allowed":
+            detail = f"This address takes {headers.get('Allow', 'other methods')}."
+        case "internal-error":
+            detail = "The request may be fine: what happened is in the server's log."
+        case _:
+            detail = error.description or PROBLEMS[slug][1]
+    return _answer(Problem(slug, detail, status=status, headers=headers))
+
+
+def _of_job_not_found(error: Exception) -> Response:
+    return _answer(
+        Problem("job-not-found", "No job has this id; ended jobs are removed when their retention is over. See /jobs.")
+    )
+
+
+def _of_impossible_change(error: jobs.ImpossibleChange) -> Response:
+    status = jobs.Status(error.job["status"])
+    if status.ended:
+        return _answer(Problem("job-ended", f"The job is already {status}, which is final; /retry makes a new one."))
+    return _answer(Problem("job-unfinished", f"The job is {status}: wait until it has ended, or cancel it first."))
+
+
+def _of_idempotency_conflict(error: Exception) -> Response:
+    detail = "This idempotency key came with another request before: use a new key for every new request."
+    return _answer(
+        Problem("idempotency-key-reused", detail, errors=[{"header": "Idempotency-Key", "detail": "Used before."}])
+    )
+
+
+def _of_bad_cursor(error: Exception) -> Response:
+    errors = [{"parameter": "cursor", "detail": "Not a cursor of this list: take it from `next`, unchanged."}]
+    return _answer(Problem("invalid", "The cursor cannot be used.", errors=errors))
+
+
+def _of_redis_unavailable(error: Exception) -> Response:
+    return _answer(
+        Problem("unavailable", "Redis cannot be reached at the moment; try again.", headers={"Retry-After": "1"})
+    )
+
+
+def _of_redis_full(error: Exception) -> Response:
+    return _answer(
+        Problem("storage-full", "Redis has no memory left: delete ended jobs, or give it more (`maxmemory`).")
+    )

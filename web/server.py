@@ -1,0 +1,79 @@
+"""How gunicorn serves the API: ``gunicorn --config python:web.server 'api:create_app()'``.
+
+One process with many threads: those who wait for jobs hold a thread each, and share one subscription.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import gunicorn.util
+from gunicorn.workers.gthread import ThreadWorker
+
+import jobs
+from ops.logs import set_up_logging
+from web.problems import document
+
+_settings = jobs.settings
+
+
+class Worker(ThreadWorker):  # type: ignore[misc]
+    """Answers those who wait for jobs before it stops, so that a stop takes no minute."""
+
+    def handle_exit(self, sig: int, frame: Any) -> None:
+        self._drain()
+        super().handle_exit(sig, frame)
+
+    def handle_quit(self, sig: int, frame: Any) -> None:
+        self._drain()
+        super().handle_quit(sig, frame)
+
+    def _drain(self) -> None:
+        if self.wsgi is not None:
+            self.wsgi.extensions["waiting"].drain()
+
+
+def _write_problem(sock: Any, status: int, reason: str, message: str) -> None:
+    """Answer what cannot even be read as a request in the way of all other errors."""
+    body = document(status, message)
+    head = (
+        f"HTTP/1.1 {status} {reason}\r\nConnection: close\r\nCache-Control: no-store\r\n"
+        f"Content-Type: application/problem+json\r\nContent-Length: {len(body)}\r\n\r\n"
+    )
+    gunicorn.util.write_nonblock(sock, head.encode("latin-1") + body)
+
+
+def on_starting(arbiter: Any) -> None:
+    """Refuse a Redis that cannot keep the promises; one that is away may come later."""
+    set_up_logging(_settings.log_level)
+    try:
+        jobs.check_redis()
+    except jobs.UnusableServer as error:
+        raise SystemExit(str(error)) from error
+    except jobs.RedisUnavailable as error:
+        arbiter.log.warning("Redis is away: %s", error)
+
+
+# gunicorn has no setting for the page it answers broken requests with, which is HTML.
+gunicorn.util.write_error = _write_problem
+
+bind = [f"{_settings.api_host}:{_settings.api_port}"]
+workers = 1
+threads = _settings.api_threads
+worker_class = Worker
+worker_connections = 1000
+keepalive = 15
+timeout = 120
+graceful_timeout = 10
+limit_request_line = 8190
+limit_request_fields = 100
+proc_name = "api"
+loglevel = _settings.log_level.lower()
+
+# Headers that only a proxy may set are not believed: the API needs none of them, and any client could send them.
+forwarded_allow_ips = ""
+forwarder_headers = ""
+secure_scheme_headers: dict[str, str] = {}
+
+# gunicorn would open a control socket in the home directory.
+control_socket_disable = True
