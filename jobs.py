@@ -125,8 +125,8 @@ def add_jobs(submissions: Sequence[Submission], idempotency: Idempotency | None 
     answer = _run("add", version, key, fingerprint, _IDEMPOTENCY_SECONDS, len(records[0]), *flat)
     match answer[0]:
         case b"added":
-            base = int(answer[1])
-            return [new_job(jid, s, base + n) for n, (jid, s) in enumerate(zip(ids, submissions, strict=True))], False
+            now = int(answer[1])
+            return [new_job(ids[n], asked, now, n) for n, asked in enumerate(submissions)], False
         case b"replay":
             return _replay(fingerprint, answer[1], answer[2]), True
         case b"there":

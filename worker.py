@@ -24,7 +24,7 @@ from typing import Any
 from pydantic_core import from_json, to_json
 
 import jobs
-from analyses import InvalidParams, Outcome, UnknownAnalysis, get_analyses, get_analysis, render
+from analyses import InvalidParams, Outcome, Params, UnknownAnalysis, get_analyses, get_analysis, render
 from attempt import SLOT_BYTES, Orders, Output, Reporter, Slot, Stopped
 from dataset import BoundsError, Store, Table, VersionGone
 from jobs import TakenJob, WorkerGone, q, settings
@@ -45,8 +45,8 @@ def execute_job(job: TakenJob) -> None:
     """Run one job, and say what became of it with the call that takes the next one."""
     child.begin(job)
     try:
-        outcome, about = _run_analysis(job)
-        document, artifacts = _compose_results(job, outcome, about)
+        outcome, params, count = _run_analysis(job)
+        document, artifacts = _compose_results(job, outcome, params, count)
     except Stopped as stop:
         if stop.reason == "timeout":
             _give_back(job, "timeout", "TimeoutError", "The attempt took longer than its timeout.")
@@ -96,21 +96,19 @@ class Child:
 child: Child
 
 
-def _run_analysis(job: TakenJob) -> tuple[Outcome, dict[str, Any]]:
-    """The outcome, and what the results document says of how it came about."""
+def _run_analysis(job: TakenJob) -> tuple[Outcome, Params, int]:
+    """The outcome, the parameters with their defaults, and the count of rows in range."""
     analysis = get_analysis(job.analysis)
-    start, end = from_json(job.start), from_json(job.end)
     table = _load_table(job.dataset) if analysis.reads_dataset else None
-    rows = None if table is None else table.slice(start, end)
+    rows = None if table is None else table.slice(from_json(job.start), from_json(job.end))
     columns = {} if table is None else table.description.types()
-    params = analysis.read_params(from_json(job.params), columns)
+    params = analysis.read_params_text(job.params, columns)
     child.orders.begin(job.id, job.attempt)
     try:
         outcome = analysis.run(rows, params, child.reporter.progress)
     finally:
         child.orders.end()
-    count = 0 if rows is None else rows.height
-    return outcome, {"params": params.as_json(), "start": start, "end": end, "count": count}
+    return outcome, params, 0 if rows is None else rows.height
 
 
 def _load_table(version: str) -> Table:
@@ -123,18 +121,20 @@ def _load_table(version: str) -> Table:
             time.sleep(TICK_SECONDS)
 
 
-def _compose_results(job: TakenJob, outcome: Outcome, about: dict[str, Any]) -> tuple[bytes, list[tuple[str, bytes]]]:
+def _compose_results(
+    job: TakenJob, outcome: Outcome, params: Params, count: int
+) -> tuple[bytes, list[tuple[str, bytes]]]:
     """The results document and the artifacts; raises ValueError where they are too large together."""
     rendered = render(outcome)
     document = to_json(
         {
             "job": job.id,
             "analysis": job.analysis,
-            "params": about["params"],
+            "params": params,
             "dataset": job.dataset or None,
-            "start": about["start"],
-            "end": about["end"],
-            "count": about["count"],
+            "start": from_json(job.start),
+            "end": from_json(job.end),
+            "count": count,
             "attempt": int(job.attempt),
             "software": SOFTWARE,
             "result": rendered.result,

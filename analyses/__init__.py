@@ -1,6 +1,6 @@
 """The analyses: one file each, found by the registry; ``kit`` is what they are written with."""
 
-from analyses.kit import InvalidParams, Outcome, Progress
+from analyses.kit import InvalidParams, Outcome, Params, Progress
 from analyses.registry import Analysis, BrokenAnalysis, UnknownAnalysis, get_analyses, get_analysis
 from analyses.rendering import Artifact, Rendered, render
 
@@ -10,6 +10,7 @@ __all__ = [
     "BrokenAnalysis",
     "InvalidParams",
     "Outcome",
+    "Params",
     "Progress",
     "Rendered",
     "UnknownAnalysis",

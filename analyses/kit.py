@@ -8,7 +8,7 @@ from datetime import UTC, date, datetime, time
 from typing import TYPE_CHECKING, Annotated, Any, Protocol, Self
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, ValidationInfo
-from pydantic_core import ErrorDetails, PydanticCustomError, PydanticSerializationError, to_json
+from pydantic_core import ErrorDetails, PydanticCustomError, PydanticSerializationError, from_json, to_json
 
 if TYPE_CHECKING:
     import polars as pl
@@ -52,15 +52,22 @@ class Params(BaseModel):
 
         :raises InvalidParams: with every reason, not only the first.
         """
-        context = None if columns is None else {"columns": columns}
         try:
             # Through JSON, because only there strictness lets text be a date, a list a tuple.
-            return cls.model_validate_json(to_json(params), context=context)
-        except ValidationError as error:
-            details = error.errors(include_url=False, include_context=False, include_input=False)
-            raise InvalidParams([(_pointer(each, params), cls._detail(each)) for each in details]) from None
+            text = to_json(params)
         except PydanticSerializationError as error:
             raise InvalidParams([("", f"cannot be read as JSON: {error}")]) from None
+        return cls.parse_text(text, columns)
+
+    @classmethod
+    def parse_text(cls, text: str | bytes, columns: Mapping[str, str] | None = None) -> Self:
+        """Likewise, from JSON text."""
+        try:
+            return cls.model_validate_json(text, context=None if columns is None else {"columns": columns})
+        except ValidationError as error:
+            details = error.errors(include_url=False, include_context=False, include_input=False)
+            params = from_json(text)
+            raise InvalidParams([(_pointer(each, params), cls._detail(each)) for each in details]) from None
 
     def as_json(self) -> dict[str, Any]:
         """All of them, defaults included, fit for JSON."""

@@ -66,6 +66,10 @@ class Analysis:
         """
         return self._model.parse(params, columns)
 
+    def read_params_text(self, text: str, columns: Mapping[str, str]) -> Params:
+        """Likewise, from the JSON text that they were posted as."""
+        return self._model.parse_text(text, columns)
+
     def check(self, params: Any, columns: Mapping[str, str]) -> dict[str, Any]:
         """The parameters with their defaults filled in, fit for JSON; otherwise as :meth:`read_params`."""
         return self.read_params(params, columns).as_json()

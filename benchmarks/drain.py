@@ -2,8 +2,8 @@
 
     python -m benchmarks.drain [rounds]
 
-Starts a server of its own and one worker child. Each round queues 10,000 jobs that do nothing (``sleep`` of 0 s), takes the
-time between the first start and the last end by the clock of Redis, and counts PINGs just before and just after.
+Starts a server of its own and one worker child. Each round queues 10,000 jobs that do nothing (``sleep`` of 0 s), takes
+the time between the first start and the last end by the clock of Redis, and counts PINGs just before and just after.
 """
 
 from __future__ import annotations

@@ -8,7 +8,7 @@ from typing import Any, Final
 import polars as pl
 
 from .errors import BoundsError, quoted
-from .recognition import kind_of, recognise_instants, recognise_numerals
+from .recognition import kind_of, read_instant, read_numeral
 
 __all__ = ["convert", "within"]
 
@@ -73,21 +73,18 @@ def _read_number(kind: str, bound: object) -> int | float | None:
 
 
 def _read_text(kind: str, bound: str, name: str) -> Any:
-    try:
-        text = pl.Series([bound])
-    except UnicodeEncodeError:
-        return None
     if kind == "text":
-        return bound
-    text = text.str.strip_chars()
-    read = recognise_numerals(text) if kind in ("integer", "number") else recognise_instants(text)
-    if read is None or read.dtype == pl.Boolean:
-        return None
-    found = kind_of(read)
-    value = read.to_physical().item()
+        return bound if _is_unicode(bound) else None
+    if kind in ("integer", "number"):
+        return read_numeral(bound.strip())
+    found, value = read_instant(bound.strip()) or ("", 0)
     if kind == "time" and found == "date":
         return value * _DAY + (_DAY - 1 if name == "end" else 0)
-    return value if found == kind or kind in ("integer", "number") else None
+    return value if found == kind else None
+
+
+def _is_unicode(text: str) -> bool:
+    return not any("\ud800" <= character <= "\udfff" for character in text)
 
 
 def _as_float(bound: float | None) -> float | None:

@@ -6,12 +6,23 @@ and no fraction (telephone numbers), and integers beyond 64 bits stay text.
 
 from __future__ import annotations
 
+import math
 import re
+from datetime import date
 from typing import Final
 
 import polars as pl
 
-__all__ = ["KINDS", "TIME", "finite", "kind_of", "recognise_instants", "recognise_numerals"]
+__all__ = [
+    "KINDS",
+    "TIME",
+    "finite",
+    "kind_of",
+    "read_instant",
+    "read_numeral",
+    "recognise_instants",
+    "recognise_numerals",
+]
 
 TIME: Final = pl.Datetime("us", "UTC")
 """The type of a `time` column: microseconds, UTC."""
@@ -36,6 +47,8 @@ _TIME = (
     " ?(Z|z|UTC|GMT|[+-](?:[01][0-9]|2[0-3])(?::?[0-5][0-9])?)?$"
 )
 _SAMPLE = 100
+_LONGEST_INT64 = 20
+_EPOCH = date(1970, 1, 1).toordinal()
 
 
 def kind_of(column: pl.Series) -> str:
@@ -75,6 +88,40 @@ def recognise_instants(texts: pl.Series) -> pl.Series | None:
     if _all_match(texts, _TIME):
         return _if_real(texts, _times(texts))
     return None
+
+
+def read_numeral(text: str) -> int | float | None:
+    """Answer one text as :func:`recognise_numerals` answers a column of it, without the cost of a column."""
+    if re.search(_INTEGER, text):
+        integer = int(text) if len(text) <= _LONGEST_INT64 else 2**63
+        return integer if -(2**63) <= integer < 2**63 else None
+    number = float(text) if re.search(_NUMBER, text) else math.inf
+    return number if math.isfinite(number) else None
+
+
+def read_instant(text: str) -> tuple[str, int] | None:
+    """Answer one text as :func:`recognise_instants` does: `date` and days, or `time` and microseconds, since 1970."""
+    try:
+        if re.search(_DATE, text):
+            return "date", date.fromisoformat(text).toordinal() - _EPOCH
+        if parts := re.search(_TIME, text):
+            return "time", _microseconds(*parts.groups(default=""))
+    except ValueError:
+        return None
+    return None
+
+
+def _microseconds(day: str, clock: str, seconds: str, fraction: str, zone: str) -> int:
+    days = date.fromisoformat(day).toordinal() - _EPOCH
+    hour, minute, second = int(clock[:2]), int(clock[3:]), int(seconds or 0)
+    if hour > 23 or minute > 59 or second > 60 or (second == 60 and (hour, minute) != (23, 59)):
+        raise ValueError(clock)
+    offset = 0
+    if zone[:1] in ("+", "-"):
+        digits = zone[1:].replace(":", "")
+        offset = (int(digits[:2]) * 60 + int(digits[2:] or 0)) * (-1 if zone[0] == "-" else 1)
+    whole = (days * 1440 + hour * 60 + minute - offset) * 60 + second
+    return whole * 1_000_000 + int(fraction[:6].ljust(6, "0"))
 
 
 def _all_match(texts: pl.Series, pattern: str) -> bool:

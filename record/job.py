@@ -129,14 +129,31 @@ def fields_of(jid: str, asked: Submission) -> list[Any]:
     return [jid, asked.analysis, asked.priority, due, delay, asked.dataset or "", *pairs]
 
 
-def new_job(jid: str, asked: Submission, created: int) -> Job:
-    """The job that *add* has just stored, at ``created`` microseconds since 1970."""
-    words = fields_of(jid, asked)
-    due = asked.run_at if asked.run_at is not None else created / 1e6 + asked.delay
-    record = dict(zip(words[6::2], words[7::2], strict=True))
-    record |= {"id": jid, "analysis": asked.analysis, "priority": asked.priority, "created": created}
-    record |= {"dataset": asked.dataset or "", "status": Status.SCHEDULED if due * 1e6 > created else Status.SUBMITTED}
-    return read_job({name.encode(): str(value).encode() for name, value in record.items()})
+def new_job(jid: str, asked: Submission, now: int, position: int) -> Job:
+    """The job that *add* stored ``now``, in microseconds since 1970, at this position of its request."""
+    delayed = bool(asked.delay) if asked.run_at is None else asked.run_at * 1e6 > now
+    return Job(
+        id=jid,
+        status=Status.SCHEDULED if delayed else Status.SUBMITTED,
+        start=asked.start,
+        end=asked.end,
+        analysis=asked.analysis,
+        params=asked.params,
+        priority=asked.priority,
+        tags=list(asked.tags),
+        created=rfc3339(now + position),
+        started=None,
+        ended=None,
+        attempt=0,
+        max_attempts=asked.max_attempts,
+        timeout=float(asked.timeout),
+        progress=0.0,
+        message=None,
+        dataset=asked.dataset,
+        worker=None,
+        error=None,
+        retry_of=asked.retry_of,
+    )
 
 
 def read_job(record: dict[bytes, bytes]) -> Job:
@@ -166,8 +183,7 @@ def read_job(record: dict[bytes, bytes]) -> Job:
     )
 
 
-def _json(value: Any) -> str:
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+_json = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 
 
 def rfc3339(microseconds: bytes | str | int) -> str:

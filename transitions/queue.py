@@ -5,9 +5,9 @@ from __future__ import annotations
 import logging
 import random
 import time
-from contextlib import suppress
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from typing import Any, NamedTuple
 
 import redis
 from hiredis import pack_command
@@ -32,8 +32,7 @@ class _WaitOver(Exception):
     """The wait for a job ends because the worker drains."""
 
 
-@dataclass(frozen=True, slots=True)
-class TakenJob:
+class TakenJob(NamedTuple):
     """A job that this worker holds, in this attempt. ``start``, ``end`` and ``params`` are JSON texts."""
 
     id: str
@@ -43,9 +42,6 @@ class TakenJob:
     end: str
     params: str
     dataset: str
-
-    def __str__(self) -> str:
-        return self.id
 
 
 class JobQueue(HotQueue):  # type: ignore[misc]
@@ -62,12 +58,13 @@ class JobQueue(HotQueue):  # type: ignore[misc]
         self.draining = False
         """Whether no further job is taken; what became of the last one is still sent."""
         self._client = redis.Redis(**kwargs)
-        self._pool = self._client.connection_pool
+        pool = self._client.connection_pool
+        self._queue_db = pool.connection_kwargs.get("db", 0)
+        # Taking is at home in the records' database, where most of it happens: each change of database costs.
+        self._records_db = records_db
+        self._pool = type(pool)(pool.connection_class, **{**pool.connection_kwargs, "db": records_db})
         self._transitions = Transitions(
-            self._client,
-            records_db=records_db,
-            queue_db=self._pool.connection_kwargs.get("db", 0),
-            queue_name=name,
+            redis.Redis(connection_pool=self._pool), records_db=records_db, queue_db=self._queue_db, queue_name=name
         )
         self._connection: Any = None
         self._outcome: tuple[Any, ...] | None = None
@@ -155,16 +152,15 @@ class JobQueue(HotQueue):  # type: ignore[misc]
             return answer
         if not wait:
             return self._exchange([take])[0]
-        self._interruptible = True
-        answer = self._exchange([take], wait=True)[-1]
-        self._interruptible = False
-        return answer
+        with self._waiting():
+            return self._exchange([take], wait=True)[-1]
 
     def _exchange(self, calls: list[tuple[Any, ...]], wait: bool = False) -> list[Any]:
         """Send calls in one go and read all answers; nothing is sent again here."""
         commands = [self._transitions.command(*call) for call in calls]
         if wait:
-            commands.insert(0, ("BLPOP", f"{self.key}.wake", BLOCK_SECONDS))
+            token = ("BLPOP", f"{self.key}.wake", BLOCK_SECONDS)
+            commands = [("SELECT", self._queue_db), token, ("SELECT", self._records_db), *commands]
         connection = self._connection
         try:
             if connection is None:
@@ -184,7 +180,6 @@ class JobQueue(HotQueue):  # type: ignore[misc]
 
     def _recover(self, error: Exception) -> None:
         """Make the next try worth while: teach a server that restarted, or wait for one that is away."""
-        self._interruptible = self._outcome is None
         if isinstance(error, NoScript):
             with suppress(*_AWAY):
                 self._transitions.load("take", "finish", "finish_take", "release")
@@ -192,8 +187,22 @@ class JobQueue(HotQueue):  # type: ignore[misc]
         pause = min(_LONGEST_BACK_OFF, 0.05 * 2**self._failures) * random.uniform(0.5, 1)
         self._failures = min(self._failures + 1, 10)
         _log.warning("redis is away", extra={"error": str(error), "pause_seconds": round(pause, 2)})
-        time.sleep(pause)
-        self._interruptible = False
+        if self._outcome is None:
+            with self._waiting():
+                time.sleep(pause)
+        else:
+            time.sleep(pause)
+
+    @contextmanager
+    def _waiting(self) -> Iterator[None]:
+        """Within, :meth:`drain` ends the wait: nothing is on its way that must arrive."""
+        self._interruptible = True
+        try:
+            if self.draining:
+                raise _WaitOver
+            yield
+        finally:
+            self._interruptible = False
 
 
 def _read(connection: Any) -> Any:

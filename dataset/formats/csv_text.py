@@ -61,7 +61,7 @@ def _read_regular(body: bytes, width: int) -> list[pl.Series] | None:
     polars pads short rows and guesses at stray quotes. So count first what stands outside of quoted fields: with
     commas for `width` fields in every row on average, and polars refusing rows that are too long, none is too short.
     """
-    plain = (_QUOTED.sub(b"", body) if b'"' in body else body).replace(b"\r\n", b"\n").removesuffix(b"\n")
+    plain = (_QUOTED.sub(b"x", body) if b'"' in body else body).replace(b"\r\n", b"\n").removesuffix(b"\n")
     height = plain.count(b"\n") + 1
     irregular = b'"' in plain or b"\r" in plain or b"\n\n" in plain or plain.startswith(b"\n")
     if irregular or width == 1 or plain.count(b",") != (width - 1) * height:

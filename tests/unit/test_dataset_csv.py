@@ -8,7 +8,7 @@ from contextlib import suppress
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from dataset import DatasetError, InvalidDataset, Malformed, Table, ingest
@@ -165,6 +165,7 @@ def test_columns_without_a_name_get_one() -> None:
 
 @settings(max_examples=300, deadline=None)
 @given(st.text('a,"\n\r ', max_size=40))
+@example(',\r""\n')
 def test_reads_exactly_what_the_standard_library_reads(text: str) -> None:
     try:
         rows = [row for row in csv.reader(io.StringIO(text, newline=""), strict=True) if row]

@@ -1,0 +1,85 @@
+# `make help` lists the targets. All that is needed beforehand: Python 3.11 to 3.14, and make.
+
+PYTHON ?= python3
+BIN := .venv/bin
+SOURCES := api.py jobs.py worker.py analyses attempt $(wildcard benchmarks) dataset ops record stack transitions web
+
+# A virtual environment whose Python is gone (or never came) is made anew, whatever its stamps say.
+ANEW := $(if $(wildcard $(BIN)/python),,anew)
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+
+.PHONY: help
+help: ## List the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+.PHONY: demo
+demo: .venv/runtime ## Load the sample data, run one job of each analysis, show results and plots, and stop
+	@exec $(BIN)/python -m stack.demo
+
+.PHONY: run
+run: .venv/runtime ## Run Redis, the API and two workers until Ctrl-C
+	@exec $(BIN)/python -m stack.run
+
+.PHONY: test
+test: .venv/development ## Run all tests
+	$(BIN)/python -m pytest
+
+.PHONY: test-unit
+test-unit: .venv/development ## Run the tests that start no process
+	$(BIN)/python -m pytest tests/unit
+
+.PHONY: test-integration
+test-integration: .venv/development ## Run the tests on real servers and processes
+	$(BIN)/python -m pytest tests/integration $(wildcard tests/faults)
+
+.PHONY: check
+check: lint types imports ## Run everything that reads the code: lint, types, imports
+
+.PHONY: lint
+lint: .venv/development ## Check style and layout
+	$(BIN)/python -m ruff check .
+	$(BIN)/python -m ruff format --check .
+
+.PHONY: types
+types: .venv/development ## Check the types
+	$(BIN)/python -m mypy $(SOURCES) tests
+
+.PHONY: imports
+imports: .venv/development ## Check who imports whom
+	$(BIN)/lint-imports
+
+.PHONY: format
+format: .venv/development ## Lay out the code anew, and sort its imports
+	$(BIN)/python -m ruff check --select I --fix .
+	$(BIN)/python -m ruff format .
+
+LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header \
+	--no-emit-index-url --no-emit-find-links --no-annotate pyproject.toml
+
+.PHONY: lock
+lock: .venv/development ## Lock the versions that pyproject.toml allows
+	$(LOCK) --output-file requirements.txt
+	$(LOCK) --group dev --constraints requirements.txt --output-file requirements-dev.txt
+
+.PHONY: clean
+clean: ## Remove what was installed and made here, but not the state in var/
+	rm -rf .venv demo-plots .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+	find . -name __pycache__ -not -path './.git/*' -prune -exec rm -rf {} +
+
+# The stamps are written last: an installation that was interrupted starts anew.
+
+.venv/runtime: requirements.txt $(ANEW)
+	@command -v $(PYTHON) >/dev/null || { echo "There is no $(PYTHON) here: install Python 3.11 to 3.14."; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python %d.%d is too old: choose 3.11 to 3.14, as in make PYTHON=python3.12." % sys.version_info[:2])'
+	$(PYTHON) -m venv --clear .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.txt
+	@touch $@
+
+.venv/development: requirements-dev.txt .venv/runtime
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.txt
+	@touch $@
+
+.PHONY: anew
+anew:

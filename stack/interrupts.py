@@ -1,0 +1,42 @@
+"""Turns the signals that end a program into an exception, so that what is open is closed in order."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
+
+__all__ = ["Interrupted", "ignore_signals", "raising_on_signals"]
+
+_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+class Interrupted(BaseException):
+    """Somebody asked this program to end; ``signal`` says how."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__(signal.Signals(number).name)
+        self.signal = number
+
+
+@contextmanager
+def raising_on_signals() -> Iterator[None]:
+    """Inside, the first SIGINT, SIGTERM or SIGHUP raises ``Interrupted``; those that follow do nothing."""
+    before = {number: signal.signal(number, _interrupt) for number in _SIGNALS}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def ignore_signals() -> None:
+    """From here on nothing interrupts; for the closing of what is open."""
+    for number in _SIGNALS:
+        signal.signal(number, signal.SIG_IGN)
+
+
+def _interrupt(number: int, _: FrameType | None) -> None:
+    ignore_signals()
+    raise Interrupted(number)

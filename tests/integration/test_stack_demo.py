@@ -1,0 +1,59 @@
+"""``make demo``, run as it is."""
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+PATIENCE = 90.0  # seconds; only a broken demo takes them
+
+
+@pytest.fixture
+def demo(tmp_path):
+    (tmp_path / "tmp").mkdir()
+    environ = os.environ | {"PYTHONPATH": str(ROOT), "TMPDIR": str(tmp_path / "tmp"), "PYTHONUNBUFFERED": "1"}
+    process = subprocess.Popen(
+        [sys.executable, "-m", "stack.demo"],
+        cwd=tmp_path,
+        env=environ,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,
+    )
+    yield process
+    process.terminate()
+    process.wait(PATIENCE)
+
+
+def test_the_demo_runs_one_job_of_each_analysis_and_saves_the_plots(demo, tmp_path):
+    output, _ = demo.communicate(timeout=PATIENCE)
+
+    assert demo.returncode == 0, output
+    for analysis in ("histogram", "sleep", "summary"):
+        assert f"{analysis}: complete, 100%" in output
+    assert (tmp_path / "demo-plots" / "histogram-plot.png").read_bytes().startswith(b"\x89PNG")
+    assert str(tmp_path / "demo-plots") in output
+    assert list((tmp_path / "tmp").iterdir()) == []
+
+
+def test_ctrl_c_ends_the_demo_and_leaves_nothing(demo, tmp_path):
+    # Given a demo whose jobs run
+    seen = ""
+    while "in progress" not in seen:
+        seen = demo.stdout.readline()
+        assert seen
+
+    # When it is interrupted, twice, as somebody impatient does
+    os.killpg(demo.pid, signal.SIGINT)
+    os.killpg(demo.pid, signal.SIGINT)
+
+    # Then it says so, and its folder is gone
+    output, _ = demo.communicate(timeout=PATIENCE)
+    assert demo.returncode == 130, output
+    assert "everything is stopped" in output
+    assert list((tmp_path / "tmp").iterdir()) == []

@@ -1,0 +1,235 @@
+"""``make run``: real processes, real signals."""
+
+import contextlib
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+import urllib.request
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+PATIENCE = 60.0  # seconds; only a broken stack takes them
+
+
+def free_port():
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        return server.getsockname()[1]
+
+
+def eventually(answer):
+    """Call until it gives something, and return that."""
+    deadline = time.monotonic() + PATIENCE
+    while time.monotonic() < deadline:
+        with contextlib.suppress(OSError):
+            if given := answer():
+                return given
+        time.sleep(0.1)
+    raise AssertionError("it did not happen")
+
+
+class Run:
+    """A ``python -m stack.run`` in a process group of its own, as a terminal would start it."""
+
+    def __init__(self, data_dir, **settings):
+        self.api_port, self.redis_port = free_port(), free_port()
+        environ = {name: value for name, value in os.environ.items() if name not in ("REDIS_IP", "WORKERS")}
+        environ |= {"DATA_DIR": str(data_dir), "API_PORT": str(self.api_port), "REDIS_PORT": str(self.redis_port)}
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "stack.run"],
+            cwd=ROOT,
+            env=environ | {name: str(value) for name, value in settings.items()},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            start_new_session=True,
+        )
+        self.lines = []
+        self._reader = threading.Thread(target=self._read)
+        self._reader.start()
+        self.logs = data_dir / "logs"
+
+    def _read(self):
+        with self.process.stdout as lines:
+            self.lines.extend(lines)
+
+    def is_ready(self):
+        return any("Ctrl-C stops it" in line for line in self.lines)
+
+    def wait_until_ready(self):
+        eventually(lambda: self.is_ready() or self.process.poll() is not None)
+        assert self.is_ready(), self.output()
+
+    def output(self):
+        return "".join(self.lines)
+
+    def end(self, number=signal.SIGTERM):
+        """Send the signal to the group, as Ctrl-C does, and return the exit code."""
+        if self.process.poll() is None:
+            os.killpg(self.process.pid, number)
+        code = self.process.wait(PATIENCE)
+        self._reader.join(PATIENCE)
+        return code
+
+    def call(self, path, body=None):
+        url = f"http://127.0.0.1:{self.api_port}{path}"
+        with urllib.request.urlopen(urllib.request.Request(url, body), timeout=PATIENCE) as answer:
+            return json.load(answer)
+
+    def pid_of(self, name):
+        """The process that supervisord says it started last under this name."""
+        words = f"spawned: '{name}' with pid "
+        lines = (self.logs / "supervisord.log").read_text().splitlines()
+        return int([line for line in lines if words in line][-1].split(words)[1])
+
+    def pids(self):
+        return [self.pid_of(name) for name in ("redis", "api", "worker")]
+
+    def free(self):
+        """True once both ports can be bound again: nobody is left."""
+        for port in (self.api_port, self.redis_port):
+            socket.create_server(("127.0.0.1", port)).close()
+        return True
+
+
+def is_alive(pid):
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return True
+
+
+@pytest.fixture
+def start_stack(tmp_path):
+    runs = []
+
+    def start(**settings):
+        run = Run(settings.pop("data_dir", tmp_path), **settings)
+        runs.append(run)
+        return run
+
+    yield start
+    for run in runs:
+        run.end()
+
+
+def sleep_job(seconds):
+    return json.dumps({"analysis": "sleep", "params": {"seconds": seconds}, "start": None, "end": None}).encode()
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_stops_the_stack_in_order_and_leaves_nothing(start_stack, number):
+    # Given a stack that is ready
+    run = start_stack()
+    run.wait_until_ready()
+    pids = run.pids()
+
+    # When it is told to stop
+    code = run.end(number)
+
+    # Then it ends well, Redis last, and nothing is left
+    assert code == 0, run.output()
+    stopped = [line for line in (run.logs / "supervisord.log").read_text().splitlines() if "stopped: " in line]
+    assert [line.split("stopped: ")[1].split()[0] for line in stopped][-1] == "redis"
+    assert len(stopped) == 3
+    assert not any(is_alive(pid) for pid in pids)
+    assert run.free()
+
+
+def test_a_job_that_runs_may_end_before_the_stack_stops_and_the_state_is_kept(start_stack):
+    # Given a job that is running
+    run = start_stack()
+    run.wait_until_ready()
+    job = run.call("/jobs", sleep_job(3))["id"]
+    eventually(lambda: run.call(f"/jobs/{job}")["status"] == "in progress")
+
+    # When the stack is stopped, and started again
+    assert run.end() == 0
+    again = start_stack()
+    again.wait_until_ready()
+
+    # Then the job has ended, in its first attempt
+    kept = again.call(f"/jobs/{job}?wait=30")
+    assert (kept["status"], kept["attempt"]) == ("complete", 1)
+
+
+@pytest.mark.parametrize("name", ["worker", "api", "redis"])
+def test_what_is_killed_is_started_again(start_stack, name):
+    # Given a stack that is ready
+    run = start_stack()
+    run.wait_until_ready()
+    before = run.pid_of(name)
+
+    # When one of its processes is killed
+    os.kill(before, signal.SIGKILL)
+
+    # Then another takes its place, and jobs run
+    eventually(lambda: run.pid_of(name) != before)
+    job = eventually(lambda: run.call("/jobs", sleep_job(0)))["id"]
+    assert eventually(lambda: run.call(f"/jobs/{job}?wait=30")["status"] == "complete")
+    assert eventually(lambda: f"The {name} process ended and was started again" in run.output())
+    assert run.end() == 0
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells a process that its parent died")
+def test_a_stack_that_is_killed_leaves_nothing_behind(start_stack, tmp_path):
+    # Given a stack that is ready
+    run = start_stack()
+    run.wait_until_ready()
+
+    supervisord = int((tmp_path / "lock").read_text())
+
+    # When it is killed without a chance to clean up
+    run.process.kill()
+
+    # Then its processes stop by themselves, and another can take over the folder
+    eventually(lambda: not is_alive(supervisord))
+    assert run.free()
+    again = start_stack()
+    again.wait_until_ready()
+
+
+def test_a_second_stack_in_the_same_folder_is_refused(start_stack):
+    run = start_stack()
+    run.wait_until_ready()
+
+    second = start_stack()
+
+    assert second.process.wait(PATIENCE) == 1
+    second.end()
+    assert "Another stack uses DATA_DIR" in second.output()
+
+
+def test_a_named_redis_is_used_and_outlives_the_stack(start_stack, tmp_path):
+    # Given a Redis that runs, here that of another stack
+    other = start_stack(data_dir=tmp_path / "other")
+    other.wait_until_ready()
+
+    # When a stack names it
+    run = start_stack(data_dir=tmp_path / "own", REDIS_IP="127.0.0.1", REDIS_PORT=other.redis_port)
+    run.wait_until_ready()
+    job = run.call("/jobs", sleep_job(0))["id"]
+
+    # Then both see the same jobs, and it stays when the stack stops
+    assert other.call(f"/jobs/{job}?wait=30")["status"] == "complete"
+    assert "spawned: 'redis'" not in (run.logs / "supervisord.log").read_text()
+    assert run.end() == 0
+    assert other.call(f"/jobs/{job}")["status"] == "complete"
+
+
+def test_a_program_that_cannot_start_is_told_with_the_end_of_its_log(start_stack):
+    # Given a server program that is none
+    run = start_stack(REDIS_SERVER="false")
+
+    # Then the stack gives up by itself
+    assert run.process.wait(PATIENCE) == 1
+    run.end()
+    assert "The redis process ends again and again" in run.output()
+    assert run.free()

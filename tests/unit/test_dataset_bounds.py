@@ -1,0 +1,48 @@
+"""One text reads as a column of it does."""
+
+from __future__ import annotations
+
+import polars as pl
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from dataset.recognition import kind_of, read_instant, read_numeral, recognise_instants, recognise_numerals
+
+NUMERALS = st.one_of(
+    st.integers().map(str),
+    st.floats().map(str),
+    st.from_regex(r"[+-]?[0-9]{0,20}\.?[0-9]{0,5}([eE][+-]?[0-9]{1,3})?", fullmatch=True),
+)
+INSTANTS = st.one_of(
+    st.dates().map(str),
+    st.datetimes().map(str),
+    st.from_regex(
+        r"(19|20)[0-9]{2}-[01][0-9]-[0-3][0-9][T ][0-2][0-9]:[0-6][0-9](:[0-6][0-9](\.[0-9]{1,9})?)?"
+        r"(Z|[+-][01][0-9](:?[0-5][0-9])?)?",
+        fullmatch=True,
+    ),
+)
+
+
+@given(NUMERALS)
+def test_numerals(text):
+    column = recognise_numerals(pl.Series([text]))
+    expected = None if column is None or column.dtype == pl.Boolean else column.item()
+
+    assert read_numeral(text) == expected
+
+
+@given(INSTANTS)
+def test_instants(text):
+    column = recognise_instants(pl.Series([text]))
+    expected = None if column is None else (kind_of(column), column.to_physical().item())
+
+    assert read_instant(text) == expected
+
+
+@pytest.mark.parametrize(
+    "text", ["", "2018-02-30", "2018-01-01T24:00", "x", "0x10", "1_000", "٣", "2018-01-01T10:00+25"]
+)
+def test_what_is_neither(text):
+    assert (read_numeral(text), read_instant(text)) == (None, None)
