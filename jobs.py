@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 
 import redis
 
+import record
 from ops.settings import load
 from record import (
     BadCursor,
@@ -47,22 +48,11 @@ from transitions import (
 )
 
 __all__ = [
-    "BadCursor",
-    "DatasetMoved",
     "Heartbeat",
     "Held",
-    "Idempotency",
-    "IdempotencyConflict",
-    "ImpossibleChange",
-    "Job",
-    "JobError",
-    "JobNotFound",
-    "JobPage",
     "JobQueue",
     "RedisFull",
     "RedisUnavailable",
-    "Status",
-    "Submission",
     "TakenJob",
     "UnusableServer",
     "WorkerGone",
@@ -90,7 +80,8 @@ __all__ = [
     "settings",
     "subscriber",
     "update_job_status",
-]  # fmt: skip
+]
+__all__ += record.__all__  # fmt: skip
 
 _IDEMPOTENCY_SECONDS = 86400
 _BATCH = 1000
@@ -172,8 +163,8 @@ def get_jobs(
     indexes = [f"jobs.{status}"] if status else []
     indexes += [f"jobs.analysis.{analysis}"] if analysis else []
     first, second = ([*indexes, "", ""] if indexes else ["jobs", ""])[:2]
-    least = "-inf" if created_after is None else f"({created_after * 1e6:.0f}"
-    greatest = "+inf" if created_before is None else f"({created_before * 1e6:.0f}"
+    least = "" if created_after is None else f"{created_after * 1e6:.0f}"
+    greatest = "" if created_before is None else f"{created_before * 1e6:.0f}"
     seen = _parse_cursor(cursor)
     order = "asc" if ascending else "desc"
     total, flat, more = _run("page", first, second, least, greatest, order, *seen, limit)

@@ -19,12 +19,13 @@ import tempfile
 import time
 import uuid
 from contextlib import suppress
+from functools import lru_cache
 from typing import Any
 
 from pydantic_core import from_json, to_json
 
 import jobs
-from analyses import InvalidParams, Outcome, Params, UnknownAnalysis, get_analyses, get_analysis, render
+from analyses import Artifact, InvalidParams, Outcome, Params, UnknownAnalysis, get_analyses, get_analysis, render
 from attempt import SLOT_BYTES, Orders, Output, Reporter, Slot, Stopped
 from dataset import BoundsError, Store, Table, VersionGone
 from jobs import TakenJob, WorkerGone, q, settings
@@ -56,7 +57,7 @@ def execute_job(job: TakenJob) -> None:
         logging.getLogger().error("the analysis raised", exc_info=error)
         _give_back(job, "error", type(error).__name__, str(error))
     else:
-        q.finish(job, document, artifacts, child.output.text())
+        q.finish(job, document, [(a.name, a.content) for a in artifacts], child.output.text())
     finally:
         child.end(job)
 
@@ -96,19 +97,32 @@ class Child:
 child: Child
 
 
-def _run_analysis(job: TakenJob) -> tuple[Outcome, Params, int]:
+def _run_analysis(job: TakenJob) -> tuple[Outcome, dict[str, Any], int]:
     """The outcome, the parameters with their defaults, and the count of rows in range."""
     analysis = get_analysis(job.analysis)
-    table = _load_table(job.dataset) if analysis.reads_dataset else None
-    rows = None if table is None else table.slice(from_json(job.start), from_json(job.end))
-    columns = {} if table is None else table.description.types()
-    params = analysis.read_params_text(job.params, columns)
+    params, posted = _read_params(job.analysis, job.params, job.dataset)
+    rows = None
+    if analysis.reads_dataset:
+        rows = _load_table(job.dataset).slice(_read_bound(job.start), _read_bound(job.end))
     child.orders.begin(job.id, job.attempt)
     try:
         outcome = analysis.run(rows, params, child.reporter.progress)
     finally:
         child.orders.end()
-    return outcome, params, 0 if rows is None else rows.height
+    return outcome, posted, 0 if rows is None else rows.height
+
+
+@lru_cache(maxsize=256)
+def _read_params(analysis: str, params: str, dataset: str) -> tuple[Params, dict[str, Any]]:
+    """The parameters, as the analysis takes them and as JSON: most jobs of a bulk have the same, so they are kept."""
+    columns = _load_table(dataset).description.types() if dataset else {}
+    read = get_analysis(analysis).read_params_text(params, columns)
+    return read, read.as_json()
+
+
+@lru_cache(maxsize=1024)
+def _read_bound(bound: str) -> Any:
+    return from_json(bound)
 
 
 def _load_table(version: str) -> Table:
@@ -122,27 +136,26 @@ def _load_table(version: str) -> Table:
 
 
 def _compose_results(
-    job: TakenJob, outcome: Outcome, params: Params, count: int
-) -> tuple[bytes, list[tuple[str, bytes]]]:
+    job: TakenJob, outcome: Outcome, params: dict[str, Any], count: int
+) -> tuple[bytes, list[Artifact]]:
     """The results document and the artifacts; raises ValueError where they are too large together."""
-    rendered = render(outcome)
+    result, artifacts = render(outcome)
     document = to_json(
         {
             "job": job.id,
             "analysis": job.analysis,
             "params": params,
             "dataset": job.dataset or None,
-            "start": from_json(job.start),
-            "end": from_json(job.end),
+            "start": _read_bound(job.start),
+            "end": _read_bound(job.end),
             "count": count,
             "attempt": int(job.attempt),
             "software": SOFTWARE,
-            "result": rendered.result,
-            "artifacts": [{"name": a.name, "type": a.type, "bytes": len(a.content)} for a in rendered.artifacts],
+            "result": result,
+            "artifacts": [{"name": a.name, "type": a.type, "bytes": len(a.content)} for a in artifacts],
         }
     )
-    artifacts = [(a.name, a.content) for a in rendered.artifacts]
-    size = len(document) + sum(len(content) for _, content in artifacts)
+    size = len(document) + sum(len(artifact.content) for artifact in artifacts)
     if size > settings.max_result_bytes:
         raise ValueError(f"The results have {size} bytes, more than MAX_RESULT_BYTES ({settings.max_result_bytes}).")
     return document, artifacts

@@ -130,7 +130,7 @@ class Progress(Protocol):
     def __call__(self, fraction: float, message: str | None = None) -> None: ...
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Outcome:
     """What an analysis returns when it has more to give than a result.
 

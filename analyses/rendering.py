@@ -6,11 +6,10 @@ import io
 import json
 import math
 import re
-from dataclasses import dataclass
 from datetime import date, time, timedelta
 from decimal import Decimal
 from enum import Enum
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from analyses.kit import Outcome, to_text
 
@@ -20,9 +19,11 @@ if TYPE_CHECKING:
 
 __all__ = ["Artifact", "Rendered", "render"]
 
+# Most values: to say where each of these stands would cost more than to copy it.
+_AS_IT_IS = frozenset((str, int, bool, type(None)))
 
-@dataclass(frozen=True, slots=True)
-class Artifact:
+
+class Artifact(NamedTuple):
     """A file of a result: its name (``plot.png``), its media type, its bytes."""
 
     name: str
@@ -30,8 +31,7 @@ class Artifact:
     content: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class Rendered:
+class Rendered(NamedTuple):
     """An outcome as it is stored: ``result`` is fit for JSON."""
 
     result: dict[str, Any]
@@ -89,7 +89,9 @@ def _plain(value: Any, where: str) -> Any:
     if isinstance(value, dict):
         return _mapping(value, where)
     if isinstance(value, (list, tuple)):
-        return [_plain(each, f"{where}[{index}]") for index, each in enumerate(value)]
+        return [
+            each if type(each) in _AS_IT_IS else _plain(each, f"{where}[{index}]") for index, each in enumerate(value)
+        ]
     if isinstance(value, (date, time)):
         return to_text(value)
     if isinstance(value, timedelta):
@@ -123,7 +125,7 @@ def _mapping(value: dict[Any, Any], where: str) -> dict[str, Any]:
         name = _key(key, where)
         if name in plain:
             raise ValueError(f"{where}: two keys become the text {name!r}")
-        plain[name] = _plain(each, f"{where}[{name!r}]")
+        plain[name] = each if type(each) in _AS_IT_IS else _plain(each, f"{where}[{name!r}]")
     return plain
 
 

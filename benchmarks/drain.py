@@ -2,8 +2,8 @@
 
     python -m benchmarks.drain [rounds]
 
-Starts a server of its own and one worker child. Each round queues 10,000 jobs that do nothing (``sleep`` of 0 s), takes
-the time between the first start and the last end by the clock of Redis, and counts PINGs just before and just after.
+Starts a server of its own. Each round queues 10,000 jobs that do nothing (``sleep`` of 0 s), starts one worker child,
+takes the time between the first start and the last end by the clock of Redis, and counts PINGs before and after.
 """
 
 from __future__ import annotations
@@ -59,8 +59,9 @@ def _drain_rate() -> float:
     before = jobs.get_stats()["jobs"]["complete"]
     asked = jobs.Submission(start=None, end=None, analysis="sleep", params={"seconds": 0})
     ids = [job["id"] for job in jobs.add_jobs([asked] * JOBS)[0]]
-    while jobs.get_stats()["jobs"]["complete"] < before + JOBS:
-        time.sleep(0.1)
+    with _running([sys.executable, "worker.py"], signal.SIGTERM):
+        while jobs.get_stats()["jobs"]["complete"] < before + JOBS:
+            time.sleep(0.2)
     started, ended = [], []
     for jid in ids:
         times = jobs.rd.hmget(f"job.{jid}", "started", "ended", "attempt")
@@ -87,10 +88,7 @@ def main() -> None:
                     break
                 except jobs.RedisUnavailable:
                     time.sleep(0.1)
-            with _running([sys.executable, "worker.py"], signal.SIGTERM):
-                while not jobs.get_workers():
-                    time.sleep(0.1)
-                _measure(rounds)
+            _measure(rounds)
 
 
 def _measure(rounds: int) -> None:

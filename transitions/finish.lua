@@ -6,5 +6,9 @@
 -- include: prelude
 -- include: settle
 -- include: finish_job
-local finished = finish_job(ARGV[5], ARGV[6], ARGV[7], ARGV[8], ARGV[9], 10)
-return answer(finished)
+local worker, id, attempt = ARGV[5], ARGV[6], ARGV[7]
+local record, refusal = held_record(worker, id, attempt)
+if not record then return answer(refusal) end
+let_go(worker, id)
+complete(id, attempt, record, ARGV[8], ARGV[9])
+return answer('complete')

@@ -6,6 +6,10 @@
 -- include: settle
 -- include: finish_job
 -- include: take_job
-local finished, fresh = finish_job(ARGV[5], ARGV[6], ARGV[7], ARGV[8], ARGV[9], 10)
-if fresh then return answer(finished, take_next(ARGV[5])) end
-return answer(finished, take_job(ARGV[5]))
+local worker, id, attempt = ARGV[5], ARGV[6], ARGV[7]
+local record, refusal = held_record(worker, id, attempt)
+if not record then return answer(refusal, take_job(worker)) end
+let_go(worker, id)
+local following = pop(worker)
+complete(id, attempt, record, ARGV[8], ARGV[9])
+return answer('complete', take_from(worker, following))

@@ -67,7 +67,7 @@ class JobQueue(HotQueue):  # type: ignore[misc]
             redis.Redis(connection_pool=self._pool), records_db=records_db, queue_db=self._queue_db, queue_name=name
         )
         self._connection: Any = None
-        self._outcome: tuple[Any, ...] | None = None
+        self._outcome: tuple[str, list[Any]] | None = None
         self._interruptible = False
         self._failures = 0
 
@@ -81,18 +81,21 @@ class JobQueue(HotQueue):  # type: ignore[misc]
 
     def finish(self, job: TakenJob, document: str | bytes, artifacts: list[tuple[str, bytes]], log: str) -> None:
         """Say that a job is complete, with the next :meth:`get` or :meth:`flush`."""
-        flat = [word for artifact in artifacts for word in artifact]
-        self._outcome = ("finish", self.worker_id, job.id, job.attempt, document, log, *flat)
+        words = [self.worker_id, job.id, job.attempt, document, log]
+        for artifact in artifacts:
+            words += artifact
+        self._outcome = ("finish", words)
 
     def release(self, job: TakenJob, why: str, error: str, log: str) -> None:
         """Say likewise that it is given back, and why: one of the words in ``parts/give_back.lua``."""
-        self._outcome = ("release", self.worker_id, job.id, job.attempt, why, error, random.random(), log)
+        self._outcome = ("release", [self.worker_id, job.id, job.attempt, why, error, random.random(), log])
 
     def flush(self) -> bytes | None:
         """Send what became of the last job alone; the answer, ``refused`` where the job was no longer held."""
         while self._outcome is not None:
             try:
-                answer: bytes = self._exchange([self._outcome])[0][0]
+                verb, words = self._outcome
+                answer: bytes = self._exchange([(verb, *words)])[0][0]
             except _AWAY as error:
                 self._recover(error)
             else:
@@ -121,7 +124,7 @@ class JobQueue(HotQueue):  # type: ignore[misc]
             except _WaitOver:
                 break
             if answer[0] == b"job":
-                return TakenJob(*(word.decode() for word in answer[1:]))
+                return TakenJob._make(map(bytes.decode, answer[1:]))
             if answer[0] == b"gone":
                 raise WorkerGone(f"Worker {self.worker_id} is not registered any more.")
             if answer[0] == b"none" and (not block or (give_up is not None and time.monotonic() >= give_up)):
@@ -140,12 +143,13 @@ class JobQueue(HotQueue):  # type: ignore[misc]
     def _take(self, wait: bool) -> Any:
         """One round trip: what became of the last job, or the wait for a wake token, and the take."""
         take = ("take", self.worker_id, int(wait))
+        answer: list[Any]
         if self._outcome is not None:
-            verb, *words = self._outcome
+            verb, words = self._outcome
             if verb == "finish":
                 outcome, *answer = self._exchange([("finish_take", *words)])[0]
             else:
-                [outcome, *_], answer = self._exchange([self._outcome, take])
+                [outcome, *_], answer = self._exchange([(verb, *words), take])
             if outcome == b"refused":
                 _log.warning("late result refused", extra={"job": words[1], "attempt": words[2]})
             self._outcome = None

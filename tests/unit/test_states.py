@@ -87,5 +87,5 @@ def test_a_script_changes_a_status_only_along_an_arrow(worker, status, verb):
     else:
         arrows = {target for (before, target), by in ARROWS.items() if (before, by) == (status, script)}
         assert not arrows
-    assert jobs.rd.zscore(f"jobs.{after}", jid) is not None
-    assert sum(jobs.rd.zcard(f"jobs.{one}") for one in Status) == 1
+    assert {one: jobs.get_jobs(status=one).total for one in Status} == {one: int(one == after) for one in Status}
+    assert jobs.get_stats()["jobs"] == {one: int(one == after) for one in Status}

@@ -16,7 +16,6 @@ local function give_back(id, worker, why, failure, jitter)
   use(QUEUE)
   call('LREM', WAITING .. ':' .. worker, 1, id)
   use(RECORDS)
-  call('ZREM', 'jobs.' .. from, id)
   call('HDEL', key, 'worker', 'progress', 'message')
   if why ~= 'drain' and why ~= 'invalid' then
     charged = charged + 1

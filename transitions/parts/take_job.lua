@@ -9,18 +9,19 @@ local function read(id)
   return call('HMGET', 'job.' .. id, 'status', 'created', 'attempt', 'analysis', 'start', 'end', 'params', 'dataset')
 end
 
-local function pop(held)
+local function pop(worker)
+  local held = WAITING .. ':' .. worker
   use(QUEUE)
   return call('LMOVE', WAITING .. '.high', held, 'LEFT', 'RIGHT')
     or call('LMOVE', WAITING, held, 'LEFT', 'RIGHT')
     or call('LMOVE', WAITING .. '.low', held, 'LEFT', 'RIGHT')
 end
 
-local function take_next(worker)
-  local held = WAITING .. ':' .. worker
-  for _ = 1, 100 do
-    local id = pop(held)
+-- Begins with an id that was popped; one whose job does not wait any more is dropped, and the next one popped.
+local function take_from(worker, id)
+  for tries = 1, 100 do
     if not id then
+      use(QUEUE)
       call('DEL', WAKE)
       return 'none'
     end
@@ -31,21 +32,18 @@ local function take_next(worker)
       return described(id, attempt, record)
     end
     use(QUEUE)
-    call('DEL', held)
+    call('DEL', WAITING .. ':' .. worker)
+    if tries == 100 then return 'again' end
+    id = pop(worker)
   end
-  return 'again'
 end
 
 local function take_job(worker)
-  local held = WAITING .. ':' .. worker
   use(QUEUE)
   if not call('ZSCORE', 'workers', worker) then return 'gone' end
-  local id = call('LINDEX', held, 0)
-  if id then
-    local record = read(id)
-    if record[1] == 'in progress' then return described(id, record[3], record) end
-    use(QUEUE)
-    call('DEL', held)
-  end
-  return take_next(worker)
+  local id = call('LINDEX', WAITING .. ':' .. worker, 0)
+  if not id then return take_from(worker, pop(worker)) end
+  local record = read(id)
+  if record[1] == 'in progress' then return described(id, record[3], record) end
+  return take_from(worker, id)
 end
