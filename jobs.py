@@ -11,15 +11,16 @@ import json
 import random
 import re
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import redis
 
-import record
 from ops.settings import load
 from record import (
     BadCursor,
     DatasetMoved,
+    Heartbeat,
+    Held,
     Idempotency,
     IdempotencyConflict,
     ImpossibleChange,
@@ -32,6 +33,7 @@ from record import (
     fields_of,
     generate_jid,
     new_job,
+    read_held,
     read_job,
     rfc3339,
 )
@@ -48,11 +50,22 @@ from transitions import (
 )
 
 __all__ = [
+    "BadCursor",
+    "DatasetMoved",
     "Heartbeat",
     "Held",
+    "Idempotency",
+    "IdempotencyConflict",
+    "ImpossibleChange",
+    "Job",
+    "JobError",
+    "JobNotFound",
+    "JobPage",
     "JobQueue",
     "RedisFull",
     "RedisUnavailable",
+    "Status",
+    "Submission",
     "TakenJob",
     "UnusableServer",
     "WorkerGone",
@@ -80,8 +93,7 @@ __all__ = [
     "settings",
     "subscriber",
     "update_job_status",
-]
-__all__ += record.__all__  # fmt: skip
+]  # fmt: skip
 
 _IDEMPOTENCY_SECONDS = 86400
 _BATCH = 1000
@@ -282,25 +294,6 @@ def subscriber() -> redis.client.PubSub:
 # What the parent of workers does for them.
 
 
-class Held(NamedTuple):
-    """What Redis says of one worker: the job and attempt it holds (`""` for none), whether that is over its time, and
-    the job and attempt that it is ordered to stop."""
-
-    id: str
-    attempt: str
-    over_time: bool
-    stop: tuple[str, ...]
-
-
-class Heartbeat(NamedTuple):
-    """What one tick learned: the workers whose lease is over, and for each of the parent's own what it holds, or
-    None where it is gone; and whether more is to be queued or removed than one tick does."""
-
-    expired: list[str]
-    held: list[Held | None]
-    more: bool
-
-
 def check_redis() -> None:
     """Refuse a server that cannot keep the promises; see :func:`transitions.check_server`."""
     check_server(rd, databases=(settings.redis_db, settings.queue_db))
@@ -320,7 +313,7 @@ def heartbeat(workers: Sequence[str]) -> Heartbeat:
             ("purge", f"{settings.retention_seconds * 1e6:.0f}", _BATCH),
         ]
     )
-    held = [None if entry[0] == b"gone" else _read_held(*entry[1:]) for entry in renewed[1]]
+    held = [None if entry[0] == b"gone" else read_held(*entry[1:]) for entry in renewed[1]]
     more = _BATCH in (promoted[1], purged[1])
     return Heartbeat([worker.decode() for worker in renewed[0]], held, more)
 
@@ -364,10 +357,6 @@ def _transitions() -> Transitions:
 
 def _lease() -> str:
     return f"{settings.lease_seconds * 1e6:.0f}"
-
-
-def _read_held(jid: bytes, attempt: bytes, over_time: int, stop: bytes) -> Held:
-    return Held(jid.decode(), attempt.decode(), bool(over_time), tuple(stop.decode().split()))
 
 
 def _json(error: dict[str, Any] | None) -> str:

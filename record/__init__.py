@@ -1,6 +1,7 @@
 """What a job is: its statuses, its members, and how they stand in its record in Redis."""
 
 from record.errors import BadCursor, DatasetMoved, IdempotencyConflict, ImpossibleChange, JobError, JobNotFound
+from record.heartbeat import Heartbeat, Held, read_held
 from record.job import (
     Idempotency,
     Job,
@@ -17,6 +18,8 @@ from record.job import (
 __all__ = [
     "BadCursor",
     "DatasetMoved",
+    "Heartbeat",
+    "Held",
     "Idempotency",
     "IdempotencyConflict",
     "ImpossibleChange",
@@ -29,6 +32,7 @@ __all__ = [
     "fields_of",
     "generate_jid",
     "new_job",
+    "read_held",
     "read_job",
     "rfc3339",
 ]

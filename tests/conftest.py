@@ -102,11 +102,6 @@ class Process:
                 words, cwd=ROOT, env=environ, stdout=out, stderr=out, start_new_session=True
             )
 
-    def children(self) -> list[int]:
-        """Process ids of the direct children, oldest first."""
-        listed = subprocess.run(["pgrep", "-P", str(self.process.pid)], capture_output=True, text=True, check=False)
-        return [int(pid) for pid in listed.stdout.split()]
-
     def stop(self, how: signal.Signals = signal.SIGTERM, seconds: float = 40) -> int:
         """The exit status, after this signal."""
         self.process.send_signal(how)
