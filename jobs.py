@@ -39,6 +39,7 @@ from record import (
 )
 from transitions import (
     JobQueue,
+    RedisError,
     RedisFull,
     RedisUnavailable,
     TakenJob,
@@ -62,6 +63,7 @@ __all__ = [
     "JobNotFound",
     "JobPage",
     "JobQueue",
+    "RedisError",
     "RedisFull",
     "RedisUnavailable",
     "Status",

@@ -186,7 +186,6 @@ class ChildProcess:
     def __init__(self) -> None:
         self.worker = str(uuid.uuid4())
         self.registered = False
-        self.born = time.monotonic()
         self.why = "killed"
         self.error: dict[str, Any] | None = _failure("killed", "Its process died.")
         self.meant: tuple[str, ...] = ()
@@ -233,7 +232,7 @@ class ChildProcess:
         code = self.process.poll()
         if code is None:
             return False
-        if code == 0:
+        if code == 0 and not self.slot.read()[0]:
             self.why, self.error = "drain", None
         elif self.error is not None and self.why == "killed":
             self.error["message"] = f"Its process died with {'signal' if code < 0 else 'exit status'} {abs(code)}."
@@ -241,6 +240,10 @@ class ChildProcess:
             os.killpg(self.process.pid, signal.SIGKILL)
         self._mouth.close()
         return True
+
+    def failed_to_start(self) -> bool:
+        """Whether it ended by itself before it ran anything."""
+        return self.process.returncode not in (0, -signal.SIGKILL) and self.slot.read()[1] == ()
 
 
 class Parent:
@@ -255,7 +258,7 @@ class Parent:
         self._hurry = False
         self._steady_since: float | None = None
         self._last_tick = 0.0
-        self._early_deaths = 0
+        self._failed_starts = 0
         self._next_birth = 0.0
 
     def run(self) -> None:
@@ -287,7 +290,8 @@ class Parent:
                 self._look_after(one, held, now)
             self._note_steady(now)
             self._release_lost(heartbeat.expired, now)
-        except (*jobs.RedisUnavailable, *jobs.RedisFull) as error:
+        except jobs.RedisError as error:
+            # Whatever Redis has, the children need their parent.
             self._steady_since, self._hurry = None, False
             _log.warning("redis is away", extra={"error": str(error)})
         else:
@@ -303,10 +307,9 @@ class Parent:
         self.children = [one for one in self.children if one not in over]
         self.dead += over
         for one in over:
-            early = one.why == "killed" and now - one.born < GRACE_SECONDS * 3
-            self._early_deaths = self._early_deaths + 1 if early else 0
-            # A child that dies as soon as it starts will do so again: wait longer each time.
-            self._next_birth = now + min(10.0, 0.1 * 2 ** min(self._early_deaths, 10)) if early else now
+            # A child that cannot even start will not do so the next time either: wait longer each time.
+            self._failed_starts = self._failed_starts + 1 if one.failed_to_start() else 0
+            self._next_birth = now + min(10.0, 0.1 * 2 ** min(self._failed_starts, 10)) if self._failed_starts else now
             _log.info("child ended", extra={"worker": one.worker, "why": one.why, "status": one.process.returncode})
 
     def _give_birth(self, now: float) -> None:

@@ -6,11 +6,12 @@ nothing otherwise. Each file opens with what it takes, what it guards and each a
 
 from transitions.queue import JobQueue, TakenJob, WorkerGone
 from transitions.scripts import NoScript, Script, Transitions
-from transitions.server import RedisFull, RedisUnavailable, UnusableServer, check_server, connect
+from transitions.server import RedisError, RedisFull, RedisUnavailable, UnusableServer, check_server, connect
 
 __all__ = [
     "JobQueue",
     "NoScript",
+    "RedisError",
     "RedisFull",
     "RedisUnavailable",
     "Script",

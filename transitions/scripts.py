@@ -10,7 +10,7 @@ from typing import Any
 
 import redis
 from redis.exceptions import NoScriptError as NoScript
-from redis.exceptions import OutOfMemoryError, ResponseError
+from redis.exceptions import OutOfMemoryError, ReadOnlyError, ResponseError
 
 __all__ = ["NoScript", "Script", "Transitions"]
 
@@ -63,6 +63,9 @@ class Transitions:
             # Redis 6.2 wraps what a command in a script answered in words of its own.
             if "OOM command not allowed" in str(error):
                 raise OutOfMemoryError(str(error)) from error
+            if "MISCONF" in str(error):
+                # It cannot write to its disk, and refuses writes until it can.
+                raise ReadOnlyError(str(error)) from error
             raise
 
     def run_all(self, calls: list[tuple[Any, ...]]) -> list[Any]:

@@ -18,10 +18,13 @@ from redis.exceptions import (
 )
 from redis.retry import Retry
 
-__all__ = ["BLOCK_SECONDS", "RedisFull", "RedisUnavailable", "UnusableServer", "check_server", "connect"]
+__all__ = ["BLOCK_SECONDS", "RedisError", "RedisFull", "RedisUnavailable", "UnusableServer", "check_server", "connect"]
 
 RedisUnavailable = (ConnectionError, TimeoutError, BusyLoadingError, ReadOnlyError, MasterDownError)
 """Redis is away, loading or read-only for now: the same call may go through later."""
+
+RedisError = redis.RedisError
+"""Whatever Redis, or the way to it, may answer with."""
 
 RedisFull = (OutOfMemoryError,)
 """Redis is at its ``maxmemory``."""

@@ -123,6 +123,16 @@ def test_a_job_over_its_time_waits_out_a_back_off_and_fails_in_the_end(worker_wi
     assert (failed["attempt"], failed["error"]["reason"]) == (2, "timeout")
 
 
+def test_a_job_that_ends_its_process_quietly_is_charged_and_fails(worker_with):
+    worker_with("quitting", '"""End the process."""\n\nimport os\n\n\ndef run() -> dict:\n    os._exit(0)\n')
+    jid = jobs.add_jobs([Submission(start=None, end=None, analysis="quitting")])[0][0]["id"]
+
+    eventually(lambda: jobs.get_job_by_id(jid)["status"] == "failed")
+
+    failed = jobs.get_job_by_id(jid)
+    assert (failed["attempt"], failed["error"]["reason"]) == (3, "killed")
+
+
 def test_what_an_analysis_started_is_stopped_with_it(worker_with):
     worker_with(
         "spawning",
