@@ -24,6 +24,7 @@ from dataset import (
     Table,
     UnsupportedMediaType,
     VersionGone,
+    are_backwards,
     ingest,
 )
 from ops.settings import Settings
@@ -302,16 +303,11 @@ def _faulty_bounds(job: Posted, check: Callable[[Any, Any], None] | None) -> lis
     try:
         if check is not None:
             check(job.start, job.end)
-        elif _is_backwards(job.start, job.end):
+        elif are_backwards(job.start, job.end):
             return [("/start", "`start` is after `end`.")]
     except BoundsError as error:
         return [(error.pointer, error.detail)]
     return []
-
-
-def _is_backwards(start: Any, end: Any) -> bool:
-    alike = isinstance(start, str) == isinstance(end, str) and start is not None and end is not None
-    return alike and bool(start > end)
 
 
 def _accepted(added: Sequence[jobs.Job], *, single: bool, replayed: bool) -> Response:

@@ -177,7 +177,8 @@ def get_jobs(
     indexes = [f"jobs.{status}"] if status else []
     indexes += [f"jobs.analysis.{analysis}"] if analysis else []
     first, second = ([*indexes, "", ""] if indexes else ["jobs", ""])[:2]
-    least = "" if created_after is None else f"{created_after * 1e6:.0f}"
+    # Clients see milliseconds: after the one they saw is after all of it.
+    least = "" if created_after is None else f"{created_after * 1e6 + 999:.0f}"
     greatest = "" if created_before is None else f"{created_before * 1e6:.0f}"
     seen = _parse_cursor(cursor)
     order = "asc" if ascending else "desc"

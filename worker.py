@@ -13,11 +13,8 @@ import os
 import select
 import signal
 import socket
-import subprocess
 import sys
-import tempfile
 import time
-import uuid
 from contextlib import suppress
 from functools import lru_cache
 from typing import Any
@@ -25,15 +22,24 @@ from typing import Any
 from pydantic_core import from_json, to_json
 
 import jobs
-from analyses import Artifact, InvalidParams, Outcome, Params, UnknownAnalysis, get_analyses, get_analysis, render
-from attempt import SLOT_BYTES, Orders, Output, Reporter, Slot, Stopped
+from analyses import (
+    Artifact,
+    BrokenAnalysis,
+    InvalidParams,
+    Outcome,
+    Params,
+    UnknownAnalysis,
+    get_analyses,
+    get_analysis,
+    render,
+)
+from attempt import GRACE_SECONDS, ChildProcess, Orders, Output, Reporter, Slot, Stopped, failure, failure_of
 from dataset import BoundsError, Store, Table, VersionGone
 from jobs import TakenJob, WorkerGone, q, settings
 from ops import __version__
 from ops.logs import set_up_logging
 
 TICK_SECONDS = 0.5
-GRACE_SECONDS = 1.0
 SOFTWARE = f"dataset-jobs {__version__}"
 
 _log = logging.getLogger("worker")
@@ -50,12 +56,12 @@ def execute_job(job: TakenJob) -> None:
         document, artifacts = _compose_results(job, outcome, params, count)
     except Stopped as stop:
         if stop.reason == "timeout":
-            _give_back(job, "timeout", "TimeoutError", "The attempt took longer than its timeout.")
+            _give_back(job, "timeout", TimeoutError("The attempt took longer than its timeout."))
     except (InvalidParams, BoundsError, UnknownAnalysis, VersionGone) as error:
-        _give_back(job, "invalid", type(error).__name__, str(error))
-    except (Exception, SystemExit, KeyboardInterrupt) as error:
+        _give_back(job, "invalid", error)
+    except (Exception, SystemExit, KeyboardInterrupt, GeneratorExit) as error:
         logging.getLogger().error("the analysis raised", exc_info=error)
-        _give_back(job, "error", type(error).__name__, str(error))
+        _give_back(job, "error", error)
     else:
         q.finish(job, document, [(a.name, a.content) for a in artifacts], child.output.text())
     finally:
@@ -161,15 +167,14 @@ def _compose_results(
     return document, artifacts
 
 
-def _give_back(job: TakenJob, why: str, kind: str, message: str) -> None:
-    q.release(job, why, json.dumps({"type": kind, "message": message, "reason": why}), child.output.text())
+def _give_back(job: TakenJob, why: str, error: BaseException) -> None:
+    q.release(job, why, json.dumps(failure_of(error, why)), child.output.text())
 
 
 def run_child(worker: str, orders: int, slot: int, parent: int) -> None:
     """What a child process does until it is drained, recycled or killed."""
     global child
     child = Child(worker, orders, slot, parent)
-    get_analyses()
     child.output.catch()
     child.orders.wait_to_go()
     q.hold_as(worker)
@@ -178,72 +183,6 @@ def run_child(worker: str, orders: int, slot: int, parent: int) -> None:
 
 
 # ------------------------------------------------------------------------------------------------- the parent
-
-
-class ChildProcess:
-    """A child as its parent sees it. Its worker id is new, and never used again."""
-
-    def __init__(self) -> None:
-        self.worker = str(uuid.uuid4())
-        self.registered = False
-        self.why = "killed"
-        self.error: dict[str, Any] | None = _failure("killed", "Its process died.")
-        self.meant: tuple[str, ...] = ()
-        self.stopping: tuple[str, ...] = ()
-        self.kill_at = 0.0
-        self.stray: tuple[str, str] | None = None
-        with tempfile.TemporaryFile() as shared:
-            shared.truncate(SLOT_BYTES)
-            self.slot = Slot(shared.fileno())
-            ear, mouth = os.pipe()
-            words = [self.worker, str(ear), str(shared.fileno()), str(os.getpid())]
-            self.process = subprocess.Popen(
-                [sys.executable, os.path.abspath(__file__), "--child", *words],
-                start_new_session=True,
-                pass_fds=(ear, shared.fileno()),
-                stdin=subprocess.DEVNULL,
-            )
-        os.close(ear)
-        self._mouth = os.fdopen(mouth, "w", buffering=1)
-
-    def order(self, *words: str) -> None:
-        """Say something to the child, which may be dead already."""
-        with suppress(BrokenPipeError):
-            self._mouth.write(" ".join(words) + "\n")
-
-    def stop(self, run: tuple[str, ...], reason: str, now: float) -> None:
-        """Have this run stopped: an exception in the analysis, SIGKILL a second later."""
-        running = self.slot.read() == (True, run)
-        if running and self.stopping != run:
-            self.stopping, self.kill_at = run, now + GRACE_SECONDS
-            self.order("stop", *run, reason)
-        elif running and now >= self.kill_at:
-            error = _failure("timeout", "The attempt took longer than its timeout.") if reason == "timeout" else None
-            self.kill("timeout" if reason == "timeout" else "drain", error, run)
-
-    def kill(self, why: str, error: dict[str, Any] | None = None, meant: tuple[str, ...] = ()) -> None:
-        """End the process and all that it started; ``why`` becomes of the job ``meant``, or of any."""
-        self.why, self.error, self.meant = why, error, meant
-        with suppress(ProcessLookupError):
-            os.killpg(self.process.pid, signal.SIGKILL)
-
-    def is_over(self) -> bool:
-        """Whether the process has ended; then nothing that it started is left either."""
-        code = self.process.poll()
-        if code is None:
-            return False
-        if code == 0 and not self.slot.read()[0]:
-            self.why, self.error = "drain", None
-        elif self.error is not None and self.why == "killed":
-            self.error["message"] = f"Its process died with {'signal' if code < 0 else 'exit status'} {abs(code)}."
-        with suppress(ProcessLookupError):
-            os.killpg(self.process.pid, signal.SIGKILL)
-        self._mouth.close()
-        return True
-
-    def failed_to_start(self) -> bool:
-        """Whether it ended by itself before it ran anything."""
-        return self.process.returncode not in (0, -signal.SIGKILL) and self.slot.read()[1] == ()
 
 
 class Parent:
@@ -315,7 +254,7 @@ class Parent:
     def _give_birth(self, now: float) -> None:
         wanted = settings.workers or os.cpu_count() or 1
         while not self.draining and len(self.children) < wanted and now >= self._next_birth:
-            self.children.append(ChildProcess())
+            self.children.append(ChildProcess(__file__))
 
     def _dismiss_dead(self) -> None:
         while self.dead:
@@ -357,7 +296,7 @@ class Parent:
         if self._steady_since is None or now - self._steady_since < settings.lease_seconds:
             return
         for worker in expired:
-            error = _failure("lost", "Its worker vanished: no heartbeat within its lease.")
+            error = failure("lost", "Its worker vanished: no heartbeat within its lease.")
             held = jobs.dismiss_worker(worker, "lost", error, expired=True)
             _log.warning("worker lost", extra={"worker": worker, "job": held})
 
@@ -369,14 +308,13 @@ class Parent:
             one.order("drain")
 
 
-def _failure(reason: str, message: str) -> dict[str, Any]:
-    kinds = {"killed": "ProcessDied", "lost": "WorkerLost", "timeout": "TimeoutError"}
-    return {"type": kinds[reason], "message": message, "reason": reason}
-
-
 def main() -> None:
     """Run the parent; a server that cannot keep the promises is refused."""
     set_up_logging(settings.log_level)
+    try:
+        get_analyses()
+    except BrokenAnalysis as error:
+        sys.exit(str(error))
     if sys.argv[1:2] == ["--child"]:
         worker, *numbers = sys.argv[2:]
         run_child(worker, *map(int, numbers))

@@ -20,7 +20,10 @@ if TYPE_CHECKING:
 __all__ = ["Artifact", "Rendered", "render"]
 
 # Most values: to say where each of these stands would cost more than to copy it.
-_AS_IT_IS = frozenset((str, int, bool, type(None)))
+_AS_IT_IS = frozenset((str, bool, type(None)))
+
+# Python itself reads no longer ones back, lest a text keep it busy for ever.
+_LONGEST_INTEGER_BITS = 14_000
 
 
 class Artifact(NamedTuple):
@@ -82,7 +85,11 @@ def _csv(table: pl.DataFrame) -> bytes:
 
 def _plain(value: Any, where: str) -> Any:
     """``value`` fit for JSON; ``where`` it stands is told when it cannot be."""
-    if value is None or isinstance(value, (str, bool, int)):
+    if value is None or isinstance(value, (str, bool)):
+        return value
+    if isinstance(value, int):
+        if value.bit_length() > _LONGEST_INTEGER_BITS:
+            raise ValueError(f"{where}: an integer of more than 4,000 digits; make it text")
         return value
     if isinstance(value, float):
         return float(value) if math.isfinite(value) else None

@@ -6,9 +6,14 @@ import io
 import logging
 import sys
 
-__all__ = ["Output"]
+__all__ = ["Output", "valid_text"]
 
 _KEPT_BYTES = 64 * 1024
+
+
+def valid_text(text: str) -> str:
+    """``text`` with a question mark for what UTF-8 has no bytes for, such as half of a surrogate pair."""
+    return text.encode("utf-8", "replace").decode()
 
 
 class Output(io.TextIOBase):

@@ -5,11 +5,11 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 
-from attempt.output import Output
+from attempt.output import Output, valid_text
 
 __all__ = ["Reporter"]
 
-_SECONDS = 0.5
+_SECONDS = 0.25
 
 Send = Callable[[float | None, str | None, str], None]
 """Takes progress (None where none was reported yet), message and output."""
@@ -38,7 +38,7 @@ class Reporter:
     def progress(self, fraction: float, message: str | None = None) -> None:
         """Note how much is done, 0 to 1, and what is being done."""
         self._fraction = fraction
-        self._message = message
+        self._message = None if message is None else valid_text(str(message))
         self._changed = True
 
     def _report(self) -> None:

@@ -4,6 +4,7 @@ Where no column identifies the records, the row number from 1 does; the descript
 appended until no column has that name), and it is no column of the records.
 """
 
+from .bounds import are_backwards
 from .description import Column, Description
 from .errors import BoundsError, DatasetError, InvalidDataset, Malformed, UnsupportedMediaType, VersionGone
 from .ingest import ingest
@@ -22,5 +23,6 @@ __all__ = [
     "Table",
     "UnsupportedMediaType",
     "VersionGone",
+    "are_backwards",
     "ingest",
 ]

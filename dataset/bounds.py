@@ -10,7 +10,7 @@ import polars as pl
 from .errors import BoundsError, quoted
 from .recognition import kind_of, read_instant, read_numeral
 
-__all__ = ["convert", "within"]
+__all__ = ["are_backwards", "convert", "within"]
 
 _DAY: Final = 86_400_000_000
 _INT64: Final = (-(2**63), 2**63 - 1)
@@ -33,6 +33,17 @@ def convert(kind: str, start: object, end: object) -> tuple[Any, Any]:
     if low is not None and high is not None and low > high:
         raise BoundsError(f"start ({quoted(start)}) is after end ({quoted(end)}): swap the two.", "/start")
     return low, high
+
+
+def are_backwards(start: object, end: object) -> bool:
+    """Answer whether a start is after an end, as numbers, times or else text, where no index says how to read them."""
+    for kind in ("number", "time"):
+        try:
+            low, high = _convert_one(kind, start, "start"), _convert_one(kind, end, "end")
+        except BoundsError:
+            continue
+        return low is not None and high is not None and bool(low > high)
+    return isinstance(start, str) and isinstance(end, str) and start > end
 
 
 def within(index: pl.Series, start: object, end: object) -> pl.Series:

@@ -47,7 +47,7 @@ end
 if pinned > 0 then call('HINCRBY', 'data.' .. version, 'pins', pinned) end
 if idempotency ~= '' then
   local key = 'idempotency.' .. idempotency
-  call('HSET', key, 'fingerprint', fingerprint, 'jobs', table.concat(ids, ' '))
+  call('HSET', key, 'fingerprint', fingerprint, 'jobs', table.concat(ids, ' '), 'left', #ids)
   call('EXPIRE', key, ttl)
 end
 if #entries > 0 then enqueue(entries, false) end

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from flask import Flask, Response, request
+from werkzeug.datastructures import MIMEAccept
 
 from .problems import Problem
 
@@ -21,7 +22,7 @@ def install(app: Flask) -> None:
 def json_answer(value: Any, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
     """``value`` as compact JSON, its members in the order that they have."""
     body = json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":")) + "\n"
-    return Response(body.encode(), status, headers, content_type="application/json")
+    return Response(body.encode(errors="replace"), status, headers, content_type="application/json")
 
 
 def text_answer(text: str) -> Response:
@@ -44,7 +45,8 @@ def negotiated(offers: Iterable[str]) -> str:
     :raises Problem: 406, it accepts none of them.
     """
     offers = list(dict.fromkeys(offers))
-    accept = request.accept_mimetypes
+    # Parameters such as a charset are no reason to refuse what there is.
+    accept = MIMEAccept([(value.partition(";")[0].strip(), quality) for value, quality in request.accept_mimetypes])
     if not accept:
         return offers[0]
     best = max(offers, key=lambda offer: (accept.quality(offer), any(v.lower() == offer for v in accept.values())))

@@ -44,7 +44,7 @@ def _bound(value: Any) -> Any:
             return value
         case float() if math.isfinite(value):
             return value
-    raise ValueError("Expected a number, text, an ISO date, or null for an open end.")
+    raise ValueError("Expected a number (an integer of 64 bits), text, an ISO date, or null for an open end.")
 
 
 def _moment(value: Any) -> float:

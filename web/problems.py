@@ -119,7 +119,9 @@ def install(app: Flask) -> None:
 
 def _answer(problem: Problem) -> Response:
     body = json.dumps(problem.as_json(), ensure_ascii=False) + "\n"
-    return Response(body.encode(), problem.status, problem.headers, content_type="application/problem+json")
+    return Response(
+        body.encode(errors="replace"), problem.status, problem.headers, content_type="application/problem+json"
+    )
 
 
 def _of_http(error: HTTPException) -> Response:

@@ -11,6 +11,7 @@ import gunicorn.util
 from gunicorn.workers.gthread import ThreadWorker
 
 import jobs
+from analyses import BrokenAnalysis, get_analyses
 from ops.logs import set_up_logging
 from web.problems import document
 
@@ -47,7 +48,10 @@ def on_starting(arbiter: Any) -> None:
     """Refuse a Redis that cannot keep the promises; one that is away may come later."""
     set_up_logging(_settings.log_level)
     try:
+        get_analyses()
         jobs.check_redis()
+    except BrokenAnalysis as error:
+        raise SystemExit(str(error)) from error
     except jobs.UnusableServer as error:
         raise SystemExit(str(error)) from error
     except jobs.RedisUnavailable as error:

@@ -23,8 +23,8 @@ _LONGEST = 60.0
 _REREAD = 5.0  # a message may get lost: whoever waits reads the record this often in any case
 _TICK = 0.02  # only the listener may touch its connection, so a newcomer is subscribed at its next tick
 _BACK_OFF = 0.5
-_SECONDS = re.compile(r"\d{1,9}(\.\d{1,9})?", re.ASCII)
-_PREFERENCE = re.compile(r'\s*wait\s*=\s*"?(\d{1,9})"?\s*(?:;.*)?', re.ASCII | re.IGNORECASE)
+_SECONDS = re.compile(r"\d+(\.\d+)?", re.ASCII)
+_PREFERENCE = re.compile(r'\s*wait\s*=\s*"?(\d+)"?\s*(?:;.*)?', re.ASCII | re.IGNORECASE)
 
 
 def requested_wait() -> tuple[float, dict[str, str]]:
@@ -36,7 +36,7 @@ def requested_wait() -> tuple[float, dict[str, str]]:
         return min(float(text), _LONGEST), {}
     for preference in request.headers.get("Prefer", "").split(","):
         if match := _PREFERENCE.fullmatch(preference):
-            seconds = min(int(match[1]), int(_LONGEST))
+            seconds = int(min(float(match[1]), _LONGEST))
             return float(seconds), {"Preference-Applied": f"wait={seconds}"}
     return 0.0, {}
 

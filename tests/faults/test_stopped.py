@@ -152,3 +152,42 @@ def test_what_an_analysis_started_is_stopped_with_it(worker_with):
 
 def _children_of(pid: int) -> list[int]:
     return [int(task) for task in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+
+
+def _fail(worker_with, body: str) -> jobs.Job:
+    worker_with("failing", f'"""Fail."""\n\n\ndef run(progress) -> dict:\n    {body}\n')
+    jid = jobs.add_jobs([Submission(start=None, end=None, analysis="failing", max_attempts=1)])[0][0]["id"]
+    eventually(lambda: jobs.get_job_by_id(jid)["status"] == "failed")
+    return jobs.get_job_by_id(jid)
+
+
+@pytest.mark.parametrize(
+    ("body", "kind", "message"),
+    [
+        ("raise ValueError('a\\ud800b')", "ValueError", "a?b"),
+        ("raise type('Mute', (Exception,), {'__str__': lambda self: 1 / 0})", "Mute", "cannot be read"),
+        ("raise GeneratorExit", "GeneratorExit", ""),
+        ("return {'x': 10**5000}", "ValueError", "4,000 digits"),
+        ("return {'x': object()}", "TypeError", "result['x']"),
+        ("raise SystemExit(3)", "SystemExit", "3"),
+        ("raise ValueError('x' * 100_000)", "ValueError", "x" * 10_000),
+    ],
+)
+def test_whatever_an_analysis_raises_becomes_the_jobs_error(worker_with, body, kind, message):
+    failed = _fail(worker_with, body)
+
+    assert (failed["error"]["type"], failed["error"]["reason"]) == (kind, "error")
+    assert message in failed["error"]["message"]
+    assert len(failed["error"]["message"]) <= 10_000
+
+
+def test_a_message_that_is_no_text_ends_no_reports(worker_with):
+    worker_with(
+        "reporting",
+        '"""Report oddly."""\n\nimport time\n\n\ndef run(progress) -> dict:\n'
+        '    progress(0.25, {"a": 1})\n    time.sleep(1)\n    progress(0.5, "a\\ud800b")\n    time.sleep(60)\n',
+    )
+    jid = _submit("reporting")
+
+    eventually(lambda: jobs.get_job_by_id(jid)["message"] == "{'a': 1}")
+    eventually(lambda: jobs.get_job_by_id(jid)["message"] == "a?b")

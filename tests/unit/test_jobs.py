@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import time
 import uuid
+from datetime import datetime
 
 import pytest
 
@@ -437,3 +438,23 @@ def test_ids_put_by_hand_are_dropped_unless_their_jobs_wait(worker):
     assert jobs.q.get().id == added["id"]
     _finish(jobs.q.get())
     assert jobs.q.get() is None
+
+
+def test_an_idempotency_key_lives_until_the_last_of_its_jobs_is_removed(worker):
+    asked = [Submission(start=n, end=None, analysis="sleep") for n in range(2)]
+    made, _ = jobs.add_jobs(asked, Idempotency("key", "body"))
+    for job in made:
+        jobs.cancel_job(job["id"])
+
+    jobs.delete_job(made[0]["id"])
+    assert [job["id"] for job in jobs.find_replay(Idempotency("key", "body"))] == [made[1]["id"]]
+
+    jobs.delete_job(made[1]["id"])
+    assert jobs.find_replay(Idempotency("key", "body")) is None
+    assert jobs.rd.keys("*") == []
+
+
+def test_what_was_created_after_a_job_is_not_that_job(rd):
+    created = datetime.fromisoformat(_add()[0]["created"]).timestamp()
+
+    assert jobs.get_jobs(created_after=created).jobs == []
