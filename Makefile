@@ -34,6 +34,10 @@ test-unit: .venv/development ## Run the tests that start no process
 test-integration: .venv/development ## Run the tests on real servers and processes
 	$(BIN)/python -m pytest tests/integration $(wildcard tests/faults)
 
+.PHONY: bench
+bench: .venv/runtime ## Measure how fast one worker child drains jobs, against bare PINGs
+	$(BIN)/python -m benchmarks.drain
+
 .PHONY: check
 check: lint types imports ## Run everything that reads the code: lint, types, imports
 
