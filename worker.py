@@ -281,10 +281,12 @@ class Parent:
         if held.over_time:
             one.stop((held.id, held.attempt), "timeout", now)
         run = (held.id, held.attempt)
-        astray = held.id != "" and one.slot.read()[1] != run
-        if astray and one.stray == run:
+        if held.id == "" or one.slot.read()[1] == run:
+            one.stray = None
+        elif one.stray != run:
+            one.stray, one.stray_since = run, now
+        elif now - one.stray_since >= TICK_SECONDS:
             jobs.release_job(*run, one.worker, "drain")
-        one.stray = run if astray else None
 
     def _note_steady(self, now: float) -> None:
         """An outage, or a stall of this process, is a gap: others may have had it as well, and are not lost."""

@@ -32,6 +32,7 @@ class ChildProcess:
         self.stopping: tuple[str, ...] = ()
         self.kill_at = 0.0
         self.stray: tuple[str, str] | None = None
+        self.stray_since = 0.0
         with tempfile.TemporaryFile() as shared:
             shared.truncate(SLOT_BYTES)
             self.slot = Slot(shared.fileno())
@@ -44,12 +45,12 @@ class ChildProcess:
                 stdin=subprocess.DEVNULL,
             )
         os.close(ear)
-        self._mouth = os.fdopen(mouth, "w", buffering=1)
+        self._mouth = os.fdopen(mouth, "wb", buffering=0)
 
     def order(self, *words: str) -> None:
         """Say something to the child, which may be dead already."""
         with suppress(BrokenPipeError):
-            self._mouth.write(" ".join(words) + "\n")
+            self._mouth.write((" ".join(words) + "\n").encode("ascii"))
 
     def stop(self, run: tuple[str, ...], reason: str, now: float) -> None:
         """Have this run stopped: an exception in the analysis, SIGKILL a second later."""

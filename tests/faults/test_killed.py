@@ -180,3 +180,12 @@ def test_children_are_recycled_and_lose_nothing(start_worker):
     eventually(lambda: jobs.get_stats()["jobs"]["complete"] == 23, seconds=40)
     assert all(_job(jid)["attempt"] == 1 for jid in ids)
     eventually(lambda: jobs.get_workers() and jobs.get_workers()[0]["id"] != first)
+
+
+def test_a_signal_between_a_childs_death_and_its_burial_ends_no_parent(start_worker):
+    worker = start_worker(2)
+    for one in jobs.get_workers():
+        os.kill(one["pid"], signal.SIGKILL)
+
+    assert worker.stop() == 0
+    assert jobs.get_workers() == []

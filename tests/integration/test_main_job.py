@@ -195,6 +195,16 @@ def test_redis_full_is_507_for_new_jobs_and_work_in_hand_ends(api):
         jobs.rd.config_set("maxmemory", 0)
 
 
+def test_redis_full_does_not_keep_an_idle_worker_from_what_waits(start_worker):
+    job = jobs.add_job(None, None, "sleep", params={"seconds": 0})
+    jobs.rd.config_set("maxmemory", 1)
+    try:
+        start_worker(1)
+        eventually(lambda: jobs.get_job_by_id(job["id"])["status"] == "complete")
+    finally:
+        jobs.rd.config_set("maxmemory", 0)
+
+
 def test_a_draining_api_answers_its_waiters(start_api, start, live):
     client = start_api()
     jid = client.post("/jobs", json={"start": None, "end": None, "analysis": "sleep"}).json()["id"]

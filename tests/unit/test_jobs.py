@@ -454,6 +454,18 @@ def test_an_idempotency_key_lives_until_the_last_of_its_jobs_is_removed(worker):
     assert jobs.rd.keys("*") == []
 
 
+def test_a_job_of_a_day_ago_does_not_take_the_key_that_was_used_again(worker):
+    asked, key = [Submission(start=None, end=None, analysis="sleep")], Idempotency("key", "body")
+    old = jobs.add_jobs(asked, key)[0][0]
+    jobs.rd.delete(f"idempotency.{key.hash}")
+    new = jobs.add_jobs(asked, key)[0][0]
+    jobs.cancel_job(old["id"])
+
+    jobs.delete_job(old["id"])
+
+    assert jobs.add_jobs(asked, key) == ([new], True)
+
+
 def test_what_was_created_after_a_job_is_not_that_job(rd):
     created = datetime.fromisoformat(_add()[0]["created"]).timestamp()
 

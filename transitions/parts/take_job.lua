@@ -41,6 +41,8 @@ end
 local function take_job(worker)
   use(QUEUE)
   if not call('ZSCORE', 'workers', worker) then return 'gone' end
+  -- At maxmemory the first write must be one that frees, which LMOVE is not.
+  call('LREM', WAKE, 1, '')
   local id = call('LINDEX', WAITING .. ':' .. worker, 0)
   if not id then return take_from(worker, pop(worker)) end
   local record = read(id)
