@@ -59,7 +59,7 @@ def execute_job(job: TakenJob) -> None:
             _give_back(job, "timeout", TimeoutError("The attempt took longer than its timeout."))
     except (InvalidParams, BoundsError, UnknownAnalysis, VersionGone) as error:
         _give_back(job, "invalid", error)
-    except (Exception, SystemExit, KeyboardInterrupt, GeneratorExit) as error:
+    except BaseException as error:  # a panic in polars, an exit: whatever is not Stopped is the analysis' own
         logging.getLogger().error("the analysis raised", exc_info=error)
         _give_back(job, "error", error)
     else:
@@ -96,7 +96,7 @@ class Child:
                 q.drain()
 
     def _report(self, job: TakenJob, progress: float | None, message: str | None, log: str) -> None:
-        with suppress(*jobs.RedisUnavailable, *jobs.RedisFull):
+        with suppress(jobs.RedisError):
             jobs.report_progress(job, self.worker, progress, message, log)
 
 
@@ -217,6 +217,9 @@ class Parent:
         """One round: bury and replace, renew and learn, stop, release, tidy up."""
         self._bury(now)
         self._give_birth(now)
+        if self.draining:
+            for one in self.children:
+                one.order("drain")
         if now >= self.stop_by:
             for one in self.children:
                 one.kill("drain")
@@ -254,7 +257,11 @@ class Parent:
     def _give_birth(self, now: float) -> None:
         wanted = settings.workers or os.cpu_count() or 1
         while not self.draining and len(self.children) < wanted and now >= self._next_birth:
-            self.children.append(ChildProcess(__file__))
+            try:
+                self.children.append(ChildProcess(__file__))
+            except OSError as error:
+                self._next_birth = now + TICK_SECONDS
+                _log.error("no child can be started", extra={"error": str(error)})
 
     def _dismiss_dead(self) -> None:
         while self.dead:
@@ -303,11 +310,9 @@ class Parent:
             _log.warning("worker lost", extra={"worker": worker, "job": held})
 
     def _on_signal(self, *_: object) -> None:
-        """The first drains, the second gives back what still runs at once."""
+        """The first drains, the second gives back what still runs at once; the next tick gives the orders."""
         self.stop_by = time.monotonic() + (0 if self.draining else settings.drain_seconds)
         self.draining = True
-        for one in self.children:
-            one.order("drain")
 
 
 def main() -> None:

@@ -38,13 +38,18 @@ class ChildProcess:
             self.slot = Slot(shared.fileno())
             ear, mouth = os.pipe()
             words = [self.worker, str(ear), str(shared.fileno()), str(os.getpid())]
-            self.process = subprocess.Popen(
-                [sys.executable, os.path.abspath(script), "--child", *words],
-                start_new_session=True,
-                pass_fds=(ear, shared.fileno()),
-                stdin=subprocess.DEVNULL,
-            )
-        os.close(ear)
+            try:
+                self.process = subprocess.Popen(
+                    [sys.executable, os.path.abspath(script), "--child", *words],
+                    start_new_session=True,
+                    pass_fds=(ear, shared.fileno()),
+                    stdin=subprocess.DEVNULL,
+                )
+            except OSError:
+                os.close(mouth)
+                raise
+            finally:
+                os.close(ear)
         self._mouth = os.fdopen(mouth, "wb", buffering=0)
 
     def order(self, *words: str) -> None:

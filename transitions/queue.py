@@ -15,13 +15,14 @@ from hotqueue import HotQueue
 from redis.exceptions import ConnectionError, ResponseError, TimeoutError
 
 from transitions.scripts import NoScript, Transitions
-from transitions.server import BLOCK_SECONDS
+from transitions.server import BLOCK_SECONDS, is_demoted
 
 __all__ = ["JobQueue", "TakenJob", "WorkerGone"]
 
 _log = logging.getLogger(__name__)
 _AWAY = (ConnectionError, TimeoutError, ResponseError)
 _LONGEST_BACK_OFF = 5.0
+_PART_BYTES = 2**20
 
 
 class WorkerGone(Exception):
@@ -169,7 +170,7 @@ class JobQueue(HotQueue):  # type: ignore[misc]
         try:
             if connection is None:
                 connection = self._connection = self._pool.get_connection()
-            connection.send_packed_command([pack_command(command) for command in commands])
+            connection.send_packed_command([part for command in commands for part in _parts(pack_command(command))])
             answers = [_read(connection) for _ in commands]
         except BaseException:
             # Answers that were not read would be taken for those of the next call.
@@ -178,6 +179,8 @@ class JobQueue(HotQueue):  # type: ignore[misc]
             raise
         for answer in answers:
             if isinstance(answer, ResponseError):
+                if is_demoted(answer):
+                    connection.disconnect()
                 raise answer
         self._failures = 0
         return answers
@@ -207,6 +210,14 @@ class JobQueue(HotQueue):  # type: ignore[misc]
             yield
         finally:
             self._interruptible = False
+
+
+def _parts(packed: bytes) -> list[Any]:
+    # The socket's time-out is for all that is sent at once: a large result needs one for each part.
+    if len(packed) <= _PART_BYTES:
+        return [packed]
+    view = memoryview(packed)
+    return [view[at : at + _PART_BYTES] for at in range(0, len(packed), _PART_BYTES)]
 
 
 def _read(connection: Any) -> Any:

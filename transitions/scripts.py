@@ -12,6 +12,8 @@ import redis
 from redis.exceptions import NoScriptError as NoScript
 from redis.exceptions import OutOfMemoryError, ReadOnlyError, ResponseError
 
+from transitions.server import is_demoted
+
 __all__ = ["NoScript", "Script", "Transitions"]
 
 _FOLDER = Path(__file__).parent
@@ -60,6 +62,7 @@ class Transitions:
                 self.load(name)
                 return self._send(command)
         except ResponseError as error:
+            self._leave_demoted([error])
             # Redis 6.2 wraps what a command in a script answered in words of its own.
             if "OOM command not allowed" in str(error):
                 raise OutOfMemoryError(str(error)) from error
@@ -74,10 +77,15 @@ class Transitions:
         if any(isinstance(answer, NoScript) for answer in answers):
             self.load(*{call[0] for call in calls})
             answers = self._send_all(calls)
+        self._leave_demoted(answers)
         for answer in answers:
             if isinstance(answer, Exception):
                 raise answer
         return answers
+
+    def _leave_demoted(self, answers: list[Any]) -> None:
+        if any(is_demoted(answer) for answer in answers):
+            self.client.connection_pool.disconnect(inuse_connections=False)
 
     def _send(self, command: tuple[Any, ...]) -> list[Any]:
         answer: list[Any] = self.client.execute_command(*command)  # type: ignore[no-untyped-call]

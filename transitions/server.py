@@ -18,7 +18,16 @@ from redis.exceptions import (
 )
 from redis.retry import Retry
 
-__all__ = ["BLOCK_SECONDS", "RedisError", "RedisFull", "RedisUnavailable", "UnusableServer", "check_server", "connect"]
+__all__ = [
+    "BLOCK_SECONDS",
+    "RedisError",
+    "RedisFull",
+    "RedisUnavailable",
+    "UnusableServer",
+    "check_server",
+    "connect",
+    "is_demoted",
+]
 
 RedisUnavailable = (ConnectionError, TimeoutError, BusyLoadingError, ReadOnlyError, MasterDownError)
 """Redis is away, loading or read-only for now: the same call may go through later."""
@@ -34,6 +43,12 @@ BLOCK_SECONDS = 2
 
 _SOCKET_SECONDS = 5
 _OLDEST = (6, 2)
+
+
+def is_demoted(answer: object) -> bool:
+    """Whether a server refuses writes because it is a replica now; it keeps its connections, so who holds one must
+    leave it to find the new master. Redis 6.2 wraps the word when a script hears it."""
+    return isinstance(answer, ResponseError) and "READONLY" in f"{type(answer).__name__.upper()} {answer}"
 
 
 class UnusableServer(Exception):

@@ -5,13 +5,16 @@ from __future__ import annotations
 import os
 import random
 import signal
+import socket
+import threading
 import time
+from contextlib import suppress
 
 import pytest
 
 import jobs
 from jobs import Submission
-from tests.conftest import LEASE_SECONDS, Server, eventually
+from tests.conftest import LEASE_SECONDS, Server, eventually, free_port
 
 
 def _sleep(count: int, seconds: float, **options) -> list[str]:
@@ -189,3 +192,61 @@ def test_a_signal_between_a_childs_death_and_its_burial_ends_no_parent(start_wor
 
     assert worker.stop() == 0
     assert jobs.get_workers() == []
+
+
+def test_a_signal_while_children_start_is_heard_by_all_of_them(start):
+    worker = start("worker.py", WORKERS=2)
+    time.sleep(0.9)
+
+    assert worker.stop(seconds=15) == 0
+    assert jobs.get_workers() == []
+
+
+def test_a_server_that_became_a_replica_is_left(start_worker, live: Server):
+    start_worker(1)
+
+    def connections() -> int:
+        return jobs.rd.info("stats")["total_connections_received"]
+
+    jobs.rd.execute_command("REPLICAOF", "127.0.0.1", str(free_port()))
+    before = connections()
+    eventually(lambda: connections() >= before + 3)
+    jobs.rd.execute_command("REPLICAOF", "NO", "ONE")
+
+    jid = _sleep(1, 0)[0]
+    eventually(_has_status(jid, "complete"))
+
+
+def test_a_large_result_goes_through_a_slow_line(live: Server):
+    slow = _slow_line(live.port, bytes_per_second=2_000_000)
+    queue = jobs.JobQueue("queue", host="127.0.0.1", port=slow, db=1, socket_timeout=5)
+    jobs.register_worker("slow", "host", 1)
+    queue.hold_as("slow")
+    jid = _sleep(1, 0)[0]
+    held = queue.get()
+
+    queue.finish(held, b"{}", [("big.bin", bytes(16_000_000))], "")
+
+    assert queue.flush() == b"complete"
+    assert len(jobs.get_artifact(jid, "big.bin")) == 16_000_000
+
+
+def _slow_line(port: int, bytes_per_second: int) -> int:
+    """A port that leads to this one, at no more than this speed towards it."""
+    ear = socket.create_server(("127.0.0.1", 0))
+
+    def carry(source: socket.socket, target: socket.socket, pause: float) -> None:
+        with suppress(OSError):
+            while part := source.recv(65536):
+                target.sendall(part)
+                time.sleep(len(part) * pause)
+
+    def accept() -> None:
+        while True:
+            client, _ = ear.accept()
+            server = socket.create_connection(("127.0.0.1", port))
+            for pair in ((client, server, 1 / bytes_per_second), (server, client, 0.0)):
+                threading.Thread(target=carry, args=pair, daemon=True).start()
+
+    threading.Thread(target=accept, daemon=True).start()
+    return int(ear.getsockname()[1])

@@ -169,6 +169,7 @@ def _fail(worker_with, body: str) -> jobs.Job:
         ("raise GeneratorExit", "GeneratorExit", ""),
         ("return {'x': 10**5000}", "ValueError", "4,000 digits"),
         ("return {'x': object()}", "TypeError", "result['x']"),
+        ("raise type('Panic', (BaseException,), {})('boom')", "Panic", "boom"),
         ("raise SystemExit(3)", "SystemExit", "3"),
         ("raise ValueError('x' * 100_000)", "ValueError", "x" * 10_000),
     ],
