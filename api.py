@@ -292,7 +292,7 @@ def _checked(posted: Sequence[Posted], prefixes: Sequence[str], retry_of: str | 
 def _faulty_params(job: Posted, columns: dict[str, str]) -> list[tuple[str, str]]:
     """What the analysis cannot take: JSON pointers and details."""
     try:
-        get_analyses()[job.analysis].check(job.params, columns)
+        get_analyses()[job.analysis].read_params(job.params, columns)
     except InvalidParams as error:
         return [(f"/params{pointer}", detail) for pointer, detail in error.errors]
     return []

@@ -95,7 +95,7 @@ __all__ = [
     "settings",
     "subscriber",
     "update_job_status",
-]  # fmt: skip
+]
 
 _IDEMPOTENCY_SECONDS = 86400
 _BATCH = 1000

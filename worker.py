@@ -56,12 +56,12 @@ def execute_job(job: TakenJob) -> None:
         document, artifacts = _compose_results(job, outcome, params, count)
     except Stopped as stop:
         if stop.reason == "timeout":
-            _give_back(job, "timeout", TimeoutError("The attempt took longer than its timeout."))
+            _give_back(job, "timeout", failure("timeout"))
     except (InvalidParams, BoundsError, UnknownAnalysis, VersionGone) as error:
-        _give_back(job, "invalid", error)
+        _give_back(job, "invalid", failure_of(error, "invalid"))
     except BaseException as error:  # a panic in polars, an exit: whatever is not Stopped is the analysis' own
         logging.getLogger().error("the analysis raised", exc_info=error)
-        _give_back(job, "error", error)
+        _give_back(job, "error", failure_of(error, "error"))
     else:
         q.finish(job, document, [(a.name, a.content) for a in artifacts], child.output.text())
     finally:
@@ -167,8 +167,8 @@ def _compose_results(
     return document, artifacts
 
 
-def _give_back(job: TakenJob, why: str, error: BaseException) -> None:
-    q.release(job, why, json.dumps(failure_of(error, why)), child.output.text())
+def _give_back(job: TakenJob, why: str, error: dict[str, str]) -> None:
+    q.release(job, why, json.dumps(error), child.output.text())
 
 
 def run_child(worker: str, orders: int, slot: int, parent: int) -> None:
@@ -305,8 +305,7 @@ class Parent:
         if self._steady_since is None or now - self._steady_since < settings.lease_seconds:
             return
         for worker in expired:
-            error = failure("lost", "Its worker vanished: no heartbeat within its lease.")
-            held = jobs.dismiss_worker(worker, "lost", error, expired=True)
+            held = jobs.dismiss_worker(worker, "lost", failure("lost"), expired=True)
             _log.warning("worker lost", extra={"worker": worker, "job": held})
 
     def _on_signal(self, *_: object) -> None:

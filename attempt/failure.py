@@ -7,12 +7,17 @@ from attempt.output import valid_text
 __all__ = ["failure", "failure_of"]
 
 _LONGEST_MESSAGE = 10_000
-_KINDS = {"killed": "ProcessDied", "lost": "WorkerLost", "timeout": "TimeoutError"}
+_SAID = {
+    "killed": ("ProcessDied", "Its process died."),
+    "lost": ("WorkerLost", "Its worker vanished: no heartbeat within its lease."),
+    "timeout": ("TimeoutError", "The attempt took longer than its timeout."),
+}
 
 
-def failure(reason: str, message: str) -> dict[str, str]:
-    """What a parent says: ``killed``, ``lost`` or ``timeout``."""
-    return {"type": _KINDS[reason], "message": message, "reason": reason}
+def failure(reason: str) -> dict[str, str]:
+    """What is said where no exception tells more: ``killed``, ``lost`` or ``timeout``."""
+    kind, message = _SAID[reason]
+    return {"type": kind, "message": message, "reason": reason}
 
 
 def failure_of(error: BaseException, reason: str) -> dict[str, str]:

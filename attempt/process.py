@@ -27,7 +27,7 @@ class ChildProcess:
         self.worker = str(uuid.uuid4())
         self.registered = False
         self.why = "killed"
-        self.error: dict[str, Any] | None = failure("killed", "Its process died.")
+        self.error: dict[str, Any] | None = failure("killed")
         self.meant: tuple[str, ...] = ()
         self.stopping: tuple[str, ...] = ()
         self.kill_at = 0.0
@@ -64,7 +64,7 @@ class ChildProcess:
             self.stopping, self.kill_at = run, now + GRACE_SECONDS
             self.order("stop", *run, reason)
         elif running and now >= self.kill_at:
-            error = failure("timeout", "The attempt took longer than its timeout.") if reason == "timeout" else None
+            error = failure("timeout") if reason == "timeout" else None
             self.kill("timeout" if reason == "timeout" else "drain", error, run)
 
     def kill(self, why: str, error: dict[str, Any] | None = None, meant: tuple[str, ...] = ()) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 
 import redis
 from redis.exceptions import NoScriptError as NoScript
-from redis.exceptions import OutOfMemoryError, ReadOnlyError, ResponseError
+from redis.exceptions import OutOfMemoryError, ReadOnlyError
 
 from transitions.server import is_demoted
 
@@ -54,22 +54,8 @@ class Transitions:
 
     def run(self, name: str, *arguments: Any) -> list[Any]:
         """Run one transition and return its answer, as bytes and integers, the word for the outcome first."""
-        command = self.command(name, *arguments)
-        try:
-            try:
-                return self._send(command)
-            except NoScript:
-                self.load(name)
-                return self._send(command)
-        except ResponseError as error:
-            self._leave_demoted([error])
-            # Redis 6.2 wraps what a command in a script answered in words of its own.
-            if "OOM command not allowed" in str(error):
-                raise OutOfMemoryError(str(error)) from error
-            if "MISCONF" in str(error):
-                # It cannot write to its disk, and refuses writes until it can.
-                raise ReadOnlyError(str(error)) from error
-            raise
+        answer: list[Any] = self.run_all([(name, *arguments)])[0]
+        return answer
 
     def run_all(self, calls: list[tuple[Any, ...]]) -> list[Any]:
         """Run several transitions, (name, arguments…) each, in one round trip; they are not one step together."""
@@ -77,22 +63,24 @@ class Transitions:
         if any(isinstance(answer, NoScript) for answer in answers):
             self.load(*{call[0] for call in calls})
             answers = self._send_all(calls)
-        self._leave_demoted(answers)
         for answer in answers:
             if isinstance(answer, Exception):
-                raise answer
+                if is_demoted(answer):
+                    self.client.connection_pool.disconnect(inuse_connections=False)
+                raise _named(answer)
         return answers
-
-    def _leave_demoted(self, answers: list[Any]) -> None:
-        if any(is_demoted(answer) for answer in answers):
-            self.client.connection_pool.disconnect(inuse_connections=False)
-
-    def _send(self, command: tuple[Any, ...]) -> list[Any]:
-        answer: list[Any] = self.client.execute_command(*command)  # type: ignore[no-untyped-call]
-        return answer
 
     def _send_all(self, calls: list[tuple[Any, ...]]) -> list[Any]:
         pipeline = self.client.pipeline(transaction=False)
         for name, *arguments in calls:
             pipeline.execute_command(*self.command(name, *arguments))  # type: ignore[no-untyped-call]
         return pipeline.execute(raise_on_error=False)
+
+
+def _named(error: Exception) -> Exception:
+    """The error by what it means, where Redis or the client has no name of its own for that."""
+    # Redis 6.2 wraps what a command in a script answered in words of its own.
+    if "OOM command not allowed" in str(error):
+        return OutOfMemoryError(str(error))
+    # It cannot write to its disk, and refuses writes until it can.
+    return ReadOnlyError(str(error)) if "MISCONF" in str(error) else error

@@ -6,18 +6,13 @@ import pytest
 
 from ops.settings import InvalidSetting
 from stack.processes import Stack, StackError, _locked
+from tests.conftest import free_port
 
 
 @pytest.fixture
 def taken_port():
     with socket.create_server(("127.0.0.1", 0)) as server:
         yield server.getsockname()[1]
-
-
-@pytest.fixture
-def free_port():
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        return server.getsockname()[1]
 
 
 def refusal(environ):
@@ -38,23 +33,24 @@ def test_a_bad_setting_is_refused_by_name():
         Stack({"API_PORT": "many"})
 
 
-def test_a_taken_port_is_refused_with_the_setting_to_change(tmp_path, taken_port, free_port):
-    redis_taken = {"DATA_DIR": str(tmp_path), "REDIS_PORT": str(taken_port), "API_PORT": str(free_port)}
-    api_taken = {"DATA_DIR": str(tmp_path), "REDIS_PORT": str(free_port), "API_PORT": str(taken_port)}
+def test_a_taken_port_is_refused_with_the_setting_to_change(tmp_path, taken_port):
+    redis_taken = {"DATA_DIR": str(tmp_path), "REDIS_PORT": str(taken_port), "API_PORT": str(free_port())}
+    api_taken = {"DATA_DIR": str(tmp_path), "REDIS_PORT": str(free_port()), "API_PORT": str(taken_port)}
 
     assert f"Port {taken_port}" in refusal(redis_taken)
     assert "set REDIS_PORT" in refusal(redis_taken)
     assert "set API_PORT" in refusal(api_taken)
 
 
-def test_a_named_redis_that_does_not_answer_is_refused(tmp_path, free_port):
-    environ = {"DATA_DIR": str(tmp_path), "REDIS_IP": "127.0.0.1", "REDIS_PORT": str(free_port)}
+def test_a_named_redis_that_does_not_answer_is_refused(tmp_path):
+    port = free_port()
+    environ = {"DATA_DIR": str(tmp_path), "REDIS_IP": "127.0.0.1", "REDIS_PORT": str(port)}
 
-    assert f"No Redis answers at 127.0.0.1:{free_port}" in refusal(environ)
+    assert f"No Redis answers at 127.0.0.1:{port}" in refusal(environ)
 
 
-def test_a_server_program_that_is_not_there_is_refused(tmp_path, free_port):
-    environ = {"DATA_DIR": str(tmp_path), "REDIS_PORT": str(free_port), "REDIS_SERVER": "no-such-server"}
+def test_a_server_program_that_is_not_there_is_refused(tmp_path):
+    environ = {"DATA_DIR": str(tmp_path), "REDIS_PORT": str(free_port()), "REDIS_SERVER": "no-such-server"}
     with socket.create_server(("127.0.0.1", 0)) as other:
         environ["API_PORT"] = str(other.getsockname()[1])
 
