@@ -6,9 +6,10 @@ nothing otherwise. Each file opens with what it takes, what it guards and each a
 
 from transitions.queue import JobQueue, TakenJob, WorkerGone
 from transitions.scripts import NoScript, Script, Transitions
-from transitions.server import RedisError, RedisFull, RedisUnavailable, UnusableServer, check_server, connect
+from transitions.server import Access, RedisError, RedisFull, RedisUnavailable, UnusableServer, check_server, connect
 
 __all__ = [
+    "Access",
     "JobQueue",
     "NoScript",
     "RedisError",

@@ -15,7 +15,7 @@ from hotqueue import HotQueue
 from redis.exceptions import ConnectionError, ResponseError, TimeoutError
 
 from transitions.scripts import NoScript, Transitions
-from transitions.server import BLOCK_SECONDS, is_demoted
+from transitions.server import BLOCK_SECONDS, is_demoted, pool_of
 
 __all__ = ["JobQueue", "TakenJob", "WorkerGone"]
 
@@ -63,9 +63,7 @@ class JobQueue(HotQueue):  # type: ignore[misc]
         self._queue_db = pool.connection_kwargs.get("db", 0)
         # Taking is at home in the records' database, where most of it happens: each change of database costs.
         self._records_db = records_db
-        self._pool = type(pool)(
-            pool.connection_class, **{**pool.connection_kwargs, "db": records_db, "decode_responses": True}
-        )
+        self._pool = pool_of(pool, db=records_db, decode_responses=True)
         self._transitions = Transitions(
             redis.Redis(connection_pool=self._pool), records_db=records_db, queue_db=self._queue_db, queue_name=name
         )
