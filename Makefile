@@ -2,7 +2,7 @@
 
 PYTHON ?= python3
 BIN := .venv/bin
-SOURCES := api.py jobs.py worker.py analyses attempt $(wildcard benchmarks) dataset ops record stack transitions web
+SOURCES := api.py jobs.py worker.py analyses attempt backup $(wildcard benchmarks) dataset ops record stack transitions web
 
 # A virtual environment whose Python is gone (or never came) is made anew, whatever its stamps say.
 ANEW := $(if $(wildcard $(BIN)/python),,anew)
@@ -33,6 +33,14 @@ test-unit: .venv/development ## Run the tests that start no process
 .PHONY: test-integration
 test-integration: .venv/development ## Run the tests on real servers and processes
 	$(BIN)/python -m pytest tests/integration $(wildcard tests/faults)
+
+.PHONY: backup
+backup: .venv/runtime ## Back up the Redis that the settings name into BACKUP_DIR (./backups), while it runs
+	@exec $(BIN)/python -m backup save
+
+.PHONY: restore
+restore: .venv/runtime ## Restore FILE=… (the newest back-up without it) into the empty Redis that the settings name
+	@exec $(BIN)/python -m backup restore "$(or $(FILE),newest)"
 
 .PHONY: bench
 bench: .venv/runtime ## Measure how fast one worker child drains jobs, against bare PINGs

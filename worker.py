@@ -37,6 +37,7 @@ from attempt import GRACE_SECONDS, ChildProcess, Orders, Output, Reporter, Slot,
 from dataset import BoundsError, Store, Table, VersionGone
 from jobs import TakenJob, WorkerGone, q, settings
 from ops import __version__
+from ops.health import Pulse
 from ops.logs import set_up_logging
 
 TICK_SECONDS = 0.5
@@ -188,7 +189,8 @@ def run_child(worker: str, orders: int, slot: int, parent: int) -> None:
 class Parent:
     """Keeps the children; :meth:`tick` is what it does, again and again."""
 
-    def __init__(self) -> None:
+    def __init__(self, pulse: Pulse) -> None:
+        self._pulse = pulse
         self.children: list[ChildProcess] = []
         self.dead: list[ChildProcess] = []
         self.draining = False
@@ -210,7 +212,9 @@ class Parent:
         signal.signal(signal.SIGTERM, self._on_signal)
         signal.signal(signal.SIGINT, self._on_signal)
         while not self.draining or self.children or (self.dead and time.monotonic() < self.stop_by + GRACE_SECONDS):
-            self.tick(time.monotonic())
+            now = time.monotonic()
+            self._pulse.beat(now)
+            self.tick(now)
             self._sleep()
 
     def tick(self, now: float) -> None:
@@ -325,7 +329,11 @@ def main() -> None:
         worker, *numbers = sys.argv[2:]
         run_child(worker, *map(int, numbers))
         return
+    pulse = _open_pulse()
+    # The first process of a container is deaf to a signal that it has no handler for.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     while True:
+        pulse.beat(time.monotonic())
         try:
             jobs.check_redis()
             break
@@ -334,7 +342,14 @@ def main() -> None:
             time.sleep(TICK_SECONDS)
         except jobs.UnusableServer as error:
             sys.exit(str(error))
-    Parent().run()
+    Parent(pulse).run()
+
+
+def _open_pulse() -> Pulse:
+    try:
+        return Pulse(settings.health_file)
+    except OSError as error:
+        sys.exit(f"HEALTH_FILE={settings.health_file!r} cannot be written: {error.strerror}")
 
 
 if __name__ == "__main__":

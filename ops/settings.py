@@ -74,6 +74,16 @@ class Settings:
         7 * 86400.0, "Seconds that an ended job is kept, with its results and its log.", least=1
     )
 
+    health_file: str = _setting(
+        "", "File that the worker stamps with each round of its loop, for `python -m ops.health worker`; empty is none."
+    )
+
+    backup_dir: str = _setting("./backups", "Folder of the back-ups.")
+    backup_keep: int = _setting(14, "Back-ups that are kept, the newest ones.", least=1)
+    backup_every_seconds: float = _setting(
+        86400.0, "Seconds between two back-ups of `python -m backup every`.", least=1
+    )
+
     data_dir: str = _setting("./var", "Folder where `make run` keeps the state of its Redis.")
     redis_server: str = _setting("", "Server program that `make run` starts; empty is the installed valkey-server.")
     log_level: str = _setting("INFO", "Least severe level that is logged.")
