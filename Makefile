@@ -72,8 +72,9 @@ LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --genera
 
 .PHONY: lock
 lock: .venv/development ## Lock the versions that pyproject.toml allows
-	$(LOCK) --output-file requirements.txt
-	$(LOCK) --group dev --constraints requirements.txt --output-file requirements-dev.txt
+	$(LOCK) --group stack --output-file requirements.txt
+	$(LOCK) --constraints requirements.txt --output-file requirements-image.txt
+	$(LOCK) --group stack --group dev --constraints requirements.txt --output-file requirements-dev.txt
 
 .PHONY: clean
 clean: ## Remove what was installed and made here, but not the state in var/
