@@ -34,6 +34,16 @@ test-unit: .venv/development ## Run the tests that start no process
 test-integration: .venv/development ## Run the tests on real servers and processes
 	$(BIN)/python -m pytest tests/integration $(wildcard tests/faults)
 
+.PHONY: test-engine
+test-engine: .venv/development ## Build the image, run it on this machine's container engine, and roll, scale, kill, restore
+	$(BIN)/python -m pytest --timeout 600 tests/engine
+
+.PHONY: image-sizes
+image-sizes: ## Print how large the images are, and how much of ours is not the base
+	@docker image inspect --format '{{index .RepoTags 0}} {{.Size}}' python:3.11-slim-bookworm redis:7-bookworm \
+		dataset-jobs:0.1.0 | awk '{ size[NR] = $$2; printf "%-28s %4.0f MB\n", $$1, $$2 / 1e6 } \
+		END { printf "%-28s %4.0f MB\n", "of ours, beyond Python", (size[3] - size[1]) / 1e6 }'
+
 .PHONY: backup
 backup: .venv/runtime ## Back up the Redis that the settings name into BACKUP_DIR (./backups), while it runs
 	@exec $(BIN)/python -m backup save
