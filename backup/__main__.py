@@ -61,7 +61,7 @@ def _restore(which: str) -> int:
         return 1
     client: Any = jobs.rd
     try:
-        keys = restore(client, snapshot)
+        keys = restore(client, snapshot, _settings.restore_port)
     except (NotEmpty, RestoreFailed, *jobs.RedisUnavailable) as error:
         _log.error(str(error))
         return 1

@@ -28,15 +28,15 @@ class RestoreFailed(Exception):
     """The server did not take the snapshot; the message says why."""
 
 
-def restore(client: redis.Redis, snapshot: Path) -> int:
-    """Bring ``snapshot`` into the empty server of ``client``; the number of keys that it has then.
+def restore(client: redis.Redis, snapshot: Path, port: int = 0) -> int:
+    """Bring ``snapshot`` into the empty server of ``client``, which fetches it from ``port`` here; how many keys it has.
 
     :raises NotEmpty: the server has keys.
     :raises RestoreFailed: it cannot connect back, or does not load the file.
     """
     if _count_keys(client):
-        raise NotEmpty("This Redis has keys; a back-up is restored into an empty one only.")
-    with _listen() as door, snapshot.open("rb") as file:
+        raise NotEmpty("This Redis has keys; a back-up is restored into an empty one only, with no worker at it.")
+    with _listen(port) as door, snapshot.open("rb") as file:
         host, port = _own_address(client), door.getsockname()[1]
         client.replicaof(host, port)
         try:
@@ -60,8 +60,8 @@ def _count_keys(client: redis.Redis) -> int:
     return sum(database["keys"] for database in keyspace.values())
 
 
-def _listen() -> socket.socket:
-    door = socket.create_server(("", 0))
+def _listen(port: int) -> socket.socket:
+    door = socket.create_server(("", port))
     door.settimeout(_WAIT_SECONDS)
     return door
 

@@ -84,6 +84,8 @@ class Settings:
         86400.0, "Seconds between two back-ups of `python -m backup every`.", least=1
     )
 
+    restore_port: int = _setting(0, "Port from which Redis fetches a snapshot that is restored; 0 is any.", least=0)
+
     data_dir: str = _setting("./var", "Folder where `make run` keeps the state of its Redis.")
     redis_server: str = _setting("", "Server program that `make run` starts; empty is the installed valkey-server.")
     log_level: str = _setting("INFO", "Least severe level that is logged.")

@@ -68,12 +68,12 @@ class Compose:
         labels += [f"label=com.docker.compose.service={service}"] if service else []
         return docker("ps", "--quiet", *(word for label in labels for word in ("--filter", label))).split()
 
-    def record(self, job: str, *fields: str) -> list[str]:
-        """Fields of a job's record, as Redis has them."""
-        read = 'REDISCLI_AUTH="$(cat /secrets/redis-password)" redis-cli --raw hmget "$@"'
+    def record(self, job: str) -> dict[str, str]:
+        """A job's record, as Redis has it."""
+        read = 'REDISCLI_AUTH="$(cat /secrets/redis-password)" redis-cli --json -3 hgetall "$1"'
         [container] = self.containers("redis")
-        answer = docker("exec", container, "sh", "-c", read, "sh", f"job.{job}", *fields)
-        return answer.split("\n")
+        found: dict[str, str] = json.loads(docker("exec", container, "sh", "-c", read, "sh", f"job.{job}"))
+        return found
 
     def inspect(self, container: str) -> dict[str, Any]:
         abouts: list[dict[str, Any]] = json.loads(docker("inspect", container))
