@@ -85,6 +85,7 @@ lock: .venv/development ## Lock the versions that pyproject.toml allows
 	$(LOCK) --group stack --output-file requirements.txt
 	$(LOCK) --constraints requirements.txt --output-file requirements-image.txt
 	$(LOCK) --group stack --group dev --constraints requirements.txt --output-file requirements-dev.txt
+	$(subst pyproject.toml,,$(LOCK)) --group policies --output-file requirements-policies.txt
 
 .PHONY: clean
 clean: ## Remove what was installed and made here, but not the state in var/

@@ -29,7 +29,7 @@ class RestoreFailed(Exception):
 
 
 def restore(client: redis.Redis, snapshot: Path, port: int = 0) -> int:
-    """Bring ``snapshot`` into the empty server of ``client``, which fetches it from ``port`` here; how many keys it has.
+    """Bring ``snapshot`` into the empty server of ``client``, which fetches it from ``port`` here; its keys then.
 
     :raises NotEmpty: the server has keys.
     :raises RestoreFailed: it cannot connect back, or does not load the file.

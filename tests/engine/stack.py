@@ -68,12 +68,16 @@ class Compose:
         labels += [f"label=com.docker.compose.service={service}"] if service else []
         return docker("ps", "--quiet", *(word for label in labels for word in ("--filter", label))).split()
 
-    def record(self, job: str) -> dict[str, str]:
-        """A job's record, as Redis has it."""
-        read = 'REDISCLI_AUTH="$(cat /secrets/redis-password)" redis-cli --json -3 hgetall "$1"'
+    def charged(self) -> list[str]:
+        """The ids of the jobs that were charged an attempt, as Redis has them."""
+        find = (
+            "local found = {} for _, id in ipairs(redis.call('ZRANGE', 'jobs', 0, -1)) do "
+            "if tonumber(redis.call('HGET', 'job.' .. id, 'charged') or 0) > 0 then found[#found + 1] = id end end "
+            "return found"
+        )
+        read = 'REDISCLI_AUTH="$(cat /secrets/redis-password)" redis-cli --raw eval "$1" 0'
         [container] = self.containers("redis")
-        found: dict[str, str] = json.loads(docker("exec", container, "sh", "-c", read, "sh", f"job.{job}"))
-        return found
+        return docker("exec", container, "sh", "-c", read, "sh", find).split()
 
     def inspect(self, container: str) -> dict[str, Any]:
         abouts: list[dict[str, Any]] = json.loads(docker("inspect", container))
