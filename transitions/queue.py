@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import logging
 import random
-import re
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -17,7 +16,7 @@ from hotqueue import HotQueue
 from redis.exceptions import ConnectionError, ResponseError, TimeoutError
 
 from transitions.scripts import NoScript, Transitions
-from transitions.server import BLOCK_SECONDS, is_demoted
+from transitions.server import BLOCK_SECONDS, is_demoted, is_passing
 
 __all__ = ["JobQueue", "TakenJob", "WorkerGone"]
 
@@ -26,8 +25,6 @@ _AWAY = (ConnectionError, TimeoutError, ResponseError)
 _LONGEST_BACK_OFF = 5.0
 _PART_BYTES = 2**20
 _MOST_REFUSALS = 5
-# What Redis answers for a while, whatever it is sent.
-_PASSING = re.compile(r"BUSY|CLUSTERDOWN|LOADING|MASTERDOWN|MISCONF|NOAUTH|NOPERM|NOREPLICAS|OOM|READONLY|TRYAGAIN")
 
 
 class WorkerGone(Exception):
@@ -216,7 +213,7 @@ class JobQueue(HotQueue):  # type: ignore[misc]
         """
         verb, words = self._outcome or ("", [])
         size = sum(len(word) for word in words if isinstance(word, (str, bytes)))
-        blamed = type(error) is ResponseError and not _PASSING.search(str(error))
+        blamed = type(error) is ResponseError and not is_passing(error)
         large = size > _PART_BYTES and isinstance(error, (ConnectionError, TimeoutError))
         refused = verb == "finish" and (blamed or large) and self._answers()
         self._refusals = self._refusals + 1 if refused else 0

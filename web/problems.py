@@ -111,10 +111,7 @@ def install(app: Flask) -> None:
     app.register_error_handler(jobs.ImpossibleChange, _of_impossible_change)
     app.register_error_handler(jobs.IdempotencyConflict, _of_idempotency_conflict)
     app.register_error_handler(jobs.BadCursor, _of_bad_cursor)
-    for unavailable in jobs.RedisUnavailable:
-        app.register_error_handler(unavailable, _of_redis_unavailable)
-    for full in jobs.RedisFull:
-        app.register_error_handler(full, _of_redis_full)
+    app.register_error_handler(jobs.RedisError, _of_redis)
 
 
 def _answer(problem: Problem) -> Response:
@@ -165,13 +162,13 @@ def _of_bad_cursor(error: Exception) -> Response:
     return _answer(Problem("invalid", "The cursor cannot be used.", errors=errors))
 
 
-def _of_redis_unavailable(error: Exception) -> Response:
-    return _answer(
-        Problem("unavailable", "Redis cannot be reached at the moment; try again.", headers={"Retry-After": "1"})
-    )
-
-
-def _of_redis_full(error: Exception) -> Response:
-    return _answer(
-        Problem("storage-full", "Redis has no memory left: delete ended jobs, or give it more (`maxmemory`).")
-    )
+def _of_redis(error: Exception) -> Response:
+    meant = jobs.named(error)
+    if isinstance(meant, jobs.RedisFull):
+        return _answer(
+            Problem("storage-full", "Redis has no memory left: delete ended jobs, or give it more (`maxmemory`).")
+        )
+    if isinstance(meant, jobs.RedisUnavailable):
+        detail = "Redis cannot be reached, or cannot write, at the moment; try again."
+        return _answer(Problem("unavailable", detail, headers={"Retry-After": "1"}))
+    raise meant
