@@ -33,7 +33,7 @@ class JsonBody:
 def read_bytes(most: int) -> bytes:
     """The body, at most ``most`` bytes of it.
 
-    :raises Problem: too-large; unsupported-media-type for a content coding; malformed when it breaks off.
+    :raises Problem: too-large; unsupported-media-type for a content coding; malformed when it breaks off; too-slow.
     """
     if request.headers.get("Content-Encoding", "identity").strip().lower() not in ("identity", ""):
         raise Problem(
@@ -44,6 +44,8 @@ def read_bytes(most: int) -> bytes:
         raise too_large
     try:
         body = request.stream.read(most + 1)
+    except TimeoutError as error:
+        raise Problem("too-slow", "The body came too slowly: send it again, over a faster line.") from error
     except (OSError, ParseException) as error:
         raise Problem("malformed", "The body broke off, or its transfer coding is wrong.") from error
     if len(body) > most:
