@@ -11,6 +11,7 @@ import io
 import json
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 from threading import BoundedSemaphore
 from typing import Any, Final
@@ -45,32 +46,26 @@ def ingest_apart(
     if len(body) <= _SMALL and not formats.is_packed(media_type, body):
         return ingest(body, media_type, id_column=id_column, index_column=index_column, most_bytes=most_bytes)
     with _AT_ONCE:
-        return _answered(_run(json.dumps({"media_type": media_type, **options}).encode(), body))
+        return _read_in_child(json.dumps({"media_type": media_type, **options}).encode(), body)
 
 
-def _run(head: bytes, body: bytes) -> bytes:
+def _read_in_child(head: bytes, body: bytes) -> Table:
     words = [sys.executable, "-m", "dataset.reader"]
-    with subprocess.Popen(words, cwd=_ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, bufsize=0) as process:
-        assert process.stdin is not None
-        assert process.stdout is not None
-        try:
-            with process.stdin as pipe:
-                for part in (head + b"\n", body):
-                    view = memoryview(part)
-                    while view:
-                        view = view[pipe.write(view) :]
-        except BrokenPipeError:
-            pass  # it is dead, which its exit status tells
-        answer = process.stdout.read()
-    return answer if process.returncode == 0 else b""
-
-
-def _answered(answer: bytes) -> Table:
-    head, _, frame = answer.partition(b"\n")
-    if not head:
+    with subprocess.Popen(
+        words, cwd=_ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, start_new_session=True
+    ) as child:
+        assert child.stdin is not None
+        assert child.stdout is not None
+        with suppress(BrokenPipeError), child.stdin as pipe:  # a child that is dead tells why by its exit status
+            pipe.write(head + b"\n")
+            pipe.write(body)
+        told, rows = child.stdout.readline(), child.stdout.read()
+    if child.returncode < 0:
         raise errors.TooLarge("Reading the body takes more memory than there is: send fewer rows or columns.")
-    told: dict[str, Any] = json.loads(head)
+    if child.returncode > 0:
+        raise RuntimeError(f"reading a body ended with exit status {child.returncode}; the log has its last words")
+    members: dict[str, Any] = json.loads(told)
     for refusal in _REFUSALS:
-        if refusal.__name__ == told.get("refusal"):
-            raise refusal(*told["words"])
-    return Table(Description.from_json(told), pl.read_ipc(io.BytesIO(frame)))
+        if refusal.__name__ == members.get("refusal"):
+            raise refusal(*members["words"])
+    return Table(Description.from_json(members), pl.read_ipc(io.BytesIO(rows)))

@@ -12,16 +12,17 @@ import sys
 from pathlib import Path
 from typing import Any, Final
 
-from .errors import DatasetError, InvalidDataset
+from .errors import DatasetError, InvalidDataset, TooLarge
 from .ingest import ingest
+from .table import Table
 
 _GENEROUS: Final = 24  # times the largest body: more than any honest one takes
-_WORDS: Final = 2**30  # bytes that the program itself takes
+_PROGRAM: Final = 2**30  # bytes that the program itself takes
 
 
 def _limit_memory(most_bytes: int) -> None:
     """Die rather than take all there is, and die first where others have taken it."""
-    most = _taken() + _WORDS + _GENEROUS * most_bytes
+    most = _taken() + _PROGRAM + _GENEROUS * most_bytes
     _, hard = resource.getrlimit(resource.RLIMIT_AS)
     resource.setrlimit(resource.RLIMIT_AS, (most if hard == resource.RLIM_INFINITY else min(most, hard), hard))
     score = Path("/proc/self/oom_score_adj")
@@ -39,13 +40,20 @@ def _main() -> None:
     _limit_memory(arguments["most_bytes"])
     out = sys.stdout.buffer
     try:
-        table = ingest(sys.stdin.buffer.read(), **arguments)
+        table = _ingest(arguments)
     except DatasetError as error:
         words = [error.detail, error.parameter] if isinstance(error, InvalidDataset) else [error.detail]
         out.write(json.dumps({"refusal": type(error).__name__, "words": words}).encode())
     else:
         out.write(json.dumps(table.description.as_json()).encode() + b"\n")
         table.frame.write_ipc(out)
+
+
+def _ingest(arguments: dict[str, Any]) -> Table:
+    try:
+        return ingest(sys.stdin.buffer.read(), **arguments)
+    except MemoryError as error:
+        raise TooLarge("The body takes more memory than there is: send fewer rows or columns.") from error
 
 
 if __name__ == "__main__":

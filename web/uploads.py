@@ -51,14 +51,14 @@ def read_upload(most: int, is_telling: Callable[[str | None], bool]) -> Upload:
         raise _too_large(most)
     body, media_type = _read_body(most), request.headers.get("Content-Type")
     essence, options = parse_options_header(media_type)
-    if essence.lower() == _FORM:
+    in_form = essence.lower() == _FORM
+    if in_form:
         body, media_type = _only_file(body, options.get("boundary", ""))
         if media_type and media_type.partition(";")[0].strip().lower() in _UNTELLING_PARTS:
             media_type = None
-    if not is_telling(media_type):
-        media_type = None
-        if body.startswith(_GZIP_MAGIC):
-            body = _unpacked(_windows(body), _Gunzip(), most)
+    # A part of a form cannot say that it is packed: tools give a .csv.gz the type of the .csv.
+    if body.startswith(_GZIP_MAGIC) and (in_form or not is_telling(media_type)):
+        body = _unpacked(_windows(body), _Gunzip(), most)
     return Upload(body, media_type)
 
 

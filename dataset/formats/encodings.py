@@ -66,8 +66,14 @@ def as_utf8(body: bytes, charset: str | None, *, or_latin_1: bool = False) -> tu
     if not or_latin_1:
         raise Malformed(f"The body is no UTF-8: {fault}.")
     if _CONTROLS.search(body):
-        raise Malformed("The body is neither UTF-8 nor other text: send text, or name its format.")
+        raise Malformed(f"The body is neither UTF-8 nor other text: {_remedy(body)}.")
     return _transcoded(body, "cp1252"), (LATIN_1_NOTE,)
+
+
+def _remedy(body: bytes) -> str:
+    if body.startswith(b"\x1f\x8b"):
+        return "it looks like gzip, so say Content-Encoding: gzip"
+    return "send text, or the Content-Type of what it is"
 
 
 def _told_by_marks(body: bytes) -> str | None:

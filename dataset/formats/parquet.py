@@ -24,6 +24,10 @@ MEDIA_TYPES: Final = ("application/vnd.apache.parquet",)
 
 _MAGIC: Final = b"PAR1"
 _MOST_DIGITS: Final = 15  # that a double holds, whatever they are
+_DAY: Final = 86_400
+_FIRST_SECOND: Final = -62_135_596_800  # of the year 1, since 1970
+_LAST_SECOND: Final = 253_402_300_799  # of the year 9999
+_TICKS: Final = {"ms": 1000, "us": 1_000_000, "ns": 1_000_000_000}
 _FIXED: Final = (pl.Int8, pl.Int16, pl.UInt8, pl.UInt16, pl.Boolean, pl.Null)
 
 
@@ -103,13 +107,15 @@ def _of_decimals(column: pl.Series) -> pl.Series:
 
 
 def _of_instants(column: pl.Series) -> pl.Series:
-    if not column.dt.year().is_between(1, 9999).all():
-        return column.dt.to_string("iso")
-    if column.dtype == pl.Date:
-        return column
-    zone = getattr(column.dtype, "time_zone", None)
-    utc = column.dt.convert_time_zone("UTC") if zone else column.dt.replace_time_zone("UTC")
-    return utc.cast(TIME)
+    ticks = column.to_physical()
+    if isinstance(column.dtype, pl.Datetime):
+        a_second = _TICKS[column.dtype.time_unit]
+        first, last = max(_FIRST_SECOND * a_second, -(2**63)), min((_LAST_SECOND + 1) * a_second, 2**63) - 1
+        if not ticks.is_between(first, last).all():
+            return ticks.cast(pl.String)
+        utc = column.dt.convert_time_zone("UTC") if column.dtype.time_zone else column.dt.replace_time_zone("UTC")
+        return utc.cast(TIME)
+    return column if ticks.is_between(_FIRST_SECOND // _DAY, _LAST_SECOND // _DAY).all() else ticks.cast(pl.String)
 
 
 def _of_bytes(column: pl.Series) -> pl.Series:
