@@ -126,6 +126,8 @@ def _sent() -> Iterator[bytes]:
         while part := request.stream.read(_WINDOW):
             seen += len(part)
             yield part
+    except TimeoutError as error:
+        raise Problem("too-slow", "The body came too slowly: send it again, over a faster line.") from error
     except (OSError, ParseException) as error:
         raise Problem("malformed", "The body broke off, or its transfer coding is wrong.") from error
     if seen < (request.content_length or 0):
