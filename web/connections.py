@@ -13,6 +13,7 @@ import socket
 import time
 from collections import deque
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from functools import partial
 from typing import Any
 
@@ -56,6 +57,9 @@ class _PacedSocket(socket.socket):
         return data
 
     def sendall(self, data: Any, flags: int = 0) -> None:
+        if self.gettimeout() == 0:
+            super().sendall(data, flags)
+            return
         written_by = time.monotonic() + _PATIENCE_SECONDS
         view = memoryview(data)
         while view:
@@ -80,6 +84,7 @@ class _Connection(TConn):  # type: ignore[misc]
         """Collect the next request, of which this is there already."""
         self.received = bytearray(received)
         self.expects_continue = False
+        self.is_large = False
         self._scanned = 0
         self._needed: int | None = None
         self._coded = False
@@ -124,6 +129,10 @@ class PatientWorker(ThreadWorker):  # type: ignore[misc]
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._lingering: deque[_Connection] = deque()
+        # Requests with a larger body: a third of the threads reads them, so that slow ones hold up only each other.
+        self._most_large = max(1, self.cfg.threads // 3)
+        self._large = 0
+        self._large_waiting: deque[_Connection] = deque()
 
     def accept(self, listener: Any) -> None:
         """Take a connection; where there are too many, the one that has kept us waiting longest goes."""
@@ -149,6 +158,10 @@ class PatientWorker(ThreadWorker):  # type: ignore[misc]
 
     def finish_request(self, conn: _Connection, future: Any) -> None:
         """A thread is done with a request."""
+        if conn.is_large:
+            self._large -= 1
+            if self._large_waiting:
+                self._start(self._large_waiting.popleft())
         failed = future.cancelled() or future.exception() is not None
         if failed or not future.result():
             self._linger(conn)
@@ -165,7 +178,8 @@ class PatientWorker(ThreadWorker):  # type: ignore[misc]
             conn = self.pending_conns[0]
             self._forget(conn, self.pending_conns)
             if conn.received:
-                write_problem(conn.sock, 408, "Request Timeout", "The request came too slowly: send it again, whole.")
+                with suppress(OSError):
+                    write_problem(conn.sock, 408, "Request Timeout", "The request came too slowly: send it again.")
             self._linger(conn)
         while self._lingering and self._lingering[0].timeout <= now:
             self._drop(self._lingering[0], self._lingering)
@@ -187,14 +201,24 @@ class PatientWorker(ThreadWorker):  # type: ignore[misc]
             self._go_on(conn, at_end=not data)
 
     def _go_on(self, conn: _Connection, at_end: bool = False) -> None:
-        """Give the connection a thread as soon as its request is there, or no more of it will come."""
+        """Have the request answered as soon as it is there, or no more of it will come."""
         complete = conn.is_complete()
         if conn.expects_continue:
             conn.expects_continue = False
-            gunicorn.util.write_nonblock(conn.sock, b"HTTP/1.1 100 Continue\r\n\r\n")
+            with suppress(OSError):
+                conn.sock.send(b"HTTP/1.1 100 Continue\r\n\r\n")
         if not complete and not at_end:
             return
         self._forget(conn, self.pending_conns)
+        conn.is_large = len(conn.received) >= _COLLECTED
+        if conn.is_large and self._large >= self._most_large:
+            self._large_waiting.append(conn)
+        else:
+            self._start(conn)
+
+    def _start(self, conn: _Connection) -> None:
+        """Give the connection a thread."""
+        self._large += conn.is_large
         if conn.parser is None:
             conn.parser = gunicorn.http.get_parser(self.cfg, conn.sock, conn.client)
         conn.parser.unreader.unread(bytes(conn.received))

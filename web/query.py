@@ -9,6 +9,7 @@ from typing import TypeVar
 from urllib.parse import parse_qsl
 
 from flask import Flask, current_app, g, request
+from werkzeug.exceptions import NotFound
 
 from .problems import Problem
 
@@ -112,6 +113,8 @@ def parse_moment(text: str) -> float:
 
 
 def _check() -> None:
+    if request.environ["PATH_INFO"].startswith("//"):
+        raise NotFound  # the router takes any number of leading slashes for one
     view = current_app.view_functions.get(request.endpoint or "")
     if view is None or request.method == "OPTIONS":
         return
