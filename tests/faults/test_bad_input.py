@@ -21,7 +21,7 @@ from tests.faults.raw import Raw, assert_is_answered_well, rss_of
 MIB = 2**20
 JOB = {"start": None, "end": None, "analysis": "sleep", "params": {"seconds": 0}}
 FUZZED = settings(
-    max_examples=150,
+    max_examples=60,
     derandomize=True,
     deadline=None,
     database=None,
@@ -70,7 +70,6 @@ BROKEN = {
     "a signed chunk size": POST + b"Transfer-Encoding: chunked\r\n\r\n+2\r\n{}\r\n0\r\n\r\n",
     "a chunk without its end": POST + b"Transfer-Encoding: chunked\r\n\r\n2\r\n{}xx0\r\n\r\n",
     "an endless chunk extension": POST + b"Transfer-Encoding: chunked\r\n\r\n2;" + b"x" * 70_000,
-    "a huge chunk": POST + b"Transfer-Encoding: chunked\r\n\r\nfffffffffffffffff\r\n" + b"x" * 70_000,
     "a folded header": POST + b"X: a\r\n b\r\n\r\n",
     "a NUL in a header": POST + b"X: a\0b\r\n\r\n",
     "a header without a colon": POST + b"nonsense\r\n\r\n",
@@ -111,11 +110,11 @@ def test_what_is_broken_or_ambiguous_is_refused_and_nothing_is_smuggled_behind_i
     assert api.get("/jobs").json()["total"] == 0
 
 
-@pytest.mark.parametrize("what", ["two lengths", "length and coding", "coding and length", "chunked twice"])
-def test_an_ambiguous_request_ends_its_connection(api, what):
-    with Raw(_port(api)).send(BROKEN[what], FOLLOWED_BY) as raw:
-        assert raw.answer().headers["connection"] == "close"
-        assert raw.is_closed()
+def test_an_ambiguous_request_ends_its_connection(api):
+    for what in ("two lengths", "length and coding", "coding and length", "chunked twice"):
+        with Raw(_port(api)).send(BROKEN[what], FOLLOWED_BY) as raw:
+            assert raw.answer().headers["connection"] == "close", what
+            assert raw.is_closed(), what
 
 
 def test_a_connection_is_kept_or_not_as_the_answer_says(api):
@@ -141,12 +140,13 @@ def test_requests_in_a_row_are_answered_in_a_row(api):
         assert [raw.answer().status for _ in range(50)] == [200] * 50
 
 
-@pytest.mark.parametrize("expect", [b"", b"Expect: 100-continue\r\n"])
-def test_a_body_in_chunks_with_trailers_is_taken(api, expect):
+def test_a_body_in_chunks_with_trailers_is_taken(api):
     body = json.dumps(JOB).encode()
     chunks = b"%x;note=x\r\n%b\r\n0\r\nX-Trailer: x\r\n\r\n" % (len(body), body)
-    with Raw(_port(api)).send(POST, expect, b"Transfer-Encoding: chunked\r\n\r\n", chunks, FOLLOWED_BY) as raw:
-        assert (raw.answer().status, raw.answer().status) == (202, 200)
+    for expect in (b"", b"Expect: 100-continue\r\n"):
+        words = (POST, expect, b"Transfer-Encoding: chunked\r\n\r\n", chunks, FOLLOWED_BY)
+        with Raw(_port(api)).send(*words) as raw:
+            assert (raw.answer().status, raw.answer().status) == (202, 200)
 
 
 # Paths and ids
@@ -201,43 +201,41 @@ def test_odd_ids_are_not_found_whatever_is_in_them(api):
             assert answer.status in (404, 405, 414), (target, answer)
 
 
-@pytest.mark.parametrize(
-    "target", ["//data", "///", "/data/", "/jobs/", "//", "/%2e%2e/data", "/jobs/..", "/.", "/%00"]
-)
-def test_an_address_that_is_nearly_right_is_not_found(api, target):
-    answer = _exchange(api, b"GET %b HTTP/1.1\r\nHOST\r\n\r\n" % target.encode())
-
-    assert_is_answered_well(answer)
-    assert answer.status == 404
-
-
-@pytest.mark.parametrize("escape", [b"%", b"%zz", b"%ff", b"%c0%af", b"%ed%a0%80", b"%u0041"])
-def test_escapes_that_are_no_text_are_refused(api, escape):
-    for target in (b"/jobs/%b", b"/data/%b", b"/data?search=%b", b"/jobs?status=%b", b"/jobs?cursor=%b", b"/jobs?%b=1"):
-        answer = _exchange(api, b"GET %b HTTP/1.1\r\nHOST\r\n\r\n" % target.replace(b"%b", escape))
+def test_an_address_that_is_nearly_right_is_not_found(api):
+    for target in ("//data", "///", "/data/", "/jobs/", "//", "/%2e%2e/data", "/jobs/..", "/.", "/%00", "//data/a"):
+        answer = _exchange(api, b"GET %b HTTP/1.1\r\nHOST\r\n\r\n" % target.encode())
         assert_is_answered_well(answer, target)
-        assert answer.status in (200, 400, 404, 422), (target, answer)
+        assert answer.status == 404, target
+
+
+def test_escapes_that_are_no_text_are_refused(api):
+    for escape in (b"%", b"%zz", b"%ff", b"%c0%af", b"%ed%a0%80", b"%u0041"):
+        for target in (b"/jobs/@", b"/data/@", b"/data?search=@", b"/jobs?status=@", b"/jobs?cursor=@", b"/jobs?@=1"):
+            answer = _exchange(api, b"GET %b HTTP/1.1\r\nHOST\r\n\r\n" % target.replace(b"@", escape))
+            assert_is_answered_well(answer, target)
+            assert answer.status in (200, 400, 404, 422), (target, answer)
 
 
 # Depth, size, packing
 
 
-@pytest.mark.parametrize("depth", [50, 120, 250, 260, 500, 900, 980, 1000, 1100, 10_000, 1_000_000])
-def test_json_of_any_depth_is_taken_or_refused(api, depth):
-    deep = "[" * depth + "]" * depth
-    objects = '{"a":' * depth + "0" + "}" * depth
-    bodies = [deep, objects]
-    bodies += [json.dumps(JOB).replace('"seconds": 0', f'"seconds": {value}') for value in (deep, objects)]
-    bodies += [json.dumps(JOB)[:-1] + f', "tags": {deep}}}', json.dumps(JOB)[:-1] + f', "other": {objects}}}']
-    for body in bodies:
-        assert _check(api.post("/jobs", content=body), depth) in (400, 413, 422)
-    for body in [
-        deep,
-        objects,
-        f'[{{"id": 1, "deep": {deep}}}]',
-        f'{{"type": "FeatureCollection", "features": {deep}}}',
-    ]:
-        _check(api.post("/data", content=body, headers={"Content-Type": "application/json"}), depth)
+def _deep_bodies(depth: int) -> tuple[list[str], list[str]]:
+    """Bodies for jobs and for data."""
+    lists, objects = "[" * depth + "]" * depth, '{"a":' * depth + "0" + "}" * depth
+    job = json.dumps(JOB)
+    params = [job.replace('"seconds": 0', f'"seconds": {value}') for value in (lists, objects)]
+    others = [f'{job[:-1]}, "tags": {lists}}}', f'{job[:-1]}, "other": {objects}}}']
+    files = [f'[{{"id": 1, "deep": {lists}}}]', f'{{"type": "FeatureCollection", "features": {lists}}}']
+    return [lists, objects, *params, *others], [lists, objects, *files]
+
+
+def test_json_of_any_depth_is_taken_or_refused(api):
+    for depth in (50, 99, 120, 250, 254, 260, 500, 900, 980, 1000, 1100, 10_000, 400_000):
+        posted, files = _deep_bodies(depth)
+        for body in posted:
+            assert _check(api.post("/jobs", content=body), depth) in (400, 413, 422)
+        for body in files:
+            _check(api.post("/data", content=body, headers={"Content-Type": "application/json"}), depth)
 
 
 def _bombs() -> dict[str, tuple[bytes, dict[str, str]]]:
@@ -288,30 +286,23 @@ def test_bodies_beyond_the_limits_are_refused_in_words(api):
 # Other web sites
 
 
-@pytest.mark.parametrize(
-    ("headers", "status"),
-    [
-        ({"Origin": "https://evil.example"}, 403),
-        ({"Origin": "null"}, 403),
-        ({"Origin": ""}, 403),
-        ({"Origin": "http://localhost.evil.example"}, 403),
-        ({"Origin": "http://localhost:1"}, 403),
-        ({"Origin": "http://[::1"}, 403),
-        ({"Sec-Fetch-Site": "cross-site"}, 403),
-        ({"Sec-Fetch-Site": "Cross-Site"}, 403),
-        ({"Host": "evil.example"}, 403),
-        ({"Host": "localhost.evil.example"}, 403),
-        ({"Host": "localhost:x"}, 403),
-        ({"Host": "localhost@evil.example"}, 403),
-        ({"Sec-Fetch-Site": "same-origin"}, 202),
-        ({"Sec-Fetch-Site": "none"}, 202),
-    ],
-)
-def test_only_our_own_pages_may_post(api, headers, status):
+FOREIGN: list[dict[str, str]] = [
+    *({"Origin": origin} for origin in ("https://evil.example", "null", "", "http://localhost:1", "http://[::1")),
+    {"Origin": "http://localhost.evil.example"},
+    *({"Sec-Fetch-Site": site} for site in ("cross-site", "Cross-Site")),
+    *({"Host": host} for host in ("evil.example", "localhost.evil.example", "localhost:x", "localhost@evil.example")),
+]
+
+
+def test_only_our_own_pages_may_post(api):
     for content_type in ("text/plain", "application/x-www-form-urlencoded", "multipart/form-data", "application/json"):
-        answer = api.post("/jobs", content=json.dumps(JOB), headers={"Content-Type": content_type, **headers})
-        assert _check(answer, headers) == status
-    assert api.get("/jobs").json()["total"] == (4 if status == 202 else 0)
+        for headers in FOREIGN:
+            answer = api.post("/jobs", content=json.dumps(JOB), headers={"Content-Type": content_type, **headers})
+            assert _check(answer, headers) == 403, headers
+    assert api.get("/jobs").json()["total"] == 0
+
+    for site in ("same-origin", "none"):
+        assert api.post("/jobs", content=json.dumps(JOB), headers={"Sec-Fetch-Site": site}).status_code == 202
 
 
 # Anything at all
