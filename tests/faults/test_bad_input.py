@@ -5,8 +5,10 @@ from __future__ import annotations
 import gzip
 import io
 import json
+import sys
 import time
 import zlib
+from collections.abc import Iterator
 from typing import Any
 from urllib.parse import quote
 
@@ -16,6 +18,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from tests.conftest import Process, Server, eventually, free_port
 from tests.faults.raw import Raw, assert_is_answered_well, rss_of
 
 MIB = 2**20
@@ -29,9 +32,33 @@ FUZZED = settings(
 )
 
 
+@pytest.fixture(scope="module")
+def served(server: Server, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[httpx.Client, int]]:
+    """One API for all of these tests, as one has to bear it all in turn; a client of it, and its process."""
+    port, log = free_port(), tmp_path_factory.mktemp("api") / "log"
+    words = [sys.executable, "-m", "gunicorn", "--config", "python:web.server", "api:create_app()"]
+    process = Process(words, server.port, log, API_PORT=port, MAX_BODY_BYTES=8 * MIB, MAX_JOBS_BYTES=4 * MIB)
+    with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=90, trust_env=False) as client:
+        eventually(lambda: _is_up(client))
+        yield client, process.process.pid
+    assert process.stop() == 0
+
+
+def _is_up(client: httpx.Client) -> bool:
+    try:
+        return client.get("/ready").status_code == 200
+    except httpx.TransportError:
+        return False
+
+
 @pytest.fixture
-def api(start_api) -> httpx.Client:
-    return start_api(MAX_BODY_BYTES=8 * MIB, MAX_JOBS_BYTES=4 * MIB)
+def api(live: Server, served: tuple[httpx.Client, int]) -> httpx.Client:
+    return served[0]
+
+
+@pytest.fixture
+def pid(served: tuple[httpx.Client, int]) -> int:
+    return served[1]
 
 
 def _port(api: httpx.Client) -> int:
@@ -261,8 +288,7 @@ def _bombs() -> dict[str, tuple[bytes, dict[str, str]]]:
     }
 
 
-def test_bombs_do_not_go_off(api, start):
-    pid = start.started[0].process.pid
+def test_bombs_do_not_go_off(api, pid):
     api.post("/data", content=b"id,n\na,1\n", headers={"Content-Type": "text/csv"})
     before = rss_of(pid)
     for what, (body, headers) in _bombs().items():
@@ -412,8 +438,7 @@ def _files(draw: st.DrawFn) -> bytes:
     return bytes(file)
 
 
-def test_no_body_of_a_job_breaks_the_server(api, start):
-    pid = start.started[0].process.pid
+def test_no_body_of_a_job_breaks_the_server(api, pid):
 
     @FUZZED
     @given(st.one_of(JOBS, st.lists(JOBS, max_size=3), ANYTHING))
@@ -428,8 +453,7 @@ def test_no_body_of_a_job_breaks_the_server(api, start):
     _twice_without_growth(pid, post, post_bytes)
 
 
-def test_no_data_file_breaks_the_server(api, start):
-    pid = start.started[0].process.pid
+def test_no_data_file_breaks_the_server(api, pid):
 
     @FUZZED
     @given(_files(), st.sampled_from(TYPES), st.sampled_from(["", "gzip"]), QUERIES)
@@ -440,8 +464,7 @@ def test_no_data_file_breaks_the_server(api, start):
     _twice_without_growth(pid, load)
 
 
-def test_no_query_or_header_breaks_the_server(api, start):
-    pid = start.started[0].process.pid
+def test_no_query_or_header_breaks_the_server(api, pid):
     api.post("/data", content=_seeds()[0], headers={"Content-Type": "text/csv"})
 
     @FUZZED
@@ -459,8 +482,7 @@ def test_no_query_or_header_breaks_the_server(api, start):
     _twice_without_growth(pid, ask, post)
 
 
-def test_no_bytes_break_the_server(api, start):
-    pid = start.started[0].process.pid
+def test_no_bytes_break_the_server(api, pid):
     lines = st.lists(st.binary(max_size=30).filter(lambda line: b"\n" not in line), max_size=5)
 
     @FUZZED
