@@ -111,5 +111,5 @@ def _parse(name: str, text: str, kind: type, about: Mapping[str, Any]) -> Any:
     if least is not None and not value >= least:
         raise InvalidSetting(f"{name}={text!r}: expected {least:g} or more")
     if most is not None and not value <= most:
-        raise InvalidSetting(f"{name}={text!r}: expected {most:g} or less")
+        raise InvalidSetting(f"{name}={text!r}: expected {most:.0f} or less")
     return value

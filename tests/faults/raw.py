@@ -57,6 +57,10 @@ class Raw:
         return self
 
     def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Leave, whatever is still to be said."""
         self._file.close()
         self.sock.close()
 

@@ -24,7 +24,7 @@ def crowd(api) -> Iterator[list[Raw]]:
     connections: list[Raw] = []
     yield connections
     for each in connections:
-        each.sock.close()
+        each.close()
 
 
 def _assert_serves(api, what: str = "") -> None:
