@@ -53,7 +53,7 @@ class _PacedSocket(socket.socket):
             return super().recv(size, flags)
         self._wait_until(self._read_by)
         data = super().recv(size, flags)
-        self._read_by += len(data) / _BYTES_PER_SECOND
+        self._read_by = _extended(self._read_by, len(data))
         return data
 
     def sendall(self, data: Any, flags: int = 0) -> None:
@@ -65,7 +65,7 @@ class _PacedSocket(socket.socket):
         while view:
             self._wait_until(written_by)
             sent = self.send(view[:_PART], flags)
-            written_by += sent / _BYTES_PER_SECOND
+            written_by = _extended(written_by, sent)
             view = view[sent:]
 
     def _wait_until(self, deadline: float) -> None:
@@ -73,6 +73,11 @@ class _PacedSocket(socket.socket):
         if left <= 0:
             raise TimeoutError("the client is too slow")
         self.settimeout(left)
+
+
+def _extended(deadline: float, size: int) -> float:
+    # What went quickly is no credit for hours: much of it went no further than into a buffer of the system's.
+    return min(deadline + size / _BYTES_PER_SECOND, time.monotonic() + _PATIENCE_SECONDS)
 
 
 class _Connection(TConn):  # type: ignore[misc]
