@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from threading import Lock
+from threading import Lock, Thread
 from typing import Any
 
 import polars as pl
@@ -69,8 +69,8 @@ class Table:
         return Page(records(part), total, following)
 
     def prepare_search(self) -> None:
-        """Build now what the first search would otherwise wait for."""
-        self._search.build()
+        """Begin to build, in a thread of its own, what the first search would otherwise wait for."""
+        Thread(target=self._search.build, name="search").start()
 
     def slice(self, start: object, end: object) -> pl.DataFrame:
         """Answer the rows with start <= index <= end, in the order they were loaded in; None is an open end.
