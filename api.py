@@ -85,11 +85,11 @@ def create_app(settings: Settings | None = None) -> Flask:
 def load_data() -> Response:
     """Replace the dataset by the body; `id` and `index` name columns."""
     most = _settings().max_body_bytes
-    body, media_type = read_upload(most, is_telling)
+    file, media_type = read_upload(most, is_telling)
     columns = {"id_column": parameter("id"), "index_column": parameter("index")}
     try:
-        table = ingest_apart(body, media_type, most_bytes=most, **columns)
-        table.prepare_search()
+        table = ingest_apart(file, media_type, most_bytes=most, **columns)
+        table.prepare()
         description = _store().publish(table)
     except Malformed as error:
         raise Problem("malformed", error.detail) from error

@@ -26,30 +26,35 @@ from .table import Table
 __all__ = ["ingest_apart"]
 
 _SMALL: Final = 2**20
+_HEAD: Final = 16
 _ROOT: Final = Path(__file__).parent.parent
 _AT_ONCE: Final = BoundedSemaphore(2)
 _REFUSALS: Final = (errors.InvalidDataset, errors.Malformed, errors.TooLarge, errors.UnsupportedMediaType)
 
 
 def ingest_apart(
-    body: bytes,
+    file: io.BytesIO,
     media_type: str | None,
     *,
     id_column: str | None = None,
     index_column: str | None = None,
     most_bytes: int = MOST_BYTES,
 ) -> Table:
-    """Read a body as `ingest` does, in a process of its own unless it is small. Raises the same, and TooLarge if it
-    takes more memory than there is.
+    """Read a body as `ingest` does, in a process of its own unless it is small, and close it.
+
+    Raises the same, and TooLarge if it takes more memory than there is.
     """
     options = {"id_column": id_column, "index_column": index_column, "most_bytes": most_bytes}
-    if len(body) <= _SMALL and not formats.is_packed(media_type, body):
-        return ingest(body, media_type, id_column=id_column, index_column=index_column, most_bytes=most_bytes)
-    with _AT_ONCE:
-        return _read_in_child(json.dumps({"media_type": media_type, **options}).encode(), body)
+    file.seek(0)
+    with file:
+        if file.getbuffer().nbytes <= _SMALL and not formats.is_packed(media_type, file.read(_HEAD)):
+            body = file.getvalue()
+            return ingest(body, media_type, id_column=id_column, index_column=index_column, most_bytes=most_bytes)
+        with _AT_ONCE:
+            return _read_in_child(json.dumps({"media_type": media_type, **options}).encode(), file)
 
 
-def _read_in_child(head: bytes, body: bytes) -> Table:
+def _read_in_child(head: bytes, file: io.BytesIO) -> Table:
     words = [sys.executable, "-m", "dataset.reader"]
     with subprocess.Popen(
         words, cwd=_ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, start_new_session=True
@@ -58,7 +63,8 @@ def _read_in_child(head: bytes, body: bytes) -> Table:
         assert child.stdout is not None
         with suppress(BrokenPipeError), child.stdin as pipe:  # a child that is dead tells why by its exit status
             pipe.write(head + b"\n")
-            pipe.write(body)
+            pipe.write(file.getbuffer())
+        file.close()  # the child has it now, and nobody needs it twice
         told, rows = child.stdout.readline(), child.stdout.read()
     if child.returncode < 0:
         raise errors.TooLarge("Reading the body takes more memory than there is: send fewer rows or columns.")

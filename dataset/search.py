@@ -39,10 +39,10 @@ class SearchIndex:
         for column in frame:
             self._columns[column.dtype == pl.String].append(column.name)
         self._lines: dict[bool, pl.Series] = {}
-        self._building = Lock()
+        self._building = {True: Lock(), False: Lock()}
 
     def build(self) -> None:
-        """Build now what a search would otherwise wait for."""
+        """Build what a search would otherwise wait for, what most need first."""
         for textual, names in self._columns.items():
             if names:
                 self._line(textual)
@@ -71,7 +71,7 @@ class SearchIndex:
         return any(textual or set(needle) <= _ALPHABETS[schema[name]] for name in self._columns[textual])
 
     def _line(self, textual: bool) -> pl.Series:
-        with self._building:
+        with self._building[textual]:
             if textual not in self._lines:
                 texts = self._frame.select(as_texts(self._frame[name]) for name in self._columns[textual])
                 self._lines[textual] = _fold(

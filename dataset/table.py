@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from threading import Lock
+from threading import Lock, Thread
 from typing import Any
 
 import polars as pl
@@ -68,9 +68,14 @@ class Table:
             following = row + part.height if 0 < part.height < total - row else None
         return Page(records(part), total, following)
 
-    def prepare_search(self) -> None:
-        """Build now what the first search would otherwise wait for."""
+    def prepare(self) -> None:
+        """Begin to build, in a thread of its own, what the first search and look-up would otherwise wait for."""
+        Thread(target=self._build, name="prepare").start()
+
+    def _build(self) -> None:
         self._search.build()
+        if self.description.id in self.frame.columns:
+            self._ids()
 
     def slice(self, start: object, end: object) -> pl.DataFrame:
         """Answer the rows with start <= index <= end, in the order they were loaded in; None is an open end.

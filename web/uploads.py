@@ -32,9 +32,9 @@ _UNTELLING_PARTS: Final = (
 
 
 class Upload(NamedTuple):
-    """A file's content, unpacked, and its media type as it was given; None where none was given that tells."""
+    """A file, unpacked, and its media type as it was given; None where none was given that tells."""
 
-    body: bytes
+    file: io.BytesIO
     media_type: str | None
 
 
@@ -49,17 +49,18 @@ def read_upload(most: int, is_telling: Callable[[str | None], bool]) -> Upload:
     """
     if (request.content_length or 0) > most:
         raise _too_large(most)
-    body, media_type = _read_body(most), request.headers.get("Content-Type")
+    file, media_type = _read_body(most), request.headers.get("Content-Type")
     essence, options = parse_options_header(media_type)
     in_form = essence.lower() == _FORM
     if in_form:
-        body, media_type = _only_file(body, options.get("boundary", ""))
+        file, media_type = _only_file(file, options.get("boundary", ""))
         if media_type and media_type.partition(";")[0].strip().lower() in _UNTELLING_PARTS:
             media_type = None
     # A part of a form cannot say that it is packed: tools give a .csv.gz the type of the .csv.
-    if body.startswith(_GZIP_MAGIC) and (in_form or not is_telling(media_type)):
-        body = _unpacked(_windows(body), _Gunzip(), most)
-    return Upload(body, media_type)
+    head = file.getbuffer()[: len(_GZIP_MAGIC)].tobytes()
+    if head == _GZIP_MAGIC and (in_form or not is_telling(media_type)):
+        file = _unpacked(_windows(file), _Gunzip(), most)
+    return Upload(file, media_type)
 
 
 class _Gunzip:
@@ -109,7 +110,7 @@ class _AsItIs:
         return True
 
 
-def _read_body(most: int) -> bytes:
+def _read_body(most: int) -> io.BytesIO:
     coding = request.headers.get("Content-Encoding", "").strip().lower()
     if coding in ("gzip", "x-gzip"):
         return _unpacked(_sent(), _Gunzip(), most)
@@ -134,11 +135,12 @@ def _sent() -> Iterator[bytes]:
         raise Problem("malformed", "The body broke off before its Content-Length.")
 
 
-def _windows(body: bytes) -> Iterator[bytes]:
-    return (body[begin : begin + _WINDOW] for begin in range(0, len(body), _WINDOW))
+def _windows(file: io.BytesIO) -> Iterator[bytes]:
+    file.seek(0)
+    return iter(lambda: file.read(_WINDOW), b"")
 
 
-def _unpacked(parts: Iterable[bytes], unpacking: _Gunzip | _AsItIs, most: int) -> bytes:
+def _unpacked(parts: Iterable[bytes], unpacking: _Gunzip | _AsItIs, most: int) -> io.BytesIO:
     whole = io.BytesIO()
     try:
         for packed in parts:
@@ -151,12 +153,12 @@ def _unpacked(parts: Iterable[bytes], unpacking: _Gunzip | _AsItIs, most: int) -
         raise Problem("malformed", f"The body is no gzip: {error}.") from error
     if not unpacking.is_complete():
         raise Problem("malformed", "The gzip broke off: send it whole.")
-    return whole.getvalue()
+    return whole
 
 
-def _only_file(form: bytes, boundary: str) -> tuple[bytes, str | None]:
+def _only_file(form: io.BytesIO, boundary: str) -> tuple[io.BytesIO, str | None]:
     """The content and the media type of the part `file`."""
-    found: list[tuple[bytes, str | None]] = []
+    found: list[tuple[io.BytesIO, str | None]] = []
     for name, media_type, content in _parts(form, boundary):
         if name != "file":
             raise _bad_form(f"/{name}", f"The form has a part {name[:100]!r}; send one part named file, and no other.")
@@ -166,7 +168,7 @@ def _only_file(form: bytes, boundary: str) -> tuple[bytes, str | None]:
     return found[0]
 
 
-def _parts(form: bytes, boundary: str) -> list[tuple[str, str | None, bytes]]:
+def _parts(form: io.BytesIO, boundary: str) -> list[tuple[str, str | None, io.BytesIO]]:
     """Name, media type and content of each part (RFC 7578)."""
     parts: list[tuple[str, str | None, io.BytesIO]] = []
     if not boundary:
@@ -180,7 +182,7 @@ def _parts(form: bytes, boundary: str) -> list[tuple[str, str | None, bytes]]:
         _take_events(decoder, parts)
     except ValueError as error:
         raise Problem("malformed", f"The form cannot be parsed: {error or 'it breaks off'}.") from error
-    return [(name, media_type, content.getvalue()) for name, media_type, content in parts]
+    return parts
 
 
 def _take_events(decoder: multipart.MultipartDecoder, parts: list[tuple[str, str | None, io.BytesIO]]) -> None:

@@ -45,9 +45,9 @@ def is_telling(media_type: str | None) -> bool:
     return _essence(media_type) not in _UNTELLING
 
 
-def is_packed(media_type: str | None, body: bytes) -> bool:
-    """Answer whether the body will be read as a format that compresses, so that its size says little."""
-    return _essence(media_type) in parquet.MEDIA_TYPES or (not is_telling(media_type) and parquet.looks_like(body))
+def is_packed(media_type: str | None, head: bytes) -> bool:
+    """Answer whether a body that begins so will be read as a format that compresses, so that its size says little."""
+    return _essence(media_type) in parquet.MEDIA_TYPES or (not is_telling(media_type) and parquet.looks_like(head))
 
 
 def choose(media_type: str | None, body: bytes) -> tuple[Format, str | None]:

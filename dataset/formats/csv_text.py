@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import csv
 import io
+import os
 import re
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from itertools import islice
 from typing import Final
 
@@ -60,7 +62,8 @@ def read(source: Source) -> Read:
             columns = _read_any(rows, len(names))
     except csv.Error as error:
         raise Malformed(f"The body is no CSV: {error}.") from error
-    return Read(pl.DataFrame(map(read_plain_text, names, columns)), notes)
+    with ThreadPoolExecutor(os.cpu_count()) as threads:
+        return Read(pl.DataFrame(list(threads.map(read_plain_text, names, columns))), notes)
 
 
 def _read_regular(body: bytes, width: int, delimiter: str) -> list[pl.Series] | None:
@@ -102,7 +105,7 @@ def _unquoted(body: bytes, delimiter: bytes) -> Iterator[bytes]:
         part = body[begin:end]
         if b'"' in part:
             part = quoted.sub(b"x", part)
-        yield part.replace(b"\r\n", b"\n")
+        yield part.replace(b"\r\n", b"\n") if b"\r" in part else part
         begin = end
 
 

@@ -6,14 +6,17 @@ import gzip
 import io
 import json
 import zlib
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import polars as pl
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from api import create_app
-from dataset import MEDIA_TYPES, Table, ingest
+from dataset import MEDIA_TYPES, DatasetError, Table, formats, ingest
 
 FILES = Path(__file__).parents[1] / "datasets"
 MEDIA_TYPE = {
@@ -29,8 +32,8 @@ ROWS = [
     (2, "2018-01-31T02:00:15.000Z", None, "Chile\nnorth", False),
     (3, None, 2.5, None, None),
 ]
-RECORDS = [dict(zip(TYPES, row, strict=True)) for row in ROWS]
-PLACES = [
+RECORDS: list[dict[str, Any]] = [dict(zip(TYPES, row, strict=True)) for row in ROWS]
+PLACES: list[dict[str, Any]] = [
     {"longitude": 6.96, "latitude": 50.94, "altitude": -1.5},
     {"longitude": -70.5, "latitude": -27.0, "altitude": None},
     {"longitude": None, "latitude": None, "altitude": None},
@@ -72,7 +75,9 @@ NAMES = sorted(path.name for path in FILES.iterdir())
 
 
 @pytest.fixture
-def client(rd):
+def client(rd, monkeypatch):
+    # Compressed formats are read in a process of their own, which tests/integration/test_load_data.py is about.
+    monkeypatch.setattr(formats, "is_packed", lambda *_: False)
     return create_app().test_client()
 
 
@@ -358,3 +363,21 @@ def test_an_empty_feature_collection_is_a_dataset_of_no_rows():
     body = json.dumps({"type": "FeatureCollection", "features": []}).encode()
 
     assert ingest(body, "application/json").description.count == 0
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    name=st.sampled_from([name for name in NAMES if not name.endswith(".gz")]),
+    told=st.booleans(),
+    damage=st.lists(st.tuples(st.integers(0, 2500), st.integers(0, 255)), min_size=1, max_size=4),
+    length=st.none() | st.integers(0, 2500),
+)
+def test_a_damaged_file_is_read_or_refused(name, told, damage, length):
+    body = bytearray((FILES / name).read_bytes())
+    for place, byte in damage:
+        body[place % len(body)] = byte
+
+    with suppress(DatasetError):
+        table = ingest(bytes(body[:length]), type_of(name) if told else None)
+        assert len(everything(table)) == table.description.count
+        assert json.loads(json.dumps(table.description.as_json()))["count"] == table.description.count

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from dataset import FilterError, Table, ingest
 
-ROWS = [
+ROWS: list[dict[str, Any]] = [
     {"i": 5, "x": 5.0, "s": "5", "b": True, "d": "2018-01-31", "t": "2018-01-31T23:30:00Z", "field.s": "a"},
     {"i": 6, "x": 0.5, "s": "", "b": False, "d": "2018-02-01", "t": "2018-02-01T00:00:00.5Z", "field.s": "b"},
     {"i": None, "x": None, "s": None, "b": None, "d": None, "t": None, "field.s": None},

@@ -24,7 +24,7 @@ def within(values: list[Any], start: object, end: object) -> list[int]:
     return table.slice(start, end)["n"].to_list()
 
 
-INDEXES = {
+INDEXES: dict[str, list[Any]] = {
     "integer": [1, 2, 3, None, 2],
     "number": [1.0, 2.5, 3.0, None, 2.5],
     "text": ["a", "b", "c", None, "b"],

@@ -16,10 +16,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-import dataset.apart
 import jobs
 from api import create_app
-from dataset import ingest
+from dataset import formats, ingest
 
 LETTERS = st.characters(exclude_categories=["Cs", "Cc"], include_characters="\n\r\t")
 WORDS = st.text(LETTERS, min_size=1, max_size=6).map(lambda text: f"x{text}x")
@@ -116,8 +115,8 @@ def client():
     """The API on one fake server for all examples; each replaces the dataset of the one before."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(jobs, "rd", fakeredis.FakeRedis(server=fakeredis.FakeServer()))
-        # That a process of its own reads the same is for test_dataset_files: here it would start for every example.
-        patch.setattr(dataset.apart.formats, "is_packed", lambda *_: False)
+        # Compressed formats are read in a process of their own: that would take its time for every example.
+        patch.setattr(formats, "is_packed", lambda *_: False)
         yield create_app().test_client()
 
 
