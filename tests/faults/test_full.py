@@ -13,6 +13,7 @@ import httpx
 import pytest
 
 import jobs
+from checks import find_broken
 from jobs import Submission
 from tests.conftest import LEASE_SECONDS, Server, eventually, free_port
 
@@ -52,6 +53,13 @@ def replica(server: Server) -> Iterator[None]:
         yield
     finally:
         jobs.rd.execute_command("REPLICAOF", "NO", "ONE")
+
+
+@pytest.fixture(autouse=True)
+def invariants(live: Server) -> Iterator[None]:
+    """Hold after each trial."""
+    yield
+    assert find_broken(jobs.rd, jobs.q._client) == []
 
 
 FAULTS = {"disk": (full_disk, 503, "unavailable"), "memory": (full_memory, 507, "storage-full")}

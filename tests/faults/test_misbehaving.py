@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 import jobs
+from checks import find_broken
 from tests.conftest import ROOT, Process, eventually
 
 MISBEHAVING = (Path(__file__).parent / "misbehaving.py").read_text()
@@ -18,13 +19,14 @@ LIMIT_MB = 300
 
 
 @pytest.fixture
-def misbehaving(worker_with) -> Callable[..., None]:
-    """Starts a worker that knows the analysis."""
+def misbehaving(worker_with) -> Iterator[Callable[..., None]]:
+    """Starts a worker that knows the analysis; whatever it does, the invariants hold."""
 
     def run(workers: int = 1, **settings: Any) -> None:
         worker_with("misbehaving", MISBEHAVING, workers, **settings)
 
-    return run
+    yield run
+    assert find_broken(jobs.rd, jobs.q._client) == []
 
 
 def _submit(how: str, size: int = 0, file: object = "", **options: Any) -> str:
