@@ -33,6 +33,8 @@ class ChildProcess:
         self.kill_at = 0.0
         self.stray: tuple[str, str] | None = None
         self.stray_since = 0.0
+        self._timed: tuple[str, ...] = ()
+        self._over_at = 0.0
         with tempfile.TemporaryFile() as shared:
             shared.truncate(SLOT_BYTES)
             self.slot = Slot(shared.fileno())
@@ -66,6 +68,13 @@ class ChildProcess:
         elif running and now >= self.kill_at:
             error = failure("timeout") if reason == "timeout" else None
             self.kill("timeout" if reason == "timeout" else "drain", error, run)
+
+    def is_over_time(self, run: tuple[str, ...], seconds_left: float, now: float) -> bool:
+        """Whether this run is over its time, by the clock of this host since it was first heard of: that of Redis may
+        jump meanwhile."""
+        if self._timed != run:
+            self._timed, self._over_at = run, now + seconds_left
+        return now > self._over_at
 
     def kill(self, why: str, error: dict[str, Any] | None = None, meant: tuple[str, ...] = ()) -> None:
         """End the process and all that it started; ``why`` becomes of the job ``meant``, or of any."""
