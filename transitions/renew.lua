@@ -3,6 +3,7 @@
 --   answers: <time, microseconds> <workers whose lease is over> <for each worker given: gone
 --            | held <id> <attempt> <microseconds until it is over its time> <stop order '<id> <attempt>', or ''>>
 -- include: prelude
+-- include: integer
 local lease = tonumber(ARGV[5])
 local deadline = integer(NOW + lease)
 
