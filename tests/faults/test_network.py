@@ -15,6 +15,7 @@ import httpx
 import pytest
 
 import jobs
+from checks import find_broken
 from tests.conftest import LEASE_SECONDS, Server, eventually
 from tests.faults.line import HOWS, Line, command, transition
 
@@ -46,7 +47,7 @@ CALLS = {
 
 @pytest.fixture
 def lay_line(live: Server) -> Iterator[Callable[[], Line]]:
-    """Lays lines to the server."""
+    """Lays lines to the server; at the end of the test, all that must be true of the jobs is."""
     lines: list[Line] = []
 
     def run() -> Line:
@@ -56,6 +57,7 @@ def lay_line(live: Server) -> Iterator[Callable[[], Line]]:
     yield run
     for line in lines:
         line.close()
+    assert find_broken(jobs.rd, jobs.q._client) == []
 
 
 class Client:
@@ -254,7 +256,7 @@ def _sleep_a_little(client: Client) -> None:
     assert {client.wait(jid) for jid in ids} == {"complete"}
 
 
-def test_redis_kills_connections_of_all_kinds_again_and_again(start_worker, start_api, live: Server):
+def test_redis_kills_connections_of_all_kinds_again_and_again(lay_line, start_worker, start_api):
     start_worker(3)
     api = start_api()
     killed = 0
