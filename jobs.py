@@ -48,6 +48,7 @@ from transitions import (
     WorkerGone,
     check_server,
     connect,
+    named,
 )
 
 __all__ = [
@@ -86,6 +87,7 @@ __all__ = [
     "get_stats",
     "get_workers",
     "heartbeat",
+    "named",
     "ping",
     "q",
     "rd",

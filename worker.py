@@ -33,7 +33,22 @@ from analyses import (
     get_analysis,
     render,
 )
-from attempt import GRACE_SECONDS, ChildProcess, Orders, Output, Reporter, Slot, Stopped, failure, failure_of
+from attempt import (
+    GRACE_SECONDS,
+    ChildProcess,
+    Orders,
+    Output,
+    Reporter,
+    Slot,
+    Stopped,
+    Traces,
+    adopt_orphans,
+    end_orphans,
+    failure,
+    failure_of,
+    garbled,
+    give_way,
+)
 from dataset import BoundsError, Store, Table, VersionGone
 from jobs import TakenJob, WorkerGone, q, settings
 from ops import __version__
@@ -74,10 +89,12 @@ class Child:
     def __init__(self, worker: str, orders: int, slot: int, parent: int) -> None:
         self.worker = worker
         self.slot = Slot(slot)
-        self.orders = Orders(os.fdopen(orders), parent, q.drain)
         self.output = Output()
+        self.output.catch()
+        self.orders = Orders(os.fdopen(orders), parent, q.drain)
         self.reporter = Reporter(self.output)
         self.store = Store(jobs.rd)
+        self.traces = Traces(orders)
         self._left = settings.max_jobs_per_child or None
 
     def begin(self, job: TakenJob) -> None:
@@ -89,6 +106,8 @@ class Child:
     def end(self) -> None:
         """Its analysis is over, however it went."""
         self.reporter.end()
+        if not self.traces.remove():
+            q.drain()
         self.slot.ran()
         if self._left is not None:
             self._left -= 1
@@ -174,8 +193,9 @@ def _give_back(job: TakenJob, why: str, error: dict[str, str]) -> None:
 def run_child(worker: str, orders: int, slot: int, parent: int) -> None:
     """What a child process does until it is drained, recycled or killed."""
     global child
+    adopt_orphans()
+    give_way()
     child = Child(worker, orders, slot, parent)
-    child.output.catch()
     child.orders.wait_to_go()
     q.hold_as(worker)
     with suppress(WorkerGone):
@@ -202,6 +222,7 @@ class Parent:
 
     def run(self) -> None:
         """Until a signal says to drain, and the children have."""
+        adopt_orphans()
         os.set_blocking(self._ear, False)
         os.set_blocking(self._mouth, False)
         # The byte that a signal writes here ends the sleep of the loop: a dead child is replaced at once.
@@ -212,11 +233,16 @@ class Parent:
         while not self.draining or self.children or (self.dead and time.monotonic() < self.stop_by + GRACE_SECONDS):
             self.tick(time.monotonic())
             self._sleep()
+        give_up = time.monotonic() + GRACE_SECONDS
+        while end_orphans(()) and time.monotonic() < give_up:
+            time.sleep(0.02)
 
     def tick(self, now: float) -> None:
         """One round: bury and replace, renew and learn, stop, release, tidy up."""
         self._bury(now)
         self._give_birth(now)
+        for one in self.children:
+            one.hold_to_memory()
         if self.draining:
             for one in self.children:
                 one.order("drain")
@@ -248,6 +274,8 @@ class Parent:
         over = [one for one in self.children if one.is_over()]
         self.children = [one for one in self.children if one not in over]
         self.dead += over
+        # What dead children had started is now this process' own.
+        end_orphans({one.process.pid for one in self.children})
         for one in over:
             # A child that cannot even start will not do so the next time either: wait longer each time.
             self._failed_starts = self._failed_starts + 1 if one.failed_to_start() else 0
@@ -258,7 +286,7 @@ class Parent:
         wanted = settings.workers or os.cpu_count() or 1
         while not self.draining and len(self.children) < wanted and now >= self._next_birth:
             try:
-                self.children.append(ChildProcess(__file__))
+                self.children.append(ChildProcess(__file__, settings.memory_limit_mb * 2**20))
             except OSError as error:
                 self._next_birth = now + TICK_SECONDS
                 _log.error("no child can be started", extra={"error": str(error)})
@@ -292,6 +320,8 @@ class Parent:
             one.stray = None
         elif one.stray != run:
             one.stray, one.stray_since = run, now
+        elif one.is_garbled() and now - one.stray_since >= TICK_SECONDS:
+            one.kill("killed", garbled(), run)
         elif now - one.stray_since >= TICK_SECONDS:
             jobs.release_job(*run, one.worker, "drain")
 
@@ -325,8 +355,16 @@ def main() -> None:
         sys.exit(str(error))
     if sys.argv[1:2] == ["--child"]:
         worker, *numbers = sys.argv[2:]
-        run_child(worker, *map(int, numbers))
-        return
+        status = 1
+        try:
+            run_child(worker, *map(int, numbers))
+            status = 0
+        except BaseException:
+            _log.exception("the child fails")
+        finally:
+            # Not by return: the interpreter would wait for threads that an analysis left behind.
+            logging.shutdown()
+            os._exit(status)
     while True:
         try:
             jobs.check_redis()

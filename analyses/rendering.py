@@ -48,9 +48,13 @@ def render(outcome: Outcome) -> Rendered:
     plain ones, and keys text (as JSON writes their value).
 
     :raises TypeError: for a value that JSON has no word for, saying where it stands.
-    :raises ValueError: for two keys that become the same text, and a figure's or table's name that is no file name.
+    :raises ValueError: for two keys that become the same text, a figure's or table's name that is no file name, and
+        lists or dicts that are nested too deeply.
     """
-    result = _mapping(outcome.result, "result") if outcome.result else {}
+    try:
+        result = _mapping(outcome.result, "result") if outcome.result else {}
+    except RecursionError:
+        raise ValueError("result: nested too deeply, or something holds itself") from None
     artifacts = []
     for name, figure in outcome.figures.items():
         artifacts.append(Artifact(_file(name, "png"), "image/png", _drawn(figure, "png")))

@@ -54,7 +54,8 @@ class Server:
 
     def start(self) -> None:
         words = [str(get_binary_path()), "--port", str(self.port), "--bind", "127.0.0.1", *self._options]
-        self.process = subprocess.Popen(words, stdout=subprocess.DEVNULL, env=self.environ)
+        # It keeps ignoring SIGXFSZ, as Python does: a test may leave it no disk to write to.
+        self.process = subprocess.Popen(words, stdout=subprocess.DEVNULL, env=self.environ, restore_signals=False)
         client = redis.Redis(port=self.port)
         eventually(lambda: _answers(client))
         client.close()

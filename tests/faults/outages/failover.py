@@ -120,7 +120,9 @@ def _client(port: int) -> Iterator[redis.Redis]:
         client.close()
 
 
-def fail_over(times: int, folder: Path, seed: int = 1, *, behind: float = 0.0, options: tuple[str, ...] = ()) -> Figures:
+def fail_over(
+    times: int, folder: Path, seed: int = 1, *, behind: float = 0.0, options: tuple[str, ...] = ()
+) -> Figures:
     """Kill the primary so many times under load, and count what became of all that was accepted.
 
     :param behind: seconds that the replica has heard nothing when the primary is killed.
