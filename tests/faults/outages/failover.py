@@ -25,7 +25,7 @@ port {port}
 bind 127.0.0.1
 dir {folder}
 sentinel monitor jobs 127.0.0.1 {primary} 2
-sentinel down-after-milliseconds jobs 1000
+sentinel down-after-milliseconds jobs 3000
 sentinel failover-timeout jobs 5000
 """
 
@@ -60,8 +60,7 @@ class Cluster:
 
     def wait_for_failover(self) -> None:
         """Until the sentinels have made the replica the primary; the dead one comes back as its replica."""
-        address = [b"127.0.0.1", str(self.replica.port).encode()]
-        eventually(lambda: self._primary_by_sentinel() == address, seconds=30)
+        eventually(lambda: self.primary_by_sentinel() == self.replica.port, seconds=30)
         self.primary, dead = self.replica, self.primary
         dead.become_replica_of(self.primary.port)
         self.replica = dead
@@ -71,9 +70,10 @@ class Cluster:
         with _client(self.replica.port) as client:
             eventually(lambda: client.info("replication").get("master_link_status") == "up", seconds=30)
 
-    def _primary_by_sentinel(self) -> list[bytes]:
+    def primary_by_sentinel(self) -> int:
+        """The port of the server that the sentinels take for the primary."""
         with _client(self._sentinels[0][1]) as client:
-            return client.execute_command("SENTINEL", "GET-MASTER-ADDR-BY-NAME", "jobs")
+            return int(client.execute_command("SENTINEL", "GET-MASTER-ADDR-BY-NAME", "jobs")[1])
 
     def _start_node(self, *options: str) -> Node:
         folder = self._folder / f"node{free_port()}"

@@ -128,7 +128,7 @@ def find_figures(load: Load, port: int) -> Figures:
         status, attempt, charged = records.hmget(f"job.{jid}", "status", "attempt", "charged")
         if status is None:
             figures.lost += 1
-            killed = min(outage for outage in load.outages if outage > accepted - _ANSWER_SECONDS)
+            killed = min((outage for outage in load.outages if outage > accepted - _ANSWER_SECONDS), default=accepted)
             figures.oldest_lost = max(figures.oldest_lost, killed - accepted)
         figures.unfinished += status not in (None, b"complete")
         figures.charged += int(charged or 0)
