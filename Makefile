@@ -2,7 +2,7 @@
 
 PYTHON ?= python3
 BIN := .venv/bin
-SOURCES := api.py jobs.py worker.py analyses attempt $(wildcard benchmarks) dataset ops record stack transitions web
+SOURCES := api.py jobs.py worker.py analyses attempt $(wildcard benchmarks) checks dataset ops record stack transitions web
 
 # A virtual environment whose Python is gone (or never came) is made anew, whatever its stamps say.
 ANEW := $(if $(wildcard $(BIN)/python),,anew)
@@ -32,7 +32,7 @@ test-unit: .venv/development ## Run the tests that start no process
 
 .PHONY: test-integration
 test-integration: .venv/development ## Run the tests on real servers and processes
-	$(BIN)/python -m pytest tests/integration $(wildcard tests/faults)
+	$(BIN)/python -m pytest tests/integration
 
 OUTAGES ?= 10
 
@@ -44,11 +44,19 @@ outages: .venv/development ## Kill Redis, its power and its primary OUTAGES time
 bench: .venv/runtime ## Measure how fast one worker child drains jobs, against bare PINGs
 	$(BIN)/python -m benchmarks.drain
 
+.PHONY: test-faults
+test-faults: .venv/development ## Run the tests that kill, stall, cut off and confuse what is running
+	$(BIN)/python -m pytest tests/faults
+
 .PHONY: check
-check: lint types imports ## Run everything that reads the code: lint, types, imports
+check: .venv/runtime ## Verify the invariants of the Redis of REDIS_IP, at rest or under load
+	@$(BIN)/python -m checks
 
 .PHONY: lint
-lint: .venv/development ## Check style and layout
+lint: style types imports ## Run everything that reads the code: style, types, imports
+
+.PHONY: style
+style: .venv/development ## Check style and layout
 	$(BIN)/python -m ruff check .
 	$(BIN)/python -m ruff format --check .
 

@@ -82,7 +82,7 @@ class JobQueue(HotQueue):  # type: ignore[misc]
         self.worker_id = worker
 
     def put(self, *ids: str) -> None:
-        """Queue ids again by hand, and wake workers; an id whose job does not wait is dropped when it is reached."""
+        """Queue ids again by hand, at the tail, and wake workers; an id whose job does not wait is left out."""
         self._transitions.run("put", *ids)
 
     def finish(self, job: TakenJob, document: str | bytes, artifacts: list[tuple[str, bytes]], log: str) -> None:

@@ -433,13 +433,63 @@ def test_both_databases_may_be_one(monkeypatch, rd):
     assert len(jobs.q) == 0
 
 
-def test_ids_put_by_hand_are_dropped_unless_their_jobs_wait(worker):
+def _push(*ids):
+    """As a plain HotQueue does, which asks for nothing."""
+    jobs.q._client.rpush("hotqueue:queue", *ids)
+
+
+def test_ids_pushed_by_others_are_dropped_unless_their_jobs_wait(worker):
     added = _add()[0]
-    jobs.q.put("nonsense", added["id"])
+    _push("nonsense", added["id"])
 
     assert jobs.q.get().id == added["id"]
     _finish(jobs.q.get())
     assert jobs.q.get() is None
+
+
+def test_an_id_put_by_hand_waits_once_and_only_while_its_job_does(worker):
+    high, low = _add(priority="high")[0]["id"], _add(priority="low")[0]["id"]
+    jobs.q.put("nonsense", low, high, low)
+    jobs.q.put(high)
+    taken = jobs.q.get()
+    jobs.q.put(taken.id)
+
+    jobs.q.release(taken, "drain", "", "")
+
+    assert [jobs.q.get().id, jobs.get_stats()["queue"]["total"]] == [high, 1]
+
+
+def test_a_job_that_others_hold_is_not_taken_once_more_where_its_id_was_pushed_again(worker):
+    _add()
+    held = jobs.q.get()
+    _push(held.id)
+    jobs.register_worker("other", "host", 2)
+    jobs.q.hold_as("other")
+
+    assert jobs.q.get() is None
+    assert {w["id"]: w["job"] for w in jobs.get_workers()} == {worker: held.id, "other": None}
+
+
+def test_no_id_is_between_two_calls_where_many_are_dropped(worker):
+    _push(*(f"nonsense {n}" for n in range(100)))
+    added = _add()[0]["id"]
+
+    answer = jobs._run("take", worker, 0)
+
+    assert answer[0] in (b"again", "again")
+    jobs.dismiss_worker(worker, "drain")
+    jobs.register_worker(worker, "host", 1)
+    assert jobs.q.get().id == added
+
+
+def test_what_a_worker_holds_after_a_finish_is_in_progress(worker):
+    _add(2)
+    first = jobs.q.get()
+    jobs.cancel_job(jobs.get_jobs(status="submitted").jobs[0]["id"])
+
+    jobs._run("finish_take", worker, first.id, first.attempt, "{}", "")
+
+    assert jobs.get_stats()["jobs"]["in progress"] == 0
 
 
 def test_an_idempotency_key_lives_until_the_last_of_its_jobs_is_removed(worker):
