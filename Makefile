@@ -34,6 +34,12 @@ test-unit: .venv/development ## Run the tests that start no process
 test-integration: .venv/development ## Run the tests on real servers and processes
 	$(BIN)/python -m pytest tests/integration
 
+OUTAGES ?= 10
+
+.PHONY: outages
+outages: .venv/development ## Kill Redis, its power and its primary OUTAGES times each, under load; count what was lost
+	$(BIN)/python -m tests.faults.outages $(OUTAGES)
+
 .PHONY: bench
 bench: .venv/runtime ## Measure how fast one worker child drains jobs, against bare PINGs
 	$(BIN)/python -m benchmarks.drain

@@ -216,7 +216,7 @@ class Parent:
         self._ear, self._mouth = os.pipe()
         self._hurry = False
         self._steady_since: float | None = None
-        self._last_tick = 0.0
+        self._last_learned = self._last_clock = 0.0
         self._failed_starts = 0
         self._next_birth = 0.0
 
@@ -256,8 +256,8 @@ class Parent:
             heartbeat = jobs.heartbeat([one.worker for one in registered])
             for one, held in zip(registered, heartbeat.held, strict=True):
                 self._look_after(one, held, now)
-            self._note_steady(now)
-            self._release_lost(heartbeat.expired, now)
+            self._note_steady(heartbeat.clock, time.monotonic())
+            self._release_lost(heartbeat.expired)
         except jobs.RedisError as error:
             # Whatever Redis has, the children need their parent.
             self._steady_since, self._hurry = None, False
@@ -313,9 +313,9 @@ class Parent:
             return
         if held.stop:
             one.stop(held.stop, "cancelled", now)
-        if held.over_time:
-            one.stop((held.id, held.attempt), "timeout", now)
         run = (held.id, held.attempt)
+        if held.id and one.is_over_time(run, held.seconds_left, now):
+            one.stop(run, "timeout", now)
         if held.id == "" or one.slot.read()[1] == run:
             one.stray = None
         elif one.stray != run:
@@ -325,14 +325,16 @@ class Parent:
         elif now - one.stray_since >= TICK_SECONDS:
             jobs.release_job(*run, one.worker, "drain")
 
-    def _note_steady(self, now: float) -> None:
-        """An outage, or a stall of this process, is a gap: others may have had it as well, and are not lost."""
-        if self._steady_since is None or now - self._last_tick > settings.lease_seconds / 3:
+    def _note_steady(self, clock: float, now: float) -> None:
+        """An outage, or a stall of this process, is a gap: others may have had it as well, and are not lost. Nor are
+        they when the clock of Redis jumps, which may end every lease at once."""
+        gap, jump = now - self._last_learned, abs((clock - self._last_clock) - (now - self._last_learned))
+        if self._steady_since is None or max(gap, jump) > settings.lease_seconds / 3:
             self._steady_since = now
-        self._last_tick = now
+        self._last_learned, self._last_clock = now, clock
 
-    def _release_lost(self, expired: list[str], now: float) -> None:
-        if self._steady_since is None or now - self._steady_since < settings.lease_seconds:
+    def _release_lost(self, expired: list[str]) -> None:
+        if self._steady_since is None or self._last_learned - self._steady_since < settings.lease_seconds:
             return
         for worker in expired:
             held = jobs.dismiss_worker(worker, "lost", failure("lost"), expired=True)

@@ -37,6 +37,8 @@ class ChildProcess:
         self.kill_at = 0.0
         self.stray: tuple[str, str] | None = None
         self.stray_since = 0.0
+        self._timed: tuple[str, ...] = ()
+        self._over_at = 0.0
         with _shared_bytes() as shared:
             self.slot = Slot(shared.fileno())
             ear, mouth = os.pipe()
@@ -69,6 +71,13 @@ class ChildProcess:
         elif running and now >= self.kill_at:
             error = failure("timeout") if reason == "timeout" else None
             self.kill("timeout" if reason == "timeout" else "drain", error, run)
+
+    def is_over_time(self, run: tuple[str, ...], seconds_left: float, now: float) -> bool:
+        """Whether this run is over its time, by the clock of this host since it was first heard of: that of Redis may
+        jump meanwhile."""
+        if self._timed != run:
+            self._timed, self._over_at = run, now + seconds_left
+        return now > self._over_at
 
     def is_garbled(self) -> bool:
         """Whether the slot says nothing that a child says, because the analysis wrote into it."""
