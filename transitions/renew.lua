@@ -14,7 +14,7 @@ local function held_by(worker)
   if not id then return {'held', '', '', 0, stop} end
   use(RECORDS)
   local job = call('HMGET', 'job.' .. id, 'attempt', 'started', 'timeout')
-  local over = job[2] and tonumber(NOW) > tonumber(job[2]) + tonumber(job[3]) * 1000000
+  local over = job[2] and tonumber(NOW) > tonumber(job[2]) + tonumber(job[3] or 3600) * 1000000
   return {'held', id, job[1] or '', over and 1 or 0, stop}
 end
 

@@ -13,6 +13,7 @@ from jobs import Submission
 LEASE = 15.0
 RETENTION = 1000.0
 KEY_LIVES = 300.0
+PATIENCE = 600.0
 FINAL = ("complete", "failed", "cancelled")
 
 
@@ -32,6 +33,7 @@ class Job:
     ended: float | None = None
     message: str | None = None
     reason: str | None = None
+    unknown_since: float | None = None
     results: int | None = None
     logs: dict[str, str] = field(default_factory=dict)
 
@@ -71,6 +73,7 @@ class Model:
             found += [job.due] if job.due is not None else []
             found += [job.ended + RETENTION] if job.ended is not None else []
             found += [job.started + job.asked.timeout] if job.status == "in progress" else []
+            found += [job.unknown_since + PATIENCE] if job.unknown_since is not None else []
         return found
 
     def pass_time(self, now: float) -> None:
@@ -286,12 +289,15 @@ class Model:
     def _give_back(self, job: Job, why: str) -> None:
         self.workers[job.worker].held = None
         job.worker, job.message = None, None
-        job.charged += why not in ("drain", "invalid")
+        job.charged += why not in ("drain", "invalid", "unknown")
         job.reason = job.reason if why == "drain" else why
+        if why == "unknown":
+            job.unknown_since = self.now if job.unknown_since is None else job.unknown_since
+            why = "invalid" if self.now - job.unknown_since >= PATIENCE else why
         if why == "invalid" or job.charged >= job.asked.max_attempts:
             self._end(job, "failed")
-        elif why in ("error", "timeout"):
-            job.status, job.due = "scheduled", self.now + 2 ** (job.charged - 1)
+        elif why in ("error", "timeout", "unknown"):
+            job.status, job.due = "scheduled", self.now + 2 ** (max(job.charged, 1) - 1)
         else:
             job.status = "submitted"
             self.queues[job.asked.priority].insert(0, job.id)

@@ -34,9 +34,10 @@ LONG = os.environ.get("MODEL") == "long"
 EXAMPLES = int(os.environ.get("MODEL_EXAMPLES", "2000" if LONG else "100"))
 SEED = int(os.environ.get("MODEL_SEED", "3"))
 WORKERS = ("w1", "w2", "w3")
-WHYS = ("drain", "killed", "lost", "error", "timeout", "invalid")
+WHYS = ("drain", "killed", "lost", "error", "timeout", "invalid", "unknown")
 OUTCOMES = ("finish", "finish_take", *WHYS)
 PRIORITIES = ("normal", "normal", "high", "low")
+NOTED = ("started", "ended", "unknown_since")
 MARGIN = 0.3
 PICK = st.integers(0, 11)
 KEYS = [Idempotency(key, "").hash for key in "ab"]
@@ -91,9 +92,9 @@ class Real:
         keys = self.records.keys("job.*")
         pipeline = self.records.pipeline()
         for key in keys:
-            pipeline.hmget(key, "started", "ended")
+            pipeline.hmget(key, *NOTED)
         for key, times in zip(keys, pipeline.execute(), strict=True):
-            for name, noted in zip(("started", "ended"), times, strict=True):
+            for name, noted in zip(NOTED, times, strict=True):
                 if noted is not None:
                     pipeline.hset(key, name, int(noted) - back)
         for key in self.records.keys("idempotency.*"):
