@@ -72,7 +72,9 @@ def execute_job(job: TakenJob) -> None:
     except Stopped as stop:
         if stop.reason == "timeout":
             _give_back(job, "timeout", failure("timeout"))
-    except (InvalidParams, BoundsError, UnknownAnalysis, VersionGone) as error:
+    except (UnknownAnalysis, InvalidParams) as error:  # the API knows them: a worker of another version will
+        _give_back(job, "unknown", failure_of(error, "invalid"))
+    except (BoundsError, VersionGone) as error:
         _give_back(job, "invalid", failure_of(error, "invalid"))
     except BaseException as error:  # a panic in polars, an exit: whatever is not Stopped is the analysis' own
         logging.getLogger().error("the analysis raised", exc_info=error)

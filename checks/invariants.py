@@ -28,8 +28,7 @@ from ops.settings import load
 
 __all__ = ["HOUSEKEEPING_SECONDS", "MOST", "find_broken"]
 
-HOUSEKEEPING_SECONDS = 60
-"""How long what is due, or past its retention, may stay while a worker lives: each heartbeat does a thousand."""
+HOUSEKEEPING_SECONDS = 60.0
 
 MOST = 1000
 """After so many broken lines the search ends: nobody needs more."""
@@ -43,16 +42,22 @@ _INDEXES = {
 
 
 def find_broken(
-    records: redis.Redis, queue: redis.Redis, queue_name: str = "queue", *, retention_seconds: float | None = None
+    records: redis.Redis,
+    queue: redis.Redis,
+    queue_name: str = "queue",
+    *,
+    retention_seconds: float | None = None,
+    housekeeping_seconds: float = HOUSEKEEPING_SECONDS,
 ) -> list[Broken]:
     """Verify the invariants; an empty list where all hold. Reads only, and may be asked of a live system.
 
     ``records`` is a client of ``REDIS_DB``, ``queue`` one of ``QUEUE_DB``, which may be the same number;
-    ``retention_seconds`` is what the workers were given, None for the setting.
+    ``retention_seconds`` is what the workers were given, None for the setting; ``housekeeping_seconds`` how long what
+    is due, or past its retention, may stay while a worker lives: each heartbeat does a thousand.
     """
     retention = load().retention_seconds if retention_seconds is None else retention_seconds
     found: dict[Broken, None] = {}
-    for broken in _Search(Facts(records, queue, queue_name), retention).run():
+    for broken in _Search(Facts(records, queue, queue_name), retention, housekeeping_seconds).run():
         found[broken] = None
         if len(found) == MOST:
             break
@@ -60,9 +65,10 @@ def find_broken(
 
 
 class _Search:
-    def __init__(self, facts: Facts, retention_seconds: float) -> None:
+    def __init__(self, facts: Facts, retention_seconds: float, housekeeping_seconds: float) -> None:
         self._facts = facts
         self._retention = round(retention_seconds * 1e6)
+        self._housekeeping = round(housekeeping_seconds * 1e6)
         self._late_since: int | None = None
         self._queued: Counter[str] = Counter()
         self._held: Counter[str] = Counter()
@@ -91,9 +97,9 @@ class _Search:
             yield from judge_version(facts, version)
 
     def _note_lateness(self) -> None:
-        """What is late is told only where a worker has lived long enough to have done it."""
+        """What is late is told only where a worker has lived long enough to have seen to it."""
         now = self._facts.now()
-        late = now - HOUSEKEEPING_SECONDS * 1_000_000
+        late = now - self._housekeeping
         if any(began < late for began in self._facts.living_since(now)):
             self._late_since = late
 

@@ -11,7 +11,8 @@ __all__ = ["judge_job"]
 
 _UNFINISHED = ("scheduled", "submitted", "in progress")
 _ENDED = ("complete", "failed", "cancelled")
-_NEEDED = ("id", "created", "analysis", "max_attempts")
+_NEEDED = ("id", "created", "analysis")
+_DEFAULT_ATTEMPTS = 3
 
 
 def judge_job(job: Job) -> Iterator[Broken]:
@@ -87,7 +88,11 @@ def _judge_results(job: Job, key: str) -> Iterator[Broken]:
 
 
 def _judge_charges(job: Job, key: str) -> Iterator[Broken]:
-    charged, most, attempts = job.number("charged"), job.number("max_attempts"), job.number("attempt")
+    charged, most, attempts = (
+        job.number("charged"),
+        job.number("max_attempts") or _DEFAULT_ATTEMPTS,
+        job.number("attempt"),
+    )
     if charged > most:
         yield Broken(3, key, f"charged {charged} of {most} attempts")
     elif charged == most and job.status != "failed":

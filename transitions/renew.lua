@@ -14,7 +14,7 @@ local function held_by(worker)
   if not id then return {'held', '', '', 0, stop} end
   use(RECORDS)
   local job = call('HMGET', 'job.' .. id, 'attempt', 'started', 'timeout')
-  local left = job[2] and integer(job[2] + job[3] * 1000000 - NOW) or 0
+  local left = job[2] and integer(job[2] + (job[3] or 3600) * 1000000 - NOW) or 0
   return {'held', id, job[1] or '', left, stop}
 end
 

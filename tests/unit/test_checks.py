@@ -267,9 +267,9 @@ def a_status_is_unknown(h):
     h.rd.hset(f"job.{h.ids['failed']}", "status", "odd")
 
 
-@breaks(4, "in its record is no max_attempts")
+@breaks(4, "in its record is no analysis")
 def a_record_lacks_a_field(h):
-    h.rd.hdel(f"job.{h.ids['failed']}", "max_attempts")
+    h.rd.hdel(f"job.{h.ids['failed']}", "analysis")
 
 
 @breaks(4, "a key that nobody knows")

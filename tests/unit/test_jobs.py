@@ -11,6 +11,7 @@ import pytest
 
 import jobs
 from jobs import Idempotency, ImpossibleChange, JobNotFound, Submission, WorkerGone
+from record import fields_of, generate_jid
 from transitions import Transitions
 
 
@@ -173,6 +174,60 @@ def test_a_job_fails_when_its_attempts_are_used_up(worker, why):
     failed = jobs.get_job_by_id(added["id"])
     assert (failed["status"], failed["error"]["reason"], failed["attempt"]) == ("failed", why, 2)
     assert jobs.get_results(added["id"]) is None
+
+
+def test_what_a_worker_does_not_know_waits_uncharged_for_one_that_does(worker):
+    added = _add()[0]
+    for _ in range(4):
+        _release(jobs.q.get(), "unknown")
+        assert _status(added) == "scheduled"
+        jobs.update_job_status(added["id"], "submitted")
+
+    assert jobs.rd.hget(f"job.{added['id']}", "charged") is None
+    _finish(jobs.q.get())
+    assert _status(added) == "complete"
+
+
+def test_what_no_worker_knows_for_ten_minutes_fails_as_invalid(worker):
+    added = _add()[0]
+    _release(jobs.q.get(), "unknown")
+    jobs.rd.hincrby(f"job.{added['id']}", "unknown_since", -600_000_000)
+    jobs.update_job_status(added["id"], "submitted")
+
+    _release(jobs.q.get(), "unknown")
+
+    assert _status(added) == "failed"
+
+
+@pytest.mark.parametrize("name", ["priority", "tags", "timeout", "max_attempts", "retry_of"])
+@pytest.mark.parametrize("why", ["drain", "error", "unknown"])
+def test_a_record_without_a_field_that_is_newer_goes_all_the_way(worker, name, why):
+    added = _add()[0]
+    jobs.rd.hdel(f"job.{added['id']}", name)
+    taken = jobs.q.get()
+    assert jobs.heartbeat([worker]).held[0].over_time is False
+    _release(taken, why)
+    if why != "drain":
+        jobs.update_job_status(added["id"], "submitted")
+
+    _finish(jobs.q.get())
+
+    default = jobs.add_job(None, None, "sleep")[name]
+    assert jobs.get_jobs(status="complete").jobs == [jobs.get_job_by_id(added["id"])]
+    assert jobs.get_job_by_id(added["id"])[name] == default
+
+
+def test_a_bulk_sent_again_late_adds_nothing_where_its_first_job_is_deleted(rd):
+    asked = [Submission(start=n, end=None, analysis="sleep") for n in range(2)]
+    words = [fields_of(generate_jid(), one) for one in asked]
+    call = ("", "", "", 60, len(words[0]), *(word for one in words for word in one))
+    jobs._run("add", *call)
+    jobs.cancel_job(words[0][0])
+    jobs.cancel_job(words[1][0])
+    jobs.delete_job(words[0][0])
+
+    assert jobs._run("add", *call)[0] == b"there"
+    assert jobs.get_job_by_id(words[1][0])["status"] == "cancelled"
 
 
 def test_what_is_invalid_fails_at_once(worker):
