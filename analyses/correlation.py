@@ -100,7 +100,7 @@ def _draw(names: list[str], method: str, r: list[list[float | None]]) -> Figure:
 
     size = len(names)
     side = min(14.0, 3.6 + 0.55 * size)
-    figure, axes = new_plot(f"{method.capitalize()} correlation", x="", y="", width=side + 1.2, height=side)
+    figure, axes = new_plot(f"{method.capitalize()} correlation", x="", y="", width=side + 1.0, height=side)
     matrix = np.array([[np.nan if value is None else value for value in line] for line in r])
     axes.set_facecolor("#dddddd")
     image = axes.imshow(matrix, vmin=-1, vmax=1, cmap="RdBu_r", interpolation="nearest")
@@ -115,5 +115,5 @@ def _draw(names: list[str], method: str, r: list[list[float | None]]) -> Figure:
             value = matrix[row, column]
             text = "none" if np.isnan(value) else f"{value:.2f}"
             axes.text(column, row, text, ha="center", va="center", color="white" if abs(value) > 0.6 else "#333333")
-    show_scale(axes, image, "r")
+    show_scale(axes, image, "correlation (r)")
     return figure

@@ -70,7 +70,8 @@ def run(rows: pl.DataFrame, params: GroupsParams) -> Outcome:
     # What a group is called may be the name of an aggregate.
     frame = rows.select(*(pl.col(name).alias(key) for name, key in zip(params.by, keys, strict=True)), *values)
     aggregates = [aggregate(kind, None if kind == "count" else "value").alias(kind) for kind in kinds]
-    table = frame.group_by(keys).agg(*aggregates, pl.len().alias("rows"))
+    # In order, because sums of fractions depend on it.
+    table = frame.group_by(keys, maintain_order=True).agg(*aggregates, pl.len().alias("rows"))
     order = [drawn, *keys]
     table = table.sort(order, descending=[params.descending, *(False for _ in keys)], nulls_last=True)
     listed = table.head(params.top)

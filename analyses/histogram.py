@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic import Field
 
 from analyses.kit import FirstNumberColumn, Outcome, Params, label, new_plot
-from analyses.plotting import COLORS, say_empty
+from analyses.plotting import COLORS, drawable, say_empty
 
 if TYPE_CHECKING:
     import numpy as np
@@ -61,10 +61,12 @@ def _count(values: np.ndarray[Any, Any], bins: int) -> tuple[list[float], list[i
 
 
 def _draw(column: str, edges: list[float], counts: list[int]) -> Figure:
+    import numpy as np
     from matplotlib.ticker import MaxNLocator
 
     figure, axes = new_plot(f"Histogram of {label(column)}", x=label(column), y="count")
     if counts:
+        edges = drawable(np.array(edges)).tolist()
         widths = [upper - lower for lower, upper in pairwise(edges)]
         # White gaps would swallow bars that are a pixel wide, or the only bar of a constant.
         edge_color = "white" if 1 < len(counts) <= 100 else COLORS[0]

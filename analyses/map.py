@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from pydantic import Field
 
-from analyses.kit import LatitudeColumn, LongitudeColumn, NumberColumn, Outcome, Params, label, new_plot
-from analyses.plotting import COLORS, MOST_POINTS, drawable, positions, say_empty, show_cells, show_scale
+from analyses.kit import LatitudeColumn, LongitudeColumn, NumberColumn, Outcome, Params, label, new_plot, plain
+from analyses.plotting import COLORS, MOST_POINTS, drawable, positions, say_empty, show_below, show_cells, show_scale
 
 if TYPE_CHECKING:
     import numpy as np
@@ -20,8 +20,9 @@ if TYPE_CHECKING:
 
 _CELLS = (144, 72)
 _COASTLINES = Path(__file__).with_name("coastlines.json")
-_SMALLEST, _LARGEST = 6.0, 220.0
+_SMALLEST, _LARGEST = 6.0, 160.0
 _WIDTH = 9.0
+_MOST_DRAWN = 20_000
 
 
 class MapParams(Params):
@@ -30,7 +31,9 @@ class MapParams(Params):
     color: NumberColumn | None = Field(default=None, description="The column that colours the points; null is none.")
     size: NumberColumn | None = Field(default=None, description="The column that sizes the points; null is none.")
     show: Literal["auto", "points", "heat"] = Field(
-        default="auto", description=f"Points, or a heat map of cells; auto is points up to {MOST_POINTS:,} of them."
+        default="auto",
+        description=f"Points (of more than {_MOST_DRAWN:,} every so many-th), or a heat map of cells; auto is points up to "
+        f"{MOST_POINTS:,} of them.",
     )
 
 
@@ -199,8 +202,13 @@ def _draw_coastlines(axes: Axes, view: _View) -> None:
 def _draw_places(axes: Axes, params: MapParams, x: Any, y: Any, colors: Any, sizes: Any) -> None:
     import numpy as np
 
+    if len(x) > _MOST_DRAWN:
+        some = np.linspace(0, len(x) - 1, _MOST_DRAWN).round().astype(int)
+        x, y, colors, sizes = (None if each is None else each[some] for each in (x, y, colors, sizes))
     # Large ones beneath, so that none hides another; those of unknown size are the smallest.
     areas = np.full(len(x), 26.0 if len(x) <= 500 else 12.0) if sizes is None else _areas(sizes)
+    if params.size is not None:
+        _show_sizes(axes, params.size, sizes)
     order = np.argsort(-areas, kind="stable")
     x, y, areas = x[order], y[order], areas[order]
     crowded = len(x) > 300  # each would be a path of its own in an SVG
@@ -214,6 +222,22 @@ def _draw_places(axes: Axes, params: MapParams, x: Any, y: Any, colors: Any, siz
     if known.any():
         points = axes.scatter(x[known], y[known], s=areas[known], c=colors[known], cmap="viridis", **how)
         show_scale(axes, points, label(params.color or ""))
+
+
+def _show_sizes(axes: Axes, name: str, sizes: Any) -> None:
+    """Tell what the sizes mean, by three of them."""
+    import numpy as np
+    from matplotlib.lines import Line2D
+
+    known = drawable(sizes[np.isfinite(sizes)])
+    if not len(known):
+        return
+    values = np.unique(np.linspace(known.min(), known.max(), 3))
+    areas = _areas(values)
+    look: dict[str, Any] = {"marker": "o", "linestyle": "", "color": COLORS[6]}
+    handles = [Line2D([], [], markersize=math.sqrt(area), **look) for area in areas]
+    texts = [f"{value:.3g}" for value in values]
+    show_below(axes, handles, [f"{plain(label(name), 40)} {texts[0]}", *texts[1:]])
 
 
 def _areas(sizes: Any) -> Any:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from pydantic import Field, ValidationInfo, field_validator
 
 from analyses.kit import AxisColumn, FirstNumberColumn, Outcome, Params, label, new_plot
-from analyses.plotting import COLORS, MOST_POINTS, draw_points, drawable, positions, say_empty, show_dates
+from analyses.plotting import COLORS, MOST_POINTS, draw_points, drawable, positions, say_empty, show_below, show_dates
 
 if TYPE_CHECKING:
     import numpy as np
@@ -27,7 +27,7 @@ class OutliersParams(Params):
         gt=0,
         le=1e6,
         validate_default=True,
-        description="How far is too far: in interquartile ranges beyond the quartiles (null is 1.5), or as z-score (3.5).",
+        description="What is too far: so many interquartile ranges off the quartiles (null is 1.5), a z-score (3.5).",
     )
     top: int = Field(default=100, ge=0, le=10_000, description="How many outliers to list, the farthest first.")
 
@@ -129,7 +129,7 @@ def _draw(rows: pl.DataFrame, params: OutliersParams, values: Any, outside: Any,
     axes.set_xlim(*_margin(x_all.min(), x_all.max()))
     axes.set_ylim(*_margin(min(y_all.min(), *map(drawable, bounds or (y_all.min(),))), y_all.max()))
     if axes.get_legend_handles_labels()[0]:
-        axes.legend(loc="upper left", bbox_to_anchor=(0, -0.14), ncols=2, frameon=False)
+        show_below(axes, *axes.get_legend_handles_labels())
     return figure
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
@@ -11,7 +12,21 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-__all__ = ["COLORS", "MOST_POINTS", "draw_points", "drawable", "label", "new_plot", "plain", "positions", "say_empty"]
+__all__ = [
+    "COLORS",
+    "MOST_POINTS",
+    "draw_points",
+    "drawable",
+    "label",
+    "new_plot",
+    "plain",
+    "positions",
+    "say_empty",
+    "show_below",
+    "show_cells",
+    "show_dates",
+    "show_scale",
+]
 
 # Told apart by the colour-blind too: Okabe and Ito, "Color Universal Design", 2008.
 COLORS: Final = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#7F7F7F", "#000000")
@@ -27,16 +42,16 @@ _MICROSECONDS: Final = 86_400_000_000.0
 _FIRST_DAY, _LAST_DAY = -715_000.0, 2_900_000.0
 _LARGEST = 1e200
 
+# As a name's last word; what is as often another word (min, bar, us, a letter alone) only counts in brackets.
 _UNITS: Final = {unit.lower().replace("/", "_"): unit for unit in (
-    "nm µm mm cm m km mi ft yd nmi mg g kg lb oz t ns ms s min h d ml l m2 km2 ha m3 mm3 cm3 m/s km/h mph kn mm/h m/s2 "
-    "kg/m3 g/cm3 Hz kHz MHz GHz mV kV mA W kW MW kWh MWh J kJ N kN Pa hPa kPa MPa bar mbar psi mol ppm ppb dB lx USD "
-    "EUR GBP"
+    "nm µm mm cm m km mi ft mg g kg lb ns ms s h ml ha m/s km/h mph mm/h Hz kHz MHz GHz mV kV mA kW MW kWh MWh kJ kN "
+    "Pa hPa kPa MPa mbar psi mol ppm ppb dB lx USD EUR GBP"
 ).split()} | {
-    "um": "µm", "us": "µs", "sec": "s", "secs": "s", "seconds": "s", "minutes": "min", "hr": "h", "hrs": "h",
-    "hours": "h", "days": "d", "meters": "m", "metres": "m", "miles": "mi", "feet": "ft", "kg_m3": "kg/m³",
-    "g_cm3": "g/cm³", "m2": "m²", "km2": "km²", "m3": "m³", "mm3": "mm³", "cm3": "cm³", "m_s2": "m/s²", "mps": "m/s",
-    "kmh": "km/h", "kph": "km/h", "deg": "°", "degrees": "°", "degc": "°C", "celsius": "°C", "degf": "°F",
-    "fahrenheit": "°F", "kelvin": "K", "percent": "%", "pct": "%",
+    "um": "µm", "sec": "s", "secs": "s", "seconds": "s", "minutes": "min", "hr": "h", "hrs": "h", "hours": "h",
+    "days": "d", "meters": "m", "metres": "m", "miles": "mi", "feet": "ft", "m2": "m²", "km2": "km²", "m3": "m³",
+    "mm3": "mm³", "cm3": "cm³", "kg_m3": "kg/m³", "g_cm3": "g/cm³", "m_s2": "m/s²", "mps": "m/s", "kmh": "km/h",
+    "kph": "km/h", "deg": "°", "degrees": "°", "degc": "°C", "celsius": "°C", "degf": "°F", "fahrenheit": "°F",
+    "kelvin": "K", "percent": "%", "pct": "%",
 }  # fmt: skip
 
 
@@ -71,6 +86,7 @@ def new_plot(title: str, x: str, y: str, *, width: float = 8.0, height: float = 
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(width, height), layout="constrained")
+    figure.get_layout_engine().set(w_pad=0.12, h_pad=0.12)  # type: ignore[call-arg, union-attr]
     axes = figure.add_subplot()
     # A dollar sign in a column's name is no formula.
     axes.set_title(plain(title, 80), parse_math=False, loc="left", fontsize=13, color=_INK, pad=10)
@@ -90,6 +106,14 @@ def say_empty(axes: Axes, why: str = "no values") -> None:
     axes.text(0.5, 0.5, why, transform=axes.transAxes, ha="center", va="center", fontsize=13, color=_INK)
     axes.set(xticks=[], yticks=[])
     axes.grid(visible=False)
+
+
+def show_below(axes: Axes, handles: Sequence[Any], labels: Sequence[str]) -> None:
+    """A legend in one row under the axes."""
+    legend = axes.figure.legend(handles, labels, loc="outside lower left", ncols=len(handles), frameon=False)
+    for text in legend.get_texts():
+        text.set_parse_math(False)
+        text.set_color(_INK)
 
 
 def positions(series: pl.Series) -> np.ndarray[Any, Any]:
@@ -165,16 +189,21 @@ def show_cells(
         cells, extent=extent, origin="lower", aspect="auto", interpolation="nearest", norm=norm, cmap=_density_map()
         if counts else "viridis",
     )  # fmt: skip
-    show_scale(axes, image, words)
+    show_scale(axes, image, words, counts=counts)
 
 
-def show_scale(axes: Axes, mappable: Any, words: str) -> None:
+def show_scale(axes: Axes, mappable: Any, words: str, *, counts: bool = False) -> None:
     """A colour bar beside the axes."""
-    figure = axes.figure
-    bar = figure.colorbar(mappable, ax=axes, pad=0.02, fraction=0.045, aspect=28)
-    bar.outline.set_visible(False)
+    from matplotlib.ticker import NullFormatter
+
+    # As high as the axes, whatever their aspect.
+    bar = axes.figure.colorbar(mappable, cax=axes.inset_axes((1.02, 0, 0.025, 1)))
+    bar.outline.set_visible(False)  # type: ignore[operator]
     bar.set_label(plain(words), fontsize=11, color=_INK, parse_math=False)
     bar.ax.tick_params(labelsize=10, colors=_INK, length=3)
+    if counts:
+        bar.ax.yaxis.set_major_formatter(lambda value, _: f"{value:,.0f}")
+        bar.ax.yaxis.set_minor_formatter(NullFormatter())
 
 
 def _density_map() -> Any:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800, "mo": 2_629_746, "q": 7_889_238, "y": 31_556_952}
+_NAMES = dict(zip(_SECONDS, "second minute hour day week month quarter year".split(), strict=True))
 _STEPS = "1s 10s 1m 10m 1h 6h 1d 1w 1mo 1q 1y 10y 100y".split()
 _FEW = 200
 _MOST = 100_000
@@ -102,17 +103,17 @@ def _timed_steps(frame: pl.DataFrame, every: Any) -> tuple[str | None, dict[str,
     dated = frame["step"].dtype == pl.Date
     if not frame.height:
         return every, {"step of row": frame["step"], "steps": frame["step"]}
-    first, last = frame["step"].min(), frame["step"].max()
-    seconds = (last - first).total_seconds()  # type: ignore[operator, union-attr]
+    # As numbers, since polars' years are more than Python's.
+    moments = frame["step"].cast(pl.Datetime("us")).to_physical()
+    seconds = (int(moments.max()) - int(moments.min())) / 1e6  # type: ignore[arg-type]
     candidates = [each for each in _STEPS if not dated or each[-1] not in "smh"]
     every = every or next((each for each in candidates if seconds / _length(each) <= _FEW), candidates[-1])
     _check_count(seconds / _length(every))
     column = frame["step"].cast(pl.Datetime("us", "UTC")) if dated and every[-1] in "smh" else frame["step"]
     truncated = column.dt.truncate(every)
     make = pl.date_range if column.dtype == pl.Date else pl.datetime_range
-    ends: tuple[Any, Any] = truncated.min(), truncated.max()
-    steps = pl.select(make(*ends, every)).to_series().cast(truncated.dtype)
-    return every, {"step of row": truncated.alias("step"), "steps": steps.alias("step")}
+    steps = truncated.to_frame().select(make(pl.col("step").min(), pl.col("step").max(), every)).to_series()
+    return every, {"step of row": truncated.alias("step"), "steps": steps.cast(truncated.dtype).alias("step")}
 
 
 def _length(every: str) -> int:
@@ -164,9 +165,10 @@ def _aggregated(frame: pl.DataFrame, steps: pl.Series, kind: Aggregate, has_colu
 
 def _draw(index: str, words: str, every: str | float | None, table: pl.DataFrame, kind: Aggregate) -> Figure:
     import numpy as np
+    from matplotlib.ticker import MaxNLocator
 
     timed = table["step"].dtype.is_temporal()
-    per = f" per {every}" if timed else f" in steps of {every:g}" if every else ""
+    per = f" per {_in_words(every)}" if isinstance(every, str) else f" in steps of {every:g}" if every else ""
     title = f"{words[0].upper()}{words[1:]}{per}"
     figure, axes = new_plot(title, x=f"{index} (UTC)" if timed else label(index), y=words)
     x, y = drawable(positions(table["step"])), drawable(positions(table["value"]))
@@ -175,6 +177,8 @@ def _draw(index: str, words: str, every: str | float | None, table: pl.DataFrame
         return figure
     if timed:
         show_dates(axes, x)
+    if kind == "count":
+        axes.yaxis.set_major_locator(MaxNLocator(integer=True))
     if kind in ("count", "sum"):
         _draw_steps(axes, x, y)
     else:
@@ -182,17 +186,27 @@ def _draw(index: str, words: str, every: str | float | None, table: pl.DataFrame
     return figure
 
 
+def _in_words(every: str) -> str:
+    """``1h`` is hour, ``6h`` 6 hours."""
+    match = _SYNTAX.fullmatch(every)
+    assert match is not None, every
+    return _NAMES[match[2]] if match[1] == "1" else f"{match[1]} {_NAMES[match[2]]}s"
+
+
 def _draw_steps(axes: Any, x: Any, y: Any) -> None:
     import numpy as np
 
     last = 2 * x[-1] - x[-2] if len(x) > 1 else x[-1] + 1
     edges = np.append(x, last)
+    if not (np.diff(edges) > 1e-12 * np.abs(edges).max()).all():
+        say_empty(axes, "steps that double precision cannot tell apart")
+        return
     if len(y) > _MOST_DRAWN:
         # Of the steps that share a place the highest is seen.
         size = math.ceil(len(y) / _MOST_DRAWN)
         starts = np.arange(0, len(y), size)
         edges, y = np.append(x[starts], last), np.maximum.reduceat(y, starts)
-    axes.stairs(y, edges, fill=True, color=COLORS[0], alpha=0.9, linewidth=0)
+    axes.stairs(y, edges, fill=True, color=COLORS[0], linewidth=0)
     axes.set_xlim(edges[0], edges[-1])
     axes.set_ylim(bottom=min(0.0, float(y.min())))
     if not y.any():

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from pydantic import Field
 
 from analyses.kit import AxisColumn, FirstNumberColumn, Outcome, Params, label, new_plot
-from analyses.plotting import COLORS, draw_points, drawable, positions, say_empty, show_dates
+from analyses.plotting import COLORS, draw_points, drawable, positions, say_empty, show_below, show_dates
 
 if TYPE_CHECKING:
     import numpy as np
@@ -192,8 +192,7 @@ def _draw(params: TrendParams, timed: bool, x: Any, y: Any, line: list[Any], fit
             axes.fill_between(at, low, high, color=COLORS[1], alpha=0.25, linewidth=0, label=_interval(params))
         axes.plot(at, fit, color=COLORS[1], linewidth=2, label=words)
         handles, labels = axes.get_legend_handles_labels()
-        legend = axes.legend(handles[::-1], labels[::-1], loc="upper left", bbox_to_anchor=(0, -0.14), ncols=2)
-        legend.set_frame_on(False)
+        show_below(axes, handles[::-1], labels[::-1])
     return figure
 
 
