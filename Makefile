@@ -2,7 +2,7 @@
 
 PYTHON ?= python3
 BIN := .venv/bin
-SOURCES := api.py jobs.py worker.py analyses attempt $(wildcard benchmarks) dataset ops record stack transitions web
+SOURCES := api.py jobs.py worker.py analyses attempt $(wildcard benchmarks) dataset docs ops record stack transitions web
 
 # A virtual environment whose Python is gone (or never came) is made anew, whatever its stamps say.
 ANEW := $(if $(wildcard $(BIN)/python),,anew)
@@ -37,6 +37,14 @@ test-integration: .venv/development ## Run the tests on real servers and process
 .PHONY: bench
 bench: .venv/runtime ## Measure how fast one worker child drains jobs, against bare PINGs
 	$(BIN)/python -m benchmarks.drain
+
+.PHONY: analysis
+analysis: .venv/runtime ## Begin a new analysis, and its test: make analysis NAME=...
+	@$(BIN)/python -m docs.new_analysis "$(NAME)"
+
+.PHONY: gallery
+gallery: .venv/runtime ## Write docs/analyses.md and its pictures from the samples
+	$(BIN)/python -m docs.gallery
 
 .PHONY: check
 check: lint types imports ## Run everything that reads the code: lint, types, imports

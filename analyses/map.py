@@ -22,7 +22,6 @@ _CELLS = (144, 72)
 _COASTLINES = Path(__file__).with_name("coastlines.json")
 _SMALLEST, _LARGEST = 6.0, 160.0
 _WIDTH = 9.0
-_MOST_DRAWN = 20_000
 
 
 class MapParams(Params):
@@ -32,8 +31,7 @@ class MapParams(Params):
     size: NumberColumn | None = Field(default=None, description="The column that sizes the points; null is none.")
     show: Literal["auto", "points", "heat"] = Field(
         default="auto",
-        description=f"Points (of more than {_MOST_DRAWN:,} every so many-th), or a heat map of cells; auto is points up to "
-        f"{MOST_POINTS:,} of them.",
+        description=f"Points ({MOST_POINTS:,} at most, evenly chosen), or a heat map of cells; auto is what shows all.",
     )
 
 
@@ -196,14 +194,14 @@ def _draw_coastlines(axes: Axes, view: _View) -> None:
     if view.west < -180:
         lines += [line - np.array((360, 0)) for line in lines]
     seen = [line for line in lines if line[:, 0].max() >= view.west and line[:, 0].min() <= view.east]
-    axes.add_collection(LineCollection(seen, colors="#8a8a8a", linewidths=0.7), autolim=False)
+    axes.add_collection(LineCollection(seen, colors="#8a8a8a", linewidths=0.7, zorder=1.5), autolim=False)
 
 
 def _draw_places(axes: Axes, params: MapParams, x: Any, y: Any, colors: Any, sizes: Any) -> None:
     import numpy as np
 
-    if len(x) > _MOST_DRAWN:
-        some = np.linspace(0, len(x) - 1, _MOST_DRAWN).round().astype(int)
+    if len(x) > MOST_POINTS:
+        some = np.linspace(0, len(x) - 1, MOST_POINTS).round().astype(int)
         x, y, colors, sizes = (None if each is None else each[some] for each in (x, y, colors, sizes))
     # Large ones beneath, so that none hides another; those of unknown size are the smallest.
     areas = np.full(len(x), 26.0 if len(x) <= 500 else 12.0) if sizes is None else _areas(sizes)

@@ -186,7 +186,8 @@ def show_cells(
     extent = (x_edges[0], x_edges[-1], y_edges[0], y_edges[-1])
     # An image is as large as its cells are many, whatever the points were; each cell as a path would be megabytes.
     image = axes.imshow(
-        cells, extent=extent, origin="lower", aspect="auto", interpolation="nearest", norm=norm, cmap=_density_map()
+        cells, extent=extent, origin="lower",
+        zorder=1, aspect="auto", interpolation="nearest", norm=norm, cmap=_density_map()
         if counts else "viridis",
     )  # fmt: skip
     show_scale(axes, image, words, counts=counts)
@@ -198,7 +199,7 @@ def show_scale(axes: Axes, mappable: Any, words: str, *, counts: bool = False) -
 
     # As high as the axes, whatever their aspect.
     bar = axes.figure.colorbar(mappable, cax=axes.inset_axes((1.02, 0, 0.025, 1)))
-    bar.outline.set_visible(False)  # type: ignore[operator]
+    bar.outline.set_visible(False)
     bar.set_label(plain(words), fontsize=11, color=_INK, parse_math=False)
     bar.ax.tick_params(labelsize=10, colors=_INK, length=3)
     if counts:

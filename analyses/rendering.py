@@ -71,10 +71,8 @@ def _drawn(figure: Figure, kind: str) -> bytes:
 
     # Without a salt and with the date, each drawing would differ from the one before.
     metadata = {"Date": None} if kind == "svg" else {"Software": None}
-    # In an SVG this is about crowds of points only, which are a picture within it.
-    dots_per_inch = 200 if kind == "svg" else figure.dpi
     with matplotlib.rc_context({"svg.hashsalt": "plot"}), io.BytesIO() as file:
-        figure.savefig(file, format=kind, dpi=dots_per_inch, metadata=metadata)
+        figure.savefig(file, format=kind, dpi=figure.dpi, metadata=metadata)
         # To lay it out again for the second picture would cost as much as to draw it.
         figure.set_layout_engine("none")
         return file.getvalue()
