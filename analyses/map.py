@@ -22,6 +22,7 @@ _CELLS = (144, 72)
 _COASTLINES = Path(__file__).with_name("coastlines.json")
 _SMALLEST, _LARGEST = 6.0, 160.0
 _WIDTH = 9.0
+_ROOMY = 500
 
 
 class MapParams(Params):
@@ -59,7 +60,7 @@ def run(rows: pl.DataFrame, params: MapParams) -> Outcome:
     x, y = _wrapped(longitude[on_globe]), latitude[on_globe]
     colors, sizes = (None if name is None else positions(rows[name])[on_globe] for name in (params.color, params.size))
     bounds = _bounds(x, y)
-    crosses = bounds is not None and bounds.east > 180
+    crosses = bounds is not None and bool((x < bounds.west).any())
     if crosses:
         x = np.where(x < 0, x + 360, x)
     view = _view(bounds)
@@ -70,7 +71,7 @@ def run(rows: pl.DataFrame, params: MapParams) -> Outcome:
         "count": len(x),
         "missing": rows.height - len(x),
         "west": bounds and bounds.west,
-        "east": bounds and (bounds.east - 360 if crosses else bounds.east),
+        "east": bounds and (bounds.east - 360 if bounds.east > 180 else bounds.east),
         "south": bounds and bounds.south,
         "north": bounds and bounds.north,
     }
@@ -204,7 +205,7 @@ def _draw_places(axes: Axes, params: MapParams, x: Any, y: Any, colors: Any, siz
         some = np.linspace(0, len(x) - 1, MOST_POINTS).round().astype(int)
         x, y, colors, sizes = (None if each is None else each[some] for each in (x, y, colors, sizes))
     # Large ones beneath, so that none hides another; those of unknown size are the smallest.
-    areas = np.full(len(x), 26.0 if len(x) <= 500 else 12.0) if sizes is None else _areas(sizes)
+    areas = np.full(len(x), 26.0 if len(x) <= 500 else 12.0) if sizes is None else _areas(sizes, len(x))
     if params.size is not None:
         _show_sizes(axes, params.size, sizes)
     order = np.argsort(-areas, kind="stable")
@@ -231,15 +232,15 @@ def _show_sizes(axes: Axes, name: str, sizes: Any) -> None:
     if not len(known):
         return
     values = np.unique(np.linspace(known.min(), known.max(), 3))
-    areas = _areas(values)
+    areas = _areas(values, len(sizes))
     look: dict[str, Any] = {"marker": "o", "linestyle": "", "color": COLORS[6]}
     handles = [Line2D([], [], markersize=math.sqrt(area), **look) for area in areas]
     texts = [f"{value:.3g}" for value in values]
     show_below(axes, handles, [f"{plain(label(name), 40)} {texts[0]}", *texts[1:]])
 
 
-def _areas(sizes: Any) -> Any:
-    """The area of each point grows with its value, from the least to the greatest."""
+def _areas(sizes: Any, among: int) -> Any:
+    """The area of each point, one ``among`` so many, grows with its value from the least to the greatest."""
     import numpy as np
 
     known = np.isfinite(sizes)
@@ -248,4 +249,6 @@ def _areas(sizes: Any) -> Any:
     sizes = drawable(np.where(known, sizes, sizes[known].min()))
     low, high = sizes.min(), sizes.max()
     share = (sizes - low) / (high - low) if high > low else np.full(len(sizes), 0.2)
-    return _SMALLEST + (_LARGEST - _SMALLEST) * share**2
+    # A crowd of large ones would hide each other.
+    largest = _LARGEST * min(1, math.sqrt(_ROOMY / among))
+    return _SMALLEST + (largest - _SMALLEST) * share**2
