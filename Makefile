@@ -2,7 +2,7 @@
 
 PYTHON ?= python3
 BIN := .venv/bin
-SOURCES := api.py jobs.py worker.py analyses attempt $(wildcard benchmarks) checks dataset ops record stack transitions web
+SOURCES := api.py jobs.py worker.py analyses attempt $(wildcard benchmarks) checks dataset docs ops record stack transitions web
 
 # A virtual environment whose Python is gone (or never came) is made anew, whatever its stamps say.
 ANEW := $(if $(wildcard $(BIN)/python),,anew)
@@ -51,6 +51,14 @@ bench-dataset: .venv/runtime ## Measure how fast 300,000 rows are loaded, search
 .PHONY: test-faults
 test-faults: .venv/development ## Run the tests that kill, stall, cut off and confuse what is running
 	$(BIN)/python -m pytest tests/faults
+
+.PHONY: analysis
+analysis: .venv/runtime ## Begin a new analysis, and its test: make analysis NAME=...
+	@$(BIN)/python -m docs.new_analysis "$(NAME)"
+
+.PHONY: gallery
+gallery: .venv/runtime ## Write docs/analyses.md and its pictures from the samples
+	$(BIN)/python -m docs.gallery
 
 .PHONY: check
 check: .venv/runtime ## Verify the invariants of the Redis of REDIS_IP, at rest or under load

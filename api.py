@@ -286,8 +286,10 @@ def _checked(posted: Sequence[Posted], prefixes: Sequence[str], retry_of: str | 
         elif reads and dataset is None:
             raise Problem("no-dataset", f"The analysis {job.analysis!r} reads a dataset: load one by POST /data.")
         else:
-            columns, version = (dataset.types(), dataset.version) if dataset and reads else ({}, None)
-            faults = [*_faulty_params(job, columns), *_faulty_bounds(job, check_bounds if reads else None)]
+            columns, index, version = (
+                (dataset.types(), dataset.index, dataset.version) if dataset and reads else ({}, None, None)
+            )
+            faults = [*_faulty_params(job, columns, index), *_faulty_bounds(job, check_bounds if reads else None)]
             errors += [{"pointer": prefix + pointer, "detail": detail} for pointer, detail in faults]
             submissions.append(jobs.Submission(**vars(job), dataset=version, retry_of=retry_of))
         if len(errors) >= MOST_ERRORS:
@@ -297,10 +299,10 @@ def _checked(posted: Sequence[Posted], prefixes: Sequence[str], retry_of: str | 
     return submissions
 
 
-def _faulty_params(job: Posted, columns: dict[str, str]) -> list[tuple[str, str]]:
+def _faulty_params(job: Posted, columns: dict[str, str], index: str | None) -> list[tuple[str, str]]:
     """What the analysis cannot take: JSON pointers and details."""
     try:
-        get_analyses()[job.analysis].read_params(job.params, columns)
+        get_analyses()[job.analysis].read_params(job.params, columns, index)
     except InvalidParams as error:
         return [(f"/params{pointer}", detail) for pointer, detail in error.errors]
     return []

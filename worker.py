@@ -142,8 +142,9 @@ def _run_analysis(job: TakenJob) -> tuple[Outcome, dict[str, Any], int]:
 @lru_cache(maxsize=256)
 def _read_params(analysis: str, params: str, dataset: str) -> tuple[Params, dict[str, Any]]:
     """The parameters, as the analysis takes them and as JSON: most jobs of a bulk have the same, so they are kept."""
-    columns = _load_table(dataset).description.types() if dataset else {}
-    read = get_analysis(analysis).read_params_text(params, columns)
+    description = _load_table(dataset).description if dataset else None
+    columns, index = (description.types(), description.index) if description else ({}, None)
+    read = get_analysis(analysis).read_params_text(params, columns, index)
     return read, read.as_json()
 
 

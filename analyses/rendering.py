@@ -76,7 +76,9 @@ def _drawn(figure: Figure, kind: str) -> bytes:
     # Without a salt and with the date, each drawing would differ from the one before.
     metadata = {"Date": None} if kind == "svg" else {"Software": None}
     with matplotlib.rc_context({"svg.hashsalt": "plot"}), io.BytesIO() as file:
-        figure.savefig(file, format=kind, metadata=metadata)
+        figure.savefig(file, format=kind, dpi=figure.dpi, metadata=metadata)
+        # To lay it out again for the second picture would cost as much as to draw it.
+        figure.set_layout_engine("none")
         return file.getvalue()
 
 
