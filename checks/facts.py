@@ -12,8 +12,8 @@ import redis
 
 __all__ = ["PAGE", "Facts", "Job", "pages", "text"]
 
-PAGE = 200
-"""How many jobs or keys one call reads: about a millisecond of the server's time."""
+PAGE = 100
+"""How many jobs or keys one call reads: a few milliseconds of the server's time."""
 
 _RECORD = "status id created analysis priority worker attempt charged max_attempts dataset ended".split()
 _INDEXES = ("jobs", "jobs.scheduled", "jobs.submitted", "jobs.complete", "jobs.failed", "jobs.cancelled")
