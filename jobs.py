@@ -49,6 +49,7 @@ from transitions import (
     WorkerGone,
     check_server,
     connect,
+    named,
 )
 
 __all__ = [
@@ -87,6 +88,7 @@ __all__ = [
     "get_stats",
     "get_workers",
     "heartbeat",
+    "named",
     "ping",
     "q",
     "rd",
@@ -105,17 +107,14 @@ _CURSOR = re.compile(r"(\d{1,17})\.([0-9a-f-]{36})")
 settings = load()
 
 
-def _connect(db: int, *, blocking: bool = False) -> redis.Redis:
+def _connect(db: int, blocking: bool = False) -> redis.Redis:
     access = Access(**redis_access(settings))
     return connect(settings.redis_ip, settings.redis_port, db, blocking=blocking, access=access)
 
 
 rd = _connect(settings.redis_db)
-q = JobQueue(
-    settings.queue_name,
-    records_db=settings.redis_db,
-    connection_pool=_connect(settings.queue_db, blocking=True).connection_pool,
-)
+_pool = _connect(settings.queue_db, blocking=True).connection_pool
+q = JobQueue(settings.queue_name, records_db=settings.redis_db, connection_pool=_pool)
 
 
 def add_job(start: Any, end: Any, analysis: str = "summary", **options: Any) -> Job:
@@ -323,9 +322,9 @@ def heartbeat(workers: Sequence[str]) -> Heartbeat:
             ("purge", f"{settings.retention_seconds * 1e6:.0f}", _BATCH),
         ]
     )
-    held = [None if entry[0] == b"gone" else read_held(*entry[1:]) for entry in renewed[1]]
+    held = [None if entry[0] == b"gone" else read_held(*entry[1:]) for entry in renewed[2]]
     more = _BATCH in (promoted[1], purged[1])
-    return Heartbeat([worker.decode() for worker in renewed[0]], held, more)
+    return Heartbeat(int(renewed[0]) / 1e6, [worker.decode() for worker in renewed[1]], held, more)
 
 
 def dismiss_worker(

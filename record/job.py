@@ -157,7 +157,7 @@ def new_job(jid: str, asked: Submission, now: int, position: int) -> Job:
 
 
 def read_job(record: dict[bytes, bytes]) -> Job:
-    """The job of a record; what a record does not have yet is null."""
+    """The job of a record; what a record does not have yet, or was written without, is null or the default."""
     words = {name.decode(): value.decode("utf-8", "replace") for name, value in record.items()}
     return Job(
         id=words["id"],
@@ -166,14 +166,14 @@ def read_job(record: dict[bytes, bytes]) -> Job:
         end=json.loads(words["end"]),
         analysis=words["analysis"],
         params=json.loads(words["params"]),
-        priority=words["priority"],
-        tags=json.loads(words["tags"]),
+        priority=words.get("priority", "normal"),
+        tags=json.loads(words.get("tags", "[]")),
         created=rfc3339(words["created"]),
         started=rfc3339(words["started"]) if "started" in words else None,
         ended=rfc3339(words["ended"]) if "ended" in words else None,
         attempt=int(words.get("attempt", 0)),
-        max_attempts=int(words["max_attempts"]),
-        timeout=float(words["timeout"]),
+        max_attempts=int(words.get("max_attempts", 3)),
+        timeout=float(words.get("timeout", 3600)),
         progress=1.0 if words["status"] == Status.COMPLETE else float(words.get("progress", 0)),
         message=words.get("message") or None,
         dataset=words.get("dataset") or None,

@@ -5,7 +5,7 @@
 --            none), and the other fields as name and value; the count above includes these six
 --   answers: added <created of the first, in microseconds; each next one is 1 later>
 --            replay <fingerprint> <ids>    the idempotency key was there
---            there                         the first id is: these very jobs were added before
+--            there                         one of the ids is: these very jobs were added before
 --            moved                         the dataset's current version is another
 -- include: prelude
 -- include: integer
@@ -17,7 +17,9 @@ if idempotency ~= '' then
   local kept = call('HMGET', 'idempotency.' .. idempotency, 'fingerprint', 'jobs')
   if kept[1] then return answer('replay', kept[1], kept[2]) end
 end
-if call('EXISTS', 'job.' .. ARGV[10]) == 1 then return answer('there') end
+for at = 10, #ARGV, width do
+  if call('EXISTS', 'job.' .. ARGV[at]) == 1 then return answer('there') end
+end
 if version ~= '' and call('GET', 'data.current') ~= version then return answer('moved') end
 
 local ids, entries, pinned, created = {}, {}, 0, tonumber(NOW)

@@ -18,5 +18,9 @@ if not following then
   return answer('complete', 'none')
 end
 -- include: start
-if not started then return answer('complete', 'again') end
+if not started then
+  use(QUEUE)
+  call('DEL', held)
+  return answer('complete', 'again')
+end
 return answer('complete', 'job', following, started, job[4], job[5], job[6], job[7], job[8] or '')

@@ -1,11 +1,18 @@
--- Queues ids at the tail by hand, as HotQueue's put does.
+-- Queues ids at the tail by hand, as HotQueue's put does: each once, however often it is put, and only those whose jobs
+-- wait for a worker.
 --   takes:   [5...] ids
 --   answers: put
 -- include: prelude
 -- include: enqueue
-local entries = {}
 for at = 5, #ARGV do
-  entries[#entries + 1] = {ARGV[at], 'normal'}
+  use(RECORDS)
+  local job = call('HMGET', 'job.' .. ARGV[at], 'status', 'priority')
+  if job[1] == 'submitted' then
+    use(QUEUE)
+    for _, suffix in pairs(SUFFIX) do
+      call('LREM', WAITING .. suffix, 0, ARGV[at])
+    end
+    enqueue({{ARGV[at], job[2]}}, false)
+  end
 end
-enqueue(entries, false)
 return answer('put')

@@ -24,7 +24,10 @@ end
 local function start(following)
 -- include: start
   if started then return answer_with(following, started, job) end
-  if job[1] == 'in progress' then return answer_with(following, job[3], job) end
+  -- What others hold may stand in the queue once more, put there by hand.
+  if job[1] == 'in progress' and call('HGET', key, 'worker') == worker then
+    return answer_with(following, job[3], job)
+  end
   use(QUEUE)
   call('DEL', WAITING .. ':' .. worker)
 end
@@ -35,13 +38,14 @@ local function pop()
 end
 
 local id = call('LINDEX', WAITING .. ':' .. worker, 0) or pop()
-for _ = 1, 100 do
+for tries = 1, 100 do
   if not id then
     call('DEL', WAKE)
     return answer('none')
   end
   local taken = start(id)
   if taken then return taken end
-  id = pop()
+  -- An id that is popped is started or dropped by the same call: between two calls its worker may die.
+  if tries < 100 then id = pop() end
 end
 return answer('again')

@@ -11,6 +11,7 @@ import pytest
 
 import jobs
 from jobs import Idempotency, ImpossibleChange, JobNotFound, Submission, WorkerGone
+from record import fields_of, generate_jid
 from transitions import Transitions
 
 
@@ -173,6 +174,60 @@ def test_a_job_fails_when_its_attempts_are_used_up(worker, why):
     failed = jobs.get_job_by_id(added["id"])
     assert (failed["status"], failed["error"]["reason"], failed["attempt"]) == ("failed", why, 2)
     assert jobs.get_results(added["id"]) is None
+
+
+def test_what_a_worker_does_not_know_waits_uncharged_for_one_that_does(worker):
+    added = _add()[0]
+    for _ in range(4):
+        _release(jobs.q.get(), "unknown")
+        assert _status(added) == "scheduled"
+        jobs.update_job_status(added["id"], "submitted")
+
+    assert jobs.rd.hget(f"job.{added['id']}", "charged") is None
+    _finish(jobs.q.get())
+    assert _status(added) == "complete"
+
+
+def test_what_no_worker_knows_for_ten_minutes_fails_as_invalid(worker):
+    added = _add()[0]
+    _release(jobs.q.get(), "unknown")
+    jobs.rd.hincrby(f"job.{added['id']}", "unknown_since", -600_000_000)
+    jobs.update_job_status(added["id"], "submitted")
+
+    _release(jobs.q.get(), "unknown")
+
+    assert _status(added) == "failed"
+
+
+@pytest.mark.parametrize("name", ["priority", "tags", "timeout", "max_attempts", "retry_of"])
+@pytest.mark.parametrize("why", ["drain", "error", "unknown"])
+def test_a_record_without_a_field_that_is_newer_goes_all_the_way(worker, name, why):
+    added = _add()[0]
+    jobs.rd.hdel(f"job.{added['id']}", name)
+    taken = jobs.q.get()
+    assert jobs.heartbeat([worker]).held[0].seconds_left > 0
+    _release(taken, why)
+    if why != "drain":
+        jobs.update_job_status(added["id"], "submitted")
+
+    _finish(jobs.q.get())
+
+    default = jobs.add_job(None, None, "sleep")[name]
+    assert jobs.get_jobs(status="complete").jobs == [jobs.get_job_by_id(added["id"])]
+    assert jobs.get_job_by_id(added["id"])[name] == default
+
+
+def test_a_bulk_sent_again_late_adds_nothing_where_its_first_job_is_deleted(rd):
+    asked = [Submission(start=n, end=None, analysis="sleep") for n in range(2)]
+    words = [fields_of(generate_jid(), one) for one in asked]
+    call = ("", "", "", 60, len(words[0]), *(word for one in words for word in one))
+    jobs._run("add", *call)
+    jobs.cancel_job(words[0][0])
+    jobs.cancel_job(words[1][0])
+    jobs.delete_job(words[0][0])
+
+    assert jobs._run("add", *call)[0] == b"there"
+    assert jobs.get_job_by_id(words[1][0])["status"] == "cancelled"
 
 
 def test_what_is_invalid_fails_at_once(worker):
@@ -433,13 +488,63 @@ def test_both_databases_may_be_one(monkeypatch, rd):
     assert len(jobs.q) == 0
 
 
-def test_ids_put_by_hand_are_dropped_unless_their_jobs_wait(worker):
+def _push(*ids):
+    """As a plain HotQueue does, which asks for nothing."""
+    jobs.q._client.rpush("hotqueue:queue", *ids)
+
+
+def test_ids_pushed_by_others_are_dropped_unless_their_jobs_wait(worker):
     added = _add()[0]
-    jobs.q.put("nonsense", added["id"])
+    _push("nonsense", added["id"])
 
     assert jobs.q.get().id == added["id"]
     _finish(jobs.q.get())
     assert jobs.q.get() is None
+
+
+def test_an_id_put_by_hand_waits_once_and_only_while_its_job_does(worker):
+    high, low = _add(priority="high")[0]["id"], _add(priority="low")[0]["id"]
+    jobs.q.put("nonsense", low, high, low)
+    jobs.q.put(high)
+    taken = jobs.q.get()
+    jobs.q.put(taken.id)
+
+    jobs.q.release(taken, "drain", "", "")
+
+    assert [jobs.q.get().id, jobs.get_stats()["queue"]["total"]] == [high, 1]
+
+
+def test_a_job_that_others_hold_is_not_taken_once_more_where_its_id_was_pushed_again(worker):
+    _add()
+    held = jobs.q.get()
+    _push(held.id)
+    jobs.register_worker("other", "host", 2)
+    jobs.q.hold_as("other")
+
+    assert jobs.q.get() is None
+    assert {w["id"]: w["job"] for w in jobs.get_workers()} == {worker: held.id, "other": None}
+
+
+def test_no_id_is_between_two_calls_where_many_are_dropped(worker):
+    _push(*(f"nonsense {n}" for n in range(100)))
+    added = _add()[0]["id"]
+
+    answer = jobs._run("take", worker, 0)
+
+    assert answer[0] in (b"again", "again")
+    jobs.dismiss_worker(worker, "drain")
+    jobs.register_worker(worker, "host", 1)
+    assert jobs.q.get().id == added
+
+
+def test_what_a_worker_holds_after_a_finish_is_in_progress(worker):
+    _add(2)
+    first = jobs.q.get()
+    jobs.cancel_job(jobs.get_jobs(status="submitted").jobs[0]["id"])
+
+    jobs._run("finish_take", worker, first.id, first.attempt, "{}", "")
+
+    assert jobs.get_stats()["jobs"]["in progress"] == 0
 
 
 def test_an_idempotency_key_lives_until_the_last_of_its_jobs_is_removed(worker):

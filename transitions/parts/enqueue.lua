@@ -12,7 +12,7 @@ local function enqueue(entries, at_head)
   use(QUEUE)
   local push = at_head and 'LPUSH' or 'RPUSH'
   for _, entry in ipairs(entries) do
-    call(push, WAITING .. SUFFIX[entry[2]], entry[1])
+    call(push, WAITING .. (SUFFIX[entry[2]] or ''), entry[1])
   end
   wake(#entries)
 end

@@ -1,0 +1,42 @@
+"""``make check``: verifies the invariants of the Redis that the settings name; exits 1 where one is broken."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections import Counter
+
+import redis
+
+from checks.invariants import find_broken
+from ops.settings import InvalidSetting, load
+
+
+def main() -> int:
+    """Print each broken line, then how many jobs were looked at and what was found."""
+    try:
+        settings = load()
+    except InvalidSetting as error:
+        print(error, file=sys.stderr)
+        return 2
+    records, queue = (
+        redis.Redis(host=settings.redis_ip, port=settings.redis_port, db=db, socket_timeout=60)
+        for db in (settings.redis_db, settings.queue_db)
+    )
+    began = time.monotonic()
+    try:
+        counted = records.zcard("jobs")
+        found = find_broken(records, queue, settings.queue_name)
+    except redis.RedisError as error:
+        print(f"Redis at {settings.redis_ip}:{settings.redis_port} cannot be read: {error}", file=sys.stderr)
+        return 2
+    for broken in found:
+        print(f"{broken.invariant}  {broken.key}  {broken.what}")
+    by_number = Counter(broken.invariant for broken in found)
+    said = ", ".join(f"invariant {number}: {count}" for number, count in sorted(by_number.items()))
+    print(f"{counted} jobs in {time.monotonic() - began:.1f} s: {said or 'all invariants hold'}.")
+    return 1 if found else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

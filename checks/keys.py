@@ -1,0 +1,102 @@
+"""What must hold of the keys that are no job's own: they have an owner, and agree with the jobs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from checks.broken import Broken
+from checks.facts import Facts, list_of, text
+
+__all__ = ["judge_chunk", "judge_idempotency", "judge_queue_key", "judge_version", "judge_workers"]
+
+_EXISTS_AT_ONCE = 1000
+
+
+def judge_idempotency(facts: Facts, key: str) -> Iterator[Broken]:
+    """It lives a while, and as long as one of the jobs that it made."""
+    ids = text(facts.records.hget(key, "jobs")).split()
+    with facts.records.pipeline() as moment:
+        moment.hget(key, "left")
+        moment.pttl(key)
+        for at in range(0, len(ids), _EXISTS_AT_ONCE):
+            moment.exists(*(f"job.{jid}" for jid in ids[at : at + _EXISTS_AT_ONCE]))
+        left, lives, *kept = moment.execute()
+    if lives == -2:
+        return
+    if lives == -1:
+        yield Broken(4, key, "an idempotency key that lives for ever")
+    if text(left) != str(sum(kept)) or not sum(kept):
+        yield Broken(4, key, f"counts {text(left) or 'no'} jobs as left, and {sum(kept)} are")
+
+
+def judge_version(facts: Facts, version: str) -> Iterator[Broken]:
+    """It is whole, current or pinned, and its pins are the unfinished jobs that hold it."""
+    key = f"data.{version}"
+    chunks = int(text(facts.records.hget(key, "chunks")) or 0)
+    with facts.records.pipeline() as moment:
+        moment.get("data.current")
+        moment.exists(key)
+        moment.hmget(key, "description", "chunks", "pins")
+        for n in range(chunks):
+            moment.pttl(f"{key}.{n}")
+        current, kept, fields, *lives = moment.execute()
+    is_current = text(current) == version
+    if not kept:
+        if is_current:
+            yield Broken(4, "data.current", f"names version {version}, which is not kept")
+        return
+    description, counted, pins = map(text, fields)
+    if not description or not counted:
+        yield Broken(4, key, "a version of the dataset without its description")
+    if any(life != -1 for life in lives) and int(counted or 0) == chunks:
+        yield Broken(4, key, "chunks of this version are gone, or will be")
+    if not is_current and int(pins or 0) <= 0:
+        yield Broken(4, key, f"neither current nor pinned, with {pins or 'no'} pins")
+    if (agreed := facts.pins(version)) and agreed[0] != agreed[1]:
+        yield Broken(4, key, f"{agreed[0]} pins, and {agreed[1]} unfinished jobs hold it")
+
+
+def judge_chunk(facts: Facts, key: str) -> Iterator[Broken]:
+    """It expires, or its version has it."""
+    version, _, number = key.removeprefix("data.").partition(".")
+    with facts.records.pipeline() as moment:
+        moment.pttl(key)
+        moment.hget(f"data.{version}", "chunks")
+        life, counted = moment.execute()
+    has_place = counted is not None and number.isdigit() and int(number) < int(counted)
+    if life == -1 and not has_place:
+        yield Broken(4, key, "a chunk of no version")
+
+
+def judge_queue_key(facts: Facts, key: str) -> list[Broken] | None:
+    """What is wrong with a key of the queue or its workers; None where it is not one of theirs."""
+    if key == "workers" or key in {facts.waiting + suffix for suffix in ("", ".high", ".low", ".wake")}:
+        return []
+    for start in ("worker.", f"{facts.waiting}:"):
+        if key.startswith(start):
+            return list(_judge_workers_key(facts, key, key.removeprefix(start)))
+    return None
+
+
+def judge_workers(facts: Facts) -> Iterator[Broken]:
+    """Each that is registered can be told by its host and process, and holds one job at most."""
+    workers: Any = facts.queue.zrange("workers", 0, -1)
+    for worker in map(text, workers):
+        with facts.queue.pipeline() as moment:
+            moment.zscore("workers", worker)
+            moment.hmget(f"worker.{worker}", "host", "pid", "since")
+            registered, about = moment.execute()
+        if registered is not None and None in about:
+            yield Broken(4, f"worker.{worker}", "registered, and nothing tells where it runs")
+
+
+def _judge_workers_key(facts: Facts, key: str, worker: str) -> Iterator[Broken]:
+    with facts.queue.pipeline() as moment:
+        moment.exists(key)
+        moment.zscore("workers", worker)
+        kept, registered = moment.execute()
+    if kept and registered is None:
+        yield Broken(4, key, "its worker is not registered")
+    if key.startswith(facts.waiting) and len(held := list_of(facts.queue, key, 0, -1)) > 1:
+        yield Broken(1, key, f"a worker holds {len(held)} jobs: {held[:3]}")

@@ -1,0 +1,318 @@
+"""What the transitions do, as plain Python: the model that the real ones are compared with.
+
+One method a transition, with the words that it takes; each gives the answer that Redis must give. Times are seconds.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from jobs import Submission
+
+LEASE = 15.0
+RETENTION = 1000.0
+KEY_LIVES = 300.0
+PATIENCE = 600.0
+FINAL = ("complete", "failed", "cancelled")
+
+
+@dataclass
+class Job:
+    """One job; `due` while it is scheduled, `ended` once it has."""
+
+    id: str
+    asked: Submission
+    key: str
+    status: str = "submitted"
+    worker: str | None = None
+    attempt: int = 0
+    charged: int = 0
+    due: float | None = None
+    started: float = 0.0
+    ended: float | None = None
+    message: str | None = None
+    reason: str | None = None
+    unknown_since: float | None = None
+    results: int | None = None
+    logs: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass
+class Worker:
+    deadline: float
+    held: str | None = None
+    stop: str = ""
+
+
+@dataclass
+class Key:
+    fingerprint: str
+    ids: list[str]
+    left: int
+    until: float
+
+
+class Model:
+    """All that there is."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+        self.jobs: dict[str, Job] = {}
+        self.queues: dict[str, list[str]] = {"high": [], "normal": [], "low": []}
+        self.workers: dict[str, Worker] = {}
+        self.keys: dict[str, Key] = {}
+        self.pins: dict[str, int] = {}
+        self.current: str | None = None
+
+    def deadlines(self) -> list[float]:
+        """The moments at which something changes by itself."""
+        found = [worker.deadline for worker in self.workers.values()]
+        found += [key.until for key in self.keys.values()]
+        for job in self.jobs.values():
+            found += [job.due] if job.due is not None else []
+            found += [job.ended + RETENTION] if job.ended is not None else []
+            found += [job.started + job.asked.timeout] if job.status == "in progress" else []
+            found += [job.unknown_since + PATIENCE] if job.unknown_since is not None else []
+        return found
+
+    def pass_time(self, now: float) -> None:
+        self.now = now
+        self.keys = {name: key for name, key in self.keys.items() if key.until > now}
+
+    # ------------------------------------------------------------------------------------------- clients
+
+    def add(self, asked: list[tuple[str, Submission]], key: str, fingerprint: str) -> list[Any]:
+        if key and key in self.keys:
+            kept = self.keys[key]
+            return ["replay", kept.fingerprint, " ".join(kept.ids)]
+        if any(jid in self.jobs for jid, _ in asked):
+            return ["there"]
+        version = next((s.dataset for _, s in asked if s.dataset), None)
+        if version and version != self.current:
+            return ["moved"]
+        for jid, submission in asked:
+            job = self.jobs[jid] = Job(jid, submission, key)
+            due = self.now + submission.delay if submission.delay else None
+            if due is not None:
+                job.status, job.due = "scheduled", due
+            else:
+                self.queues[submission.priority].append(jid)
+            if submission.dataset:
+                self.pins[submission.dataset] += 1
+        if key:
+            ids = [jid for jid, _ in asked]
+            self.keys[key] = Key(fingerprint, ids, len(ids), self.now + KEY_LIVES)
+        return ["added"]
+
+    def cancel(self, jid: str) -> list[Any]:
+        job = self.jobs.get(jid)
+        if job is None:
+            return ["unknown"]
+        if job.status in ("complete", "failed"):
+            return ["ended"]
+        if job.status != "cancelled":
+            if job.status == "in progress":
+                self.workers[job.worker].held = None
+                self.workers[job.worker].stop = f"{jid} {job.attempt}"
+            self._end(job, "cancelled")
+        return ["cancelled"]
+
+    def delete(self, jid: str) -> list[Any]:
+        job = self.jobs.get(jid)
+        if job is None:
+            return ["unknown"]
+        if job.status not in FINAL:
+            return ["unfinished"]
+        self._forget(job)
+        return ["deleted"]
+
+    def put(self, *ids: str) -> list[Any]:
+        for jid in ids:
+            job = self.jobs.get(jid)
+            if job is not None and job.status == "submitted":
+                self._unqueue(jid)
+                self.queues[job.asked.priority].append(jid)
+        return ["put"]
+
+    def push(self, *ids: str) -> list[Any]:
+        """As a plain HotQueue does."""
+        self.queues["normal"].extend(ids)
+        return ["pushed"]
+
+    # ------------------------------------------------------------------------------------------- workers
+
+    def register(self, worker: str) -> list[Any]:
+        there = self.workers.setdefault(worker, Worker(0))
+        there.deadline = self.now + LEASE
+        return ["registered"]
+
+    def renew(self, *workers: str) -> list[Any]:
+        held = [self._renew(worker) for worker in workers]
+        expired = [worker for worker, known in self.workers.items() if known.deadline < self.now]
+        return [sorted(expired), held]
+
+    def _renew(self, worker: str) -> list[Any]:
+        known = self.workers.get(worker)
+        if known is None:
+            return ["gone"]
+        known.deadline = self.now + LEASE
+        if known.held is None:
+            return ["held", "", "", 0, known.stop]
+        job = self.jobs[known.held]
+        return ["held", job.id, str(job.attempt), int(self.now > job.started + job.asked.timeout), known.stop]
+
+    def take(self, worker: str) -> list[Any]:
+        known = self.workers.get(worker)
+        if known is None:
+            return ["gone"]
+        if known.held is not None:
+            return self._taken(self.jobs[known.held])
+        while (jid := self._pop()) is not None:
+            if self._waits(jid):
+                return self._start(jid, worker)
+        return ["none"]
+
+    def finish(self, worker: str, jid: str, attempt: str, log: str) -> list[Any]:
+        job = self.jobs.get(jid)
+        if job is None or job.worker != worker or str(job.attempt) != attempt:
+            return ["refused"]
+        if job.status != "in progress":
+            return ["complete" if job.status == "complete" else "refused"]
+        self.workers[worker].held = None
+        self._end(job, "complete")
+        job.results = job.attempt
+        job.logs[attempt] = log
+        return ["complete"]
+
+    def finish_take(self, worker: str, jid: str, attempt: str, log: str) -> list[Any]:
+        before = self.jobs.get(jid)
+        held = before is not None and before.status == "in progress"
+        answer = self.finish(worker, jid, attempt, log)
+        if not (held and answer == ["complete"]):
+            return [*answer, "again"]
+        following = self._pop()
+        if following is None:
+            return ["complete", "none"]
+        return ["complete", *(self._start(following, worker) if self._waits(following) else ["again"])]
+
+    def release(self, worker: str, jid: str, attempt: str, why: str, log: str) -> list[Any]:
+        if not self._holds(worker, jid, attempt):
+            return ["refused"]
+        job = self.jobs[jid]
+        self._give_back(job, why)
+        job.logs[attempt] = log
+        return [job.status]
+
+    def report(self, worker: str, jid: str, attempt: str, message: str) -> list[Any]:
+        if not self._holds(worker, jid, attempt):
+            return ["refused"]
+        self.jobs[jid].message = message
+        return ["noted"]
+
+    def dismiss(self, worker: str, why: str, jid: str, attempt: str, expired: int) -> list[Any]:
+        known = self.workers.get(worker)
+        if known is None:
+            return ["dismissed", ""]
+        if expired and known.deadline > self.now:
+            return ["alive"]
+        if known.held is not None:
+            job = self.jobs[known.held]
+            meant = not jid or (jid, attempt) == (job.id, str(job.attempt))
+            self._give_back(job, why if meant else "drain")
+            del self.workers[worker]
+            return ["dismissed", job.id]
+        del self.workers[worker]
+        return ["dismissed", ""]
+
+    # -------------------------------------------------------------------------------------- housekeeping
+
+    def promote(self, most: int, jid: str) -> list[Any]:
+        if jid:
+            due = [job for job in self.jobs.values() if job.id == jid and job.status == "scheduled"]
+        else:
+            due = [job for job in self.jobs.values() if job.due is not None and job.due <= self.now]
+            due = sorted(due, key=lambda job: (job.due, job.id))[:most]
+        for job in due:
+            job.status, job.due = "submitted", None
+            self.queues[job.asked.priority].append(job.id)
+        return ["promoted", len(due)]
+
+    def purge(self, most: int) -> list[Any]:
+        old = [job for job in self.jobs.values() if job.ended is not None and job.ended + RETENTION <= self.now]
+        old = sorted(old, key=lambda job: (job.ended, job.id))[:most]
+        for job in old:
+            self._forget(job)
+        return ["purged", len(old)]
+
+    # ------------------------------------------------------------------------------------------- dataset
+
+    def publish(self, version: str) -> None:
+        previous, self.current = self.current, version
+        self.pins.setdefault(version, 0)
+        self._collect(previous)
+
+    def clear(self) -> None:
+        previous, self.current = self.current, None
+        self._collect(previous)
+
+    # ---------------------------------------------------------------------------------------------- parts
+
+    def _collect(self, version: str | None) -> None:
+        if version is not None and version != self.current and self.pins.get(version) == 0:
+            del self.pins[version]
+
+    def _pop(self) -> str | None:
+        waiting = next((queue for queue in self.queues.values() if queue), None)
+        return waiting.pop(0) if waiting else None
+
+    def _waits(self, jid: str) -> bool:
+        return jid in self.jobs and self.jobs[jid].status == "submitted"
+
+    def _unqueue(self, jid: str) -> None:
+        self.queues = {name: [one for one in queue if one != jid] for name, queue in self.queues.items()}
+
+    def _start(self, jid: str, worker: str) -> list[Any]:
+        job = self.jobs[jid]
+        job.status, job.worker, job.attempt, job.started = "in progress", worker, job.attempt + 1, self.now
+        self.workers[worker].held = jid
+        return self._taken(job)
+
+    def _taken(self, job: Job) -> list[Any]:
+        asked = job.asked
+        return ["job", job.id, str(job.attempt), asked.analysis, str(asked.start), "null", "{}", asked.dataset or ""]
+
+    def _holds(self, worker: str, jid: str, attempt: str) -> bool:
+        job = self.jobs.get(jid)
+        return job is not None and (job.status, job.worker, str(job.attempt)) == ("in progress", worker, attempt)
+
+    def _give_back(self, job: Job, why: str) -> None:
+        self.workers[job.worker].held = None
+        job.worker, job.message = None, None
+        job.charged += why not in ("drain", "invalid", "unknown")
+        job.reason = job.reason if why == "drain" else why
+        if why == "unknown":
+            job.unknown_since = self.now if job.unknown_since is None else job.unknown_since
+            why = "invalid" if self.now - job.unknown_since >= PATIENCE else why
+        if why == "invalid" or job.charged >= job.asked.max_attempts:
+            self._end(job, "failed")
+        elif why in ("error", "timeout", "unknown"):
+            job.status, job.due = "scheduled", self.now + 2 ** (max(job.charged, 1) - 1)
+        else:
+            job.status = "submitted"
+            self.queues[job.asked.priority].insert(0, job.id)
+
+    def _end(self, job: Job, status: str) -> None:
+        assert job.status not in FINAL
+        job.status, job.due, job.ended = status, None, self.now
+        if job.asked.dataset:
+            self.pins[job.asked.dataset] -= 1
+            self._collect(job.asked.dataset)
+
+    def _forget(self, job: Job) -> None:
+        del self.jobs[job.id]
+        key = self.keys.get(job.key)
+        if key is not None and job.id in key.ids:
+            key.left -= 1
+            if key.left <= 0:
+                del self.keys[job.key]

@@ -1,0 +1,492 @@
+"""All transitions in any order, each sometimes sent twice or late, do what the model does (``model.py``).
+
+After every step records, queues, workers, results, counts, pins and keys are compared with the model's, and in the end,
+or after every step with ``MODEL=long``, the invariants are verified. A failure prints the steps that lead to it, and a
+blob that repeats them: ``@reproduce_failure``.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import uuid
+from collections.abc import Callable
+from typing import Any, NamedTuple
+from unittest import mock
+
+import fakeredis
+import hypothesis
+import pytest
+import redis
+from hypothesis import HealthCheck, Phase, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, rule, run_state_machine_as_test
+
+from checks import find_broken
+from jobs import Idempotency, Status, Submission
+from record import fields_of
+from tests.conftest import ROOT
+from tests.faults.model import FINAL, KEY_LIVES, LEASE, RETENTION, Model
+from transitions import Transitions
+
+LONG = os.environ.get("MODEL") == "long"
+EXAMPLES = int(os.environ.get("MODEL_EXAMPLES", "2000" if LONG else "100"))
+SEED = int(os.environ.get("MODEL_SEED", "3"))
+WORKERS = ("w1", "w2", "w3")
+WHYS = ("drain", "killed", "lost", "error", "timeout", "invalid", "unknown")
+OUTCOMES = ("finish", "finish_take", *WHYS)
+PRIORITIES = ("normal", "normal", "high", "low")
+NOTED = ("started", "ended", "unknown_since")
+MARGIN = 0.3
+PICK = st.integers(0, 11)
+KEYS = [Idempotency(key, "").hash for key in "ab"]
+
+
+class Fake:
+    """fakeredis, on a clock that stands still but for half a millisecond a reading."""
+
+    def __init__(self, queue_db: int) -> None:
+        self._time = 1_800_000_000.0
+        self._patch = mock.patch("time.time", self._read)
+        self._patch.start()
+        server = fakeredis.FakeServer()
+        self.records = fakeredis.FakeRedis(server=server, db=0, decode_responses=True)
+        self.queue = fakeredis.FakeRedis(server=server, db=queue_db, decode_responses=True)
+
+    def now(self) -> float:
+        return self._read()
+
+    def advance(self, seconds: float) -> None:
+        self._time += seconds
+
+    def close(self) -> None:
+        self.records.close()
+        self.queue.close()
+        self._patch.stop()
+
+    def _read(self) -> float:
+        self._time += 0.0005
+        return self._time
+
+
+class Real:
+    """A real server: time passes by moving all that it has noted into the past."""
+
+    def __init__(self, port: int, queue_db: int) -> None:
+        self.records = redis.Redis(port=port, db=0, decode_responses=True)
+        self.queue = redis.Redis(port=port, db=queue_db, decode_responses=True)
+        self.records.flushall()
+        self._passed = 0.0
+
+    def now(self) -> float:
+        seconds, microseconds = self.records.time()
+        return seconds + microseconds / 1e6 + self._passed
+
+    def advance(self, seconds: float) -> None:
+        self._passed += seconds
+        back = round(seconds * 1e6)
+        for client, name in ((self.queue, "workers"), (self.records, "jobs.due"), (self.records, "jobs.ended")):
+            for member in client.zrange(name, 0, -1):
+                client.zincrby(name, -back, member)
+        keys = self.records.keys("job.*")
+        pipeline = self.records.pipeline()
+        for key in keys:
+            pipeline.hmget(key, *NOTED)
+        for key, times in zip(keys, pipeline.execute(), strict=True):
+            for name, noted in zip(NOTED, times, strict=True):
+                if noted is not None:
+                    pipeline.hset(key, name, int(noted) - back)
+        for key in self.records.keys("idempotency.*"):
+            pipeline.pexpire(key, max(0, self.records.pttl(key) - round(seconds * 1000)))
+        pipeline.execute()
+
+    def close(self) -> None:
+        self.records.close()
+        self.queue.close()
+
+
+class Call(NamedTuple):
+    """What was sent: a transition and its words; `meant` are the words of the model's."""
+
+    name: str
+    words: tuple[Any, ...]
+    meant: tuple[Any, ...]
+
+
+class Machine(RuleBasedStateMachine):
+    """Sends, and compares."""
+
+    world: Fake | Real
+
+    def __init__(self, make: Callable[[], Fake | Real]) -> None:
+        super().__init__()
+        self.world, self.model = make(), Model()
+        queue_db = self.world.queue.connection_pool.connection_kwargs["db"]
+        self.transitions = Transitions(self.world.records, records_db=0, queue_db=queue_db, queue_name="queue")
+        self.publishing, self.clearing = (
+            self.world.records.register_script((ROOT / "dataset" / f"{name}.lua").read_text())
+            for name in ("publish", "clear")
+        )
+        self.calls: list[Call] = []
+        self.ids: list[str] = []
+        self.runs: list[tuple[str, str, str]] = []
+        self.ended: dict[str, str] = {}
+
+    def teardown(self) -> None:
+        try:
+            self._verify()
+        finally:
+            self.world.close()
+
+    # ------------------------------------------------------------------------------------------- clients
+
+    @initialize(with_data=st.booleans())
+    def begin(self, with_data):
+        if with_data:
+            self.publish("v1")
+        for worker in WORKERS[:2]:
+            self._register(worker)
+        self.add(2, "normal", 0, 2, with_data, "", "")
+
+    @rule(
+        count=st.integers(1, 4),
+        priority=st.sampled_from(PRIORITIES),
+        delay=st.sampled_from([0, 0, 0, 5, 35]),
+        most=st.integers(1, 3),
+        with_data=st.booleans(),
+        key=st.sampled_from(["", "", "", "a", "b"]),
+        body=st.sampled_from(["one", "one", "two"]),
+    )
+    def add(self, count, priority, delay, most, with_data, key, body):
+        version = self.model.current if with_data else None
+        asked = [
+            Submission(
+                start=n, end=None, analysis="sleep", priority=priority, delay=delay, max_attempts=most, dataset=version,
+                timeout=95.0,
+            )
+            for n in range(count)
+        ]  # fmt: skip
+        named = [(str(uuid.UUID(int=len(self.ids) + n, version=4)), one) for n, one in enumerate(asked)]
+        self.ids += [jid for jid, _ in named]
+        fields = [fields_of(jid, one) for jid, one in named]
+        hashed = Idempotency(key, body).hash if key else ""
+        words = (version or "", hashed, body, int(KEY_LIVES), len(fields[0]), *(word for one in fields for word in one))
+        self._send("add", words, (named, hashed, body))
+
+    @rule(pick=PICK)
+    def cancel(self, pick):
+        self._about(pick, "cancel")
+
+    @rule(pick=PICK)
+    def delete(self, pick):
+        self._about(pick, "delete")
+
+    @rule(pick=PICK)
+    def promote_by_hand(self, pick):
+        if self.ids:
+            jid = _pick(self.ids, pick)
+            self._send("promote", (1, jid), (1, jid))
+
+    @rule(picks=st.lists(PICK, min_size=1, max_size=3))
+    def put(self, picks):
+        ids = tuple(_pick(self.ids, pick) for pick in picks) if self.ids else ("nonsense",)
+        self._send("put", ids, ids)
+
+    @rule(pick=PICK, nonsense=st.booleans())
+    def push_what_has_ended(self, pick, nonsense):
+        ids = [jid for jid, job in self.model.jobs.items() if job.status in FINAL]
+        jid = "nonsense" if nonsense or not ids else _pick(ids, pick)
+        self.model.push(jid)
+        self.world.queue.rpush("hotqueue:queue", jid)
+        self._compare()
+
+    # ------------------------------------------------------------------------------------------- workers
+
+    @rule(worker=st.sampled_from(WORKERS))
+    def register(self, worker):
+        self._register(worker)
+
+    @rule(workers=st.sets(st.sampled_from(WORKERS)))
+    def renew(self, workers):
+        words = tuple(sorted(workers))
+        self._send("renew", (round(LEASE * 1e6), *words), words)
+
+    @rule(worker=st.sampled_from(WORKERS))
+    def take(self, worker):
+        self._take(worker)
+
+    @rule(pick=PICK, outcome=st.sampled_from(["", *OUTCOMES]))
+    def work(self, pick, outcome):
+        """An idle worker takes, and does something with it."""
+        idle = [name for name, worker in self.model.workers.items() if worker.held is None]
+        if idle:
+            self._take(_pick(idle, pick))
+        if outcome:
+            self._end(pick, outcome)
+
+    @rule(pick=PICK, outcome=st.sampled_from(OUTCOMES))
+    def end(self, pick, outcome):
+        self._end(pick, outcome)
+
+    @rule(pick=PICK, why=st.sampled_from(WHYS[:5]), meant=st.booleans(), other=st.booleans())
+    def dismiss(self, pick, why, meant, other):
+        worker, jid, attempt = self._run(pick) or (WORKERS[pick % 3], "", "")
+        if not meant:
+            jid, attempt = "", ""
+        worker = WORKERS[pick % 3] if other else worker
+        self._send("dismiss", (worker, why, _error(why), 0, jid, attempt, 0), (worker, why, jid, attempt, 0))
+
+    @rule(pick=PICK)
+    def report(self, pick):
+        if run := self._run(pick):
+            self._send("report", (*run, 0.5, f"half of {run[2]}", ""), (*run, f"half of {run[2]}"))
+
+    # -------------------------------------------------------------------------------------- housekeeping
+
+    @rule(seconds=st.sampled_from([10, 10, 20, 100, 1100]))
+    def let_time_pass(self, seconds):
+        self.world.advance(seconds)
+
+    @rule(most=st.sampled_from([2, 1000]))
+    def promote(self, most):
+        self._send("promote", (most, ""), (most, ""))
+
+    @rule(most=st.sampled_from([2, 1000]))
+    def purge(self, most):
+        self._send("purge", (round(RETENTION * 1e6), most), (most,))
+
+    @rule(worker=st.sampled_from(WORKERS))
+    def dismiss_lost(self, worker):
+        self._send("dismiss", (worker, "lost", _error("lost"), 0, "", "", 1), (worker, "lost", "", "", 1))
+
+    # ------------------------------------------------------------------------------------------- dataset
+
+    @rule(version=st.sampled_from(["v1", "v2"]))
+    def publish(self, version):
+        self.world.records.set(f"data.{version}.0", "rows", nx=True, ex=3600)
+        self.publishing(keys=["data.current"], args=[version, 1, "{}"])
+        self.model.publish(version)
+        self._compare()
+
+    @rule()
+    def clear(self):
+        self.clearing(keys=["data.current"])
+        self.model.clear()
+        self._compare()
+
+    # ------------------------------------------------------------------------------------- twice, and late
+
+    @rule()
+    def send_twice(self):
+        self._resend(0)
+
+    @rule(pick=st.integers(0, 40))
+    def send_late(self, pick):
+        self._resend(pick)
+
+    @rule(dice=st.integers(0, 2**32 - 1))
+    def at_random(self, dice):
+        """Many of the above at once: chance gets further than what Hypothesis varies; the dice are its own."""
+        roll = random.Random(dice)
+        for _ in range(12):
+            self._roll(roll)
+
+    def _roll(self, roll: random.Random) -> None:
+        pick, worker, most = roll.randrange(12), roll.choice(WORKERS), roll.choice([2, 1000])
+        outcome, lucky = roll.choice(OUTCOMES), roll.random() < 0.5
+        version = roll.choice(["v1", "v2"])
+        asked = (
+            roll.choice(PRIORITIES),
+            roll.choice([0, 0, 5, 35]),
+            roll.randint(1, 3),
+            lucky,
+            roll.choice(["", "a", "b"]),
+        )
+        steps: list[tuple[int, Callable[..., object], tuple[Any, ...]]] = [
+            (8, self.add, (roll.randint(1, 4), *asked, "one")),
+            (12, self.work, (pick, outcome if lucky else "")),
+            (8, self.end, (pick, outcome)),
+            (5, self.cancel, (pick,)),
+            (3, self.delete, (pick,)),
+            (2, self.put, ([pick, roll.randrange(12)],)),
+            (2, self.push_what_has_ended, (pick, lucky)),
+            (3, self.register, (worker,)),
+            (3, self.renew, ({worker, roll.choice(WORKERS)},)),
+            (3, self.dismiss, (pick, roll.choice(WHYS[:5]), lucky, roll.random() < 0.3)),
+            (2, self.report, (pick,)),
+            (3, self.let_time_pass, (roll.choice([10, 20, 100, 1100]),)),
+            (3, self.promote, (most,)),
+            (2, self.purge, (most,)),
+            (2, self.dismiss_lost, (worker,)),
+            (1, self.publish, (version,)),
+            (1, self.clear, ()),
+            (8, self._resend, (0 if lucky else roll.randrange(40),)),
+        ]
+        _, step, words = roll.choices(steps, [weight for weight, _, _ in steps])[0]
+        step(*words)
+
+    # ---------------------------------------------------------------------------------------------- parts
+
+    def _about(self, pick: int, name: str) -> None:
+        if self.ids:
+            jid = _pick(self.ids, pick)
+            self._send(name, (jid,), (jid,))
+
+    def _register(self, worker: str) -> None:
+        self._send("register", (worker, round(LEASE * 1e6), "host", 1), (worker,))
+
+    def _take(self, worker: str) -> None:
+        self._note_run(worker, self._send("take", (worker, 0), (worker,)))
+
+    def _end(self, pick: int, outcome: str) -> None:
+        run = self._run(pick)
+        if run is None:
+            return
+        if outcome == "finish":
+            self._send("finish", (*run, _document(run), "said"), (*run, "said"))
+        elif outcome == "finish_take":
+            answer = self._send("finish_take", (*run, _document(run), "said"), (*run, "said"))
+            self._note_run(run[0], answer[1:])
+        else:
+            self._send("release", (*run, outcome, _error(outcome), 0, "said"), (*run, outcome, "said"))
+
+    def _note_run(self, worker: str, answer: list[Any]) -> None:
+        if answer[0] == "job":
+            self.runs.append((worker, answer[1], answer[2]))
+
+    def _run(self, pick: int) -> tuple[str, str, str] | None:
+        """What a worker holds, mostly; else what one held once."""
+        held = [run for run in self.runs if self.model._holds(*run)]
+        return _pick(held, pick) if held and pick < 10 else _pick(self.runs, pick) if self.runs else None
+
+    def _resend(self, pick: int) -> None:
+        if self.calls:
+            call = _pick(self.calls, pick)
+            self._note_run(str(call.words[0]), self._send(*call)[call.name == "finish_take" :] or [""])
+
+    def _send(self, name: str, words: tuple[Any, ...], meant: tuple[Any, ...]) -> list[Any]:
+        self.calls.append(Call(name, words, meant))
+        hypothesis.note(f"{name}{meant}")
+        moments, now = self.model.deadlines(), self.world.now()
+        while any(abs(moment - now) < MARGIN for moment in moments):
+            self.world.advance(2 * MARGIN)
+            now = self.world.now()
+        self.model.pass_time(self.world.now())
+        expected = getattr(self.model, name)(*meant)
+        answer = self.transitions.run(name, *words)
+        if name == "renew":
+            answer[0].sort()
+        if answer[0] == "added":
+            answer = answer[:1]
+        assert answer == expected
+        self._compare()
+        return answer
+
+    def _compare(self) -> None:
+        """What is in Redis is what the model has."""
+        self._compare_records()
+        self._compare_queue()
+        self._compare_counts()
+        if LONG:
+            self._verify()
+
+    def _compare_records(self) -> None:
+        model, pipeline = self.model, self.world.records.pipeline(transaction=False)
+        for jid in self.ids:
+            pipeline.hmget(f"job.{jid}", "status", "worker", "attempt", "charged", "message", "error")
+            pipeline.hget(f"results.{jid}", "document")
+            pipeline.hgetall(f"log.{jid}")
+        pipeline.zrange("jobs", 0, -1).get("data.current")
+        for version in ("v1", "v2"):
+            pipeline.hget(f"data.{version}", "pins")
+        for key in KEYS:
+            pipeline.hget(f"idempotency.{key}", "left")
+        found = iter(pipeline.execute())
+        for jid in self.ids:
+            assert _read(next(found), next(found), next(found)) == _expect(model, jid), jid
+        assert (next(found), next(found)) == (list(model.jobs), model.current)
+        assert _counted(next(found), next(found)) == [model.pins.get(version) for version in ("v1", "v2")]
+        assert _counted(*found) == [model.keys[key].left if key in model.keys else None for key in KEYS]
+        for jid, status in self.ended.items():
+            assert jid not in model.jobs or model.jobs[jid].status == status
+        self.ended = {jid: job.status for jid, job in model.jobs.items() if job.ended is not None}
+
+    def _compare_queue(self) -> None:
+        model, pipeline = self.model, self.world.queue.pipeline(transaction=False)
+        for suffix in (".high", "", ".low"):
+            pipeline.lrange(f"hotqueue:queue{suffix}", 0, -1)
+        for worker in WORKERS:
+            pipeline.lrange(f"hotqueue:queue:{worker}", 0, -1)
+        *lists, living = pipeline.zrange("workers", 0, -1).execute()
+        held = {name: [worker.held] if worker.held else [] for name, worker in model.workers.items()}
+        assert lists == [*model.queues.values(), *(held.get(worker, []) for worker in WORKERS)]
+        assert set(living) == set(model.workers)
+
+    def _compare_counts(self) -> None:
+        _, waiting, counts, *_ = self.transitions.run("stats", *Status)
+        assert waiting == [len(queue) for queue in self.model.queues.values()]
+        jobs = self.model.jobs.values()
+        assert counts == [sum(job.status == status for job in jobs) for status in Status]
+
+    def _verify(self) -> None:
+        # Nobody keeps house here but the rules: only they say when.
+        assert find_broken(self.world.records, self.world.queue, housekeeping_seconds=10**9) == []
+
+
+def _counted(*counts: str | None) -> list[int | None]:
+    return [None if count is None else int(count) for count in counts]
+
+
+def _pick(found: list[Any], pick: int) -> Any:
+    """The latest first."""
+    return found[-1 - pick % len(found)]
+
+
+def _document(run: tuple[str, str, str]) -> str:
+    return f'{{"job":"{run[1]}","attempt":{run[2]}}}'
+
+
+def _error(why: str) -> str:
+    return "" if why == "drain" else json.dumps({"reason": why})
+
+
+def _read(record: list[Any], document: str | None, logs: dict[str, str]) -> Any:
+    status, worker, attempt, charged, message, error = record
+    if status is None:
+        return None, document, logs
+    reason = json.loads(error)["reason"] if error else None
+    results = json.loads(document)["attempt"] if document else None
+    return (status, worker, int(attempt or 0), int(charged or 0), message, reason), results, logs
+
+
+def _expect(model: Model, jid: str) -> Any:
+    job = model.jobs.get(jid)
+    if job is None:
+        return None, None, {}
+    return (job.status, job.worker, job.attempt, job.charged, job.message, job.reason), job.results, job.logs
+
+
+def _play(make: Callable[[], Fake | Real], steps: int) -> None:
+    profile = settings(
+        max_examples=EXAMPLES,
+        stateful_step_count=steps,
+        deadline=None,
+        database=None,
+        print_blob=True,
+        phases=[Phase.generate, Phase.shrink],
+        suppress_health_check=list(HealthCheck),
+    )
+    run_state_machine_as_test(hypothesis.seed(SEED)(lambda: Machine(make)), settings=profile)
+
+
+@pytest.mark.timeout(100 if not LONG else 0)
+@pytest.mark.parametrize("queue_db", [1, 0])
+def test_on_fakeredis_the_transitions_do_what_the_model_does(queue_db):
+    _play(lambda: Fake(queue_db), 25)
+
+
+@pytest.mark.timeout(100 if not LONG else 0)
+@pytest.mark.parametrize("queue_db", [1, 0])
+def test_on_a_real_server_the_transitions_do_what_the_model_does(server, queue_db):
+    _play(lambda: Real(server.port, queue_db), 40)
