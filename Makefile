@@ -40,6 +40,16 @@ OUTAGES ?= 10
 outages: .venv/development ## Kill Redis, its power and its primary OUTAGES times each, under load; count what was lost
 	$(BIN)/python -m tests.faults.outages $(OUTAGES)
 
+.PHONY: manifests
+manifests: .venv/development .venv-policies/installed ## Validate the Kubernetes manifests, the Dockerfile and the compose file
+	$(BIN)/python -m pytest tests/manifests
+	$(BIN)/python -m tests.manifests.render .venv-policies/rendered
+	.venv-policies/bin/checkov --config-file .checkov.yaml --skip-download --quiet --compact \
+		--framework kubernetes --directory .venv-policies/rendered
+	.venv-policies/bin/checkov --config-file .checkov.yaml --skip-download --quiet --compact \
+		--framework dockerfile --file Dockerfile tests/Dockerfile
+	.venv-policies/bin/docker-compose --profile test config --quiet
+
 .PHONY: test-engine
 test-engine: .venv/development ## Build the image, run it on this machine's container engine, and roll, scale, kill, restore
 	$(BIN)/python -m pytest --timeout 600 tests/engine
@@ -115,7 +125,7 @@ lock: .venv/development ## Lock the versions that pyproject.toml allows
 
 .PHONY: clean
 clean: ## Remove what was installed and made here, but not the state in var/
-	rm -rf .venv demo-plots .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+	rm -rf .venv .venv-policies demo-plots .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
 	find . -name __pycache__ -not -path './.git/*' -prune -exec rm -rf {} +
 
 # The stamps are written last: an installation that was interrupted starts anew.
@@ -129,6 +139,11 @@ clean: ## Remove what was installed and made here, but not the state in var/
 
 .venv/development: requirements-dev.txt .venv/runtime
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.txt
+	@touch $@
+
+.venv-policies/installed: requirements-policies.txt
+	$(PYTHON) -m venv --clear .venv-policies
+	.venv-policies/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-policies.txt
 	@touch $@
 
 .PHONY: anew
