@@ -1,4 +1,5 @@
-# Starts a Redis that follows the master that the Sentinels name; where they name none, the first one is it.
+# Starts a Redis that follows the master: the one that the Sentinels name; where none answers, as when all start at once,
+# the one that the Sentinel of this pod remembers; the first time, the first one.
 set -eu
 password=$(cat /secrets/redis-password)
 export REDISCLI_AUTH="$password"
@@ -9,7 +10,8 @@ ask() {
         timeout 3 redis-cli -h "redis-$n.redis" -p 26379 --raw sentinel get-master-addr-by-name jobs 2>/dev/null |
             grep -m1 '^redis-' && return
     done
-    echo redis-0.redis
+    sed -n 's/^sentinel monitor jobs \(redis-[^ ]*\) .*/\1/p' /data/sentinel.conf 2>/dev/null | grep -m1 . ||
+        echo redis-0.redis
 }
 
 master=$(ask)

@@ -1,35 +1,31 @@
-# Starts a Sentinel. What it learns it keeps in a file of its own, which is made anew only where there is none.
+# Starts a Sentinel. What it learned stays on the disk of its Redis; what is set here is written anew each time.
 set -eu
 password=$(cat /secrets/redis-password)
-export REDISCLI_AUTH="$password"
-me="$(hostname).redis"
-config=/sentinel/sentinel.conf
+config=/data/sentinel.conf
 
-master=redis-0.redis
-for n in 0 1 2; do
-    found=$(timeout 3 redis-cli -h "redis-$n.redis" -p 26379 --raw sentinel get-master-addr-by-name jobs 2>/dev/null |
-        grep -m1 '^redis-' || true)
-    [ -z "$found" ] || { master=$found; break; }
+known=$(grep -E '^sentinel (monitor|myid|current-epoch|config-epoch|leader-epoch|known-replica|known-sentinel) ' \
+    "$config" 2>/dev/null || true)
+[ -n "$known" ] || known="sentinel monitor jobs redis-0.redis 6379 2"
+master=$(echo "$known" | sed -n 's/^sentinel monitor jobs \([^ ]*\) .*/\1/p')
+# It refuses to watch a name that leads nowhere yet.
+until getent hosts "$master" >/dev/null; do
+    sleep 1
 done
 
-if [ ! -e "$config" ]; then
-    until getent hosts "$master" >/dev/null; do
-        sleep 1
-    done
-    umask 077
-    cat >"$config" <<EOF
+umask 077
+cat >"$config.new" <<EOF
 port 26379
 dir /tmp
+requirepass "$password"
 sentinel resolve-hostnames yes
 sentinel announce-hostnames yes
-sentinel announce-ip $me
-requirepass "$password"
+sentinel announce-ip $(hostname).redis
 sentinel sentinel-pass "$password"
-sentinel monitor jobs $master 6379 2
+$(echo "$known" | grep -E '^sentinel (myid|monitor) ')
 sentinel auth-pass jobs "$password"
 sentinel down-after-milliseconds jobs 5000
 sentinel failover-timeout jobs 30000
-sentinel parallel-syncs jobs 1
+$(echo "$known" | grep -vE '^sentinel (myid|monitor) ' || true)
 EOF
-fi
+mv "$config.new" "$config"
 exec redis-server "$config" --sentinel
