@@ -110,6 +110,7 @@ class Child:
         self.reporter.end()
         if not self.traces.remove():
             q.drain()
+        q.meanwhile(self.traces.restore)
         self.slot.ran()
         if self._left is not None:
             self._left -= 1

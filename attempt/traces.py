@@ -37,12 +37,14 @@ class Traces:
         self._threads = threading.active_count()
 
     def remove(self) -> bool:
-        """Put back what can be; False where something stays, and the process had better be replaced.
+        """End what the attempt started; False where something stays, and the process had better be replaced.
 
-        Processes that the attempt started are ended. Without its descriptors the process ends here and now.
+        Without its descriptors the process ends here and now.
         """
         self._check_descriptors()
-        self._restore()
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGUSR1, self._obey)
+        signal.pthread_sigmask(signal.SIG_SETMASK, self._blocked)
         if has_children():
             _log.warning("processes outlived the attempt", extra={"ended": end_children()})
         if threading.active_count() > self._threads:
@@ -51,16 +53,8 @@ class Traces:
             return False
         return True
 
-    def _check_descriptors(self) -> None:
-        try:
-            lost = os.fstat(self._orders).st_ino != self._pipe
-        except OSError:
-            lost = True
-        if lost:
-            # Connections may lead into files that were opened since: nothing may be written to them any more.
-            os._exit(DESCRIPTORS_LOST)
-
-    def _restore(self) -> None:
+    def restore(self) -> None:
+        """Put back how the process was; apart from :meth:`remove`, because it can wait until Redis is asked."""
         if _folder() != self._folder:
             os.chdir(self._folder)
         os.umask(self._umask)
@@ -70,10 +64,16 @@ class Traces:
         if locale.setlocale(locale.LC_ALL) != self._locale:
             locale.setlocale(locale.LC_ALL, self._locale)
         sys.setrecursionlimit(self._depth)
-        signal.setitimer(signal.ITIMER_REAL, 0)
-        signal.signal(signal.SIGUSR1, self._obey)
-        signal.pthread_sigmask(signal.SIG_SETMASK, self._blocked)
         sys.stdout, sys.stderr = self._streams
+
+    def _check_descriptors(self) -> None:
+        try:
+            lost = os.fstat(self._orders).st_ino != self._pipe
+        except OSError:
+            lost = True
+        if lost:
+            # Connections may lead into files that were opened since: nothing may be written to them any more.
+            os._exit(DESCRIPTORS_LOST)
 
 
 def _folder() -> str:
