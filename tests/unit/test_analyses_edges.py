@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import subprocess
 import sys
@@ -55,22 +56,18 @@ ROWS = {
     "fine steps": table(x=[1e17 + 16 * step for step in range(60)], n=[10**15 + step for step in range(60)]),
 }
 JOBS: list[tuple[str, dict[str, Any]]] = [
-    ("correlation", {}),
     ("correlation", {"method": "spearman"}),
     ("groups", {}),
     ("groups", {"by": ["kind", "ok"], "column": "x", "aggregates": ["mean", "std", "count", "sum"]}),
-    ("groups", {"by": ["t", "x"]}),
     ("histogram", {"column": "x"}),
     ("map", {"color": "x", "size": "x"}),
     ("map", {"show": "heat", "color": "x"}),
     ("outliers", {}),
     ("outliers", {"index": "x", "method": "robust-z"}),
-    ("summary", {}),
     ("timeseries", {}),
     ("timeseries", {"index": "x"}),
     ("timeseries", {"index": "n", "column": "x", "aggregate": "median"}),
     ("timeseries", {"index": "d", "column": "x", "every": "1y"}),
-    ("trend", {}),
     ("trend", {"x": "n", "y": "x", "method": "theil-sen"}),
     ("trend", {"x": "d", "y": "x"}),
 ]
@@ -90,11 +87,12 @@ def refused(analysis: str, params: dict[str, Any], columns: dict[str, str] = COL
 def test_every_analysis_answers_whatever_the_rows(rows: str) -> None:
     for analysis, params in JOBS:
         outcome = run(analysis, ROWS[rows], **params)
-        rendered = render(outcome)
-        assert json.loads(json.dumps(rendered.result, allow_nan=False)) == rendered.result
-        assert all(len(each.content) < 1_000_000 for each in rendered.artifacts)
+        result = render(Outcome(outcome.result, tables=outcome.tables)).result
+        assert json.loads(json.dumps(result, allow_nan=False)) == result
         for figure in outcome.figures.values():
             axes = figure.axes[0]
+            # Small, because drawing is what takes long here.
+            figure.savefig(io.BytesIO(), format="png", dpi=30)
             # A heat map's columns are its labels.
             assert axes.get_title(loc="left")
             assert analysis == "correlation" or (axes.get_xlabel() and axes.get_ylabel())
@@ -116,13 +114,13 @@ def test_a_million_points_are_small_pictures() -> None:
     )
 
     # When they are drawn in each of the ways that could draw them one by one
-    jobs = [
-        ("trend", {"x": "x", "y": "y"}),
-        ("outliers", {"column": "x"}),
+    jobs: list[tuple[str, dict[str, Any]]] = [
         ("map", {}),
+        ("map", {"show": "points", "color": "x", "size": "y"}),
+        ("outliers", {"column": "x"}),
         ("timeseries", {"every": "6h"}),
+        ("trend", {"x": "x", "y": "y"}),
     ]
-    jobs.append(("map", {"show": "points", "color": "x", "size": "y"}))
     for analysis, params in jobs:
         sizes = {each.name: len(each.content) for each in render(run(analysis, rows, **params)).artifacts}
 

@@ -6,7 +6,7 @@ import importlib
 import re
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import polars as pl
@@ -61,7 +61,7 @@ def test_the_guide_works_as_written(checkout: Path) -> None:
     importlib.invalidate_caches()
 
     # When the guide's test runs, it passes
-    namespace: dict[str, object] = {}
+    namespace: dict[str, Callable[[], None]] = {}
     exec(test, namespace)
     namespace["test_binned_counts_the_rows_of_each_bin"]()
 
@@ -78,7 +78,7 @@ def test_a_copy_of_the_template_passes_its_test_lint_and_types(checkout: Path) -
 
     # Then the copy runs and its test passes
     source = test.read_text()
-    namespace: dict[str, object] = {}
+    namespace: dict[str, Callable[[], None]] = {}
     exec(source, namespace)
     names = [name for name in namespace if name.startswith("test_")]
     assert len(names) == 3
