@@ -34,6 +34,13 @@ test-unit: .venv/development ## Run the tests that start no process
 test-integration: .venv/development ## Run the tests on real servers and processes
 	$(BIN)/python -m pytest tests/integration $(wildcard tests/faults)
 
+TRIALS ?= 1000
+SEED ?= 1
+
+.PHONY: trials
+trials: .venv/development ## Kill and stall our processes TRIALS times, step by step, by SEED; or play the trial ONLY again
+	$(BIN)/python -m tests.faults.trials $(TRIALS) --seed $(SEED) $(if $(ONLY),--only $(ONLY)) $(if $(PAGE),--write $(PAGE))
+
 .PHONY: bench
 bench: .venv/runtime ## Measure how fast one worker child drains jobs, against bare PINGs
 	$(BIN)/python -m benchmarks.drain

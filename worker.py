@@ -39,7 +39,8 @@ from jobs import TakenJob, WorkerGone, q, settings
 from ops import __version__
 from ops.logs import set_up_logging
 
-TICK_SECONDS = 0.5
+# A lease must outlast several ticks, or a parent would take each of them for a gap, and never release what others lost.
+TICK_SECONDS = min(0.5, settings.lease_seconds / 6)
 SOFTWARE = f"dataset-jobs {__version__}"
 
 _log = logging.getLogger("worker")
