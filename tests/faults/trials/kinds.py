@@ -130,8 +130,8 @@ def _parent_ends_over_time(stage: Stage, verdict: Verdict) -> None:
 
 
 def _parent_drains(stage: Stage, verdict: Verdict) -> None:
-    _drain(stage)
-    stage.wait_for_blow(1.0)
+    parent = _drain(stage)
+    stage.wait_for_blow(over=lambda: not stage.is_alive(parent))
     _succeed(stage, verdict)
 
 

@@ -141,9 +141,10 @@ class Stage:
             time.sleep(0.003)
         return True
 
-    def wait_for_blow(self, seconds: float = 4.0) -> bool:
-        """Whether the blow fell before all jobs were ended and a moment had passed."""
-        self.wait(lambda: self.tally.struck or self.all_ended(), seconds)
+    def wait_for_blow(self, over: Callable[[], Any] | None = None) -> bool:
+        """Whether the blow fell before all jobs were ended, or what else ends the wait, and a moment had passed."""
+        over = over or self.all_ended
+        self.wait(lambda: self.tally.struck or over())
         return self.wait(lambda: self.tally.struck, 0.1)
 
     def status(self, jid: str) -> str:
