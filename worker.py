@@ -66,7 +66,7 @@ def execute_job(job: TakenJob) -> None:
     else:
         q.finish(job, document, [(a.name, a.content) for a in artifacts], child.output.text())
     finally:
-        child.end(job)
+        child.end()
 
 
 class Child:
@@ -87,10 +87,10 @@ class Child:
         self.output.begin()
         self.reporter.begin(lambda *progress: self._report(job, *progress))
 
-    def end(self, job: TakenJob) -> None:
+    def end(self) -> None:
         """Its analysis is over, however it went."""
         self.reporter.end()
-        self.slot.ran(job.id, job.attempt)
+        self.slot.ran()
         if self._left is not None:
             self._left -= 1
             if self._left == 0:

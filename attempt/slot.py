@@ -17,16 +17,13 @@ class Slot:
 
     def runs(self, jid: str, attempt: str) -> None:
         """The child begins to run this."""
-        self._write(f"run {jid} {attempt}")
+        self._shared[:] = f"run {jid} {attempt}".encode("ascii").ljust(SLOT_BYTES)
 
-    def ran(self, jid: str, attempt: str) -> None:
-        """The analysis is over; what became of it may not be known to Redis yet."""
-        self._write(f"end {jid} {attempt}")
+    def ran(self) -> None:
+        """Its analysis is over; what became of it may not be known to Redis yet."""
+        self._shared[:3] = b"end"
 
     def read(self) -> tuple[bool, tuple[str, ...]]:
         """Whether the analysis runs, and job and attempt, which are () before the first."""
         state, *run = self._shared[:].rstrip(b"\0 ").decode("ascii", "replace").split() or [""]
         return state == "run", tuple(run)
-
-    def _write(self, text: str) -> None:
-        self._shared[:] = text.encode("ascii").ljust(SLOT_BYTES)

@@ -8,6 +8,7 @@
 --            there                         the first id is: these very jobs were added before
 --            moved                         the dataset's current version is another
 -- include: prelude
+-- include: integer
 -- include: enqueue
 local version, idempotency, fingerprint, ttl, width = ARGV[5], ARGV[6], ARGV[7], ARGV[8], tonumber(ARGV[9])
 

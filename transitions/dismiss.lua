@@ -5,6 +5,7 @@
 --   answers: dismissed <id that it held, or ''>
 --            alive       its lease was renewed meanwhile
 -- include: prelude
+-- include: integer
 -- include: enqueue
 -- include: settle
 -- include: give_back

@@ -4,11 +4,10 @@
 --   answers: complete    also when this very call was heard before
 --            refused     the job is not, or no longer, held by this worker in this attempt
 -- include: prelude
--- include: settle
--- include: finish_job
 local worker, id, attempt = ARGV[5], ARGV[6], ARGV[7]
-local record, refusal = held_record(worker, id, attempt)
-if not record then return answer(refusal) end
-let_go(worker, id)
-complete(id, attempt, record, ARGV[8], ARGV[9])
+-- include: held
+if refusal then return answer(refusal) end
+use(QUEUE)
+call('LREM', WAITING .. ':' .. worker, 1, id)
+-- include: complete
 return answer('complete')

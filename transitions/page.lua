@@ -3,6 +3,7 @@
 --            '' for none   [9] asc | desc   [10] creation and [11] id of the last job seen, '' for none   [12] limit
 --   answers: <total> <records, flat name and value each> <1 where more follow>
 -- include: prelude
+-- include: integer
 -- include: page_ids
 local least, greatest = tonumber(ARGV[7]), tonumber(ARGV[8])
 local ascending, seen_created, seen_id, limit = ARGV[9] == 'asc', tonumber(ARGV[10]), ARGV[11], tonumber(ARGV[12])

@@ -63,7 +63,9 @@ class JobQueue(HotQueue):  # type: ignore[misc]
         self._queue_db = pool.connection_kwargs.get("db", 0)
         # Taking is at home in the records' database, where most of it happens: each change of database costs.
         self._records_db = records_db
-        self._pool = type(pool)(pool.connection_class, **{**pool.connection_kwargs, "db": records_db})
+        self._pool = type(pool)(
+            pool.connection_class, **{**pool.connection_kwargs, "db": records_db, "decode_responses": True}
+        )
         self._transitions = Transitions(
             redis.Redis(connection_pool=self._pool), records_db=records_db, queue_db=self._queue_db, queue_name=name
         )
@@ -91,12 +93,12 @@ class JobQueue(HotQueue):  # type: ignore[misc]
         """Say likewise that it is given back, and why: one of the words in ``parts/give_back.lua``."""
         self._outcome = ("release", [self.worker_id, job.id, job.attempt, why, error, random.random(), log])
 
-    def flush(self) -> bytes | None:
+    def flush(self) -> str | None:
         """Send what became of the last job alone; the answer, ``refused`` where the job was no longer held."""
         while self._outcome is not None:
             try:
                 verb, words = self._outcome
-                answer: bytes = self._exchange([(verb, *words)])[0][0]
+                answer: str = self._exchange([(verb, *words)])[0][0]
             except _AWAY as error:
                 self._recover(error)
             else:
@@ -124,13 +126,13 @@ class JobQueue(HotQueue):  # type: ignore[misc]
                 continue
             except _WaitOver:
                 break
-            if answer[0] == b"job":
-                return TakenJob._make(map(bytes.decode, answer[1:]))
-            if answer[0] == b"gone":
+            if answer[0] == "job":
+                return TakenJob(*answer[1:])
+            if answer[0] == "gone":
                 raise WorkerGone(f"Worker {self.worker_id} is not registered any more.")
-            if answer[0] == b"none" and (not block or (give_up is not None and time.monotonic() >= give_up)):
+            if answer[0] == "none" and (not block or (give_up is not None and time.monotonic() >= give_up)):
                 return None
-            wait = answer[0] == b"none"
+            wait = answer[0] == "none"
         self.flush()
         return None
 
@@ -151,7 +153,7 @@ class JobQueue(HotQueue):  # type: ignore[misc]
                 outcome, *answer = self._exchange([("finish_take", *words)])[0]
             else:
                 [outcome, *_], answer = self._exchange([(verb, *words), take])
-            if outcome == b"refused":
+            if outcome == "refused":
                 _log.warning("late result refused", extra={"job": words[1], "attempt": words[2]})
             self._outcome = None
             return answer
@@ -170,7 +172,7 @@ class JobQueue(HotQueue):  # type: ignore[misc]
         try:
             if connection is None:
                 connection = self._connection = self._pool.get_connection()
-            connection.send_packed_command([part for command in commands for part in _parts(pack_command(command))])
+            connection.send_packed_command(_parts(b"".join(map(pack_command, commands))))
             answers = [_read(connection) for _ in commands]
         except BaseException:
             # Answers that were not read would be taken for those of the next call.

@@ -2,6 +2,7 @@
 --   takes:   [5] worker   [6] lease, microseconds   [7] host   [8] pid
 --   answers: registered
 -- include: prelude
+-- include: integer
 use(QUEUE)
 call('ZREM', 'workers', '')
 call('ZADD', 'workers', integer(NOW + ARGV[6]), ARGV[5])

@@ -3,6 +3,7 @@
 --            [10] jitter, 0 to 1   [11] log
 --   answers: <the job's status now>   |   refused
 -- include: prelude
+-- include: integer
 -- include: enqueue
 -- include: settle
 -- include: give_back

@@ -3,6 +3,7 @@
 --   answers: <workers whose lease is over> <for each worker given: gone
 --            | held <id> <attempt> <1 where it is over its time> <stop order '<id> <attempt>', or ''>>
 -- include: prelude
+-- include: integer
 local lease = tonumber(ARGV[5])
 local deadline = integer(NOW + lease)
 

@@ -26,7 +26,9 @@ class Script:
     def __init__(self, name: str) -> None:
         text = (_FOLDER / f"{name}.lua").read_text("utf-8")
         self.name = name
-        self.text = _INCLUDE.sub(lambda part: (_FOLDER / "parts" / f"{part[1]}.lua").read_text("utf-8"), text)
+        while _INCLUDE.search(text):
+            text = _INCLUDE.sub(lambda part: (_FOLDER / "parts" / f"{part[1]}.lua").read_text("utf-8"), text)
+        self.text = text
         self.sha = hashlib.sha1(self.text.encode(), usedforsecurity=False).hexdigest()
 
 

@@ -3,6 +3,7 @@
 --   answers: stats <lengths of high, normal, low> <jobs of each status> <microseconds that the oldest waits, or ''>
 --            <live workers> <jobs ended within the last minute>
 -- include: prelude
+-- include: integer
 use(QUEUE)
 local waiting = {call('LLEN', WAITING .. '.high'), call('LLEN', WAITING), call('LLEN', WAITING .. '.low')}
 local workers = call('ZCOUNT', 'workers', '(' .. NOW, '+inf')

@@ -227,7 +227,7 @@ def test_a_large_result_goes_through_a_slow_line(live: Server):
 
     queue.finish(held, b"{}", [("big.bin", bytes(16_000_000))], "")
 
-    assert queue.flush() == b"complete"
+    assert queue.flush() == "complete"
     assert len(jobs.get_artifact(jid, "big.bin")) == 16_000_000
 
 

@@ -28,7 +28,7 @@ def complete(job, artifacts=ARTIFACTS):
         "artifacts": [{"name": name, "type": type_, "bytes": len(c)} for name, (type_, c) in artifacts.items()],
     }
     jobs.q.finish(job, json.dumps(document), [(name, c) for name, (_, c) in artifacts.items()], "it ran\n")
-    assert jobs.q.flush() == b"complete"
+    assert jobs.q.flush() == "complete"
 
 
 @pytest.fixture

@@ -11,6 +11,7 @@ import pytest
 
 import jobs
 from jobs import Idempotency, ImpossibleChange, JobNotFound, Submission, WorkerGone
+from transitions import Transitions
 
 
 def _add(count: int = 1, **options) -> list[jobs.Job]:
@@ -93,7 +94,7 @@ def test_results_come_with_the_status_and_only_once(worker):
     assert jobs.get_log(job.id) == "--- attempt 1 ---\nsaid\n"
 
     jobs.q.finish(job, '{"count": 1}', [], "")
-    assert jobs.q.flush() == b"complete"
+    assert jobs.q.flush() == "complete"
     assert jobs.get_results(job.id) == {"count": 0}
 
 
@@ -116,7 +117,7 @@ def test_a_worker_whose_job_was_given_to_others_is_refused(worker):
 
     jobs.q.hold_as(worker)
     jobs.q.finish(late, '{"late": true}', [], "")
-    assert jobs.q.flush() == b"refused"
+    assert jobs.q.flush() == "refused"
 
     jobs.q.hold_as(other)
     _finish(again)
@@ -222,7 +223,7 @@ def test_an_unfinished_job_can_be_cancelled_and_stays_cancelled(worker, stage):
     assert jobs.cancel_job(added["id"])["status"] == "cancelled"
     if job is not None:
         jobs.q.finish(job, "{}", [], "")
-        assert jobs.q.flush() == b"refused"
+        assert jobs.q.flush() == "refused"
         assert jobs.heartbeat([worker]).held[0].stop == (job.id, job.attempt)
     assert jobs.q.get() is None
     assert _status(added) == "cancelled"
@@ -420,7 +421,8 @@ def test_progress_is_noted_for_the_attempt_that_runs_alone(worker):
 
 def test_both_databases_may_be_one(monkeypatch, rd):
     monkeypatch.setattr(jobs, "q", jobs.JobQueue("queue", records_db=0, connection_pool=rd.connection_pool))
-    monkeypatch.setattr(jobs, "_transitions", lambda: jobs.q._transitions)
+    transitions = Transitions(rd, records_db=0, queue_db=0, queue_name="queue")
+    monkeypatch.setattr(jobs, "_transitions", lambda: transitions)
     jobs.register_worker("w", "host", 1)
     jobs.q.hold_as("w")
     added = _add()[0]

@@ -13,11 +13,6 @@ local function use(wanted)
   end
 end
 
--- Microseconds as text: Lua would print a number of this size with fourteen digits.
-local function integer(number)
-  return string.format('%d', math.floor(number))
-end
-
 local function answer(...)
   use(HOME)
   return {...}

@@ -10,24 +10,8 @@ local function move(id, from, to, created, ...)
   call('PUBLISH', key, to)
 end
 
-local function collect_version(version)
-  local key = 'data.' .. version
-  local chunks = tonumber(call('HGET', key, 'chunks') or 0)
-  call('DEL', key)
-  for n = 0, chunks - 1 do
-    call('DEL', key .. '.' .. n)
-  end
-end
-
-local function unpin(version)
-  local left = call('HINCRBY', 'data.' .. version, 'pins', -1)
-  if left <= 0 and call('GET', 'data.current') ~= version then
-    collect_version(version)
-  end
-end
-
-local function settle(id, from, to, created, version, ...)
-  move(id, from, to, created, 'ended', NOW, ...)
+local function settle(id, from, to, created, version)
+  move(id, from, to, created, 'ended', NOW)
   call('ZADD', 'jobs.ended', NOW, id)
-  if version then unpin(version) end
+-- include: unpin
 end

@@ -1,0 +1,10 @@
+-- A block: an end of a job that reads a dataset `version` (or nil) gives its pin back; the last pin of a version that is
+-- not current takes with it all that is stored of it.
+if version and call('HINCRBY', 'data.' .. version, 'pins', -1) <= 0 and call('GET', 'data.current') ~= version then
+  local stored = 'data.' .. version
+  local chunks = tonumber(call('HGET', stored, 'chunks') or 0)
+  call('DEL', stored)
+  for n = 0, chunks - 1 do
+    call('DEL', stored .. '.' .. n)
+  end
+end
