@@ -185,15 +185,14 @@ def _at_random(stage: Stage, verdict: Verdict) -> None:
 
 def _child_is_slow(stage: Stage, verdict: Verdict) -> None:
     """Stalled while its analysis runs: it is slow, and its result counts."""
-    stage.add({"seconds": 0.1}, {})
+    stage.add({"seconds": 0.6})
     stage.start_worker()
     stage.wait(lambda: stage.has_begun(0))
-    time.sleep(stage.dice.uniform(0, 0.08))
-    children = stage.registered()
-    for sort in (signal.SIGSTOP, signal.SIGCONT):
-        for child in children:
-            stage.signal(child, sort)
-        time.sleep(stage.dice.uniform(0, 1.5 * LEASE_SECONDS) if sort == signal.SIGSTOP else 0)
+    time.sleep(stage.dice.uniform(0, 0.2))
+    [child] = stage.registered()
+    stage.signal(child, signal.SIGSTOP)
+    time.sleep(stage.dice.uniform(0, 1.5 * LEASE_SECONDS))
+    stage.signal(child, signal.SIGCONT)
     stage.judge(verdict, most_charged=0)
     verdict.hit = True
 

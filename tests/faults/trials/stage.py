@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import redis
-from checks import find_broken
+from checks import Ended, find_broken
 
 import jobs
 from jobs import Submission
@@ -78,6 +78,7 @@ class Stage:
         self.ids: list[str] = []
         self.cancelled: list[str] = []
         self.uncharged = False
+        self._ended: Ended = {}
         self.workers: list[int] = []
         self._started: list[subprocess.Popen[bytes]] = []
         self._environ = blow.environ
@@ -223,7 +224,7 @@ class Stage:
 
     def find_broken(self) -> Sequence[Any]:
         """What the invariants say of Redis now."""
-        return find_broken(jobs.rd, self.queue)
+        return find_broken(jobs.rd, self.queue, jobs.settings.queue_name, ended=self._ended)
 
     def end(self) -> None:
         """End what still runs."""
