@@ -245,7 +245,8 @@ def _parent_stalls(stage: Stage, verdict: Verdict) -> None:
 
 def _succeed(stage: Stage, verdict: Verdict, *, most_charged: int = 1) -> None:
     """A killed worker's children die with it, and another worker ends what they held."""
-    if stage.tally.struck and not stage.wait(lambda: not stage.descendants(), 2):
+    # A fresh process looks for its parent once it has imported everything; it holds nothing until then.
+    if stage.tally.struck and not stage.wait(lambda: not stage.descendants(), 15 if stage.real else 2):
         alive = [pid for pid in stage.descendants() if pid not in stage.workers]
         if alive:
             verdict.unexpected.append(f"{len(alive)} children outlived their parent")

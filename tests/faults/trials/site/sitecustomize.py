@@ -1,4 +1,4 @@
-"""Read by each fresh Python of a trial with real processes: knows the trial's analyses, and takes its blow."""
+"""Read by a fresh Python that has this folder on its path: knows the trials' analyses, and takes the blow of a trial."""
 
 from __future__ import annotations
 
@@ -6,16 +6,11 @@ import os
 import sys
 from pathlib import Path
 
+import analyses
 
-def _join() -> None:
-    script = Path(sys.orig_argv[1]).name if len(sys.orig_argv) > 1 else ""
-    if script != "worker.py":
-        return
-    import analyses
+analyses.__path__.append(os.environ["TRIAL_ANALYSES"])
+
+if "TRIAL_TALLY" in os.environ and Path(sys.orig_argv[1]).name == "worker.py":
     from tests.faults.trials.blow import Tally
 
-    analyses.__path__.append(os.environ["TRIAL_ANALYSES"])
     Tally(Path(os.environ["TRIAL_TALLY"])).arm("child" if "--child" in sys.orig_argv else "parent")
-
-
-_join()

@@ -1,0 +1,100 @@
+"""Mixed load, and a random fault every few seconds; the invariants hold throughout, and in the end nothing is lost.
+
+``SOAK_SECONDS`` sets how long (120), ``SOAK_SEED`` the dice: the same faults in the same order; what they meet is up to
+the machine.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+import redis
+from checks import Ended, find_broken
+
+import jobs
+from tests.conftest import ROOT, Server, eventually
+from tests.faults.soak.faults import Faults
+from tests.faults.soak.load import Load
+
+SECONDS = float(os.environ.get("SOAK_SECONDS", "120"))
+SEED = int(os.environ.get("SOAK_SEED", "1"))
+SETTLE_SECONDS = 180
+ENDED = ("complete", "failed", "cancelled")
+
+TRIALS = ROOT / "tests" / "faults" / "trials"
+ENVIRON = {
+    "PYTHONPATH": os.pathsep.join([str(TRIALS / "site"), str(ROOT)]),
+    "TRIAL_ANALYSES": str(TRIALS / "analyses"),
+    "LOG_LEVEL": "WARNING",
+}
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """One that loses nothing when it is killed."""
+    running = Server(tmp_path_factory.mktemp("redis"), "--appendfsync", "always")
+    yield running
+    running.stop()
+
+
+def _look(server: Server, ended: Ended) -> list[str]:
+    """What is broken now; nothing can be said while Redis is away."""
+    queue = redis.Redis(port=server.port, db=jobs.settings.queue_db)
+    try:
+        return [str(broken) for broken in find_broken(jobs.rd, queue, ended=ended)]
+    except jobs.RedisUnavailable:
+        return []
+    finally:
+        queue.close()
+
+
+def _suffer(faults: Faults, load: Load, dice: random.Random, look: Callable[[], list[str]]) -> list[str]:
+    """Deal faults for as long as the soak lasts, and look in between; what was broken, or went wrong for a client."""
+    over = time.monotonic() + SECONDS
+    broken: list[str] = []
+    while time.monotonic() < over and not broken and not load.complaints:
+        time.sleep(dice.uniform(1, 4))
+        faults.deal()
+        broken += look()
+    return broken
+
+
+def _statuses(ids: set[str]) -> dict[str, str]:
+    pipeline = jobs.rd.pipeline(transaction=False)
+    for jid in ids:
+        pipeline.hget(f"job.{jid}", "status")
+    return {jid: (status or b"gone").decode() for jid, status in zip(ids, pipeline.execute(), strict=True)}
+
+
+@pytest.mark.timeout(SECONDS + SETTLE_SECONDS + 120)
+def test_nothing_is_lost_under_mixed_load_and_random_faults(live: Server, start, start_api, tmp_path: Path):
+    api: httpx.Client = start_api(**ENVIRON)
+    gunicorn = start.started[-1]
+    dice, ended = random.Random(SEED), Ended()
+    faults = Faults(dice, live, gunicorn, lambda: start("worker.py", WORKERS=2, **ENVIRON))
+    load = Load(api, tmp_path, SEED)
+
+    load.start()
+    broken = _suffer(faults, load, dice, lambda: _look(live, ended))
+    load.stop()
+
+    print(f"\nseed {SEED}, {SECONDS:.0f} s; faults: {dict(faults.dealt)}; jobs accepted: {len(load.accepted)}")
+    print(f"answers: {dict(sorted(load.told.items()))}")
+    assert (broken, load.complaints) == ([], [])
+    unfinished = ("scheduled", "submitted", "in progress")
+    eventually(lambda: not set(_statuses(load.accepted).values()) & set(unfinished), seconds=SETTLE_SECONDS, every=0.5)
+    statuses = _statuses(load.accepted)
+    print(f"ends: {dict(Counter(statuses.values()))}")
+    assert {jid for jid, status in statuses.items() if status not in ENDED} <= load.deleted
+    assert {statuses[jid] for jid in load.cancelled - load.deleted} <= {"cancelled"}
+    for jid in load.accepted - load.deleted:
+        results = jobs.get_results(jid)
+        assert (results is not None) == (statuses[jid] == "complete")
+    assert _look(live, ended) == []
