@@ -1,4 +1,4 @@
-"""Read by a fresh Python that has this folder on its path: knows the trials' analyses, and takes the blow of a trial."""
+"""Read by a Python that has this folder on its path: knows the analyses of trials, and takes the blow of one."""
 
 from __future__ import annotations
 
