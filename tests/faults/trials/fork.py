@@ -6,6 +6,7 @@ it has a session of its own. The redis-py client makes new connections when it f
 
 from __future__ import annotations
 
+import ctypes
 import os
 import signal
 import subprocess
@@ -21,6 +22,8 @@ from tests.faults.trials.blow import Tally
 
 __all__ = ["fork", "fork_worker"]
 
+_PR_SET_PDEATHSIG = 1
+
 
 def fork(role: str, play: Callable[[], None], tally: Tally, keep: Sequence[int] = ()) -> int:
     """Run ``play`` in a fork that plays this role in the trial; the process id."""
@@ -31,6 +34,8 @@ def fork(role: str, play: Callable[[], None], tally: Tally, keep: Sequence[int] 
         try:
             # The tally is a file to flock: a fresh process has its own.
             _become_fresh(keep)
+            if role != "child":  # whose own arrangement for this is part of what is tried
+                ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
             Tally(tally.path).arm(role)
             play()
             code = 0
