@@ -57,7 +57,7 @@ def fork_worker(tally: Tally, environ: Mapping[str, str]) -> int:
 
     def play() -> None:
         os.environ.update(environ)
-        jobs.settings = worker.settings = load()
+        jobs.settings = worker.settings = load()  # type: ignore[attr-defined]
         subprocess.Popen = lambda words, **options: _Child(tally, words, **options)  # type: ignore[assignment, misc]
         sys.argv = ["worker.py"]
         worker.main()
@@ -89,8 +89,8 @@ def _become_fresh(keep: Sequence[int]) -> None:
     sys.settrace(None)
     os.setsid()
     signal.set_wakeup_fd(-1)
-    for number in (signal.SIGTERM, signal.SIGCHLD, signal.SIGUSR1):
-        signal.signal(number, signal.SIG_DFL)
+    for sort in (signal.SIGTERM, signal.SIGCHLD, signal.SIGUSR1):
+        signal.signal(sort, signal.SIG_DFL)
     signal.signal(signal.SIGINT, signal.default_int_handler)
     # Objects that are left of the parent may still close theirs: such a number must not come to stand for another.
     nothing = os.open(os.devnull, os.O_RDWR)
