@@ -5,11 +5,13 @@ from __future__ import annotations
 import os
 import random
 import signal
+import sys
 import threading
 import time
 from pathlib import Path
 
 import httpx
+import pytest
 
 import jobs
 from tests.conftest import eventually
@@ -36,6 +38,7 @@ def _post(api: httpx.Client, over: threading.Event, made: dict[str, str], unansw
             made[key] = answer.json()["id"]
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="finds processes in /proc")
 def test_requests_that_died_with_the_api_make_one_job_each_when_asked_again(start, start_api):
     api = start_api()
     gunicorn = start.started[-1].process.pid

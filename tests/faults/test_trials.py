@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import statistics
+import sys
 from collections.abc import Iterator
 from typing import Any
 
@@ -21,7 +22,10 @@ TRIALS = 130
 SEED = int(os.environ.get("TRIALS_SEED", "1"))
 
 # The first test waits for all trials.
-pytestmark = pytest.mark.timeout(400)
+pytestmark = [
+    pytest.mark.timeout(400),
+    pytest.mark.skipif(sys.platform != "linux", reason="finds processes in /proc"),
+]
 
 
 @pytest.fixture(scope="module")

@@ -15,7 +15,7 @@ from pathlib import Path
 from queue import SimpleQueue
 from typing import Any
 
-from tests.conftest import Server
+from tests.conftest import ROOT, Server
 from tests.faults.trials.kinds import KINDS
 from tests.faults.trials.lane import REAL
 from tests.faults.trials.stage import LEASE_SECONDS
@@ -56,6 +56,7 @@ class Lanes:
             environ |= {"LEASE_SECONDS": str(LEASE_SECONDS)}
             lane = subprocess.Popen(
                 [sys.executable, "-m", "tests.faults.trials.lane", str(here)],
+                cwd=ROOT,
                 env={**os.environ, **environ},
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
