@@ -41,6 +41,7 @@ from ops.logs import set_up_logging
 
 # A lease must outlast several ticks, or a parent would take each of them for a gap, and never release what others lost.
 TICK_SECONDS = min(0.5, settings.lease_seconds / 6)
+SPARE_AFTER_SECONDS = 5.0
 SOFTWARE = f"dataset-jobs {__version__}"
 
 _log = logging.getLogger("worker")
@@ -192,6 +193,7 @@ class Parent:
     def __init__(self) -> None:
         self.children: list[ChildProcess] = []
         self.dead: list[ChildProcess] = []
+        self.spares: list[ChildProcess] = []
         self.draining = False
         self.stop_by = float("inf")
         self._ear, self._mouth = os.pipe()
@@ -200,6 +202,7 @@ class Parent:
         self._last_tick = 0.0
         self._failed_starts = 0
         self._next_birth = 0.0
+        self._next_spare = 0.0
 
     def run(self) -> None:
         """Until a signal says to drain, and the children have."""
@@ -210,9 +213,15 @@ class Parent:
         signal.signal(signal.SIGCHLD, lambda *_: None)
         signal.signal(signal.SIGTERM, self._on_signal)
         signal.signal(signal.SIGINT, self._on_signal)
-        while not self.draining or self.children or (self.dead and time.monotonic() < self.stop_by + GRACE_SECONDS):
+        while not self._is_done(time.monotonic()):
             self.tick(time.monotonic())
             self._sleep()
+
+    def _is_done(self, now: float) -> bool:
+        """The drain is over; what dead children held cannot be given back without end while Redis is away."""
+        if not self.draining or self.children or self.spares:
+            return False
+        return not self.dead or now >= self.stop_by + GRACE_SECONDS
 
     def tick(self, now: float) -> None:
         """One round: bury and replace, renew and learn, stop, release, tidy up."""
@@ -246,9 +255,10 @@ class Parent:
             os.read(self._ear, 4096)
 
     def _bury(self, now: float) -> None:
-        over = [one for one in self.children if one.is_over()]
+        over = [one for one in self.children + self.spares if one.is_over()]
+        self.dead += [one for one in over if one in self.children]
         self.children = [one for one in self.children if one not in over]
-        self.dead += over
+        self.spares = [one for one in self.spares if one not in over]
         for one in over:
             # A child that cannot even start will not do so the next time either: wait longer each time.
             self._failed_starts = self._failed_starts + 1 if one.failed_to_start() else 0
@@ -256,13 +266,22 @@ class Parent:
             _log.info("child ended", extra={"worker": one.worker, "why": one.why, "status": one.process.returncode})
 
     def _give_birth(self, now: float) -> None:
+        if self.draining:
+            for one in self.spares:
+                one.kill("drain")
+            return
         wanted = settings.workers or os.cpu_count() or 1
-        while not self.draining and len(self.children) < wanted and now >= self._next_birth:
-            try:
-                self.children.append(ChildProcess(__file__))
-            except OSError as error:
-                self._next_birth = now + TICK_SECONDS
-                _log.error("no child can be started", extra={"error": str(error)})
+        try:
+            while len(self.children) < wanted and (self.spares or now >= self._next_birth):
+                if not self.spares:
+                    # Spares wait until those that are needed at once have started: all compete for the processor.
+                    self._next_spare = now + SPARE_AFTER_SECONDS
+                self.children.append(self.spares.pop(0) if self.spares else ChildProcess(__file__))
+            while len(self.spares) < settings.spare_children and now >= max(self._next_birth, self._next_spare):
+                self.spares.append(ChildProcess(__file__))
+        except OSError as error:
+            self._next_birth = now + TICK_SECONDS
+            _log.error("no child can be started", extra={"error": str(error)})
 
     def _dismiss_dead(self) -> None:
         while self.dead:

@@ -58,6 +58,7 @@ def fork_worker(tally: Tally, environ: Mapping[str, str]) -> int:
     def play() -> None:
         os.environ.update(environ)
         jobs.settings = worker.settings = load()  # type: ignore[attr-defined]
+        worker.SPARE_AFTER_SECONDS = 0.0  # a trial is over before spares would be started
         subprocess.Popen = lambda words, **options: _Child(tally, words, **options)  # type: ignore[assignment, misc]
         sys.argv = ["worker.py"]
         worker.main()

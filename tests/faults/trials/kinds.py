@@ -80,6 +80,16 @@ def _child_drains(stage: Stage, verdict: Verdict) -> None:
     stage.judge(verdict)
 
 
+def _spare_takes_over(stage: Stage, verdict: Verdict) -> None:
+    stage.add({"seconds_first": 0.3}, {})
+    stage.start_worker()
+    stage.wait(lambda: stage.has_begun(0))
+    for child in stage.registered():
+        stage.signal(child, signal.SIGKILL)
+    stage.wait_for_blow()
+    stage.judge(verdict, most_charged=2)
+
+
 def _child_is_recycled(stage: Stage, verdict: Verdict) -> None:
     stage.add({}, {}, {}, {})
     stage.start_worker()
@@ -288,6 +298,7 @@ KINDS = {
     "child-recycled": Kind(
         "… is replaced after its last job", _on("child", environ={"MAX_JOBS_PER_CHILD": "2"}), _child_is_recycled
     ),
+    "child-spare": Kind("… was a spare, and takes over", _on("child", nth=2), _spare_takes_over),
     "child-sends": Kind(
         "… sends, in the middle of it, a result of 12 MiB", _on("child", sending=True), _child_sends_much, 2
     ),
