@@ -298,7 +298,7 @@ KINDS = {
     "child-recycled": Kind(
         "… is replaced after its last job", _on("child", environ={"MAX_JOBS_PER_CHILD": "2"}), _child_is_recycled
     ),
-    "child-spare": Kind("… was a spare, and takes over", _on("child", nth=2), _spare_takes_over),
+    "child-spare": Kind("… takes over, as a spare, from one that was killed", _on("child", nth=2), _spare_takes_over),
     "child-sends": Kind(
         "… sends, in the middle of it, a result of 12 MiB", _on("child", sending=True), _child_sends_much, 2
     ),
