@@ -45,6 +45,10 @@ trials: .venv/development ## Kill and stall our processes TRIALS times, step by 
 bench: .venv/runtime ## Measure how fast one worker child drains jobs, against bare PINGs
 	$(BIN)/python -m benchmarks.drain
 
+.PHONY: bench-recovery
+bench-recovery: .venv/runtime ## Measure how soon a job runs again when what ran it is killed
+	$(BIN)/python -m benchmarks.recovery
+
 .PHONY: check
 check: lint types imports ## Run everything that reads the code: lint, types, imports
 

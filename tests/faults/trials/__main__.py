@@ -41,7 +41,9 @@ def main() -> None:
         verdicts = _play(lanes, trials)
     _print_table(verdicts)
     if asked.write:
-        asked.write.write_text(markdown(verdicts, f"make trials TRIALS={asked.trials} SEED={asked.seed}"))
+        asked.write.write_text(
+            markdown(verdicts, f"make trials TRIALS={asked.trials} SEED={asked.seed} PAGE={asked.write}")
+        )
     sys.exit(any(verdict["complaints"] for verdict in verdicts))
 
 

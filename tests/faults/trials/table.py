@@ -92,5 +92,7 @@ as `child-works:17:1`, and `make trials ONLY=child-works:17:1` plays it again.
 *struck*: the process reached its step. *lines*: how many different ones they were. *lost*: a job did not end. *two
 results*: its history has two ends, its results are of another attempt, or it ran more often than it was taken. *else*:
 charged wrongly, a late child, a wrong answer. The last columns are the seconds from the blow until the job started
-again.
+again, on a machine that plays many trials at once. Where a whole worker dies the next one is started after it, so that
+what counts is its lease, the start of the next, and a lease in which that one looks on; with fresh processes a trial
+also waits until all that was started is gone. `make bench-recovery` measures recovery by itself.
 """
