@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import random
 import sys
+import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -56,15 +57,36 @@ def _look(server: Server, ended: Ended) -> list[str]:
         queue.close()
 
 
-def _suffer(faults: Faults, load: Load, dice: random.Random, look: Callable[[], list[str]]) -> list[str]:
-    """Deal faults for as long as the soak lasts, and look in between; what was broken, or went wrong for a client."""
+class _Watch:
+    """Looks at the invariants again and again, beside the load and the faults."""
+
+    def __init__(self, look: Callable[[], list[str]]) -> None:
+        self.broken: list[str] = []
+        self.looks = 0
+        self._look = look
+        self._over = threading.Event()
+        self._thread = threading.Thread(target=self._watch, name="watch")
+
+    def __enter__(self) -> _Watch:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._over.set()
+        self._thread.join(120)
+
+    def _watch(self) -> None:
+        while not self._over.wait(2):
+            self.broken += self._look()
+            self.looks += 1
+
+
+def _suffer(faults: Faults, load: Load, watch: _Watch, dice: random.Random) -> None:
+    """Deal a fault every few seconds, for as long as the soak lasts and nothing is wrong."""
     over = time.monotonic() + SECONDS
-    broken: list[str] = []
-    while time.monotonic() < over and not broken and not load.complaints:
+    while time.monotonic() < over and not watch.broken and not load.complaints:
         time.sleep(dice.uniform(1, 4))
         faults.deal()
-        broken += look()
-    return broken
 
 
 def _statuses(ids: set[str]) -> dict[str, str]:
@@ -83,13 +105,16 @@ def test_nothing_is_lost_under_mixed_load_and_random_faults(live: Server, start,
     faults = Faults(dice, live, gunicorn, lambda: start("worker.py", WORKERS=2, **ENVIRON))
     load = Load(api, tmp_path, SEED)
 
-    load.start()
-    broken = _suffer(faults, load, dice, lambda: _look(live, ended))
-    load.stop()
+    with _Watch(lambda: _look(live, ended)) as watch:
+        load.start()
+        _suffer(faults, load, watch, dice)
+        load.stop()
 
     print(f"\nseed {SEED}, {SECONDS:.0f} s; faults: {dict(faults.dealt)}; jobs accepted: {len(load.accepted)}")
+    print(f"looks: {watch.looks}")
     print(f"answers: {dict(sorted(load.told.items()))}")
-    assert (broken, load.complaints) == ([], [])
+    assert watch.looks
+    assert (watch.broken, load.complaints) == ([], [])
     unfinished = ("scheduled", "submitted", "in progress")
     eventually(lambda: not set(_statuses(load.accepted).values()) & set(unfinished), seconds=SETTLE_SECONDS, every=0.5)
     statuses = _statuses(load.accepted)

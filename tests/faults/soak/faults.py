@@ -57,6 +57,7 @@ class Faults:
     def _kill_worker(self) -> None:
         worker = self._dice.choice(self._workers)
         _signal(worker.process.pid, signal.SIGKILL)
+        worker.process.wait(20)
         self._replace(worker)
 
     def _drain_worker(self) -> None:
@@ -87,7 +88,6 @@ class Faults:
             redis.Redis(port=self._server.port).execute_command("CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes")
 
     def _replace(self, worker: Process) -> None:
-        worker.process.wait(40)
         self._workers[self._workers.index(worker)] = self._start_worker()
 
 
