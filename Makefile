@@ -40,6 +40,13 @@ OUTAGES ?= 10
 outages: .venv/development ## Kill Redis, its power and its primary OUTAGES times each, under load; count what was lost
 	$(BIN)/python -m tests.faults.outages $(OUTAGES)
 
+TRIALS ?= 1000
+SEED ?= 1
+
+.PHONY: trials
+trials: .venv/development ## Kill and stall our processes TRIALS times, step by step, by SEED; or play the trial ONLY again
+	$(BIN)/python -m tests.faults.trials $(TRIALS) --seed $(SEED) $(if $(ONLY),--only $(ONLY)) $(if $(PAGE),--write $(PAGE))
+
 .PHONY: bench
 bench: .venv/runtime ## Measure how fast one worker child drains jobs, against bare PINGs
 	$(BIN)/python -m benchmarks.drain
@@ -59,6 +66,10 @@ analysis: .venv/runtime ## Begin a new analysis, and its test: make analysis NAM
 .PHONY: gallery
 gallery: .venv/runtime ## Write docs/analyses.md and its pictures from the samples
 	$(BIN)/python -m docs.gallery
+
+.PHONY: bench-recovery
+bench-recovery: .venv/runtime ## Measure how soon a job runs again when what ran it is killed
+	$(BIN)/python -m benchmarks.recovery
 
 .PHONY: check
 check: .venv/runtime ## Verify the invariants of the Redis of REDIS_IP, at rest or under load
