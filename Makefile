@@ -42,6 +42,10 @@ bench: .venv/runtime ## Measure how fast one worker child drains jobs, against b
 test-faults: .venv/development ## Run the tests that kill, stall, cut off and confuse what is running
 	$(BIN)/python -m pytest tests/faults
 
+.PHONY: test-model
+test-model: .venv/development ## Compare the transitions with their model in eight thousand sequences: an hour or two
+	MODEL=long $(BIN)/python -m pytest tests/faults/test_model.py
+
 .PHONY: check
 check: .venv/runtime ## Verify the invariants of the Redis of REDIS_IP, at rest or under load
 	@$(BIN)/python -m checks

@@ -73,16 +73,18 @@ def _look() -> list[Broken]:
 
 
 def test_nothing_is_reported_under_heavy_load(live, dataset, start_worker, monkeypatch):
-    looked_again = []
-    suspect = checks.invariants._Search._confirm
-    monkeypatch.setattr(
-        checks.invariants._Search,
-        "_confirm",
-        lambda search: looked_again.append(len(search._suspects)) or suspect(search),
-    )
+    looked_again: list[int] = []
+    confirm = checks.invariants._Search._confirm
+
+    def count(search):
+        looked_again.append(len(search._suspects))
+        return confirm(search)
+
+    monkeypatch.setattr(checks.invariants._Search, "_confirm", count)
     start_worker(3)
 
-    found, until = [], time.monotonic() + LOOK_SECONDS
+    found: list[list[Broken]] = []
+    until = time.monotonic() + LOOK_SECONDS
     with _clients(live) as added:
         while time.monotonic() < until or len(found) < 5:
             found.append(_look())

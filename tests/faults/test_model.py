@@ -31,7 +31,7 @@ from tests.faults.model import FINAL, KEY_LIVES, LEASE, RETENTION, Model
 from transitions import Transitions
 
 LONG = os.environ.get("MODEL") == "long"
-EXAMPLES = int(os.environ.get("MODEL_EXAMPLES", "2000" if LONG else "100"))
+EXAMPLES = int(os.environ.get("MODEL_EXAMPLES", "2000" if LONG else "60"))
 SEED = int(os.environ.get("MODEL_SEED", "3"))
 WORKERS = ("w1", "w2", "w3")
 WHYS = ("drain", "killed", "lost", "error", "timeout", "invalid", "unknown")
@@ -480,13 +480,13 @@ def _play(make: Callable[[], Fake | Real], steps: int) -> None:
     run_state_machine_as_test(hypothesis.seed(SEED)(lambda: Machine(make)), settings=profile)
 
 
-@pytest.mark.timeout(100 if not LONG else 0)
+@pytest.mark.timeout(0 if LONG else 900)
 @pytest.mark.parametrize("queue_db", [1, 0])
 def test_on_fakeredis_the_transitions_do_what_the_model_does(queue_db):
     _play(lambda: Fake(queue_db), 25)
 
 
-@pytest.mark.timeout(100 if not LONG else 0)
+@pytest.mark.timeout(0 if LONG else 900)
 @pytest.mark.parametrize("queue_db", [1, 0])
 def test_on_a_real_server_the_transitions_do_what_the_model_does(server, queue_db):
     _play(lambda: Real(server.port, queue_db), 40)
