@@ -2,7 +2,7 @@
 
 PYTHON ?= python3
 BIN := .venv/bin
-SOURCES := api.py jobs.py worker.py analyses attempt $(wildcard benchmarks) checks dataset ops record stack transitions web
+SOURCES := api.py jobs.py worker.py analyses attempt $(wildcard benchmarks) checks dataset docs ops record stack transitions web
 
 # A virtual environment whose Python is gone (or never came) is made anew, whatever its stamps say.
 ANEW := $(if $(wildcard $(BIN)/python),,anew)
@@ -34,9 +34,19 @@ test-unit: .venv/development ## Run the tests that start no process
 test-integration: .venv/development ## Run the tests on real servers and processes
 	$(BIN)/python -m pytest tests/integration
 
+OUTAGES ?= 10
+
+.PHONY: outages
+outages: .venv/development ## Kill Redis, its power and its primary OUTAGES times each, under load; count what was lost
+	$(BIN)/python -m tests.faults.outages $(OUTAGES)
+
 .PHONY: bench
 bench: .venv/runtime ## Measure how fast one worker child drains jobs, against bare PINGs
 	$(BIN)/python -m benchmarks.drain
+
+.PHONY: bench-dataset
+bench-dataset: .venv/runtime ## Measure how fast 300,000 rows are loaded, searched and summed up, against csv.reader
+	$(BIN)/python -m benchmarks.dataset
 
 .PHONY: test-faults
 test-faults: .venv/development ## Run the tests that kill, stall, cut off and confuse what is running
@@ -45,6 +55,14 @@ test-faults: .venv/development ## Run the tests that kill, stall, cut off and co
 .PHONY: test-model
 test-model: .venv/development ## Compare the transitions with their model in eight thousand sequences: an hour or two
 	MODEL=long $(BIN)/python -m pytest tests/faults/test_model.py
+
+.PHONY: analysis
+analysis: .venv/runtime ## Begin a new analysis, and its test: make analysis NAME=...
+	@$(BIN)/python -m docs.new_analysis "$(NAME)"
+
+.PHONY: gallery
+gallery: .venv/runtime ## Write docs/analyses.md and its pictures from the samples
+	$(BIN)/python -m docs.gallery
 
 .PHONY: check
 check: .venv/runtime ## Verify the invariants of the Redis of REDIS_IP, at rest or under load

@@ -17,30 +17,35 @@ from werkzeug.routing import BaseConverter
 import jobs
 from analyses import InvalidParams, get_analyses
 from dataset import (
+    MEDIA_TYPES,
     BoundsError,
+    Description,
+    FilterError,
     InvalidDataset,
     Malformed,
     Store,
     Table,
+    TooLarge,
     UnsupportedMediaType,
     VersionGone,
     are_backwards,
-    ingest,
+    ingest_apart,
+    is_telling,
 )
 from ops.settings import Settings
 from web import answers, bodies, guard, paging, problems, query, rest
 from web.answers import json_answer, negotiated, revalidated, text_answer
 from web.posted import MOST_ERRORS, Posted, invalid_body, read_posted
 from web.problems import Problem
-from web.query import choice, invalid, moment, parameter, parameters
+from web.query import choice, field_filters, invalid, moment, parameter, parameters
 from web.results import artifact_of, linked, results_of
+from web.uploads import read_upload
 from web.waiting import RETRY_AFTER, Waiting, requested_wait
 
 __all__ = ["create_app"]
 
 _TRIES = 5
 _DATA_CURSOR = re.compile(r"([0-9a-f]{32})\.(\d{1,12})", re.ASCII)
-_MEDIA_TYPES = ("text/csv", "application/json")
 _KEPT = ("start", "end", "analysis", "params", "timeout", "max_attempts", "priority", "tags")
 
 data_routes = Blueprint("data", __name__)
@@ -79,14 +84,19 @@ def create_app(settings: Settings | None = None) -> Flask:
 @parameters("id", "index")
 def load_data() -> Response:
     """Replace the dataset by the body; `id` and `index` name columns."""
-    body = bodies.read_bytes(_settings().max_body_bytes)
+    most = _settings().max_body_bytes
+    file, media_type = read_upload(most, is_telling)
+    columns = {"id_column": parameter("id"), "index_column": parameter("index")}
     try:
-        table = ingest(body, bodies.read_media_type(), id_column=parameter("id"), index_column=parameter("index"))
+        table = ingest_apart(file, media_type, most_bytes=most, **columns)
+        table.prepare()
         description = _store().publish(table)
     except Malformed as error:
         raise Problem("malformed", error.detail) from error
+    except TooLarge as error:
+        raise Problem("too-large", error.detail) from error
     except UnsupportedMediaType as error:
-        headers = {"Accept-Post": ", ".join(_MEDIA_TYPES)}
+        headers = {"Accept-Post": ", ".join((*MEDIA_TYPES, "multipart/form-data"))}
         raise Problem("unsupported-media-type", error.detail, headers=headers) from error
     except InvalidDataset as error:
         if error.parameter:
@@ -98,31 +108,29 @@ def load_data() -> Response:
 
 
 @data_routes.get("/data")
-@parameters("search", "limit", "cursor")
+@parameters("search", "limit", "cursor", fields=True)
 def list_data() -> Response:
-    """The records, or those with the text `search` in any value."""
+    """The records, or those with the text `search` in any value; FIELD=VALUE keeps those whose field equals it."""
     limit = paging.read_limit()
-    table, offset = _table_of_page()
-    if table is None:
-        return revalidated(json_answer({"records": [], "total": 0, "next": None, "dataset": None}))
-    page = table.page(search=parameter("search"), offset=offset, limit=limit)
-    following = None if page.next_offset is None else f"{table.description.version}.{page.next_offset}"
-    address, headers = paging.to_next(following)
-    found = {
-        "records": page.records,
-        "total": page.total,
-        "next": address,
-        "dataset": table.description.as_json(),
-    }
-    return revalidated(json_answer(found, headers=headers))
+    found, row = _dataset_of_page()
+    try:
+        if found is None:
+            return revalidated(json_answer(_without_dataset()))
+        description, table = found
+        page = table.page(search=parameter("search"), filters=field_filters(), row=row, limit=limit)
+    except FilterError as error:
+        raise invalid(error.field, error.detail) from error
+    address, headers = paging.to_next(None if page.next_row is None else f"{description.version}.{page.next_row}")
+    members = {"records": page.records, "total": page.total, "next": address, "dataset": description.as_json()}
+    return revalidated(json_answer(members, headers=headers))
 
 
 @data_routes.get("/data/<text:id>")
 @parameters()
 def show_record(id: str) -> Response:
     """One record."""
-    table = _current_table()
-    record = table.record(id) if table else None
+    found = _current_dataset()
+    record = found[1].record(id) if found else None
     if record is None:
         raise Problem("record-not-found", f"The dataset has no record {id[:100]!r}; see /data.")
     return revalidated(json_answer(record))
@@ -278,8 +286,10 @@ def _checked(posted: Sequence[Posted], prefixes: Sequence[str], retry_of: str | 
         elif reads and dataset is None:
             raise Problem("no-dataset", f"The analysis {job.analysis!r} reads a dataset: load one by POST /data.")
         else:
-            columns, version = (dataset.types(), dataset.version) if dataset and reads else ({}, None)
-            faults = [*_faulty_params(job, columns), *_faulty_bounds(job, check_bounds if reads else None)]
+            columns, index, version = (
+                (dataset.types(), dataset.index, dataset.version) if dataset and reads else ({}, None, None)
+            )
+            faults = [*_faulty_params(job, columns, index), *_faulty_bounds(job, check_bounds if reads else None)]
             errors += [{"pointer": prefix + pointer, "detail": detail} for pointer, detail in faults]
             submissions.append(jobs.Submission(**vars(job), dataset=version, retry_of=retry_of))
         if len(errors) >= MOST_ERRORS:
@@ -289,10 +299,10 @@ def _checked(posted: Sequence[Posted], prefixes: Sequence[str], retry_of: str | 
     return submissions
 
 
-def _faulty_params(job: Posted, columns: dict[str, str]) -> list[tuple[str, str]]:
+def _faulty_params(job: Posted, columns: dict[str, str], index: str | None) -> list[tuple[str, str]]:
     """What the analysis cannot take: JSON pointers and details."""
     try:
-        get_analyses()[job.analysis].read_params(job.params, columns)
+        get_analyses()[job.analysis].read_params(job.params, columns, index)
     except InvalidParams as error:
         return [(f"/params{pointer}", detail) for pointer, detail in error.errors]
     return []
@@ -340,26 +350,31 @@ def _store() -> Store:
     return store
 
 
-def _current_table() -> Table | None:
+def _current_dataset() -> tuple[Description, Table] | None:
     for _ in range(_TRIES):
         description = _store().current()
         try:
-            return _store().table(description.version) if description else None
+            return (description, _store().table(description.version)) if description else None
         except VersionGone:
             continue  # replaced between the two
     raise Problem("unavailable", "The dataset is being replaced all the time; try again.", headers=RETRY_AFTER)
 
 
-def _table_of_page() -> tuple[Table | None, int]:
-    """The version that the cursor belongs to (without one: the current), and where in it the page begins."""
+def _dataset_of_page() -> tuple[tuple[Description, Table] | None, int]:
+    """The version that the cursor belongs to (without one: the current), and the row of it where the page begins."""
     cursor = paging.read_cursor()
     if cursor is None:
-        return _current_table(), 0
+        return _current_dataset(), 0
     match = _DATA_CURSOR.fullmatch(cursor)
     if match is None:
         raise jobs.BadCursor("This cursor is not one that a page gave.")
     try:
-        _store().describe(match[1])
-        return _store().table(match[1]), int(match[2])
+        return (_store().describe(match[1]), _store().table(match[1])), int(match[2])
     except VersionGone as error:
         raise Problem("cursor-expired", error.detail) from error
+
+
+def _without_dataset() -> dict[str, Any]:
+    for field, _ in field_filters():
+        raise FilterError("No dataset is loaded, so there is no such field.", field)
+    return {"records": [], "total": 0, "next": None, "dataset": None}

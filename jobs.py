@@ -48,6 +48,7 @@ from transitions import (
     WorkerGone,
     check_server,
     connect,
+    named,
 )
 
 __all__ = [
@@ -86,6 +87,7 @@ __all__ = [
     "get_stats",
     "get_workers",
     "heartbeat",
+    "named",
     "ping",
     "q",
     "rd",
@@ -316,9 +318,9 @@ def heartbeat(workers: Sequence[str]) -> Heartbeat:
             ("purge", f"{settings.retention_seconds * 1e6:.0f}", _BATCH),
         ]
     )
-    held = [None if entry[0] == b"gone" else read_held(*entry[1:]) for entry in renewed[1]]
+    held = [None if entry[0] == b"gone" else read_held(*entry[1:]) for entry in renewed[2]]
     more = _BATCH in (promoted[1], purged[1])
-    return Heartbeat([worker.decode() for worker in renewed[0]], held, more)
+    return Heartbeat(int(renewed[0]) / 1e6, [worker.decode() for worker in renewed[1]], held, more)
 
 
 def dismiss_worker(

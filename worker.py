@@ -33,7 +33,22 @@ from analyses import (
     get_analysis,
     render,
 )
-from attempt import GRACE_SECONDS, ChildProcess, Orders, Output, Reporter, Slot, Stopped, failure, failure_of
+from attempt import (
+    GRACE_SECONDS,
+    ChildProcess,
+    Orders,
+    Output,
+    Reporter,
+    Slot,
+    Stopped,
+    Traces,
+    adopt_orphans,
+    end_orphans,
+    failure,
+    failure_of,
+    garbled,
+    give_way,
+)
 from dataset import BoundsError, Store, Table, VersionGone
 from jobs import TakenJob, WorkerGone, q, settings
 from ops import __version__
@@ -76,10 +91,12 @@ class Child:
     def __init__(self, worker: str, orders: int, slot: int, parent: int) -> None:
         self.worker = worker
         self.slot = Slot(slot)
-        self.orders = Orders(os.fdopen(orders), parent, q.drain)
         self.output = Output()
+        self.output.catch()
+        self.orders = Orders(os.fdopen(orders), parent, q.drain)
         self.reporter = Reporter(self.output)
         self.store = Store(jobs.rd)
+        self.traces = Traces(orders)
         self._left = settings.max_jobs_per_child or None
 
     def begin(self, job: TakenJob) -> None:
@@ -91,6 +108,8 @@ class Child:
     def end(self) -> None:
         """Its analysis is over, however it went."""
         self.reporter.end()
+        if not self.traces.remove():
+            q.drain()
         self.slot.ran()
         if self._left is not None:
             self._left -= 1
@@ -123,8 +142,9 @@ def _run_analysis(job: TakenJob) -> tuple[Outcome, dict[str, Any], int]:
 @lru_cache(maxsize=256)
 def _read_params(analysis: str, params: str, dataset: str) -> tuple[Params, dict[str, Any]]:
     """The parameters, as the analysis takes them and as JSON: most jobs of a bulk have the same, so they are kept."""
-    columns = _load_table(dataset).description.types() if dataset else {}
-    read = get_analysis(analysis).read_params_text(params, columns)
+    description = _load_table(dataset).description if dataset else None
+    columns, index = (description.types(), description.index) if description else ({}, None)
+    read = get_analysis(analysis).read_params_text(params, columns, index)
     return read, read.as_json()
 
 
@@ -176,8 +196,9 @@ def _give_back(job: TakenJob, why: str, error: dict[str, str]) -> None:
 def run_child(worker: str, orders: int, slot: int, parent: int) -> None:
     """What a child process does until it is drained, recycled or killed."""
     global child
+    adopt_orphans()
+    give_way()
     child = Child(worker, orders, slot, parent)
-    child.output.catch()
     child.orders.wait_to_go()
     q.hold_as(worker)
     with suppress(WorkerGone):
@@ -198,12 +219,13 @@ class Parent:
         self._ear, self._mouth = os.pipe()
         self._hurry = False
         self._steady_since: float | None = None
-        self._last_tick = 0.0
+        self._last_learned = self._last_clock = 0.0
         self._failed_starts = 0
         self._next_birth = 0.0
 
     def run(self) -> None:
         """Until a signal says to drain, and the children have."""
+        adopt_orphans()
         os.set_blocking(self._ear, False)
         os.set_blocking(self._mouth, False)
         # The byte that a signal writes here ends the sleep of the loop: a dead child is replaced at once.
@@ -214,11 +236,16 @@ class Parent:
         while not self.draining or self.children or (self.dead and time.monotonic() < self.stop_by + GRACE_SECONDS):
             self.tick(time.monotonic())
             self._sleep()
+        give_up = time.monotonic() + GRACE_SECONDS
+        while end_orphans(()) and time.monotonic() < give_up:
+            time.sleep(0.02)
 
     def tick(self, now: float) -> None:
         """One round: bury and replace, renew and learn, stop, release, tidy up."""
         self._bury(now)
         self._give_birth(now)
+        for one in self.children:
+            one.hold_to_memory()
         if self.draining:
             for one in self.children:
                 one.order("drain")
@@ -232,8 +259,8 @@ class Parent:
             heartbeat = jobs.heartbeat([one.worker for one in registered])
             for one, held in zip(registered, heartbeat.held, strict=True):
                 self._look_after(one, held, now)
-            self._note_steady(now)
-            self._release_lost(heartbeat.expired, now)
+            self._note_steady(heartbeat.clock, time.monotonic())
+            self._release_lost(heartbeat.expired)
         except jobs.RedisError as error:
             # Whatever Redis has, the children need their parent.
             self._steady_since, self._hurry = None, False
@@ -250,6 +277,8 @@ class Parent:
         over = [one for one in self.children if one.is_over()]
         self.children = [one for one in self.children if one not in over]
         self.dead += over
+        # What dead children had started is now this process' own.
+        end_orphans({one.process.pid for one in self.children})
         for one in over:
             # A child that cannot even start will not do so the next time either: wait longer each time.
             self._failed_starts = self._failed_starts + 1 if one.failed_to_start() else 0
@@ -260,7 +289,7 @@ class Parent:
         wanted = settings.workers or os.cpu_count() or 1
         while not self.draining and len(self.children) < wanted and now >= self._next_birth:
             try:
-                self.children.append(ChildProcess(__file__))
+                self.children.append(ChildProcess(__file__, settings.memory_limit_mb * 2**20))
             except OSError as error:
                 self._next_birth = now + TICK_SECONDS
                 _log.error("no child can be started", extra={"error": str(error)})
@@ -287,24 +316,28 @@ class Parent:
             return
         if held.stop:
             one.stop(held.stop, "cancelled", now)
-        if held.over_time:
-            one.stop((held.id, held.attempt), "timeout", now)
         run = (held.id, held.attempt)
+        if held.id and one.is_over_time(run, held.seconds_left, now):
+            one.stop(run, "timeout", now)
         if held.id == "" or one.slot.read()[1] == run:
             one.stray = None
         elif one.stray != run:
             one.stray, one.stray_since = run, now
+        elif one.is_garbled() and now - one.stray_since >= TICK_SECONDS:
+            one.kill("killed", garbled(), run)
         elif now - one.stray_since >= TICK_SECONDS:
             jobs.release_job(*run, one.worker, "drain")
 
-    def _note_steady(self, now: float) -> None:
-        """An outage, or a stall of this process, is a gap: others may have had it as well, and are not lost."""
-        if self._steady_since is None or now - self._last_tick > settings.lease_seconds / 3:
+    def _note_steady(self, clock: float, now: float) -> None:
+        """An outage, or a stall of this process, is a gap: others may have had it as well, and are not lost. Nor are
+        they when the clock of Redis jumps, which may end every lease at once."""
+        gap, jump = now - self._last_learned, abs((clock - self._last_clock) - (now - self._last_learned))
+        if self._steady_since is None or max(gap, jump) > settings.lease_seconds / 3:
             self._steady_since = now
-        self._last_tick = now
+        self._last_learned, self._last_clock = now, clock
 
-    def _release_lost(self, expired: list[str], now: float) -> None:
-        if self._steady_since is None or now - self._steady_since < settings.lease_seconds:
+    def _release_lost(self, expired: list[str]) -> None:
+        if self._steady_since is None or self._last_learned - self._steady_since < settings.lease_seconds:
             return
         for worker in expired:
             held = jobs.dismiss_worker(worker, "lost", failure("lost"), expired=True)
@@ -325,8 +358,16 @@ def main() -> None:
         sys.exit(str(error))
     if sys.argv[1:2] == ["--child"]:
         worker, *numbers = sys.argv[2:]
-        run_child(worker, *map(int, numbers))
-        return
+        status = 1
+        try:
+            run_child(worker, *map(int, numbers))
+            status = 0
+        except BaseException:
+            _log.exception("the child fails")
+        finally:
+            # Not by return: the interpreter would wait for threads that an analysis left behind.
+            logging.shutdown()
+            os._exit(status)
     while True:
         try:
             jobs.check_redis()

@@ -5,9 +5,10 @@ from __future__ import annotations
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
-from pydantic import Field, ValidationInfo, field_validator
+from pydantic import Field
 
-from analyses.kit import NumberColumn, Outcome, Params, bad_column, new_plot
+from analyses.kit import FirstNumberColumn, Outcome, Params, label, new_plot
+from analyses.plotting import COLORS, drawable, say_empty
 
 if TYPE_CHECKING:
     import numpy as np
@@ -16,19 +17,8 @@ if TYPE_CHECKING:
 
 
 class HistogramParams(Params):
-    column: NumberColumn | None = Field(
-        default=None,
-        validate_default=True,
-        description="The column of numbers; null is the first one that does not look like an identifier.",
-    )
+    column: FirstNumberColumn
     bins: int = Field(default=20, ge=1, le=1000, description="How many bins.")
-
-    @field_validator("column")
-    @classmethod
-    def _fill_in(cls, column: str | None, info: ValidationInfo) -> str | None:
-        if column is not None or info.context is None:
-            return column
-        return _first_number(info.context["columns"])
 
 
 def run(rows: pl.DataFrame, params: HistogramParams) -> Outcome:
@@ -39,7 +29,7 @@ def run(rows: pl.DataFrame, params: HistogramParams) -> Outcome:
     """
     import polars as pl
 
-    column = params.column or _first_number({name: _type(dtype) for name, dtype in rows.schema.items()})
+    column = params.column
     series = rows[column]
     values = series.filter(series.is_finite()).to_numpy()
     edges, counts = _count(values, params.bins)
@@ -57,18 +47,6 @@ def run(rows: pl.DataFrame, params: HistogramParams) -> Outcome:
     return Outcome(result, {"plot": _draw(column, edges, counts)}, {"table": table})
 
 
-def _first_number(columns: dict[str, str]) -> str:
-    numbers = [name for name, type_ in columns.items() if type_ in ("integer", "number")]
-    if not numbers:
-        raise bad_column(f"the dataset has no column of numbers; it has: {', '.join(columns) or 'none'}")
-    likely = [name for name in numbers if name.lower() != "id" and not name.endswith(("_id", "Id", "ID"))]
-    return (likely or numbers)[0]
-
-
-def _type(dtype: pl.DataType) -> str:
-    return "number" if dtype.is_numeric() else "other"
-
-
 def _count(values: np.ndarray[Any, Any], bins: int) -> tuple[list[float], list[int]]:
     import numpy as np
 
@@ -83,16 +61,17 @@ def _count(values: np.ndarray[Any, Any], bins: int) -> tuple[list[float], list[i
 
 
 def _draw(column: str, edges: list[float], counts: list[int]) -> Figure:
+    import numpy as np
     from matplotlib.ticker import MaxNLocator
 
-    figure, axes = new_plot(f"Histogram of {column}", x=column, y="count")
+    figure, axes = new_plot(f"Histogram of {label(column)}", x=label(column), y="count")
     if counts:
+        edges = drawable(np.array(edges)).tolist()
         widths = [upper - lower for lower, upper in pairwise(edges)]
         # White gaps would swallow bars that are a pixel wide, or the only bar of a constant.
-        edge_color = "white" if 1 < len(counts) <= 100 else "C0"
-        axes.bar(edges[:-1], counts, width=widths, align="edge", color="C0", edgecolor=edge_color, linewidth=0.5)
+        edge_color = "white" if 1 < len(counts) <= 100 else COLORS[0]
+        axes.bar(edges[:-1], counts, width=widths, align="edge", color=COLORS[0], edgecolor=edge_color, linewidth=0.5)
         axes.yaxis.set_major_locator(MaxNLocator(integer=True))
     else:
-        axes.text(0.5, 0.5, "no values", transform=axes.transAxes, ha="center", va="center", fontsize="large")
-        axes.set(xticks=[], yticks=[])
+        say_empty(axes)
     return figure

@@ -12,6 +12,7 @@ from functools import cache
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
+from analyses.columns import type_of
 from analyses.kit import Outcome, Params, Progress
 
 if TYPE_CHECKING:
@@ -59,20 +60,20 @@ class Analysis:
                 example[name] = fitting[0]
         return example
 
-    def read_params(self, params: Any, columns: Mapping[str, str]) -> Params:
-        """The parameters that a client posted, read; ``columns`` are the dataset's (name to type).
+    def read_params(self, params: Any, columns: Mapping[str, str], index: str | None = None) -> Params:
+        """The parameters that a client posted, read; ``columns`` (name to type) and ``index`` are the dataset's.
 
         :raises InvalidParams: with every reason.
         """
-        return self._model.parse(params, columns)
+        return self._model.parse(params, columns, index)
 
-    def read_params_text(self, text: str, columns: Mapping[str, str]) -> Params:
+    def read_params_text(self, text: str, columns: Mapping[str, str], index: str | None = None) -> Params:
         """Likewise, from the JSON text that they were posted as."""
-        return self._model.parse_text(text, columns)
+        return self._model.parse_text(text, columns, index)
 
-    def check(self, params: Any, columns: Mapping[str, str]) -> dict[str, Any]:
+    def check(self, params: Any, columns: Mapping[str, str], index: str | None = None) -> dict[str, Any]:
         """The parameters with their defaults filled in, fit for JSON; otherwise as :meth:`read_params`."""
-        return self.read_params(params, columns).as_json()
+        return self.read_params(params, columns, index).as_json()
 
     def run(self, rows: pl.DataFrame | None, params: Any, progress: Progress) -> Outcome:
         """Run on ``rows`` (None if it reads no dataset) with ``params`` as posted, or read already.
@@ -81,7 +82,7 @@ class Analysis:
         """
         arguments: dict[str, Any] = {}
         if "params" in self._takes:
-            arguments["params"] = params if isinstance(params, self._model) else self._model.parse(params)
+            arguments["params"] = params if isinstance(params, self._model) else self._read_for(rows, params)
         if "rows" in self._takes:
             arguments["rows"] = rows
         if "progress" in self._takes:
@@ -92,6 +93,10 @@ class Analysis:
         if isinstance(outcome, Outcome):
             return outcome
         raise TypeError(f"analysis {self.name!r} must return a dict or an Outcome, not {type(outcome).__name__}")
+
+    def _read_for(self, rows: pl.DataFrame | None, params: Any) -> Params:
+        columns = None if rows is None else {name: type_of(dtype) for name, dtype in rows.schema.items()}
+        return self._model.parse(params, columns)
 
 
 def _fitting(format_: str | None, columns: Mapping[str, str]) -> list[str]:

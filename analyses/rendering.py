@@ -48,9 +48,13 @@ def render(outcome: Outcome) -> Rendered:
     plain ones, and keys text (as JSON writes their value).
 
     :raises TypeError: for a value that JSON has no word for, saying where it stands.
-    :raises ValueError: for two keys that become the same text, and a figure's or table's name that is no file name.
+    :raises ValueError: for two keys that become the same text, a figure's or table's name that is no file name, and
+        lists or dicts that are nested too deeply.
     """
-    result = _mapping(outcome.result, "result") if outcome.result else {}
+    try:
+        result = _mapping(outcome.result, "result") if outcome.result else {}
+    except RecursionError:
+        raise ValueError("result: nested too deeply, or something holds itself") from None
     artifacts = []
     for name, figure in outcome.figures.items():
         artifacts.append(Artifact(_file(name, "png"), "image/png", _drawn(figure, "png")))
@@ -72,7 +76,9 @@ def _drawn(figure: Figure, kind: str) -> bytes:
     # Without a salt and with the date, each drawing would differ from the one before.
     metadata = {"Date": None} if kind == "svg" else {"Software": None}
     with matplotlib.rc_context({"svg.hashsalt": "plot"}), io.BytesIO() as file:
-        figure.savefig(file, format=kind, metadata=metadata)
+        figure.savefig(file, format=kind, dpi=figure.dpi, metadata=metadata)
+        # To lay it out again for the second picture would cost as much as to draw it.
+        figure.set_layout_engine("none")
         return file.getvalue()
 
 

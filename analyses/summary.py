@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import Field
 
+from analyses.columns import NUMBERS, type_of
 from analyses.kit import Column, Outcome, Params, Progress, to_text
 
 if TYPE_CHECKING:
@@ -38,7 +39,7 @@ def _summary(series: pl.Series, top: int) -> dict[str, Any]:
     values = series.drop_nulls()
     if values.dtype.is_float():
         values = values.filter(values.is_finite())
-    kind = _kind(values.dtype)
+    kind = type_of(values.dtype)
     return {
         "type": kind,
         "count": len(values),
@@ -49,18 +50,8 @@ def _summary(series: pl.Series, top: int) -> dict[str, Any]:
     }
 
 
-def _kind(dtype: pl.DataType) -> str:
-    import polars as pl
-
-    if dtype.is_integer():
-        return "integer"
-    if dtype.is_numeric():
-        return "number"
-    return {pl.Boolean: "boolean", pl.Date: "date", pl.Datetime: "time"}.get(dtype.base_type(), "text")
-
-
 def _statistics(values: pl.Series, kind: str) -> dict[str, Any]:
-    if kind in ("integer", "number"):
+    if kind in NUMBERS:
         return _number_statistics(values)
     if kind == "boolean":
         true = int(values.sum())

@@ -34,6 +34,7 @@ class Orders:
         self._running: tuple[str, ...] = ()
         self._go = threading.Event()
         self._main = threading.main_thread().ident
+        self._pid = os.getpid()
         signal.signal(signal.SIGUSR1, self._obey)
         _die_with(parent)
         threading.Thread(target=self._listen, name="orders", daemon=True).start()
@@ -50,22 +51,30 @@ class Orders:
     def end(self) -> None:
         """From now on nothing is raised."""
         self._running = ()
+        if os.getpid() != self._pid:
+            # A copy that the analysis forked: the connections are not its own, nor is the job.
+            os._exit(0)
 
     def _listen(self) -> None:
-        for line in self._pipe:
-            order, *words = line.split()
-            if order == "go":
-                self._go.set()
-                continue
-            if order == "drain":
-                self._drain = True
-                self._go.set()
-            elif order == "stop":
-                self._stop = tuple(words)
-            if self._main is not None:
-                signal.pthread_kill(self._main, signal.SIGUSR1)
-        # The parent is gone: nobody renews the lease, so nothing may go on, in this process or those it started.
-        os.killpg(0, signal.SIGKILL)
+        try:
+            for line in self._pipe:
+                self._hear(*line.split())
+        finally:
+            # The parent is gone, or can not be heard any more: it cannot renew the lease, or stop anything, so nothing
+            # may go on, in this process or those it started.
+            os.killpg(0, signal.SIGKILL)
+
+    def _hear(self, order: str, *words: str) -> None:
+        if order == "go":
+            self._go.set()
+            return
+        if order == "drain":
+            self._drain = True
+            self._go.set()
+        elif order == "stop":
+            self._stop = tuple(words)
+        if self._main is not None:
+            signal.pthread_kill(self._main, signal.SIGUSR1)
 
     def _obey(self, *_: object) -> None:
         if self._stop[:2] == self._running != ():

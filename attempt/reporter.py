@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 
 from attempt.output import Output, valid_text
 
 __all__ = ["Reporter"]
 
 _SECONDS = 0.25
+_LONGEST_MESSAGE = 1000
 
 Send = Callable[[float | None, str | None, str], None]
 """Takes progress (None where none was reported yet), message and output."""
@@ -38,7 +40,7 @@ class Reporter:
     def progress(self, fraction: float, message: str | None = None) -> None:
         """Note how much is done, 0 to 1, and what is being done."""
         self._fraction = fraction
-        self._message = None if message is None else valid_text(str(message))
+        self._message = None if message is None else valid_text(str(message)[:_LONGEST_MESSAGE])
         self._changed = True
 
     def _report(self) -> None:
@@ -48,4 +50,6 @@ class Reporter:
             if send is None or not (self._changed or self._output.changed):
                 continue
             self._changed = self._output.changed = False
-            send(self._fraction, self._message, self._output.text())
+            # Where the analysis has left no memory to report with, the next report may find some.
+            with suppress(MemoryError):
+                send(self._fraction, self._message, self._output.text())

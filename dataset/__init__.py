@@ -4,25 +4,41 @@ Where no column identifies the records, the row number from 1 does; the descript
 appended until no column has that name), and it is no column of the records.
 """
 
+from .apart import ingest_apart
 from .bounds import are_backwards
 from .description import Column, Description
-from .errors import BoundsError, DatasetError, InvalidDataset, Malformed, UnsupportedMediaType, VersionGone
+from .errors import (
+    BoundsError,
+    DatasetError,
+    FilterError,
+    InvalidDataset,
+    Malformed,
+    TooLarge,
+    UnsupportedMediaType,
+    VersionGone,
+)
+from .formats import MEDIA_TYPES, is_telling
 from .ingest import ingest
 from .store import Store
 from .table import Page, Table
 
 __all__ = [
+    "MEDIA_TYPES",
     "BoundsError",
     "Column",
     "DatasetError",
     "Description",
+    "FilterError",
     "InvalidDataset",
     "Malformed",
     "Page",
     "Store",
     "Table",
+    "TooLarge",
     "UnsupportedMediaType",
     "VersionGone",
     "are_backwards",
     "ingest",
+    "ingest_apart",
+    "is_telling",
 ]

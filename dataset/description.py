@@ -27,7 +27,7 @@ class Description:
 
     `id` and `index` name columns, or, where no column serves, the row number from 1 (a name that no column has).
     `first` and `last` are the index's bounds as `GET /data` prints values, None when it has no value; `bytes` is the
-    size of the body that was loaded.
+    size of the body that was loaded, unpacked; `notes` say what its sender may want to know of how it was read.
     """
 
     version: str
@@ -39,17 +39,22 @@ class Description:
     last: Any
     bytes: int
     loaded: dt.datetime
+    notes: tuple[str, ...] = ()
 
     def as_json(self) -> dict[str, Any]:
-        """Answer the contract's JSON object."""
+        """Answer the contract's JSON object; `notes` only where there are any."""
         loaded = self.loaded.astimezone(dt.UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-        return asdict(self) | {"columns": [asdict(column) for column in self.columns], "loaded": loaded}
+        members = asdict(self) | {"columns": [asdict(column) for column in self.columns], "loaded": loaded}
+        notes = members.pop("notes")
+        return members | {"notes": list(notes)} if notes else members
 
     @classmethod
     def from_json(cls, members: Mapping[str, Any]) -> Description:
         """Read what `as_json` gave."""
         columns = tuple(Column(**column) for column in members["columns"])
-        return cls(**{**members, "columns": columns, "loaded": dt.datetime.fromisoformat(members["loaded"])})
+        loaded = dt.datetime.fromisoformat(members["loaded"])
+        notes = tuple(members.get("notes", ()))
+        return cls(**{**members, "columns": columns, "loaded": loaded, "notes": notes})
 
     def types(self) -> dict[str, str]:
         """Answer each column's type."""

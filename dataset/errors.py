@@ -7,8 +7,10 @@ from typing import Final
 __all__ = [
     "BoundsError",
     "DatasetError",
+    "FilterError",
     "InvalidDataset",
     "Malformed",
+    "TooLarge",
     "UnsupportedMediaType",
     "VersionGone",
     "quoted",
@@ -39,6 +41,10 @@ class UnsupportedMediaType(DatasetError):
     """No reader for this media type or character set."""
 
 
+class TooLarge(DatasetError):
+    """The body unpacks to more than may be loaded."""
+
+
 class InvalidDataset(DatasetError):
     """The body can be parsed, but is no dataset.
 
@@ -59,6 +65,14 @@ class BoundsError(DatasetError):
     def __init__(self, detail: str, pointer: str) -> None:
         super().__init__(detail)
         self.pointer = pointer
+
+
+class FilterError(DatasetError):
+    """A filter names no column, or a value that its column cannot hold; `field` is the name as it was given."""
+
+    def __init__(self, detail: str, field: str) -> None:
+        super().__init__(detail)
+        self.field = field
 
 
 class VersionGone(DatasetError):

@@ -16,28 +16,35 @@ from .printing import as_json_values, as_texts
 from .recognition import kind_of
 from .table import Table
 
-__all__ = ["ingest"]
+__all__ = ["MOST_BYTES", "ingest"]
 
-_RULES: Final = 1  # raise it when the same body would become other rows, so that versions differ
+MOST_BYTES: Final = 256 * 2**20
+_RULES: Final = 2  # raise it when the same body would become other rows, so that versions differ
 _ID_ENDINGS: Final = ("_id", "Id", "ID")
 
 
 def ingest(
-    body: bytes, media_type: str | None, *, id_column: str | None = None, index_column: str | None = None
+    body: bytes,
+    media_type: str | None,
+    *,
+    id_column: str | None = None,
+    index_column: str | None = None,
+    most_bytes: int = MOST_BYTES,
 ) -> Table:
     """Read a body as a dataset.
 
     A header without rows, or an empty JSON list, is a dataset of no rows. Columns without a name are called
-    `column_<position>`. Raises Malformed, UnsupportedMediaType or InvalidDataset.
+    `column_<position>`. `most_bytes` bounds what a compressed format may unpack to. Raises Malformed,
+    UnsupportedMediaType, InvalidDataset or TooLarge.
     """
-    chosen = formats.choose(media_type, body)
-    frame = chosen.read(body)
+    chosen, charset = formats.choose(media_type, body)
+    frame, notes = chosen.read(formats.Source(body, charset, most_bytes))
     row_number = _name_of_row_number(frame.columns)
     identifier = _choose_id(frame, id_column) or row_number
     index = _choose_index(frame, index_column, identifier) or row_number
     first, last = _bounds(frame, index)
     description = Description(
-        version=_version(body, chosen.MEDIA_TYPES[0], id_column, index_column),
+        version=_version(body, (chosen.MEDIA_TYPES[0], charset, id_column, index_column)),
         count=frame.height,
         id=identifier,
         index=index,
@@ -46,6 +53,7 @@ def ingest(
         last=last,
         bytes=len(body),
         loaded=_now(),
+        notes=notes,
     )
     return Table(description, frame)
 
@@ -110,9 +118,11 @@ def _bounds(frame: pl.DataFrame, index: str) -> tuple[object, object]:
     return as_json_values(ends["first"]).item(), as_json_values(ends["last"]).item()
 
 
-def _version(body: bytes, media_type: str, id_column: str | None, index_column: str | None) -> str:
-    options = repr((_RULES, media_type, id_column, index_column)).encode("utf-8", "backslashreplace")
-    return hashlib.sha256(options + b"\n" + body).hexdigest()[:32]
+def _version(body: bytes, options: tuple[str | None, ...]) -> str:
+    told = repr((_RULES, *options)).encode("utf-8", "backslashreplace")
+    digest = hashlib.sha256(told + b"\n")
+    digest.update(body)
+    return digest.hexdigest()[:32]
 
 
 def _now() -> dt.datetime:

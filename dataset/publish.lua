@@ -2,8 +2,8 @@
 -- KEYS: 1 data.current
 -- ARGV: 1 version, 2 number of chunks, 3 description (JSON)
 -- Guards: all chunks are there (an upload expires).
--- Answers: 'incomplete' (nothing was changed: upload again), else the description that is kept. Safe to send twice:
---   the first description of a version stays.
+-- Answers: 'incomplete' (nothing was changed: upload again), else 'current'. Safe to send twice: a version that is
+--   there already gets this description, which says when it was loaded last.
 local current, version, chunks = KEYS[1], ARGV[1], tonumber(ARGV[2])
 local record = 'data.' .. version
 
@@ -17,7 +17,7 @@ local previous = redis.call('GET', current)
 for n = 0, chunks - 1 do
   redis.call('PERSIST', record .. '.' .. n)
 end
-redis.call('HSETNX', record, 'description', ARGV[3])
+redis.call('HSET', record, 'description', ARGV[3])
 redis.call('HSETNX', record, 'chunks', chunks)
 redis.call('HSETNX', record, 'pins', 0)
 redis.call('SET', current, version)
@@ -31,4 +31,4 @@ if previous and previous ~= version then
     redis.call('UNLINK', old)
   end
 end
-return redis.call('HGET', record, 'description')
+return 'current'

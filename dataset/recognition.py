@@ -1,7 +1,7 @@
 """What a column of text holds: integers, numbers, booleans, dates or times, or nothing but text.
 
 A column is recognised whole or not at all, and never at a loss: codes with leading zeros, numerals with a plus sign
-and no fraction (telephone numbers), and integers beyond 64 bits stay text.
+and no fraction (telephone numbers), integers beyond 64 bits and numbers beyond a double stay text.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ import polars as pl
 __all__ = [
     "KINDS",
     "TIME",
+    "all_match",
     "finite",
     "kind_of",
     "read_instant",
@@ -64,16 +65,19 @@ def finite(numbers: pl.Series) -> pl.Series:
 def recognise_numerals(texts: pl.Series) -> pl.Series | None:
     """Answer the column as integers (Int64), numbers (Float64) or booleans; None when it is none of them whole.
 
-    Missing values are null; NaN and infinities become null, as long as one finite number remains.
+    Missing values are null; NaN and `inf` become null, as long as one finite number remains.
     """
-    if _all_match(texts, _INTEGER):
+    if all_match(texts, _INTEGER):
         # A column of integers with one beyond 64 bits is no column of floats: identifiers would lose their last digits.
         integers = texts.cast(pl.Int64, strict=False)
         return integers if integers.null_count() == texts.null_count() else None
-    if _all_match(texts, _NUMBER):
-        numbers = finite(texts.cast(pl.Float64, strict=False))
+    if all_match(texts, _NUMBER):
+        floats = texts.cast(pl.Float64, strict=False)
+        if texts.filter(floats.is_infinite()).str.contains("[0-9]").any():
+            return None
+        numbers = finite(floats)
         return numbers if numbers.null_count() < len(numbers) else None
-    if _all_match(texts, _BOOLEAN):
+    if all_match(texts, _BOOLEAN):
         return texts.str.to_lowercase() == "true"
     return None
 
@@ -83,9 +87,9 @@ def recognise_instants(texts: pl.Series) -> pl.Series | None:
 
     None when it is neither whole. Digits below the microsecond are cut off.
     """
-    if _all_match(texts, _DATE):
+    if all_match(texts, _DATE):
         return _if_real(texts, texts.str.to_date("%Y-%m-%d", strict=False))
-    if _all_match(texts, _TIME):
+    if all_match(texts, _TIME):
         return _if_real(texts, _times(texts))
     return None
 
@@ -124,7 +128,8 @@ def _microseconds(day: str, clock: str, seconds: str, fraction: str, zone: str) 
     return whole * 1_000_000 + int(fraction[:6].ljust(6, "0"))
 
 
-def _all_match(texts: pl.Series, pattern: str) -> bool:
+def all_match(texts: pl.Series, pattern: str) -> bool:
+    """Answer whether all values that are not missing match the pattern, and there is one."""
     # The sample is looked at by Python, which starts sooner: most columns are not what they are asked for.
     sample = [text for text in texts.head(_SAMPLE).to_list() if text is not None]
     return (

@@ -64,7 +64,10 @@ class Store:
         self._guard = Lock()
 
     def publish(self, table: Table) -> Description:
-        """Replace the dataset whole, and answer the description that is kept: the first of a version stays."""
+        """Replace the dataset whole, and answer its description.
+
+        Raises VersionGone when others replace it all the while.
+        """
         wanted = table.description
         chunks = _split(table.frame, wanted.bytes)
         for _ in range(_UPLOADS):
@@ -73,9 +76,8 @@ class Store:
                 keys=[_CURRENT], args=[wanted.version, len(chunks), json.dumps(wanted.as_json())]
             )
             if answer != b"incomplete":
-                description = _read_description(answer)
-                self._keep(description.version, _Shelf(table=Table(description, table.frame)))
-                return description
+                self._keep_only(wanted.version, _Shelf(table=table))
+                return wanted
         raise VersionGone("Others replaced the dataset while this one was loaded: load it again.")
 
     def current(self) -> Description | None:
@@ -95,7 +97,8 @@ class Store:
     def table(self, version: str) -> Table:
         """Answer a version's rows, from Redis the first time and then from memory. Raises VersionGone.
 
-        A version that this process kept is answered even after it went from Redis; ask `describe` where that matters.
+        A version that this process kept is answered even after it went from Redis, and with the description that it had
+        when it was fetched: ask `describe` where that matters.
         """
         with self._guard:
             shelf = self._shelves.setdefault(version, _Shelf())
@@ -111,6 +114,7 @@ class Store:
     def clear(self) -> None:
         """Leave no dataset loaded; a version that unfinished jobs hold stays until they end."""
         self._clear(keys=[_CURRENT])
+        self._keep_only(None, None)
 
     def _upload(self, version: str, chunks: list[bytes]) -> None:
         for number, chunk in enumerate(chunks):
@@ -132,6 +136,14 @@ class Store:
             filled = [name for name, other in self._shelves.items() if other.table is not None]
             for name in filled[:-_KEPT]:
                 del self._shelves[name]
+
+    def _keep_only(self, version: str | None, shelf: _Shelf | None) -> None:
+        """Forget what was replaced: nobody asks a process that replaces datasets for it again."""
+        with self._guard:
+            for name in [name for name, other in self._shelves.items() if other.table is not None]:
+                del self._shelves[name]
+            if version is not None and shelf is not None:
+                self._shelves[version] = shelf
 
     def _drop_if_empty(self, version: str, shelf: _Shelf) -> None:
         with self._guard:

@@ -2,30 +2,30 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from threading import Lock
-from typing import Any, Final
+from threading import Lock, Thread
+from typing import Any
 
 import polars as pl
 
 from .bounds import within
 from .description import Description
-from .printing import as_texts, records
+from .filters import matching
+from .printing import records
 from .recognition import recognise_instants, recognise_numerals
+from .search import SearchIndex
 
 __all__ = ["Page", "Table"]
-
-_BORDER: Final = "\0"
-_SIGMA: Final = "\N{GREEK SMALL LETTER SIGMA}"
 
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """Some records as JSON objects, how many there are in all, and where the next page begins (None after the last)."""
+    """Some records as JSON objects, how many there are in all, and the row after them (None where no more follow)."""
 
     records: list[dict[str, Any]]
     total: int
-    next_offset: int | None
+    next_row: int | None
 
 
 class Table:
@@ -36,7 +36,7 @@ class Table:
         self.frame = frame
         self._building = Lock()
         self._sorted_ids: tuple[pl.Series, pl.Series] | None = None
-        self._haystack: pl.Series | None = None
+        self._search = SearchIndex(frame)
 
     def record(self, id_text: str) -> dict[str, Any] | None:
         """Answer the record with this identifier as JSON values, or None.
@@ -46,18 +46,36 @@ class Table:
         row = self._row_of(id_text)
         return None if row is None else records(self.frame.slice(row, 1))[0]
 
-    def page(self, *, search: str | None, offset: int, limit: int) -> Page:
-        """Answer up to `limit` records from `offset` (0 and more) on, in the order they were loaded in.
+    def page(
+        self, *, search: str | None = None, filters: Sequence[tuple[str, str]] = (), row: int = 0, limit: int
+    ) -> Page:
+        """Answer up to `limit` records from `row` (0 and more) on, in the order they were loaded in.
 
-        With `search`, only those with this text in any value as printed, upper and lower case alike.
+        With `search`, only those with this text in any value as printed, upper and lower case alike; with `filters`,
+        only those whose named fields equal one of the values given for them. Raises FilterError.
         """
+        hits = [matching(self.frame, filters)] if filters else []
         if search and self.frame.width:
-            rows = self._matches(search).arg_true()
-            total, part = len(rows), self.frame[rows.slice(offset, limit)]
+            hits.append(self._search.matches(search))
+        if hits:
+            rows = (hits[0] if len(hits) == 1 else hits[0] & hits[1]).arg_true()
+            total, begin = len(rows), int(rows.search_sorted(row))
+            chosen = rows.slice(begin, limit)
+            part = self.frame[chosen]
+            following = int(chosen[-1]) + 1 if 0 < len(chosen) < total - begin else None
         else:
-            total, part = self.frame.height, self.frame.slice(offset, limit)
-        following = offset + part.height
-        return Page(records(part), total, following if part.height and following < total else None)
+            total, part = self.frame.height, self.frame.slice(row, limit)
+            following = row + part.height if 0 < part.height < total - row else None
+        return Page(records(part), total, following)
+
+    def prepare(self) -> None:
+        """Begin to build, in a thread of its own, what the first search and look-up would otherwise wait for."""
+        Thread(target=self._build, name="prepare").start()
+
+    def _build(self) -> None:
+        self._search.build()
+        if self.description.id in self.frame.columns:
+            self._ids()
 
     def slice(self, start: object, end: object) -> pl.DataFrame:
         """Answer the rows with start <= index <= end, in the order they were loaded in; None is an open end.
@@ -96,31 +114,6 @@ class Table:
                 rows = column.arg_sort()
                 self._sorted_ids = column.gather(rows), rows
             return self._sorted_ids
-
-    def _matches(self, search: str) -> pl.Series:
-        try:
-            needle = _fold(pl.Series([search])).item()
-        except UnicodeEncodeError:  # half of a surrogate pair is in no text
-            return pl.Series([], dtype=pl.Boolean)
-        if _BORDER in needle:
-            hits = self.frame.select(
-                _fold(as_texts(column)).str.contains(needle, literal=True) for column in self.frame
-            )
-            return hits.select(pl.any_horizontal(pl.all())).to_series()
-        return self._search_text().str.contains(needle, literal=True)
-
-    def _search_text(self) -> pl.Series:
-        """Build once per row the text of all its values, folded, with borders that no search crosses."""
-        with self._building:
-            if self._haystack is None:
-                texts = self.frame.select(_fold(as_texts(column)) for column in self.frame)
-                self._haystack = texts.select(pl.concat_str(pl.all(), separator=_BORDER, ignore_nulls=True)).to_series()
-            return self._haystack
-
-
-def _fold(texts: pl.Series) -> pl.Series:
-    # A sigma in lower case depends on where it stands in its word, so a part of a word would not be found.
-    return texts.str.to_lowercase().str.replace_all("\N{GREEK SMALL LETTER FINAL SIGMA}", _SIGMA, literal=True)
 
 
 def _as_identifier(id_text: str, dtype: pl.DataType | type[pl.DataType]) -> Any:

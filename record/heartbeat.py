@@ -8,24 +8,26 @@ __all__ = ["Heartbeat", "Held", "read_held"]
 
 
 class Held(NamedTuple):
-    """What Redis says of one worker: the job and attempt it holds (`""` for none), whether that is over its time, and
-    the job and attempt that it is ordered to stop."""
+    """What Redis says of one worker: the job and attempt it holds (`""` for none), the seconds until that is over its
+    time, and the job and attempt that it is ordered to stop."""
 
     id: str
     attempt: str
-    over_time: bool
+    seconds_left: float
     stop: tuple[str, ...]
 
 
 class Heartbeat(NamedTuple):
-    """What one tick learned: the workers whose lease is over, and for each of the parent's own what it holds, or
-    None where it is gone; and whether more is to be queued or removed than one tick does."""
+    """What one tick learned: the time of Redis, in seconds since 1970; the workers whose lease is over, and for each of
+    the parent's own what it holds, or None where it is gone; and whether more is to be queued or removed than one tick
+    does."""
 
+    clock: float
     expired: list[str]
     held: list[Held | None]
     more: bool
 
 
-def read_held(jid: bytes, attempt: bytes, over_time: int, stop: bytes) -> Held:
+def read_held(jid: bytes, attempt: bytes, microseconds_left: int | bytes, stop: bytes) -> Held:
     """What ``renew.lua`` answers for one worker."""
-    return Held(jid.decode(), attempt.decode(), bool(over_time), tuple(stop.decode().split()))
+    return Held(jid.decode(), attempt.decode(), int(microseconds_left) / 1e6, tuple(stop.decode().split()))

@@ -24,7 +24,11 @@ __all__ = ["main"]
 
 _SAMPLE = Path(__file__).parent.parent / "samples" / "earthquakes.csv"
 _PLOTS = Path("demo-plots")
-_PARAMS: dict[str, dict[str, Any]] = {"sleep": {"seconds": 3}, "histogram": {"column": "magnitude"}}
+_PARAMS: dict[str, dict[str, Any]] = {
+    "sleep": {"seconds": 3},
+    "groups": {"by": ["network"], "column": "magnitude"},
+    "map": {"color": "depth_km", "size": "magnitude"},
+}
 _KEPT = ("LOG_LEVEL", "REDIS_SERVER")  # settings that the demo takes over
 _JOBS_SECONDS = 60.0
 

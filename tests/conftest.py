@@ -45,6 +45,8 @@ def eventually(condition: Callable[[], Any], seconds: float = 20, every: float =
 class Server:
     """A real server, append-only, that can be killed and started again on its data."""
 
+    environ: dict[str, str] | None = None
+
     def __init__(self, folder: Path, *options: str) -> None:
         self.port = free_port()
         self._options = ["--dir", str(folder), "--appendonly", "yes", "--save", "", *options]
@@ -52,7 +54,8 @@ class Server:
 
     def start(self) -> None:
         words = [str(get_binary_path()), "--port", str(self.port), "--bind", "127.0.0.1", *self._options]
-        self.process = subprocess.Popen(words, stdout=subprocess.DEVNULL)
+        # It keeps ignoring SIGXFSZ, as Python does: a test may leave it no disk to write to.
+        self.process = subprocess.Popen(words, stdout=subprocess.DEVNULL, env=self.environ, restore_signals=False)
         client = redis.Redis(port=self.port)
         eventually(lambda: _answers(client))
         client.close()

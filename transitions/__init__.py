@@ -6,7 +6,15 @@ nothing otherwise. Each file opens with what it takes, what it guards and each a
 
 from transitions.queue import JobQueue, TakenJob, WorkerGone
 from transitions.scripts import NoScript, Script, Transitions
-from transitions.server import RedisError, RedisFull, RedisUnavailable, UnusableServer, check_server, connect
+from transitions.server import (
+    RedisError,
+    RedisFull,
+    RedisUnavailable,
+    UnusableServer,
+    check_server,
+    connect,
+    named,
+)
 
 __all__ = [
     "JobQueue",
@@ -21,4 +29,5 @@ __all__ = [
     "WorkerGone",
     "check_server",
     "connect",
+    "named",
 ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import random
 import time
@@ -15,7 +16,7 @@ from hotqueue import HotQueue
 from redis.exceptions import ConnectionError, ResponseError, TimeoutError
 
 from transitions.scripts import NoScript, Transitions
-from transitions.server import BLOCK_SECONDS, is_demoted
+from transitions.server import BLOCK_SECONDS, is_demoted, is_passing
 
 __all__ = ["JobQueue", "TakenJob", "WorkerGone"]
 
@@ -23,6 +24,7 @@ _log = logging.getLogger(__name__)
 _AWAY = (ConnectionError, TimeoutError, ResponseError)
 _LONGEST_BACK_OFF = 5.0
 _PART_BYTES = 2**20
+_MOST_REFUSALS = 5
 
 
 class WorkerGone(Exception):
@@ -73,6 +75,7 @@ class JobQueue(HotQueue):  # type: ignore[misc]
         self._outcome: tuple[str, list[Any]] | None = None
         self._interruptible = False
         self._failures = 0
+        self._refusals = 0
 
     def hold_as(self, worker: str) -> None:
         """Take jobs as this registered worker from now on."""
@@ -184,7 +187,7 @@ class JobQueue(HotQueue):  # type: ignore[misc]
                 if is_demoted(answer):
                     connection.disconnect()
                 raise answer
-        self._failures = 0
+        self._failures = self._refusals = 0
         return answers
 
     def _recover(self, error: Exception) -> None:
@@ -193,6 +196,9 @@ class JobQueue(HotQueue):  # type: ignore[misc]
             with suppress(*_AWAY):
                 self._transitions.load("take", "finish", "finish_take", "release")
                 return
+        if self._outcome is not None and self._is_refused(error):
+            self._refusals = 0
+            self._fail(str(error))
         pause = min(_LONGEST_BACK_OFF, 0.05 * 2**self._failures) * random.uniform(0.5, 1)
         self._failures = min(self._failures + 1, 10)
         _log.warning("redis is away", extra={"error": str(error), "pause_seconds": round(pause, 2)})
@@ -201,6 +207,33 @@ class JobQueue(HotQueue):  # type: ignore[misc]
                 time.sleep(pause)
         else:
             time.sleep(pause)
+
+    def _is_refused(self, error: Exception) -> bool:
+        """Whether Redis, though it answers, will not take this result however often it is sent.
+
+        One that is too large for it ends the connection, or is answered by an error that blames no state of its own.
+        """
+        verb, words = self._outcome or ("", [])
+        size = sum(len(word) for word in words if isinstance(word, (str, bytes)))
+        blamed = type(error) is ResponseError and not is_passing(error)
+        large = size > _PART_BYTES and isinstance(error, (ConnectionError, TimeoutError))
+        refused = verb == "finish" and (blamed or large) and self._answers()
+        self._refusals = self._refusals + 1 if refused else 0
+        return self._refusals >= _MOST_REFUSALS
+
+    def _answers(self) -> bool:
+        try:
+            return bool(self._client.ping())
+        except _AWAY:
+            return False
+
+    def _fail(self, error: str) -> None:
+        """Give the job back instead of completing it; if it is complete after all, that is refused."""
+        _, (worker, jid, attempt, _, log, *_) = self._outcome or ("", [])
+        message = f"Redis does not take the results: {error} Make them smaller, or have its proto-max-bulk-len raised."
+        failure = {"type": "ResultsRefused", "message": message, "reason": "error"}
+        _log.error("results refused", extra={"job": jid, "attempt": attempt, "error": error})
+        self._outcome = ("release", [worker, jid, attempt, "error", json.dumps(failure), random.random(), log])
 
     @contextmanager
     def _waiting(self) -> Iterator[None]:

@@ -1,7 +1,7 @@
 -- Renews the leases of one parent's workers, and tells it what they hold. Never creates one.
 --   takes:   [5] lease, microseconds   [6...] workers
---   answers: <workers whose lease is over> <for each worker given: gone
---            | held <id> <attempt> <1 where it is over its time> <stop order '<id> <attempt>', or ''>>
+--   answers: <time, microseconds> <workers whose lease is over> <for each worker given: gone
+--            | held <id> <attempt> <microseconds until it is over its time> <stop order '<id> <attempt>', or ''>>
 -- include: prelude
 -- include: integer
 local lease = tonumber(ARGV[5])
@@ -14,8 +14,8 @@ local function held_by(worker)
   if not id then return {'held', '', '', 0, stop} end
   use(RECORDS)
   local job = call('HMGET', 'job.' .. id, 'attempt', 'started', 'timeout')
-  local over = job[2] and tonumber(NOW) > tonumber(job[2]) + tonumber(job[3] or 3600) * 1000000
-  return {'held', id, job[1] or '', over and 1 or 0, stop}
+  local left = job[2] and integer(job[2] + (job[3] or 3600) * 1000000 - NOW) or 0
+  return {'held', id, job[1] or '', left, stop}
 end
 
 use(QUEUE)
@@ -36,4 +36,4 @@ for _, worker in ipairs(call('ZRANGEBYSCORE', 'workers', '(' .. deadline, '+inf'
   call('ZADD', 'workers', deadline, worker)
 end
 local expired = call('ZRANGEBYSCORE', 'workers', '-inf', '(' .. NOW, 'LIMIT', 0, 100)
-return answer(expired, held)
+return answer(NOW, expired, held)

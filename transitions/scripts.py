@@ -10,9 +10,8 @@ from typing import Any
 
 import redis
 from redis.exceptions import NoScriptError as NoScript
-from redis.exceptions import OutOfMemoryError, ReadOnlyError
 
-from transitions.server import is_demoted
+from transitions.server import is_demoted, named
 
 __all__ = ["NoScript", "Script", "Transitions"]
 
@@ -69,7 +68,7 @@ class Transitions:
             if isinstance(answer, Exception):
                 if is_demoted(answer):
                     self.client.connection_pool.disconnect(inuse_connections=False)
-                raise _named(answer)
+                raise named(answer)
         return answers
 
     def _send_all(self, calls: list[tuple[Any, ...]]) -> list[Any]:
@@ -77,12 +76,3 @@ class Transitions:
         for name, *arguments in calls:
             pipeline.execute_command(*self.command(name, *arguments))  # type: ignore[no-untyped-call]
         return pipeline.execute(raise_on_error=False)
-
-
-def _named(error: Exception) -> Exception:
-    """The error by what it means, where Redis or the client has no name of its own for that."""
-    # Redis 6.2 wraps what a command in a script answered in words of its own.
-    if "OOM command not allowed" in str(error):
-        return OutOfMemoryError(str(error))
-    # It cannot write to its disk, and refuses writes until it can.
-    return ReadOnlyError(str(error)) if "MISCONF" in str(error) else error

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import socket
 from typing import Any
 
@@ -27,6 +28,8 @@ __all__ = [
     "check_server",
     "connect",
     "is_demoted",
+    "is_passing",
+    "named",
 ]
 
 RedisUnavailable = (ConnectionError, TimeoutError, BusyLoadingError, ReadOnlyError, MasterDownError)
@@ -43,12 +46,30 @@ BLOCK_SECONDS = 2
 
 _SOCKET_SECONDS = 5
 _OLDEST = (6, 2)
+_PASSING = re.compile(
+    r"\b(BUSY|CLUSTERDOWN|LOADING|MASTERDOWN|MISCONF|NOAUTH|NOPERM|NOREPLICAS|OOM|READONLY|TRYAGAIN|WRONGPASS)\b"
+)
 
 
 def is_demoted(answer: object) -> bool:
     """Whether a server refuses writes because it is a replica now; it keeps its connections, so who holds one must
     leave it to find the new master. Redis 6.2 wraps the word when a script hears it."""
     return isinstance(answer, ResponseError) and "READONLY" in f"{type(answer).__name__.upper()} {answer}"
+
+
+def is_passing(error: Exception) -> bool:
+    """Whether Redis blames a state of its own, whatever it is sent: its disk or memory is full, it is no master."""
+    return _PASSING.search(f"{type(error).__name__} {error}") is not None
+
+
+def named(error: Exception) -> Exception:
+    """The error by what it means, where Redis or the client has no name of its own for that."""
+    # Redis 6.2 wraps what a command in a script answered in words of its own.
+    if "OOM command not allowed" in str(error):
+        return OutOfMemoryError(str(error))
+    if type(error) is ResponseError and is_passing(error):
+        return ReadOnlyError(str(error))
+    return error
 
 
 class UnusableServer(Exception):

@@ -15,10 +15,9 @@ import jobs
 
 from .problems import Problem
 
-__all__ = ["JsonBody", "read_bytes", "read_empty", "read_idempotency", "read_json", "read_media_type"]
+__all__ = ["JsonBody", "read_empty", "read_idempotency", "read_json"]
 
 _QUOTED = re.compile(r'"((?:[^"\\]|\\["\\])*)"')
-_UNTYPED = {"", "application/x-www-form-urlencoded", "application/octet-stream"}
 _LONGEST_KEY = 255
 
 
@@ -30,10 +29,10 @@ class JsonBody:
     canonical: bytes
 
 
-def read_bytes(most: int) -> bytes:
+def _read_bytes(most: int) -> bytes:
     """The body, at most ``most`` bytes of it.
 
-    :raises Problem: too-large; unsupported-media-type for a content coding; malformed when it breaks off.
+    :raises Problem: too-large; unsupported-media-type for a content coding; malformed when it breaks off; too-slow.
     """
     if request.headers.get("Content-Encoding", "identity").strip().lower() not in ("identity", ""):
         raise Problem(
@@ -44,6 +43,8 @@ def read_bytes(most: int) -> bytes:
         raise too_large
     try:
         body = request.stream.read(most + 1)
+    except TimeoutError as error:
+        raise Problem("too-slow", "The body came too slowly: send it again, over a faster line.") from error
     except (OSError, ParseException) as error:
         raise Problem("malformed", "The body broke off, or its transfer coding is wrong.") from error
     if len(body) > most:
@@ -58,25 +59,18 @@ def read_json(most: int) -> JsonBody:
 
     :raises Problem: malformed, saying where.
     """
-    return _parse(read_bytes(most))
+    return _parse(_read_bytes(most))
 
 
 def read_empty(most: int) -> JsonBody:
     """The body of a request that needs none: nothing, or an object without members."""
-    body = read_bytes(most)
+    body = _read_bytes(most)
     parsed = _parse(body) if body.strip() else JsonBody({}, b"{}")
     if parsed.value != {} or not isinstance(parsed.value, dict):
         members = parsed.value if isinstance(parsed.value, dict) else [""]
         errors = [{"pointer": f"/{m}" if m else "", "detail": "Nothing is expected here."} for m in list(members)[:100]]
         raise Problem("invalid", "This request takes no body, or an empty object.", errors=errors)
     return parsed
-
-
-def read_media_type() -> str | None:
-    """The body's media type; None where the client named none, or one that tools send without being asked."""
-    if request.mimetype_params.get("charset", "utf-8").lower() not in ("utf-8", "utf8", "us-ascii"):
-        raise Problem("unsupported-media-type", "Text is taken in UTF-8 only: convert it, or leave out the charset.")
-    return None if request.mimetype in _UNTYPED else request.mimetype
 
 
 def read_idempotency(canonical: bytes) -> jobs.Idempotency | None:

@@ -34,5 +34,5 @@ def to_next(cursor: str | None) -> tuple[str | None, dict[str, str]]:
     if cursor is None:
         return None, {}
     opaque = base64.urlsafe_b64encode(cursor.encode()).decode().rstrip("=")
-    address = f"{request.path}?{urlencode(g.query | {'cursor': opaque})}"
+    address = f"{request.path}?{urlencode([*g.fields, *(g.query | {'cursor': opaque}).items()])}"
     return address, {"Link": f'<{address}>; rel="next"'}

@@ -26,6 +26,7 @@ MOST_ERRORS = 100
 
 _MOST_JOBS = 10_000
 _LONGEST_TEXT = 1000
+_DEEPEST = 100
 _WEEK = 7 * 86400
 _TEN_YEARS = 3653 * 86400
 _OWN_WORDS = {
@@ -60,11 +61,21 @@ def _object(value: Any) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise ValueError("Expected an object.")
     if value:
+        if not _is_within(_DEEPEST, value):
+            raise ValueError(f"Nested deeper than {_DEEPEST} levels.")
         try:
             json.dumps(value, allow_nan=False)
         except ValueError:
             raise ValueError("A number is out of range.") from None
     return value
+
+
+def _is_within(levels: int, value: Any) -> bool:
+    """Whether lists and objects hold each other for so many levels at most: readers of JSON give up at some depth."""
+    if not isinstance(value, (dict, list)):
+        return True
+    inner = value.values() if isinstance(value, dict) else value
+    return levels > 0 and all(_is_within(levels - 1, each) for each in inner)
 
 
 _Bound = Annotated[Any, PlainValidator(_bound, json_schema_input_type=float | str | None)]

@@ -26,6 +26,7 @@ PROBLEMS: dict[str, tuple[int, str]] = {
     "result-not-ready": (404, "The job has not finished"),
     "method-not-allowed": (405, "The method is not allowed here"),
     "not-acceptable": (406, "There is nothing of an acceptable media type"),
+    "too-slow": (408, "The request came too slowly"),
     "no-dataset": (409, "No dataset is loaded"),
     "job-failed": (409, "The job failed"),
     "job-cancelled": (409, "The job was cancelled"),
@@ -51,6 +52,7 @@ _OF_STATUS = {
     404: "not-found",
     405: "method-not-allowed",
     406: "not-acceptable",
+    408: "too-slow",
     413: "too-large",
     414: "uri-too-long",
     415: "unsupported-media-type",
@@ -111,10 +113,7 @@ def install(app: Flask) -> None:
     app.register_error_handler(jobs.ImpossibleChange, _of_impossible_change)
     app.register_error_handler(jobs.IdempotencyConflict, _of_idempotency_conflict)
     app.register_error_handler(jobs.BadCursor, _of_bad_cursor)
-    for unavailable in jobs.RedisUnavailable:
-        app.register_error_handler(unavailable, _of_redis_unavailable)
-    for full in jobs.RedisFull:
-        app.register_error_handler(full, _of_redis_full)
+    app.register_error_handler(jobs.RedisError, _of_redis)
 
 
 def _answer(problem: Problem) -> Response:
@@ -165,13 +164,13 @@ def _of_bad_cursor(error: Exception) -> Response:
     return _answer(Problem("invalid", "The cursor cannot be used.", errors=errors))
 
 
-def _of_redis_unavailable(error: Exception) -> Response:
-    return _answer(
-        Problem("unavailable", "Redis cannot be reached at the moment; try again.", headers={"Retry-After": "1"})
-    )
-
-
-def _of_redis_full(error: Exception) -> Response:
-    return _answer(
-        Problem("storage-full", "Redis has no memory left: delete ended jobs, or give it more (`maxmemory`).")
-    )
+def _of_redis(error: Exception) -> Response:
+    meant = jobs.named(error)
+    if isinstance(meant, jobs.RedisFull):
+        return _answer(
+            Problem("storage-full", "Redis has no memory left: delete ended jobs, or give it more (`maxmemory`).")
+        )
+    if isinstance(meant, jobs.RedisUnavailable):
+        detail = "Redis cannot be reached, or cannot write, at the moment; try again."
+        return _answer(Problem("unavailable", detail, headers={"Retry-After": "1"}))
+    raise meant

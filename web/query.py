@@ -9,10 +9,21 @@ from typing import TypeVar
 from urllib.parse import parse_qsl
 
 from flask import Flask, current_app, g, request
+from werkzeug.exceptions import NotFound
 
 from .problems import Problem
 
-__all__ = ["choice", "install", "invalid", "moment", "parameter", "parameters", "parse_moment", "whole_number"]
+__all__ = [
+    "choice",
+    "field_filters",
+    "install",
+    "invalid",
+    "moment",
+    "parameter",
+    "parameters",
+    "parse_moment",
+    "whole_number",
+]
 
 _View = TypeVar("_View", bound=Callable[..., object])
 
@@ -22,11 +33,15 @@ _MOMENT = re.compile(
 )
 
 
-def parameters(*names: str) -> Callable[[_View], _View]:
-    """Name the query parameters that a route takes; any other, and one given twice, is refused."""
+def parameters(*names: str, fields: bool = False) -> Callable[[_View], _View]:
+    """Name the query parameters that a route takes; any other, and one given twice, is refused.
+
+    With ``fields``, all others are filters by the dataset's fields, which the route is to check.
+    """
 
     def named(view: _View) -> _View:
         view.parameters = names  # type: ignore[attr-defined]
+        view.takes_fields = fields  # type: ignore[attr-defined]
         return view
 
     return named
@@ -41,6 +56,12 @@ def parameter(name: str) -> str | None:
     """The value of a query parameter, or None where it was not given."""
     value: str | None = g.query.get(name)
     return value
+
+
+def field_filters() -> list[tuple[str, str]]:
+    """The filters by fields, as they were given: names and values."""
+    filters: list[tuple[str, str]] = g.fields
+    return filters
 
 
 def invalid(name: str, detail: str) -> Problem:
@@ -92,14 +113,19 @@ def parse_moment(text: str) -> float:
 
 
 def _check() -> None:
+    if request.environ["PATH_INFO"].startswith("//"):
+        raise NotFound  # the router takes any number of leading slashes for one
     view = current_app.view_functions.get(request.endpoint or "")
     if view is None or request.method == "OPTIONS":
         return
     known: tuple[str, ...] = getattr(view, "parameters", ())
-    g.query = {}
+    takes_fields = getattr(view, "takes_fields", False)
+    g.query, g.fields = {}, []
     errors = []
     for name, value in _pairs():
-        if name not in known:
+        if value is not None and name not in known and takes_fields:
+            g.fields.append((name, value))
+        elif name not in known and not takes_fields:
             takes = f"This route takes: {', '.join(known)}." if known else "This route takes no parameters."
             errors.append(_error(name, f"Unknown parameter. {takes}"))
         elif name in g.query:

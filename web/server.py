@@ -5,21 +5,25 @@ One process with many threads: those who wait for jobs hold a thread each, and s
 
 from __future__ import annotations
 
+import resource
 from typing import Any
 
 import gunicorn.util
-from gunicorn.workers.gthread import ThreadWorker
 
 import jobs
 from analyses import BrokenAnalysis, get_analyses
 from ops.logs import set_up_logging
-from web.problems import document
+from web.connections import PatientWorker, closing_after_unread, write_problem
 
 _settings = jobs.settings
 
 
-class Worker(ThreadWorker):  # type: ignore[misc]
+class Worker(PatientWorker):
     """Answers those who wait for jobs before it stops, so that a stop takes no minute."""
+
+    def load_wsgi(self) -> None:
+        super().load_wsgi()
+        self.wsgi.wsgi_app = closing_after_unread(self.wsgi.wsgi_app)
 
     def handle_exit(self, sig: int, frame: Any) -> None:
         self._drain()
@@ -34,19 +38,10 @@ class Worker(ThreadWorker):  # type: ignore[misc]
             self.wsgi.extensions["waiting"].drain()
 
 
-def _write_problem(sock: Any, status: int, reason: str, message: str) -> None:
-    """Answer what cannot even be read as a request in the way of all other errors."""
-    body = document(status, message)
-    head = (
-        f"HTTP/1.1 {status} {reason}\r\nConnection: close\r\nCache-Control: no-store\r\n"
-        f"Content-Type: application/problem+json\r\nContent-Length: {len(body)}\r\n\r\n"
-    )
-    gunicorn.util.write_nonblock(sock, head.encode("latin-1") + body)
-
-
 def on_starting(arbiter: Any) -> None:
     """Refuse a Redis that cannot keep the promises; one that is away may come later."""
     set_up_logging(_settings.log_level)
+    _allow_descriptors(worker_connections + 200)
     try:
         get_analyses()
         jobs.check_redis()
@@ -58,14 +53,22 @@ def on_starting(arbiter: Any) -> None:
         arbiter.log.warning("Redis is away: %s", error)
 
 
+def _allow_descriptors(wanted: int) -> None:
+    """Have the limit of open files, often 1,024, raised as far as this takes and the system lets us."""
+    least, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    allowed = wanted if most == resource.RLIM_INFINITY else min(wanted, most)
+    if least != resource.RLIM_INFINITY and least < allowed:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (allowed, most))
+
+
 # gunicorn has no setting for the page it answers broken requests with, which is HTML.
-gunicorn.util.write_error = _write_problem
+gunicorn.util.write_error = write_problem
 
 bind = [f"{_settings.api_host}:{_settings.api_port}"]
 workers = 1
 threads = _settings.api_threads
 worker_class = Worker
-worker_connections = 1000
+worker_connections = 2000
 keepalive = 15
 timeout = 120
 graceful_timeout = 10

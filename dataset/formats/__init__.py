@@ -9,12 +9,12 @@ import re
 from types import ModuleType
 from typing import Final, Protocol, cast
 
-import polars as pl
-
 from ..errors import UnsupportedMediaType
-from . import csv_text, json_text
+from . import csv_text, json_text, ndjson, parquet
+from .encodings import check_charset, peek
+from .source import Read, Source
 
-__all__ = ["Format", "choose"]
+__all__ = ["MEDIA_TYPES", "Format", "Read", "Source", "choose", "is_packed", "is_telling"]
 
 
 class Format(Protocol):
@@ -23,35 +23,48 @@ class Format(Protocol):
     MEDIA_TYPES: tuple[str, ...]
 
     @staticmethod
-    def looks_like(body: bytes) -> bool:
-        """Whether the content is of this format, for files sent with no telling type."""
+    def looks_like(head: bytes) -> bool:
+        """Whether a body that begins so is of this format, for files sent with no telling type."""
 
     @staticmethod
-    def read(body: bytes) -> pl.DataFrame:
-        """Answer columns of the types in `recognition.KINDS`, named by `names.settle`, missing values null.
-
-        Raises Malformed or InvalidDataset, and nothing else.
-        """
+    def read(source: Source) -> Read:
+        """Answer the columns. Raises Malformed, InvalidDataset or TooLarge, and nothing else."""
 
 
-_FORMATS: Final[tuple[ModuleType, ...]] = (json_text, csv_text)  # in the order in which content is looked at
+# In the order in which content is looked at.
+_FORMATS: Final[tuple[ModuleType, ...]] = (parquet, ndjson, json_text, csv_text)
 _UNTELLING: Final = ("", "application/octet-stream", "application/x-www-form-urlencoded")
 _CHARSET: Final = re.compile(r';\s*charset\s*=\s*"?([^";\s]*)', re.IGNORECASE)
-_CHARSETS: Final = ("utf-8", "utf8", "us-ascii", "ascii")
+
+MEDIA_TYPES: Final[tuple[str, ...]] = tuple(name for module in reversed(_FORMATS) for name in module.MEDIA_TYPES)
+"""All that is read, by name."""
 
 
-def choose(media_type: str | None, body: bytes) -> Format:
-    """Answer the format of a media type (with parameters), or of the content where the type does not tell.
+def is_telling(media_type: str | None) -> bool:
+    """Answer whether a media type says anything of the format, if only that it is one that is not read."""
+    return _essence(media_type) not in _UNTELLING
+
+
+def is_packed(media_type: str | None, head: bytes) -> bool:
+    """Answer whether a body that begins so will be read as a format that compresses, so that its size says little."""
+    return _essence(media_type) in parquet.MEDIA_TYPES or (not is_telling(media_type) and parquet.looks_like(head))
+
+
+def choose(media_type: str | None, body: bytes) -> tuple[Format, str | None]:
+    """Answer the format of a media type (with parameters), or of the content where the type does not tell; the charset.
 
     curl's own `application/x-www-form-urlencoded` does not tell. Raises UnsupportedMediaType.
     """
-    essence = (media_type or "").partition(";")[0].strip().lower()
-    charset = _CHARSET.search(media_type or "")
-    if charset and charset[1].lower() not in _CHARSETS:
-        raise UnsupportedMediaType("Only the character set UTF-8 is read: convert the body, or correct its charset.")
-    formats = [cast(Format, module) for module in _FORMATS]
-    for candidate in formats:
-        if essence in candidate.MEDIA_TYPES or (essence in _UNTELLING and candidate.looks_like(body)):
-            return candidate
-    known = ", ".join(name for candidate in formats for name in candidate.MEDIA_TYPES)
-    raise UnsupportedMediaType(f"Send the dataset with a Content-Type among: {known}.")
+    essence = _essence(media_type)
+    found = _CHARSET.search(media_type or "")
+    charset = found[1] if found else None
+    check_charset(charset)
+    head = peek(body) if essence in _UNTELLING else b""
+    for candidate in (cast(Format, module) for module in _FORMATS):
+        if essence in candidate.MEDIA_TYPES or (essence in _UNTELLING and candidate.looks_like(head)):
+            return candidate, charset
+    raise UnsupportedMediaType(f"Send the dataset with a Content-Type among: {', '.join(MEDIA_TYPES)}.")
+
+
+def _essence(media_type: str | None) -> str:
+    return (media_type or "").partition(";")[0].strip().lower()

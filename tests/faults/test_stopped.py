@@ -10,7 +10,7 @@ import pytest
 
 import jobs
 from jobs import Submission
-from tests.conftest import ROOT, eventually
+from tests.conftest import eventually
 
 STUBBORN = '''"""Catch whatever is raised, and go on."""
 
@@ -46,24 +46,6 @@ LOCKED = '''"""Add up a range in one call of C code."""
 def run() -> dict:
     return {"sum": sum(range(10**11))}
 '''
-
-
-@pytest.fixture
-def worker_with(tmp_path: Path, start_worker):
-    """Starts a worker that knows one more analysis: a file in a copy of the package."""
-
-    def run(name: str, text: str) -> Path:
-        for source in (ROOT / "analyses").glob("*.py"):
-            (tmp_path / "analyses").mkdir(exist_ok=True)
-            (tmp_path / "analyses" / source.name).write_text(source.read_text())
-        added = tmp_path / "analyses" / f"{name}.py"
-        added.write_text(text)
-        for module in ("worker.py", "jobs.py", "dataset", "attempt", "record", "transitions", "ops"):
-            (tmp_path / module).symlink_to(ROOT / module)
-        start_worker(1, PYTHONPATH=tmp_path, PYTHONSAFEPATH="1")
-        return added
-
-    return run
 
 
 def _submit(analysis: str, **options) -> str:

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from analyses import get_analyses
+
 ROOT = Path(__file__).parents[2]
 PATIENCE = 90.0  # seconds; only a broken demo takes them
 
@@ -34,9 +36,10 @@ def test_the_demo_runs_one_job_of_each_analysis_and_saves_the_plots(demo, tmp_pa
     output, _ = demo.communicate(timeout=PATIENCE)
 
     assert demo.returncode == 0, output
-    for analysis in ("histogram", "sleep", "summary"):
+    for analysis in get_analyses():
         assert f"{analysis}: complete, 100%" in output
-    assert (tmp_path / "demo-plots" / "histogram-plot.png").read_bytes().startswith(b"\x89PNG")
+    for analysis in ("correlation", "groups", "histogram", "map", "outliers", "timeseries", "trend"):
+        assert (tmp_path / "demo-plots" / f"{analysis}-plot.png").read_bytes().startswith(b"\x89PNG")
     assert str(tmp_path / "demo-plots") in output
     assert list((tmp_path / "tmp").iterdir()) == []
 

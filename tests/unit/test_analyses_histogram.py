@@ -52,7 +52,7 @@ def test_the_same_values_give_the_same_bytes() -> None:
 
 def test_the_plot_is_labelled() -> None:
     (axes,) = histogram([1, 2, 5]).figures["plot"].axes
-    assert (axes.get_title(), axes.get_xlabel(), axes.get_ylabel()) == ("Histogram of size", "size", "count")
+    assert (axes.get_title(loc="left"), axes.get_xlabel(), axes.get_ylabel()) == ("Histogram of size", "size", "count")
 
 
 @pytest.mark.parametrize("values", [[], [None, None], [float("nan")]])

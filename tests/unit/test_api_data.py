@@ -1,6 +1,8 @@
 """The data routes: load, list, search, show, clear."""
 
 import json
+import sys
+from datetime import UTC, datetime
 from urllib.parse import quote
 
 import pytest
@@ -157,3 +159,92 @@ def test_another_dataset_has_another_tag(client):
     tag = client.get("/data").headers["ETag"]
     load(client, "id\n1\n")
     assert client.get("/data", headers={"If-None-Match": tag}).status_code == 200
+
+
+FIELDS = """\
+id,limit,search,cursor,field.id,name,ok
+1,10,a,x,7,Köln,true
+2,20,b,y,8,,false
+3,10,c,z,9,Zürich & Bern,true
+"""
+
+
+@pytest.mark.parametrize(
+    ("query", "ids"),
+    [
+        ("id=2", [2]),
+        ("ok=true", [1, 3]),
+        ("ok=true&id=3", [3]),
+        ("ok=true&id=2", []),
+        ("id=1&id=3", [1, 3]),
+        ("name=", [2]),
+        ("name=Z%C3%BCrich+%26+Bern", [3]),
+        ("search=K%C3%96LN&ok=true", [1]),
+        ("field.limit=10", [1, 3]),
+        ("field.search=b", [2]),
+        ("field.cursor=z&limit=5", [3]),
+        ("field.id=1", [1]),
+        ("field.field.id=8", [2]),
+    ],
+)
+def test_fields_filter_the_records(client, query, ids):
+    load(client, FIELDS)
+    answer = client.get(f"/data?{query}").json
+    assert [record["id"] for record in answer["records"]] == ids
+    assert answer["total"] == len(ids)
+
+
+@pytest.mark.parametrize("query", ["nope=1", "field.nope=1", "id=one", "ok=maybe", "=1", "field.=1"])
+def test_a_field_that_is_not_there_or_cannot_have_the_value_is_named(client, query):
+    load(client, FIELDS)
+    answer = client.get(f"/data?{query}")
+    assert answer.status_code == 422
+    assert answer.json["errors"][0]["parameter"] == query.partition("=")[0]
+
+
+def test_without_a_dataset_there_are_no_fields(client):
+    assert client.get("/data?id=1").status_code == 422
+    assert client.get("/data?search=x").json["records"] == []
+
+
+def test_the_pages_of_a_filtered_list_keep_its_filters(client):
+    # Given a list filtered by two values of a field, a third of which comes between
+    load(client, FIELDS)
+    # when its pages are followed
+    first = client.get("/data?id=1&id=3&search=&limit=1")
+    second = client.get(first.json["next"]).json
+    # then each record comes once, and then there is no more
+    assert [record["id"] for record in first.json["records"] + second["records"]] == [1, 3]
+    assert (first.json["total"], second["next"]) == (2, None)
+
+
+def test_a_cursor_names_a_row_and_not_a_count_of_hits(client):
+    # Given the cursor after the second record
+    load(client, FIELDS)
+    address = client.get("/data?limit=2").json["next"]
+    # when the list is filtered from there on, then only what comes after it is listed
+    answer = client.get(f"{address}&ok=true").json
+    assert [record["id"] for record in answer["records"]] == [3]
+    assert answer["total"] == 2
+
+
+def test_loading_the_same_again_tells_when(client, monkeypatch):
+    # Given a dataset
+    first = load(client).json
+    tag = client.get("/data").headers["ETag"]
+    # when the same is loaded a moment later
+    monkeypatch.setattr(sys.modules["dataset.ingest"], "_now", lambda: datetime(2030, 1, 1, tzinfo=UTC))
+    second = load(client).json
+    # then it has the same version, and a new time, which the list tells too
+    assert second == first | {"loaded": "2030-01-01T00:00:00.000Z"}
+    answer = client.get("/data", headers={"If-None-Match": tag})
+    assert answer.json["dataset"] == second
+
+
+@pytest.mark.parametrize("path", ["/data", "/data?search=chile", "/data?magnitude=2.5", "/data/a%20b"])
+def test_what_has_not_changed_is_not_sent_again(client, path):
+    load(client)
+    answer = client.get(path)
+    assert (answer.headers["Cache-Control"], answer.headers["Vary"]) == ("no-cache", "Accept")
+    again = client.get(path, headers={"If-None-Match": answer.headers["ETag"]})
+    assert (again.status_code, again.data, again.headers["ETag"]) == (304, b"", answer.headers["ETag"])

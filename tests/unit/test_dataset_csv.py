@@ -19,7 +19,7 @@ def load(text: str | bytes) -> Table:
 
 
 def records(table: Table) -> list[dict[str, Any]]:
-    return table.page(search=None, offset=0, limit=1000).records
+    return table.page(limit=1000).records
 
 
 def column(*values: str) -> tuple[str, list[Any]]:
@@ -61,6 +61,7 @@ def test_columns_are_typed_whole_and_missing_marks_are_missing() -> None:
         ("+4915112345", "+4915112346"),  # telephone numbers
         ("99999999999999999999", "1"),  # identifiers beyond 64 bits
         ("1e999",),
+        ("1e400", "1.5", "inf"),  # beyond a double
         ("inf",),
         ("12e4567", "x"),
         ("2018-02-30",),
@@ -147,8 +148,10 @@ def test_a_header_alone_is_a_dataset_of_no_rows() -> None:
         (b"a,b\n1\n1,2,3\n", Malformed, "Row 1"),
         (b'a,b\n"1,2\n', Malformed, "no CSV"),
         (b'a,b\n"1"x,2\n', Malformed, "no CSV"),
-        (b"a,b\n\xff,2\n", Malformed, "UTF-8"),
-        (b"\xff\xfea\x00,\x00b\x00", Malformed, "NUL"),
+        (b"a,b\nx\x00y,2\n", Malformed, "NUL"),
+        (b"\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR", Malformed, "neither UTF-8 nor other text"),
+        (b"\xff\xfea", Malformed, "utf-16"),
+        (b"\n<!DOCTYPE html><p>Log in first", Malformed, "page of HTML"),
         (b"a,b,a\n1,2,3\n", InvalidDataset, "Two columns are named 'a'"),
         (b",column_1\n1,2\n", InvalidDataset, "column_1"),
         (b"a" + b"," * 10_000, InvalidDataset, "10,000 columns"),

@@ -16,7 +16,7 @@ def load(document: object) -> Table:
 
 
 def records(table: Table) -> list[dict[str, Any]]:
-    return table.page(search=None, offset=0, limit=1000).records
+    return table.page(limit=1000).records
 
 
 def column(*values: object) -> tuple[str, list[Any]]:
@@ -67,10 +67,10 @@ def test_types(values: list[object], kind: str, printed: list[object]) -> None:
     assert column(*values) == (kind, printed)
 
 
-def test_numbers_beyond_a_float_are_missing() -> None:
-    table = load(b'[{"a": 1e999, "b": {"c": 1e999}}, {"a": 1, "b": null}]')
+def test_numbers_beyond_a_double_keep_their_digits_as_text() -> None:
+    table = load(b'[{"a": 1e999, "b": 0.5, "c": NaN}, {"a": -1.5, "b": Infinity, "c": 1}]')
 
-    assert records(table) == [{"a": None, "b": '{"c": null}'}, {"a": 1.0, "b": None}]
+    assert records(table) == [{"a": "1e999", "b": 0.5, "c": None}, {"a": "-1.5", "b": None, "c": 1.0}]
 
 
 def test_an_empty_list_is_a_dataset_of_no_rows() -> None:
@@ -85,12 +85,12 @@ def test_an_empty_list_is_a_dataset_of_no_rows() -> None:
     [
         (b"", Malformed, "no JSON"),
         (b'[{"a": 1', Malformed, "no JSON"),
-        (b'[{"a": 1}] x', Malformed, "Extra data"),
+        (b'[{"a": 1}] x', Malformed, "trailing"),
         (b'[{"a": "\xff"}]', Malformed, "UTF-8"),
-        (b'[{"a": "\\ud800"}]', Malformed, "surrogate"),
-        (b'[{"\\ud800": 1}]', Malformed, "surrogate"),
-        (b'[{"a": {"b": "\\ud800"}}]', Malformed, "surrogate"),
-        (b'[{"a": ' + b"9" * 5000 + b"}]", Malformed, "too long"),
+        (b'[{"a": "\\ud800"}]', Malformed, "hex escape"),
+        (b'[{"\\ud800": 1}]', Malformed, "hex escape"),
+        (b'[{"a": {"b": "\\ud800"}}]', Malformed, "hex escape"),
+        (b'[{"a": ' + b"9" * 5000 + b"}]", Malformed, "out of range"),
         (b"[" * 100_000, Malformed, "deeply"),
         (b'{"a":' * 100_000 + b"1" + b"}" * 100_000, Malformed, "deeply"),
         (b"3", InvalidDataset, "no list of objects"),

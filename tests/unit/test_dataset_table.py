@@ -37,11 +37,11 @@ def load(rows: list[dict[str, Any]], index: str | None = None) -> Table:
 
 
 def everything(table: Table) -> list[dict[str, Any]]:
-    return table.page(search=None, offset=0, limit=10_000).records
+    return table.page(limit=10_000).records
 
 
 def found(table: Table, search: str) -> list[dict[str, Any]]:
-    return table.page(search=search, offset=0, limit=10_000).records
+    return table.page(search=search, limit=10_000).records
 
 
 def fold(text: str) -> str:
@@ -106,24 +106,24 @@ def test_search_agrees_with_a_loop_over_the_records(rows: list[dict[str, Any]], 
 def test_pages_follow_each_other_and_say_where_the_next_begins() -> None:
     table = load([{"n": number, "s": "even" if number % 2 == 0 else "odd"} for number in range(10)])
 
-    seen, offset = [], 0
-    while offset is not None:
-        page = table.page(search="EVEN", offset=offset, limit=2)
+    seen, row = [], 0
+    while row is not None:
+        page = table.page(search="EVEN", row=row, limit=2)
         assert page.total == 5
         seen += [record["n"] for record in page.records]
-        offset = page.next_offset  # type: ignore[assignment]
+        row = page.next_row  # type: ignore[assignment]
 
     assert seen == [0, 2, 4, 6, 8]
-    assert table.page(search=None, offset=8, limit=2).next_offset is None
-    assert table.page(search=None, offset=99, limit=2).records == []
-    assert table.page(search="odd", offset=99, limit=2).next_offset is None
+    assert table.page(search=None, row=8, limit=2).next_row is None
+    assert table.page(search=None, row=99, limit=2).records == []
+    assert table.page(search="odd", row=99, limit=2).next_row is None
 
 
 def test_a_table_without_columns_answers_nothing() -> None:
     table = load([])
 
     for search in (None, "x", "\0"):
-        assert table.page(search=search, offset=0, limit=5).total == 0
+        assert table.page(search=search, limit=5).total == 0
     assert table.record("1") is None
     assert table.slice(1, 5).height == 0
 

@@ -1,0 +1,296 @@
+"""The parameters of an analysis: read as strict JSON, checked against the dataset's columns, defaults filled in."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Annotated, Any, Self
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    ValidationInfo,
+    ValidatorFunctionWrapHandler,
+    WrapValidator,
+)
+from pydantic.config import JsonDict
+from pydantic_core import ErrorDetails, PydanticCustomError, PydanticSerializationError, from_json, to_json
+
+from analyses.columns import MOMENTS, NUMBERS
+
+__all__ = [
+    "AxisColumn",
+    "CategoryColumns",
+    "Column",
+    "FirstNumberColumn",
+    "InvalidParams",
+    "LatitudeColumn",
+    "LongitudeColumn",
+    "NumberColumn",
+    "NumberColumns",
+    "Params",
+    "bad_column",
+]
+
+
+class InvalidParams(ValueError):
+    """The parameters are refused; ``errors`` lists ``(JSON pointer below the parameters, what to do)``."""
+
+    def __init__(self, errors: list[tuple[str, str]]) -> None:
+        super().__init__("; ".join(f"params{pointer}: {detail}" for pointer, detail in errors))
+        self.errors = errors
+
+
+class Params(BaseModel):
+    """Base of an analysis' parameters: read as strict JSON, unknown ones are refused, values are finite."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
+
+    @classmethod
+    def parse(cls, params: Any, columns: Mapping[str, str] | None = None, index: str | None = None) -> Self:
+        """Read what a client posted; ``columns`` maps the dataset's columns to their types, ``index`` names its index.
+
+        Without ``columns`` the names of columns are neither checked nor filled in.
+
+        :raises InvalidParams: with every reason, not only the first.
+        """
+        try:
+            # Through JSON, because only there strictness lets text be a date, a list a tuple.
+            text = to_json(params)
+        except PydanticSerializationError as error:
+            raise InvalidParams([("", f"cannot be read as JSON: {error}")]) from None
+        return cls.parse_text(text, columns, index)
+
+    @classmethod
+    def parse_text(cls, text: str | bytes, columns: Mapping[str, str] | None = None, index: str | None = None) -> Self:
+        """Likewise, from JSON text."""
+        context = None if columns is None else {"columns": columns, "index": index}
+        try:
+            return cls.model_validate_json(text, context=context)
+        except ValidationError as error:
+            details = error.errors(include_url=False, include_context=False, include_input=False)
+            params = from_json(text)
+            raise InvalidParams([(_pointer(each, params), cls._detail(each)) for each in details]) from None
+
+    def as_json(self) -> dict[str, Any]:
+        """All of them, defaults included, fit for JSON."""
+        return self.model_dump(mode="json", by_alias=True)
+
+    @classmethod
+    def _detail(cls, error: ErrorDetails) -> str:
+        if error["type"] == "extra_forbidden" and len(error["loc"]) == 1:
+            known = ", ".join(field.alias or name for name, field in cls.model_fields.items())
+            return f"unknown parameter; there are: {known}" if known else "unknown parameter; this analysis takes none"
+        return error["msg"].removeprefix("Value error, ")
+
+
+def _pointer(error: ErrorDetails, params: Any) -> str:
+    """The JSON pointer (RFC 6901) of what is wrong, without the names that pydantic gives to a union's members."""
+    pointer, here = "", params
+    for position, part in enumerate(error["loc"]):
+        found = part in here if isinstance(here, dict) else isinstance(here, list) and isinstance(part, int)
+        missing = error["type"] == "missing" and position == len(error["loc"]) - 1
+        if found or missing or position == 0:
+            pointer += "/" + str(part).replace("~", "~0").replace("/", "~1")
+            here = here[part] if found else None
+    return pointer
+
+
+def bad_column(detail: str) -> PydanticCustomError:
+    """The error that a validator raises to say ``detail`` about a column."""
+    return PydanticCustomError("column", "{detail}", {"detail": detail})
+
+
+def _is_column(name: str, info: ValidationInfo) -> str:
+    if info.context is not None and name not in info.context["columns"]:
+        raise bad_column(f"the dataset has no column {name!r}; it has: {_listed(info.context['columns'])}")
+    return name
+
+
+def _of(types: tuple[str, ...], words: str) -> Callable[[str, ValidationInfo], str]:
+    """A check that a column is of one of these types, ``words`` for people."""
+
+    def check(name: str, info: ValidationInfo) -> str:
+        _is_column(name, info)
+        if info.context is not None and (kind := info.context["columns"][name]) not in types:
+            fitting = [each for each, type_ in info.context["columns"].items() if type_ in types]
+            raise bad_column(f"column {name!r} holds {kind}, not {words}; columns of {words}: {_listed(fitting)}")
+        return name
+
+    return check
+
+
+def _listed(names: Iterable[str]) -> str:
+    return ", ".join(names) or "none"
+
+
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """What a default is chosen from: the dataset's columns (name to type), its index, what parameters before have."""
+
+    columns: Mapping[str, str]
+    index: str | None
+    taken: Mapping[str, Any]
+
+    def likely(self, types: tuple[str, ...]) -> list[str]:
+        """The columns of these types, without those that look like identifiers unless there are only such."""
+        fitting = [name for name, type_ in self.columns.items() if type_ in types]
+        return [name for name in fitting if not _is_identifier(name)] or fitting
+
+
+def _filled_in(choose: Callable[[_Known], Any]) -> WrapValidator:
+    """Puts what ``choose`` finds in the place of null, as far as the dataset is known."""
+
+    def fill_in(value: Any, handler: ValidatorFunctionWrapHandler, info: ValidationInfo) -> Any:
+        if value is None:
+            if info.context is None:
+                return None
+            value = choose(_Known(info.context["columns"], info.context["index"], info.data))
+        return handler(value)
+
+    return WrapValidator(fill_in)
+
+
+def _null_is(description: str, format_: str) -> Any:
+    """The field of a column that need not be named."""
+    extra: JsonDict = {"type": ["string", "null"], "format": format_}
+    return Field(default=None, validate_default=True, description=description, json_schema_extra=extra)
+
+
+def _is_identifier(name: str) -> bool:
+    return name.lower() == "id" or name.endswith(("_id", "Id", "ID"))
+
+
+def _first_number(known: _Known) -> str:
+    numbers = known.likely(NUMBERS)
+    if not numbers:
+        raise bad_column(f"the dataset has no column of numbers; it has: {_listed(known.columns)}")
+    return next((name for name in numbers if name not in known.taken.values()), numbers[0])
+
+
+def _axis(known: _Known) -> str:
+    if known.index is not None and known.columns.get(known.index) in NUMBERS + MOMENTS:
+        return known.index
+    fitting = known.likely(MOMENTS) or known.likely(NUMBERS)
+    if not fitting:
+        raise bad_column(f"the dataset has no column of numbers, dates or times; it has: {_listed(known.columns)}")
+    return fitting[0]
+
+
+def _categories(known: _Known) -> list[str]:
+    for types in (("text",), ("boolean",), ("integer", "date", "number", "time")):
+        if found := known.likely(types):
+            return found[:1]
+    raise bad_column("the dataset has no columns")
+
+
+def _all_numbers(known: _Known) -> list[str]:
+    numbers = known.likely(NUMBERS)
+    if len(numbers) < 2:
+        raise bad_column(f"two columns of numbers are needed; there are: {_listed(numbers)}")
+    return numbers[:_MOST_NUMBERS]
+
+
+def _called(words: tuple[str, ...]) -> Callable[[_Known], str]:
+    """Finds the column of numbers that is called by one of ``words``, or by one of them among others."""
+
+    def choose(known: _Known) -> str:
+        numbers = [name for name, type_ in known.columns.items() if type_ in NUMBERS]
+        exact = [name for name in numbers if name.strip().lower() in words]
+        among = [name for name in numbers if set(_words(name)) & set(words)]
+        if not (exact or among):
+            detail = f"no column of numbers is called {' or '.join(words)}: name one; there are: {_listed(numbers)}"
+            raise bad_column(detail)
+        return (exact or among)[0]
+
+    return choose
+
+
+def _words(name: str) -> list[str]:
+    return "".join(each.lower() if each.isalnum() else " " for each in name).split()
+
+
+def _as_list(value: Any) -> Any:
+    return [value] if isinstance(value, str) else value
+
+
+def _are_distinct(names: list[str]) -> list[str]:
+    if len(set(names)) < len(names):
+        raise bad_column("a column is named twice")
+    return names
+
+
+_MOST_NUMBERS = 50
+
+Column = Annotated[
+    str,
+    AfterValidator(_is_column),
+    Field(description="A column of the dataset.", json_schema_extra={"format": "column"}),
+]
+NumberColumn = Annotated[
+    str,
+    AfterValidator(_of(NUMBERS, "numbers")),
+    Field(description="A column of numbers of the dataset.", json_schema_extra={"format": "number-column"}),
+]
+
+# Those that need not be named; what a parameter before this one has taken is passed over.
+FirstNumberColumn = Annotated[
+    str,
+    AfterValidator(_of(NUMBERS, "numbers")),
+    _filled_in(_first_number),
+    _null_is("The column of numbers; null is the first one that does not look like an identifier.", "number-column"),
+]
+AxisColumn = Annotated[
+    str,
+    AfterValidator(_of(NUMBERS + MOMENTS, "numbers, dates or times")),
+    _filled_in(_axis),
+    _null_is(
+        "A column of numbers, dates or times; null is the dataset's index, or where that is none of these the first "
+        "column of dates or times, else of numbers.",
+        "axis-column",
+    ),
+]
+LongitudeColumn = Annotated[
+    str,
+    AfterValidator(_of(NUMBERS, "numbers")),
+    _filled_in(_called(("longitude", "lon", "lng", "long"))),
+    _null_is(
+        "The column of longitudes in degrees east; null is the one called so, or lon, lng, long.", "number-column"
+    ),
+]
+LatitudeColumn = Annotated[
+    str,
+    AfterValidator(_of(NUMBERS, "numbers")),
+    _filled_in(_called(("latitude", "lat"))),
+    _null_is("The column of latitudes in degrees north; null is the one called so, or lat.", "number-column"),
+]
+CategoryColumns = Annotated[
+    list[Column],
+    Field(min_length=1, max_length=2),
+    AfterValidator(_are_distinct),
+    BeforeValidator(_as_list),
+    _filled_in(_categories),
+    Field(
+        default=None,
+        validate_default=True,
+        description="One or two columns to group by; null is the first column of text that is no identifier.",
+        json_schema_extra={"type": ["array", "string", "null"]},
+    ),
+]
+NumberColumns = Annotated[
+    list[NumberColumn],
+    Field(min_length=2, max_length=_MOST_NUMBERS),
+    AfterValidator(_are_distinct),
+    _filled_in(_all_numbers),
+    Field(
+        default=None,
+        validate_default=True,
+        description=f"2 to {_MOST_NUMBERS} columns of numbers; null is all that do not look like identifiers "
+        f"(the first {_MOST_NUMBERS} of them).",
+        json_schema_extra={"type": ["array", "null"]},
+    ),
+]

@@ -1,0 +1,230 @@
+"""Time series: rows counted, or a column aggregated, in steps of equal length over the index."""
+
+from __future__ import annotations
+
+import math
+import re
+from typing import TYPE_CHECKING, Annotated, Any
+
+from pydantic import Field, ValidationInfo, field_validator
+
+from analyses.aggregates import Aggregate, aggregate, finite
+from analyses.columns import MOMENTS
+from analyses.kit import AxisColumn, InvalidParams, NumberColumn, Outcome, Params, bad_column, label, new_plot
+from analyses.plotting import COLORS, drawable, positions, say_empty, show_dates
+
+if TYPE_CHECKING:
+    import polars as pl
+    from matplotlib.figure import Figure
+
+_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800, "mo": 2_629_746, "q": 7_889_238, "y": 31_556_952}
+_NAMES = dict(zip(_SECONDS, "second minute hour day week month quarter year".split(), strict=True))
+_STEPS = "1s 10s 1m 10m 1h 6h 1d 1w 1mo 1q 1y 10y 100y".split()
+_FEW = 200
+_MOST = 100_000
+_MOST_DRAWN = 2000
+_SYNTAX = re.compile(r"([1-9]\d{0,5})(s|m|h|d|w|mo|q|y)")
+
+
+class TimeseriesParams(Params):
+    index: AxisColumn
+    every: Annotated[str, Field(max_length=10)] | Annotated[float, Field(gt=0)] | None = Field(
+        default=None,
+        description="Length of a step: for dates and times a whole number of s, m (minutes), h, d, w, mo, q or y, such "
+        "as 6h; for numbers a number. Null chooses one by the range.",
+    )
+    column: NumberColumn | None = Field(default=None, description="The column to aggregate; null counts the rows.")
+    aggregate: Aggregate | None = Field(
+        default=None,
+        validate_default=True,
+        description="What each step shows; null is mean, or count without a column.",
+    )
+
+    @field_validator("every")
+    @classmethod
+    def _fits_the_index(cls, every: str | float | None, info: ValidationInfo) -> str | float | None:
+        if isinstance(every, str) and not _SYNTAX.fullmatch(every):
+            raise bad_column("expected a whole number from 1 on and a unit of s, m, h, d, w, mo, q, y, such as 6h")
+        if every is None or info.context is None or "index" not in info.data:
+            return every
+        timed = info.context["columns"][info.data["index"]] in MOMENTS
+        if timed != isinstance(every, str):
+            wanted = "a text such as 6h" if timed else "a number"
+            raise bad_column(f"the index {info.data['index']!r} takes {wanted}")
+        return every
+
+    @field_validator("aggregate")
+    @classmethod
+    def _fits_the_column(cls, kind: Aggregate | None, info: ValidationInfo) -> Aggregate | None:
+        column = info.data.get("column")
+        if kind is None:
+            return "mean" if column else "count"
+        if column is None and kind != "count":
+            raise bad_column(f"{kind} is of a column: name one in `column`, or leave this out to count the rows")
+        return kind
+
+
+def run(rows: pl.DataFrame, params: TimeseriesParams) -> Outcome:
+    """Aggregate the rows of each step; a step begins with its lower edge and ends before the next one's.
+
+    Steps are aligned to the calendar in UTC (weeks begin on Monday), those of numbers to zero. Steps without rows are
+    listed as well, with a count or sum of 0 and other aggregates null. Rows whose index is missing or infinite are left
+    out.
+
+    :raises InvalidParams: where there would be more than 100,000 steps.
+    """
+    import polars as pl
+
+    kind: Aggregate = params.aggregate or "count"
+    value = pl.lit(None) if params.column is None else finite(params.column)
+    frame = rows.select(pl.col(params.index).alias("step"), value.alias("value"))
+    timed = frame["step"].dtype.is_temporal()
+    frame = frame.filter(pl.col("step").is_not_null() if timed else pl.col("step").cast(pl.Float64).is_finite())
+    every, steps = _timed_steps(frame, params.every) if timed else _number_steps(frame, params.every)
+    words = "count" if kind == "count" else f"{kind} of {label(params.column or '')}"
+    table = _aggregated(frame.with_columns(steps["step of row"]), steps["steps"], kind, params.column is not None)
+    result = {
+        "index": params.index,
+        "column": params.column,
+        "aggregate": kind,
+        "every": every,
+        "steps": table.height,
+        "empty": table.filter(pl.col("rows") == 0).height,
+        "count": frame.height,
+        "missing": rows.height - frame.height,
+    }
+    shown = table.select(pl.col("step").alias("from"), pl.col("value").alias(kind))
+    return Outcome(result, {"plot": _draw(params.index, words, every, table, kind)}, {"table": shown})
+
+
+def _timed_steps(frame: pl.DataFrame, every: Any) -> tuple[str | None, dict[str, pl.Series]]:
+    import polars as pl
+
+    dated = frame["step"].dtype == pl.Date
+    if not frame.height:
+        return every, {"step of row": frame["step"], "steps": frame["step"]}
+    # As numbers, since polars' years are more than Python's.
+    moments = frame["step"].cast(pl.Datetime("us")).to_physical()
+    seconds = (int(moments.max()) - int(moments.min())) / 1e6  # type: ignore[arg-type]
+    candidates = [each for each in _STEPS if not dated or each[-1] not in "smh"]
+    every = every or next((each for each in candidates if seconds / _length(each) <= _FEW), candidates[-1])
+    _check_count(seconds / _length(every))
+    column = frame["step"].cast(pl.Datetime("us", "UTC")) if dated and every[-1] in "smh" else frame["step"]
+    truncated = column.dt.truncate(every)
+    make = pl.date_range if column.dtype == pl.Date else pl.datetime_range
+    steps = truncated.to_frame().select(make(pl.col("step").min(), pl.col("step").max(), every)).to_series()
+    return every, {"step of row": truncated.alias("step"), "steps": steps.cast(truncated.dtype).alias("step")}
+
+
+def _length(every: str) -> int:
+    match = _SYNTAX.fullmatch(every)
+    assert match is not None, every
+    return int(match[1]) * _SECONDS[match[2]]
+
+
+def _number_steps(frame: pl.DataFrame, every: Any) -> tuple[float | None, dict[str, pl.Series]]:
+    import polars as pl
+
+    column = frame["step"].cast(pl.Float64)
+    if not frame.height:
+        return every, {"step of row": column, "steps": column}
+    low, high = float(column.min()), float(column.max())  # type: ignore[arg-type]
+    width = float(every) if every else _round_width(low, high)
+    _check_count(high / width - low / width)
+    first = math.floor(low / width)
+    numbers = (column / width).floor() - first
+    count = int(numbers.max()) + 1  # type: ignore[arg-type]
+    edges = pl.Series(range(count), dtype=pl.Float64) * width + first * width
+    return width, {"step of row": edges.gather(numbers.cast(pl.Int64)).alias("step"), "steps": edges.alias("step")}
+
+
+def _round_width(low: float, high: float) -> float:
+    """1, 2 or 5 times a power of ten, so that there are 50 to 125 steps; more where these cannot be told apart."""
+    least = max((high / 2 - low / 2) / 50, abs(low) * 1e-12, abs(high) * 1e-12)
+    if not least:
+        return 1.0
+    power = 10.0 ** math.floor(math.log10(least))
+    return next((factor * power for factor in (1, 2, 5) if factor * power >= least), 10 * power)
+
+
+def _check_count(steps: float) -> None:
+    if not steps < _MOST:
+        raise InvalidParams([("/every", f"more than {_MOST:,} steps in this range: choose a longer one")])
+
+
+def _aggregated(frame: pl.DataFrame, steps: pl.Series, kind: Aggregate, has_column: bool) -> pl.DataFrame:
+    import polars as pl
+
+    found = frame.group_by("step", maintain_order=True).agg(
+        aggregate(kind, "value" if has_column else None).alias("value"), pl.len().alias("rows")
+    )
+    table = steps.to_frame().join(found, on="step", how="left", maintain_order="left")
+    value = pl.col("value").fill_null(0) if kind in ("count", "sum") else pl.col("value")
+    return table.with_columns(value, pl.col("rows").fill_null(0))
+
+
+def _draw(index: str, words: str, every: str | float | None, table: pl.DataFrame, kind: Aggregate) -> Figure:
+    import numpy as np
+    from matplotlib.ticker import MaxNLocator
+
+    timed = table["step"].dtype.is_temporal()
+    per = f" per {_in_words(every)}" if isinstance(every, str) else f" in steps of {every:g}" if every else ""
+    title = f"{words[0].upper()}{words[1:]}{per}"
+    figure, axes = new_plot(title, x=f"{index} (UTC)" if timed else label(index), y=words)
+    x, y = drawable(positions(table["step"])), drawable(positions(table["value"]))
+    if not np.isfinite(y).any():
+        say_empty(axes)
+        return figure
+    if timed:
+        show_dates(axes, x)
+    if kind == "count":
+        axes.yaxis.set_major_locator(MaxNLocator(integer=True))
+    if kind in ("count", "sum"):
+        _draw_steps(axes, x, y)
+    else:
+        _draw_line(axes, x, y)
+    return figure
+
+
+def _in_words(every: str) -> str:
+    """``1h`` is hour, ``6h`` 6 hours."""
+    match = _SYNTAX.fullmatch(every)
+    assert match is not None, every
+    return _NAMES[match[2]] if match[1] == "1" else f"{match[1]} {_NAMES[match[2]]}s"
+
+
+def _draw_steps(axes: Any, x: Any, y: Any) -> None:
+    import numpy as np
+
+    last = 2 * x[-1] - x[-2] if len(x) > 1 else x[-1] + 1
+    edges = np.append(x, last)
+    if not (np.diff(edges) > 1e-12 * np.abs(edges).max()).all():
+        say_empty(axes, "steps that double precision cannot tell apart")
+        return
+    if len(y) > _MOST_DRAWN:
+        # Of the steps that share a place the highest is seen.
+        size = math.ceil(len(y) / _MOST_DRAWN)
+        starts = np.arange(0, len(y), size)
+        edges, y = np.append(x[starts], last), np.maximum.reduceat(y, starts)
+    axes.stairs(y, edges, fill=True, color=COLORS[0], linewidth=0)
+    axes.set_xlim(edges[0], edges[-1])
+    axes.set_ylim(bottom=min(0.0, float(y.min())))
+    if not y.any():
+        axes.set_ylim(0, 1)
+
+
+def _draw_line(axes: Any, x: Any, y: Any) -> None:
+    import numpy as np
+
+    if len(y) > _MOST_DRAWN:
+        size = math.ceil(len(y) / _MOST_DRAWN)
+        starts = np.arange(0, len(y), size)
+        low, high = np.fmin.reduceat(y, starts), np.fmax.reduceat(y, starts)
+        axes.fill_between(x[starts], low, high, color=COLORS[0], alpha=0.9, linewidth=0.8)
+        return
+    axes.plot(x, y, color=COLORS[0], linewidth=1.6)
+    known = np.isfinite(y)
+    # A value between two gaps is no line.
+    lonely = known & ~np.append(known[1:], False) & ~np.append(False, known[:-1])
+    dots = known if known.sum() <= 60 else lonely
+    axes.plot(x[dots], y[dots], "o", color=COLORS[0], markersize=4)

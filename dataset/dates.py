@@ -1,0 +1,82 @@
+"""Dates that are common in tables but are not ISO 8601, recognised where they can mean one thing only.
+
+- Slashes: `2018/01/31`; `01/31/2018` and `31/01/2018`, each with a time of day or without (`01/31/2018 01:45:00 PM`).
+  Which of the first two is the day is told by the whole column: by a value above 12. A column that reads both ways
+  stays text.
+- Milliseconds since 1970, where the column's name says so: `epoch_ms`, `timestampMillis`.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+import polars as pl
+
+from .recognition import TIME, all_match
+
+__all__ = ["recognise_epoch", "recognise_slashes"]
+
+_CLOCK: Final = r"(?:,? +([0-9]{1,2}):([0-5][0-9])(?::([0-5][0-9])(?:\.([0-9]{1,9}))?)?(?: ?([AaPp])[Mm])?)?$"
+_YEAR_FIRST: Final = r"^([0-9]{4})/(0?[1-9]|1[0-2])/(0?[1-9]|[12][0-9]|3[01])" + _CLOCK
+_YEAR_LAST: Final = r"^(0?[1-9]|[12][0-9]|3[01])/(0?[1-9]|[12][0-9]|3[01])/([0-9]{4})" + _CLOCK
+
+_WORDS: Final = re.compile("[A-Z]?[a-z]+|[A-Z]+(?![a-z])")
+_MILLISECONDS: Final = {"ms", "millis", "millisecond", "milliseconds", "msec", "msecs"}
+_SINCE: Final = {"epoch", "unix", "timestamp"}
+_MOST_MILLISECONDS: Final = 253_402_300_799_999  # the end of the year 9999
+
+
+def recognise_slashes(texts: pl.Series) -> pl.Series | None:
+    """Answer the column as dates, or times in UTC where any value has a time of day; None where it is neither whole."""
+    if all_match(texts, _YEAR_FIRST):
+        year, month, day, *clock = _groups(texts, _YEAR_FIRST)
+        return _instants(texts, year, month, day, clock)
+    if not all_match(texts, _YEAR_LAST):
+        return None
+    first, second, year, *clock = _groups(texts, _YEAR_LAST)
+    days_first, months_first = (first.cast(pl.Int64) > 12).any(), (second.cast(pl.Int64) > 12).any()
+    if days_first == months_first and (days_first or (first.cast(pl.Int64) != second.cast(pl.Int64)).any()):
+        return None
+    month, day = (second, first) if days_first else (first, second)
+    return _instants(texts, year, month, day, clock)
+
+
+def recognise_epoch(name: str, numbers: pl.Series) -> pl.Series | None:
+    """Answer a column of integers as times where its name says that they are milliseconds since 1970, else None."""
+    words = {word.lower() for word in _WORDS.findall(name)}
+    if numbers.dtype != pl.Int64 or not (words & _MILLISECONDS and words & _SINCE):
+        return None
+    if not numbers.is_between(-_MOST_MILLISECONDS, _MOST_MILLISECONDS).all() or numbers.null_count() == len(numbers):
+        return None
+    instants = (numbers * 1000).cast(TIME)
+    return instants if instants.dt.year().is_between(1, 9999).all() else None
+
+
+def _groups(texts: pl.Series, pattern: str) -> list[pl.Series]:
+    parts = texts.str.extract_groups(pattern).struct
+    return [parts.field(str(group)) for group in range(1, 9)]
+
+
+def _instants(
+    texts: pl.Series, year: pl.Series, month: pl.Series, day: pl.Series, clock: list[pl.Series]
+) -> pl.Series | None:
+    dates = (year + "-" + month.str.zfill(2) + "-" + day.str.zfill(2)).str.to_date("%Y-%m-%d", strict=False)
+    if dates.null_count() > texts.null_count() or not dates.dt.year().is_between(1, 9999).all():
+        return None
+    hour, minute, second, fraction, half = clock
+    if hour.null_count() == len(hour):
+        return dates
+    hours = hour.cast(pl.Int64).fill_null(0)
+    twelve = half.is_not_null()
+    if (twelve & ~hours.is_between(1, 12)).any() or (hours > 23).any():
+        return None
+    afternoon = half.str.to_lowercase().eq_missing(pl.Series(["p"]))
+    hours = hours.zip_with(~twelve, hours % 12 + afternoon.cast(pl.Int64) * 12)
+    seconds = (hours * 60 + _whole(minute)) * 60 + _whole(second)
+    micros = seconds * 1_000_000 + _whole(fraction.str.slice(0, 6).str.pad_end(6, "0"))
+    return (dates.cast(pl.Datetime("us")).cast(pl.Int64) + micros).cast(pl.Datetime("us")).dt.replace_time_zone("UTC")
+
+
+def _whole(texts: pl.Series) -> pl.Series:
+    return texts.cast(pl.Int64).fill_null(0)

@@ -1,0 +1,117 @@
+"""From the values that a parser gave, or a column of text, to a column of one of the dataset's types."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from itertools import chain
+from operator import itemgetter
+from typing import Any, Final
+
+import polars as pl
+
+from ..dates import recognise_epoch, recognise_slashes
+from ..errors import InvalidDataset
+from ..recognition import finite, recognise_instants, recognise_numerals
+from .names import settle
+
+__all__ = ["MISSING", "Infinite", "as_json_text", "from_rows", "read_plain_text", "recognise_dates"]
+
+MISSING: Final = ("", "NA", "null", "NaN")
+
+# A few bytes are an object whose absent members are stored as well, so that the body's size alone bounds nothing.
+_MOST_VALUES: Final = 200_000_000
+_FREE_VALUES: Final = 10_000_000
+
+
+class Infinite(Exception):
+    """A column of numbers holds an infinity: the sender's own, or a number that is beyond a double."""
+
+
+def from_rows(rows: Sequence[dict[str, Any]], body_bytes: int) -> pl.DataFrame:
+    """Answer a column for each member's name, in order of first occurrence; what a row lacks is missing.
+
+    Raises InvalidDataset, and Infinite.
+    """
+    shapes = dict.fromkeys(map(tuple, rows))
+    members = dict.fromkeys(chain.from_iterable(shapes))
+    names = settle(members)
+    _check_size(len(rows), len(names), body_bytes)
+    columns: Iterable[list[Any]]
+    if len(shapes) == 1:
+        columns = (list(map(itemgetter(member), rows)) for member in members)
+    else:
+        columns = ([row.get(member) for row in rows] for member in members)
+    return pl.DataFrame(_typed(name, values) for name, values in zip(names, columns, strict=True))
+
+
+def read_plain_text(name: str, texts: pl.Series) -> pl.Series:
+    """Type a column of a format that knows nothing but text; where it stays text, it does so to the letter."""
+    trimmed = texts.str.strip_chars(" \t")
+    missing = trimmed.is_in(MISSING)
+    trimmed = trimmed.set(missing, None)
+    typed = recognise_numerals(trimmed)
+    if typed is not None:
+        epoch = recognise_epoch(name, typed)
+        typed = typed if epoch is None else epoch
+    else:
+        typed = _instants(trimmed)
+    return (texts.set(missing, None) if typed is None else typed).alias(name)
+
+
+def recognise_dates(name: str, texts: pl.Series) -> pl.Series:
+    """Answer a column of a format that tells text from numbers: as dates or times where it holds these, else as it is.
+
+    In a column of dates the usual marks are missing values; in one of text they are text.
+    """
+    typed = _instants(texts)
+    if typed is None and texts.is_in(MISSING).any():
+        typed = _instants(texts.set(texts.is_in(MISSING), None))
+    return (texts if typed is None else typed).alias(name)
+
+
+def as_json_text(value: Any) -> str | None:
+    """Answer text as it is, and all else as its JSON; None stays None."""
+    if value is None or isinstance(value, str):
+        return value
+    text = json.dumps(value, ensure_ascii=False)
+    if "Infinity" in text or "NaN" in text:  # which no JSON can say
+        text = json.dumps(json.loads(text, parse_constant=lambda _: None), ensure_ascii=False)
+    return text
+
+
+def _check_size(height: int, width: int, body_bytes: int) -> None:
+    if height and not width:
+        raise InvalidDataset("The objects have no members: send objects with at least one.")
+    if height * width > min(_MOST_VALUES, _FREE_VALUES + 2 * body_bytes):
+        raise InvalidDataset(
+            f"{height:,} objects with {width:,} different members between them are too many: send fewer of either."
+        )
+
+
+def _instants(texts: pl.Series) -> pl.Series | None:
+    typed = recognise_instants(texts)
+    return recognise_slashes(texts) if typed is None else typed
+
+
+def _typed(name: str, values: list[Any]) -> pl.Series:
+    kinds = set(map(type, values)) - {type(None)}
+    try:
+        if kinds == {str}:
+            return recognise_dates(name, pl.Series(name, values, dtype=pl.String))
+        if kinds == {bool}:
+            return pl.Series(name, values, dtype=pl.Boolean)
+        if kinds == {int}:
+            integers = pl.Series(name, values, dtype=pl.Int64)
+            epoch = recognise_epoch(name, integers)
+            return integers if epoch is None else epoch.alias(name)
+        if float in kinds and kinds <= {int, float}:
+            if int in kinds:
+                values = [None if value is None else float(value) for value in values]
+            floats = pl.Series(name, values, dtype=pl.Float64)
+            if floats.is_infinite().any():
+                raise Infinite
+            return finite(floats)
+    except (OverflowError, TypeError):  # integers beyond 64 bits, or beyond a double
+        pass
+    return pl.Series(name, map(as_json_text, values), dtype=pl.String)

@@ -1,0 +1,111 @@
+"""How bytes become text: UTF-8, UTF-16 where marks or zeros tell it, and Latin-1 where nothing else is left.
+
+Whole bodies are turned into UTF-8, which is what the readers of the formats take, a window at a time.
+"""
+
+from __future__ import annotations
+
+import codecs
+import io
+import re
+from typing import Final
+
+from ..errors import Malformed, UnsupportedMediaType
+
+__all__ = ["LATIN_1_NOTE", "as_utf8", "check_charset", "peek"]
+
+LATIN_1_NOTE: Final = (
+    "The body is no UTF-8 and was read as Latin-1 (in its Windows form, 1252): "
+    "if letters look wrong, convert it to UTF-8 and load it again."
+)
+
+_WINDOW: Final = 2**20
+_UTF_8_MARK: Final = codecs.BOM_UTF8
+_UTF_16_MARKS: Final = {codecs.BOM_UTF16_LE: "utf-16-le", codecs.BOM_UTF16_BE: "utf-16-be"}
+_CHARSETS: Final = {
+    "utf-8": None,
+    "utf8": None,
+    "us-ascii": None,
+    "ascii": None,
+    "utf-16": "utf-16",
+    "utf-16le": "utf-16-le",
+    "utf-16be": "utf-16-be",
+    "latin-1": "cp1252",
+    "latin1": "cp1252",
+    "iso-8859-1": "cp1252",
+    "windows-1252": "cp1252",
+    "cp1252": "cp1252",
+}
+# No text has these. Latin-1 has more of them, from 0x80 on, in whose place Windows has letters and quotation marks.
+_CONTROLS: Final = re.compile(rb"[\0-\x08\x0b\x0e-\x1f\x7f]")
+
+
+def check_charset(charset: str | None) -> None:
+    """Raise UnsupportedMediaType for a character set that is not read."""
+    if charset is not None and charset.lower() not in _CHARSETS:
+        raise UnsupportedMediaType("Text is read in UTF-8, UTF-16 and Latin-1: convert it, or correct its charset.")
+
+
+def peek(body: bytes) -> bytes:
+    """Answer how a body begins: its first mebibyte in UTF-8, without its mark, for telling what it is."""
+    decoder = codecs.getincrementaldecoder(_told_by_marks(body) or "utf-8-sig")("replace")
+    return decoder.decode(body[:_WINDOW]).encode(errors="replace")
+
+
+def as_utf8(body: bytes, charset: str | None, *, or_latin_1: bool = False) -> tuple[bytes, tuple[str, ...]]:
+    """Answer the text in UTF-8 without a byte order mark, and what is to be told of how it was read.
+
+    A mark counts more than `charset`, which may be None or one that `check_charset` accepts. Raises Malformed.
+    """
+    codec = _told_by_marks(body) or _CHARSETS[(charset or "utf-8").lower()]
+    if codec is not None:
+        return _transcoded(body, codec), ()
+    fault = _find_fault(body)
+    if fault is None:
+        return body.removeprefix(_UTF_8_MARK), ()
+    if not or_latin_1:
+        raise Malformed(f"The body is no UTF-8: {fault}.")
+    if _CONTROLS.search(body):
+        raise Malformed(f"The body is neither UTF-8 nor other text: {_remedy(body)}.")
+    return _transcoded(body, "cp1252"), (LATIN_1_NOTE,)
+
+
+def _remedy(body: bytes) -> str:
+    if body.startswith(b"\x1f\x8b"):
+        return "it looks like gzip, so say Content-Encoding: gzip"
+    return "send text, or the Content-Type of what it is"
+
+
+def _told_by_marks(body: bytes) -> str | None:
+    """The codec of UTF-16 with a mark, or whose first characters are the zeros and letters that ASCII makes of it."""
+    if body[:2] in _UTF_16_MARKS:
+        return "utf-16"
+    zeros = [byte == 0 for byte in body[:4]]
+    if zeros in ([False, True, False, True], [True, False, True, False]):
+        return "utf-16-be" if zeros[0] else "utf-16-le"
+    return None
+
+
+def _find_fault(body: bytes) -> str | None:
+    """Say what is no UTF-8 and at which byte; None when all of it is."""
+    decoder = codecs.getincrementaldecoder("utf-8")()
+    view = memoryview(body)
+    for begin in range(0, len(body), _WINDOW):
+        pending = len(decoder.getstate()[0])
+        try:
+            decoder.decode(view[begin : begin + _WINDOW], final=begin + _WINDOW >= len(body))
+        except UnicodeDecodeError as error:
+            return f"{error.reason} at byte {begin - pending + error.start}"
+    return None
+
+
+def _transcoded(body: bytes, codec: str) -> bytes:
+    decoder = codecs.getincrementaldecoder(codec)()
+    view, text = memoryview(body), io.BytesIO()
+    try:
+        for begin in range(0, len(body), _WINDOW):
+            part = decoder.decode(view[begin : begin + _WINDOW], final=begin + _WINDOW >= len(body))
+            text.write(part.encode())
+    except UnicodeError as error:
+        raise Malformed(f"The body cannot be read as {codec}: {error}.") from error
+    return text.getvalue()

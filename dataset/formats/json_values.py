@@ -1,0 +1,45 @@
+"""The values of JSON, read fast, and read to the letter where that would lose some."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import polars as pl
+from pydantic_core import from_json
+
+from . import columns
+
+__all__ = ["Parse", "parse", "reason", "tabulate"]
+
+Parse = Callable[[bytes], Any]
+"""From JSON in UTF-8 to its value; raises ValueError."""
+
+
+def parse(text: bytes) -> Any:
+    """Read JSON, with NaN and infinities too. Raises ValueError, also for more than 200 levels."""
+    return from_json(text, cache_strings="keys")
+
+
+def tabulate(rows: Callable[[Parse], list[dict[str, Any]]], body_bytes: int) -> pl.DataFrame:
+    """Answer the rows as columns; where a number is beyond a double, read them anew and keep its text."""
+    try:
+        return columns.from_rows(rows(parse), body_bytes)
+    except columns.Infinite:
+        return columns.from_rows(rows(_parse_to_the_letter), body_bytes)
+
+
+def reason(error: ValueError) -> str:
+    """Say what is wrong with the JSON."""
+    words = str(error)
+    return words.replace("recursion limit exceeded", "it is nested too deeply")
+
+
+def _parse_to_the_letter(text: bytes) -> Any:
+    return json.loads(text, parse_float=_number_or_text, parse_constant=lambda _: None)
+
+
+def _number_or_text(numeral: str) -> float | str:
+    number = float(numeral)
+    return numeral if number in (float("inf"), float("-inf")) else number

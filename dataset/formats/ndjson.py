@@ -1,0 +1,53 @@
+"""Newline-delimited JSON: an object a line. Empty lines are skipped; values are read as those of JSON."""
+
+from __future__ import annotations
+
+import io
+import re
+from typing import Any, Final
+
+from ..errors import InvalidDataset, Malformed
+from . import json_values
+from .encodings import as_utf8
+from .source import Read, Source
+
+__all__ = ["MEDIA_TYPES", "looks_like", "read"]
+
+MEDIA_TYPES: Final = ("application/x-ndjson",)
+
+_OBJECT_AND_MORE: Final = re.compile(rb"\s*({[^\n]*})[ \t\r]*\n\s*{")
+
+
+def looks_like(head: bytes) -> bool:
+    """Whether the first line is a whole object, and another begins after it."""
+    match = _OBJECT_AND_MORE.match(head)
+    if match is None:
+        return False
+    try:
+        json_values.parse(match[1])
+    except ValueError:
+        return False
+    return True
+
+
+def read(source: Source) -> Read:
+    """Answer a column for each member's name. Raises Malformed or InvalidDataset, naming the line."""
+    text, notes = as_utf8(source.body, source.charset)
+    if not text or text.isspace():
+        raise Malformed("The body is empty: send one object a line.")
+
+    def rows(parse: json_values.Parse) -> list[dict[str, Any]]:
+        lines = enumerate(io.BytesIO(text), start=1)
+        return [_row(parse, line, number) for number, line in lines if not line.isspace()]
+
+    return Read(json_values.tabulate(rows, len(text)), notes)
+
+
+def _row(parse: json_values.Parse, line: bytes, number: int) -> dict[str, Any]:
+    try:
+        row = parse(line)
+    except ValueError as error:
+        raise Malformed(f"Line {number} is no JSON: {json_values.reason(error)}.") from error
+    if not isinstance(row, dict):
+        raise InvalidDataset(f"Line {number} is no object: send one object a line.")
+    return row

@@ -1,0 +1,139 @@
+"""Apache Parquet: columns that bring their types along.
+
+Times without a zone are UTC. Times of day, spans of time, decimals that are no doubles and integers beyond 64 bits
+become text, nested values JSON text. Text is read as in JSON.
+"""
+
+from __future__ import annotations
+
+import io
+from typing import Any, Final
+
+import polars as pl
+
+from ..dates import recognise_epoch
+from ..errors import InvalidDataset, Malformed, TooLarge
+from ..recognition import TIME, finite
+from . import columns
+from .names import settle
+from .source import Read, Source
+
+__all__ = ["MEDIA_TYPES", "looks_like", "read"]
+
+MEDIA_TYPES: Final = ("application/vnd.apache.parquet",)
+
+_MAGIC: Final = b"PAR1"
+_MOST_DIGITS: Final = 15  # that a double holds, whatever they are
+_DAY: Final = 86_400
+_FIRST_SECOND: Final = -62_135_596_800  # of the year 1, since 1970
+_LAST_SECOND: Final = 253_402_300_799  # of the year 9999
+_TICKS: Final = {"ms": 1000, "us": 1_000_000, "ns": 1_000_000_000}
+_FIXED: Final = (pl.Int8, pl.Int16, pl.UInt8, pl.UInt16, pl.Boolean, pl.Null)
+
+
+def looks_like(head: bytes) -> bool:
+    """Whether it begins as the format says."""
+    return head.startswith(_MAGIC)
+
+
+def read(source: Source) -> Read:
+    """Answer the file's columns. Raises Malformed, InvalidDataset or TooLarge."""
+    try:
+        scan = pl.scan_parquet(io.BytesIO(source.body))
+        schema = scan.collect_schema()
+        names = settle(schema.names())
+        _check_size(scan, schema, source.most_bytes)
+        frame = scan.collect()
+    except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError) as error:
+        raise Malformed(f"The body is no whole Parquet file: {str(error)[:200]}.") from error
+    return Read(pl.DataFrame(_typed(name, column) for name, column in zip(names, frame, strict=True)))
+
+
+def _check_size(scan: pl.LazyFrame, schema: pl.Schema, most: int) -> None:
+    """Refuse what would be larger than `most` bytes when written plainly, before it is unpacked.
+
+    A few bytes can stand for millions of equal values.
+    """
+    height: int = scan.select(pl.len()).collect().item()
+    if height and not schema:
+        raise InvalidDataset("The file has rows but no columns: send at least one.")
+    plain = height * sum(1 if kind in _FIXED else 4 for kind in schema.dtypes())
+    texts = [name for name, kind in schema.items() if kind in (pl.String, pl.Binary)]
+    if plain <= most and texts:
+        lengths = [_length(name, schema[name]) for name in texts]
+        plain += sum(scan.select(lengths).collect(engine="streaming").row(0))
+    if plain > most:
+        raise TooLarge(f"The file unpacks to more than {most:,} bytes: send fewer rows or columns.")
+
+
+def _length(name: str, kind: pl.DataType) -> pl.Expr:
+    column = pl.col(name)
+    return (column.str.len_bytes() if kind == pl.String else column.bin.size()).cast(pl.Int64).sum()
+
+
+def _typed(name: str, column: pl.Series) -> pl.Series:
+    column = column.alias(name)
+    kind = column.dtype
+    if kind.is_integer() and kind != pl.Int64:
+        column = column.cast(pl.Int64, strict=False) if _fits(column) else column.cast(pl.String)
+    elif kind.is_float():
+        column = finite(column.cast(pl.Float64))
+    elif kind == pl.Decimal:
+        column = _of_decimals(column)
+    elif kind == pl.Datetime or kind == pl.Date:
+        column = _of_instants(column)
+    elif kind in (pl.Categorical, pl.Enum, pl.Null, pl.Time):
+        column = column.cast(pl.String)
+    elif kind == pl.Duration:
+        column = column.dt.to_string("iso")
+    elif kind == pl.Binary:
+        column = _of_bytes(column)
+    elif kind.is_nested():
+        column = pl.Series(name, map(_nested, column.to_list()), dtype=pl.String)
+    if kind.is_integer() and column.dtype == pl.Int64:
+        epoch = recognise_epoch(name, column)
+        column = column if epoch is None else epoch
+    return columns.recognise_dates(name, column) if kind == pl.String else column
+
+
+def _fits(integers: pl.Series) -> bool:
+    return integers.cast(pl.Int64, strict=False).null_count() == integers.null_count()
+
+
+def _of_decimals(column: pl.Series) -> pl.Series:
+    texts = column.cast(pl.String)
+    digits = texts.str.replace_all("[-.]", "").str.strip_chars_start("0").str.len_bytes()
+    return column.cast(pl.Float64) if (digits <= _MOST_DIGITS).all() else texts
+
+
+def _of_instants(column: pl.Series) -> pl.Series:
+    ticks = column.to_physical()
+    if isinstance(column.dtype, pl.Datetime):
+        a_second = _TICKS[column.dtype.time_unit]
+        first, last = max(_FIRST_SECOND * a_second, -(2**63)), min((_LAST_SECOND + 1) * a_second, 2**63) - 1
+        if not ticks.is_between(first, last).all():
+            return ticks.cast(pl.String)
+        utc = column.dt.convert_time_zone("UTC") if column.dtype.time_zone else column.dt.replace_time_zone("UTC")
+        return utc.cast(TIME)
+    return column if ticks.is_between(_FIRST_SECOND // _DAY, _LAST_SECOND // _DAY).all() else ticks.cast(pl.String)
+
+
+def _of_bytes(column: pl.Series) -> pl.Series:
+    try:
+        return column.cast(pl.String)
+    except pl.exceptions.PolarsError:  # no text in UTF-8
+        return column.bin.encode("hex")
+
+
+def _nested(value: Any) -> str | None:
+    return columns.as_json_text(_plain(value))
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {str(name): _plain(member) for name, member in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    if value is None or isinstance(value, bool | int | float | str):
+        return value
+    return value.hex() if isinstance(value, bytes) else str(value)

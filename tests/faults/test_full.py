@@ -1,0 +1,167 @@
+"""Redis can take nothing more: its disk or its memory is full, or it is a read-only replica. What it has is kept."""
+
+from __future__ import annotations
+
+import os
+import resource
+import signal
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import httpx
+import pytest
+
+import jobs
+from checks import find_broken
+from jobs import Submission
+from tests.conftest import LEASE_SECONDS, Server, eventually, free_port
+
+JOB = {"start": None, "end": None, "analysis": "sleep", "params": {"seconds": 0.0}}
+CSV = {"content": b"id,n\n1,2\n", "headers": {"Content-Type": "text/csv"}}
+
+
+@contextmanager
+def full_disk(server: Server) -> Iterator[None]:
+    """Within, the server's files cannot grow: the kernel refuses its writes, as it does on a full disk."""
+    client = jobs.rd
+    client.config_set("appendfsync", "everysec")
+    used = client.info("persistence")["aof_current_size"]
+    resource.prlimit(server.process.pid, resource.RLIMIT_FSIZE, (max(1, used), resource.RLIM_INFINITY))
+    # With this policy the server learns of it when it next writes behind its answers.
+    eventually(lambda: _refuses(client), seconds=5, every=0.1)
+    try:
+        yield
+    finally:
+        resource.prlimit(server.process.pid, resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY,) * 2)
+        eventually(lambda: not _refuses(client), seconds=5, every=0.1)
+
+
+@contextmanager
+def full_memory(server: Server) -> Iterator[None]:
+    jobs.rd.config_set("maxmemory", 1)
+    try:
+        yield
+    finally:
+        jobs.rd.config_set("maxmemory", 0)
+
+
+@contextmanager
+def replica(server: Server) -> Iterator[None]:
+    jobs.rd.execute_command("REPLICAOF", "127.0.0.1", str(free_port()))
+    try:
+        yield
+    finally:
+        jobs.rd.execute_command("REPLICAOF", "NO", "ONE")
+
+
+@pytest.fixture(autouse=True)
+def invariants(live: Server) -> Iterator[None]:
+    """Hold after each trial."""
+    yield
+    assert find_broken(jobs.rd, jobs.q._client) == []
+
+
+FAULTS = {"disk": (full_disk, 503, "unavailable"), "memory": (full_memory, 507, "storage-full")}
+FAULTS["replica"] = (replica, 503, "unavailable")
+
+
+def _refuses(client) -> bool:
+    try:
+        client.set("probe", "x")
+        client.delete("probe")
+    except jobs.RedisError:
+        return True
+    return False
+
+
+def _sleep(seconds: float, count: int = 1) -> list[str]:
+    asked = [Submission(start=None, end=None, analysis="sleep", params={"seconds": seconds}) for _ in range(count)]
+    return [job["id"] for job in jobs.add_jobs(asked)[0]]
+
+
+def _status(jid: str) -> str:
+    return jobs.get_job_by_id(jid)["status"]
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_submissions_are_refused_in_words_and_taken_again_afterwards(start_api, live: Server, fault):
+    enter, status, slug = FAULTS[fault]
+    api = start_api()
+    ended, _ = _sleep(0, count=2)
+    jobs.cancel_job(ended)
+    requests = {
+        "a job": lambda: api.post("/jobs", json=JOB),
+        "a retry": lambda: api.post(f"/jobs/{ended}/retry"),
+        "a dataset": lambda: api.post("/data", **CSV),
+    }
+
+    with enter(live):
+        for what, send in requests.items():
+            answer = send()
+            assert (what, answer.status_code, answer.json()["type"]) == (what, status, f"/problems/{slug}")
+            assert ("Retry-After" in answer.headers) == (status == 503)
+        assert api.get(f"/jobs/{ended}").json()["status"] == "cancelled"
+        assert api.get("/health").status_code == 200
+        assert api.get("/jobs").json()["total"] == 2
+
+    assert [eventually(lambda send=send: _taken(send())) for send in requests.values()] == [202, 202, 201]
+
+
+def _taken(answer: httpx.Response) -> int:
+    return answer.status_code if answer.is_success else 0
+
+
+@pytest.mark.parametrize("fault", ["disk", "replica"])
+def test_work_in_hand_waits_until_redis_writes_again(start_worker, live: Server, fault):
+    # Given a job that runs, one that waits and one that is due meanwhile
+    enter, _, _ = FAULTS[fault]
+    start_worker(1)
+    running, waiting = _sleep(1.0, count=2)
+    delayed = jobs.add_job(None, None, "sleep", params={"seconds": 0}, delay=1)["id"]
+    eventually(lambda: _status(running) == "in progress")
+
+    # When Redis takes no writes for longer than a lease
+    with enter(live):
+        time.sleep(LEASE_SECONDS + 2)
+        assert _status(running) == "in progress"
+
+    # Then each is run once, and no attempt was charged
+    for jid in (running, waiting, delayed):
+        eventually(lambda jid=jid: _status(jid) == "complete")
+        assert jobs.get_job_by_id(jid)["attempt"] == 1
+        assert jobs.rd.hget(f"job.{jid}", "charged") is None
+
+
+def test_work_in_hand_goes_on_while_the_memory_is_full(start_worker, live: Server):
+    worker = start_worker(2)
+    first, stopped, waiting, cancelled = _sleep(2.0, count=4)
+    eventually(lambda: {_status(first), _status(stopped)} == {"in progress"})
+    before = {one["id"] for one in jobs.get_workers()}
+
+    with full_memory(live):
+        # What waits or runs is cancelled, what waits is taken and ends, ...
+        assert jobs.cancel_job(cancelled)["status"] == "cancelled"
+        assert jobs.cancel_job(stopped)["status"] == "cancelled"
+        for each in (first, waiting):
+            eventually(lambda each=each: _status(each) == "complete")
+        # ... and leases are renewed.
+        time.sleep(LEASE_SECONDS)
+        assert {one["id"] for one in jobs.get_workers()} == before
+        with pytest.raises(jobs.RedisFull):
+            _sleep(0)
+        assert worker.stop() == 0
+        assert jobs.get_workers() == []
+    assert {jobs.get_job_by_id(each)["attempt"] for each in (first, waiting)} == {1}
+
+
+def test_a_child_that_dies_while_the_memory_is_full_is_replaced(start_worker, live: Server):
+    start_worker(1)
+    (jid,) = _sleep(1.0)
+    eventually(lambda: _status(jid) == "in progress")
+
+    with full_memory(live):
+        os.kill(jobs.get_workers()[0]["pid"], signal.SIGKILL)
+        eventually(lambda: _status(jid) == "complete", seconds=10)
+
+    assert jobs.get_job_by_id(jid)["attempt"] == 2

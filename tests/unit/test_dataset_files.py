@@ -1,0 +1,383 @@
+"""A file of every format and oddity, and what must come out of it; broken ones, and how they are refused."""
+
+from __future__ import annotations
+
+import gzip
+import io
+import json
+import zlib
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from api import create_app
+from dataset import MEDIA_TYPES, DatasetError, Table, formats, ingest
+
+FILES = Path(__file__).parents[1] / "datasets"
+MEDIA_TYPE = {
+    ".csv": "text/csv",
+    ".json": "application/json",
+    ".ndjson": "application/x-ndjson",
+    ".parquet": "application/vnd.apache.parquet",
+    ".geojson": "application/geo+json",
+}
+TYPES = {"id": "integer", "time": "time", "magnitude": "number", "place": "text", "reviewed": "boolean"}
+ROWS = [
+    (1, "2018-01-31T01:49:59.650Z", 0.31, 'K\u00f6ln, "DE"', True),
+    (2, "2018-01-31T02:00:15.000Z", None, "Chile\nnorth", False),
+    (3, None, 2.5, None, None),
+]
+RECORDS: list[dict[str, Any]] = [dict(zip(TYPES, row, strict=True)) for row in ROWS]
+PLACES: list[dict[str, Any]] = [
+    {"longitude": 6.96, "latitude": 50.94, "altitude": -1.5},
+    {"longitude": -70.5, "latitude": -27.0, "altitude": None},
+    {"longitude": None, "latitude": None, "altitude": None},
+]
+# What differs from the other files: the separator within a quoted value, and the columns that a format adds.
+EXPECTED: dict[str, list[dict[str, Any]]] = {
+    **{
+        name: [RECORDS[0] | {"place": RECORDS[0]["place"].replace(",", separator)}, *RECORDS[1:]]
+        for separator, names in {
+            ";": ("semicolon.csv", "utf-16-le.csv", "latin-1.csv"),
+            "\t": ("tab.csv", "utf-16-be.csv"),
+            "|": ("bar.csv",),
+        }.items()
+        for name in names
+    },
+    "points.geojson": [record | place for record, place in zip(RECORDS, PLACES, strict=True)],
+    "shapes.geojson": [
+        {
+            "id": "a",
+            "properties.id": 7,
+            "name": "lake",
+            "geometry_type": "Polygon",
+            "coordinates": "[[[0, 0], [1, 0], [1, 1], [0, 0]]]",
+            "longitude": None,
+            "latitude": None,
+        },
+        {
+            "id": "b",
+            "properties.id": None,
+            "name": None,
+            "geometry_type": None,
+            "coordinates": None,
+            "longitude": 1,
+            "latitude": 2,
+        },
+    ],
+}
+NAMES = sorted(path.name for path in FILES.iterdir())
+
+
+@pytest.fixture
+def client(rd, monkeypatch):
+    # Compressed formats are read in a process of their own, which tests/integration/test_load_data.py is about.
+    monkeypatch.setattr(formats, "is_packed", lambda *_: False)
+    return create_app().test_client()
+
+
+def type_of(name: str) -> str:
+    return MEDIA_TYPE[Path(name.removesuffix(".gz")).suffix]
+
+
+def everything(table: Table) -> list[dict[str, Any]]:
+    return table.page(limit=1000).records
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_file_of_known_type_gives_its_records(client, name):
+    # Given a file, when it is posted as what it is
+    coding = {"Content-Encoding": "gzip"} if name.endswith(".gz") else {}
+    answer = client.post("/data", data=(FILES / name).read_bytes(), content_type=type_of(name), headers=coding)
+    # then its records are there, and typed
+    assert answer.status_code == 201, answer.json
+    expected = EXPECTED.get(name, RECORDS)
+    assert client.get("/data").json["records"] == expected
+    if name != "shapes.geojson":
+        assert {column["name"]: column["type"] for column in answer.json["columns"]}.items() >= TYPES.items()
+        assert client.get("/data/2").json == expected[1]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_file_of_no_known_type_is_told_by_its_content(client, name):
+    body = (FILES / name).read_bytes()
+    answers = [
+        client.post("/data", data=body, content_type="application/octet-stream"),
+        client.post("/data", data={"file": (io.BytesIO(body), name, "application/octet-stream")}),
+    ]
+
+    assert [answer.status_code for answer in answers] == [201] * 2, answers[0].json
+    assert len({answer.json["version"] for answer in answers}) == 1
+    assert client.get("/data").json["records"] == EXPECTED.get(name, RECORDS)
+
+
+def test_every_media_type_that_is_read_has_a_file():
+    assert {type_of(name) for name in NAMES} == set(MEDIA_TYPES)
+
+
+def test_latin_1_is_said_in_the_answer(client):
+    told = client.post("/data", data=(FILES / "latin-1.csv").read_bytes(), content_type="text/csv").json
+    assert "Latin-1" in told["notes"][0]
+    assert client.get("/data").json["dataset"]["notes"] == told["notes"]
+
+    other = client.post("/data", data=(FILES / "comma.csv").read_bytes(), content_type="text/csv").json
+    assert "notes" not in other
+
+
+@pytest.mark.parametrize(
+    ("body", "charset"),
+    [
+        ("a;b\n\u20ac;\u201eK\u00f6ln\u201c\n".encode("cp1252"), None),
+        ("a;b\n\u20ac;\u201eK\u00f6ln\u201c\n".encode("cp1252"), "ISO-8859-1"),
+        ("a;b\n\u20ac;\u201eK\u00f6ln\u201c\n".encode("utf-16-be"), "UTF-16BE"),
+        ("a;b\n\u20ac;\u201eK\u00f6ln\u201c\n".encode("utf-8"), "utf-8"),
+    ],
+)
+def test_the_charset_is_believed(client, body, charset):
+    answer = client.post("/data", data=body, content_type="text/csv" + (f"; charset={charset}" if charset else ""))
+
+    assert client.get("/data").json["records"] == [{"a": "\u20ac", "b": "\u201eK\u00f6ln\u201c"}]
+    assert ("notes" in answer.json) == (charset is None)
+
+
+QUAKES = (FILES / "comma.csv").read_bytes()
+LINES = (FILES / "lines.ndjson").read_bytes()
+PARQUET = (FILES / "typed.parquet").read_bytes()
+
+
+def packed(size: int) -> bytes:
+    """A gzip of so many bytes of CSV, a thousandth of that long."""
+    packing = zlib.compressobj(wbits=31)
+    part = b"1\n" * 2**19
+    return packing.compress(b"a\n") + b"".join(packing.compress(part) for _ in range(size // 2**20)) + packing.flush()
+
+
+def parquet_of(frame: pl.DataFrame) -> bytes:
+    file = io.BytesIO()
+    frame.write_parquet(file)
+    return file.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("body", "media_type", "status"),
+    [
+        pytest.param(b"", "text/csv", 400, id="empty CSV"),
+        pytest.param(b"", "application/json", 400, id="empty JSON"),
+        pytest.param(b" \n", "application/x-ndjson", 400, id="empty NDJSON"),
+        pytest.param(b"", "application/vnd.apache.parquet", 400, id="empty Parquet"),
+        pytest.param(b"", None, 400, id="empty"),
+        pytest.param(b"a,b\n1\n", "text/csv", 400, id="short row"),
+        pytest.param(b'a,b\n"1,2\n', "text/csv", 400, id="open quote"),
+        pytest.param(b"id,x\n1,a\n1,b\n", "text/csv", 422, id="duplicate identifier"),
+        pytest.param(b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR\0\0", None, 400, id="picture"),
+        pytest.param(bytes(range(256)) * 9, "text/csv", 400, id="binary"),
+        pytest.param(b"PK\x03\x04\x14\0\x08\0", "text/csv", 400, id="spreadsheet"),
+        pytest.param(b"<!doctype html><title>Log in</title>", "text/csv", 400, id="page"),
+        pytest.param(b'[{"a": 1}, {"a"', "application/json", 400, id="truncated JSON"),
+        pytest.param(LINES[:-40], "application/x-ndjson", 400, id="truncated NDJSON"),
+        pytest.param(b'{"a": 1}\n[2]\n', "application/x-ndjson", 422, id="no object a line"),
+        pytest.param(PARQUET[:-9], "application/vnd.apache.parquet", 400, id="truncated Parquet"),
+        pytest.param(PARQUET[:900] + PARQUET[1000:], "application/vnd.apache.parquet", 400, id="damaged Parquet"),
+        pytest.param(b'[{"a": ' + b"[" * 10**5, "application/json", 400, id="deep lists"),
+        pytest.param(b'{"a":' * 10**5 + b"1" + b"}" * 10**5, None, 400, id="deep objects"),
+        pytest.param(b'{"a":' * 10**5, "application/x-ndjson", 400, id="deep line"),
+        pytest.param(QUAKES, "application/json", 400, id="CSV as JSON"),
+        pytest.param(QUAKES, "application/x-ndjson", 400, id="CSV as NDJSON"),
+        pytest.param(QUAKES, "application/vnd.apache.parquet", 400, id="CSV as Parquet"),
+        pytest.param(PARQUET, "text/csv", 400, id="Parquet as CSV"),
+        pytest.param(LINES, "application/json", 400, id="NDJSON as JSON"),
+        pytest.param(gzip.compress(QUAKES), "text/csv", 400, id="gzip as CSV"),
+        pytest.param(gzip.compress(QUAKES)[:-9], None, 400, id="truncated gzip"),
+        pytest.param(gzip.compress(gzip.compress(QUAKES)), None, 400, id="gzip in gzip"),
+        pytest.param(QUAKES, "application/gzip", 415, id="type that says nothing of the format"),
+        pytest.param(QUAKES, "text/plain", 415, id="another type"),
+        pytest.param(packed(300 * 2**20), None, 413, id="gzip bomb"),
+        pytest.param(parquet_of(pl.select(z=pl.repeat(0, 10**8))), None, 413, id="Parquet bomb"),
+        pytest.param(parquet_of(pl.select(z=pl.repeat("x" * 10**5, 3000))), None, 413, id="Parquet bomb of long texts"),
+        pytest.param(
+            b'{"type": "FeatureCollection", "features": [{"type": "Feature", "properties": 1}]}',
+            "application/json",
+            422,
+            id="no feature",
+        ),
+        pytest.param(
+            b'{"type": "FeatureCollection", "features": [{"properties": {}, "geometry": {"type": "Point"}}]}',
+            "application/json",
+            422,
+            id="point without coordinates",
+        ),
+    ],
+)
+def test_what_cannot_be_read_is_refused_and_leaves_the_old_dataset(client, body, media_type, status):
+    # Given a dataset
+    version = client.post("/data", data=QUAKES, content_type="text/csv").json["version"]
+    # when another cannot be read
+    answer = client.post("/data", data=body, content_type=media_type)
+    # then it is said why, and the first is there
+    assert answer.status_code == status, answer.json
+    assert answer.mimetype == "application/problem+json"
+    assert client.get("/data").json["dataset"]["version"] == version
+
+
+@pytest.mark.parametrize(
+    ("values", "kind", "printed"),
+    [
+        (pl.Series([1, None], dtype=pl.Int8), "integer", [1, None]),
+        (pl.Series([2**64 - 1, 1], dtype=pl.UInt64), "text", [str(2**64 - 1), "1"]),
+        (pl.Series([0.5, float("inf")], dtype=pl.Float32), "number", [0.5, None]),
+        (pl.Series(["1.10", None]).cast(pl.Decimal(9, 2)), "number", [1.1, None]),
+        (pl.Series(["12345678901234567.89"]).cast(pl.Decimal(20, 2)), "text", ["12345678901234567.89"]),
+        (pl.Series([1]).cast(pl.Date), "date", ["1970-01-02"]),
+        (pl.Series([1]).cast(pl.Datetime("ns")), "time", ["1970-01-01T00:00:00.000Z"]),
+        (pl.Series([2**60]).cast(pl.Datetime("ms")), "text", [str(2**60)]),  # no year of ours
+        (pl.Series([-(2**31)]).cast(pl.Date), "text", [str(-(2**31))]),
+        (pl.Series([3_600_000_000_000]).cast(pl.Time), "text", ["01:00:00"]),
+        (pl.Series([90_000]).cast(pl.Duration("ms")), "text", ["PT1M30S"]),
+        (pl.Series([b"a", None]), "text", ["a", None]),
+        (pl.Series([b"\xff"]), "text", ["ff"]),
+        (pl.Series([[1, None]]), "text", ["[1, null]"]),
+        (pl.Series([{"a": 1.5, "b": ["x"]}]), "text", ['{"a": 1.5, "b": ["x"]}']),
+        (pl.Series([None, None]), "text", [None, None]),
+        (pl.Series(["2018-01-31"]), "date", ["2018-01-31"]),
+    ],
+)
+def test_the_types_of_parquet(values, kind, printed):
+    table = ingest(parquet_of(pl.DataFrame({"v": values})), None)
+
+    assert table.description.types() == {"v": kind}
+    assert [record["v"] for record in everything(table)] == printed
+
+
+@pytest.mark.parametrize(
+    ("body", "records"),
+    [
+        (b"a;b\n1,5;2,5\n3;4\n", [{"a": "1,5", "b": "2,5"}, {"a": "3", "b": "4"}]),
+        (b"a,b\n1;2,3;4\n5,6\n", [{"a": "1;2", "b": "3;4"}, {"a": "5", "b": "6"}]),
+        (b"name; alias,age\nx; y,3\nz,4\n", [{"name; alias": "x; y", "age": 3}, {"name; alias": "z", "age": 4}]),
+        (b"a|b,c\n1|x\n2|y\n", [{"a": 1, "b,c": "x"}, {"a": 2, "b,c": "y"}]),
+        (b'"a,b;c"\tx\n"1;2,3"\t4\n', [{"a,b;c": "1;2,3", "x": 4}]),
+        (b"a\n1;2\n", [{"a": "1;2"}]),
+        (b"a\n\nx y\n", [{"a": "x y"}]),
+    ],
+)
+def test_delimiters_are_told_by_the_first_rows(body, records):
+    assert everything(ingest(body, "text/csv")) == records
+
+
+def test_a_delimiter_is_told_within_a_long_file():
+    body = "a;b\n" + "1;x, y\n" * 20_000
+
+    assert ingest(body.encode(), "text/csv").description.types() == {"a": "integer", "b": "text"}
+
+
+def test_quoted_fields_across_the_windows_of_a_great_file():
+    # Given quoted fields with lines and delimiters in them, some megabytes of it
+    rows = [[str(number), "line\nof, text " * 40] for number in range(10_000)]
+    body = "n,s\n" + "".join(f'{n},"{s}"\n' for n, s in rows)
+    # when it is read, then nothing is cut
+    table = ingest(body.encode(), "text/csv")
+    assert table.frame["s"].to_list() == [s for _, s in rows]
+
+
+@pytest.mark.parametrize("parts", [["file", "file"], ["other"], ["file", "other"], []])
+def test_a_form_has_one_file_and_nothing_else(client, parts):
+    lines = [f'--b\r\nContent-Disposition: form-data; name="{name}"; filename="x"\r\n\r\na\n1\r\n' for name in parts]
+    answer = client.post("/data", data="".join([*lines, "--b--\r\n"]), content_type="multipart/form-data; boundary=b")
+
+    assert answer.status_code == 422
+    assert answer.json["errors"][0]["pointer"].startswith("/")
+
+
+@pytest.mark.parametrize(
+    ("body", "content_type"),
+    [
+        (b"--b--", "multipart/form-data"),
+        (b"a,b\n1,2\n", "multipart/form-data; boundary=b"),
+        (b"--b\r\n\r\n\r\na\r\n--b--", "multipart/form-data; boundary=b"),
+        (b'--b\r\nContent-Disposition: form-data; name="file"\r\n\r\na\n1\n', "multipart/form-data; boundary=b"),
+        (b"--b\r\nContent-Disposition: \xff\r\n\r\na\r\n--b--", "multipart/form-data; boundary=b"),
+    ],
+)
+def test_a_broken_form_is_malformed(client, body, content_type):
+    assert client.post("/data", data=body, content_type=content_type).status_code == 400
+
+
+def test_the_type_within_a_form_is_believed(client):
+    def post(media_type: str) -> int:
+        return client.post("/data", data={"file": (io.BytesIO(b"a\n1\n"), "x", media_type)}).status_code
+
+    assert [post(one) for one in ("text/csv", "text/plain", "application/json", "image/png")] == [201, 201, 400, 415]
+
+
+def test_a_form_may_be_packed_and_a_part_need_not_be_a_file(client):
+    form = b'--b\r\nContent-Disposition: form-data; name="file"\r\n\r\nid\n7\n\r\n--b--\r\n'
+    answer = client.post(
+        "/data",
+        data=gzip.compress(form),
+        content_type="multipart/form-data; boundary=b",
+        headers={"Content-Encoding": "gzip"},
+    )
+
+    assert answer.json["count"] == 1
+    assert answer.json["bytes"] == len(b"id\n7\n")
+
+
+def test_gzip_may_have_several_members_and_padding(client):
+    body = gzip.compress(b"id\n1\n") + gzip.compress(b"2\n") + bytes(512)
+    answers = [
+        client.post("/data", data=body, content_type="text/csv", headers={"Content-Encoding": coding})
+        for coding in ("gzip", "X-GZIP")
+    ]
+
+    assert [answer.json["count"] for answer in answers] == [2, 2]
+
+
+@pytest.mark.parametrize("body", [b"", b"a\n1\n", gzip.compress(b"a\n1\n")[:-4], gzip.compress(b"a\n1\n") + b"x"])
+def test_what_is_no_gzip_is_malformed(client, body):
+    answer = client.post("/data", data=body, content_type="text/csv", headers={"Content-Encoding": "gzip"})
+
+    assert answer.status_code == 400
+
+
+def test_a_version_is_the_same_packed_or_not(client):
+    one = client.post("/data", data=QUAKES, content_type="text/csv").json
+    other = client.post(
+        "/data", data=gzip.compress(QUAKES), content_type="text/csv", headers={"Content-Encoding": "gzip"}
+    ).json
+
+    assert (one["version"], one["bytes"]) == (other["version"], other["bytes"])
+
+
+def test_geojson_is_read_under_the_names_of_both_json_types():
+    body = (FILES / "points.geojson").read_bytes()
+
+    assert everything(ingest(body, "application/json")) == everything(ingest(body, "application/geo+json"))
+
+
+def test_an_empty_feature_collection_is_a_dataset_of_no_rows():
+    body = json.dumps({"type": "FeatureCollection", "features": []}).encode()
+
+    assert ingest(body, "application/json").description.count == 0
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    name=st.sampled_from([name for name in NAMES if not name.endswith(".gz")]),
+    told=st.booleans(),
+    damage=st.lists(st.tuples(st.integers(0, 2500), st.integers(0, 255)), min_size=1, max_size=4),
+    length=st.none() | st.integers(0, 2500),
+)
+def test_a_damaged_file_is_read_or_refused(name, told, damage, length):
+    body = bytearray((FILES / name).read_bytes())
+    for place, byte in damage:
+        body[place % len(body)] = byte
+
+    with suppress(DatasetError):
+        table = ingest(bytes(body[:length]), type_of(name) if told else None)
+        assert len(everything(table)) == table.description.count
+        assert json.loads(json.dumps(table.description.as_json()))["count"] == table.description.count
