@@ -59,6 +59,10 @@ bench-dataset: .venv/runtime ## Measure how fast 300,000 rows are loaded, search
 test-faults: .venv/development ## Run the tests that kill, stall, cut off and confuse what is running
 	$(BIN)/python -m pytest tests/faults
 
+.PHONY: test-model
+test-model: .venv/development ## Compare the transitions with their model in eight thousand sequences: an hour or two
+	MODEL=long $(BIN)/python -m pytest tests/faults/test_model.py
+
 .PHONY: analysis
 analysis: .venv/runtime ## Begin a new analysis, and its test: make analysis NAME=...
 	@$(BIN)/python -m docs.new_analysis "$(NAME)"
