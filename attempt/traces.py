@@ -43,8 +43,6 @@ class Traces:
         """
         self._check_descriptors()
         signal.setitimer(signal.ITIMER_REAL, 0)
-        signal.signal(signal.SIGUSR1, self._obey)
-        signal.pthread_sigmask(signal.SIG_SETMASK, self._blocked)
         if has_children():
             _log.warning("processes outlived the attempt", extra={"ended": end_children()})
         if threading.active_count() > self._threads:
@@ -55,6 +53,8 @@ class Traces:
 
     def restore(self) -> None:
         """Put back how the process was; apart from :meth:`remove`, because it can wait until Redis is asked."""
+        signal.signal(signal.SIGUSR1, self._obey)
+        signal.pthread_sigmask(signal.SIG_SETMASK, self._blocked)
         if _folder() != self._folder:
             os.chdir(self._folder)
         os.umask(self._umask)

@@ -181,9 +181,7 @@ class JobQueue(HotQueue):  # type: ignore[misc]
             if connection is None:
                 connection = self._connection = self._pool.get_connection()
             connection.send_packed_command(_parts(b"".join(map(pack_command, commands))))
-            if self._meanwhile is not None:
-                work, self._meanwhile = self._meanwhile, None
-                work()
+            self._work_meanwhile()
             answers = [_read(connection) for _ in commands]
         except BaseException:
             # Answers that were not read would be taken for those of the next call.
@@ -198,8 +196,14 @@ class JobQueue(HotQueue):  # type: ignore[misc]
         self._failures = self._refusals = 0
         return answers
 
+    def _work_meanwhile(self) -> None:
+        if self._meanwhile is not None:
+            work, self._meanwhile = self._meanwhile, None
+            work()
+
     def _recover(self, error: Exception) -> None:
         """Make the next try worth while: teach a server that restarted, or wait for one that is away."""
+        self._work_meanwhile()
         if isinstance(error, NoScript):
             with suppress(*_AWAY):
                 self._transitions.load("take", "finish", "finish_take", "release")
