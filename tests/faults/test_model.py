@@ -493,9 +493,9 @@ def _expect(model: Model, jid: str) -> Any:
     return (job.status, job.worker, job.attempt, job.charged, job.message, job.reason), job.results, job.logs
 
 
-def _play(make: Callable[[], Fake | Real], steps: int) -> None:
+def _play(make: Callable[[], Fake | Real], examples: int, steps: int) -> None:
     profile = settings(
-        max_examples=EXAMPLES,
+        max_examples=examples,
         stateful_step_count=steps,
         deadline=None,
         database=None,
@@ -509,10 +509,10 @@ def _play(make: Callable[[], Fake | Real], steps: int) -> None:
 @pytest.mark.timeout(0 if LONG else 900)
 @pytest.mark.parametrize("queue_db", [1, 0])
 def test_on_fakeredis_the_transitions_do_what_the_model_does(queue_db):
-    _play(lambda: Fake(queue_db), 25)
+    _play(lambda: Fake(queue_db), EXAMPLES // 2, 25)
 
 
 @pytest.mark.timeout(0 if LONG else 900)
 @pytest.mark.parametrize("queue_db", [1, 0])
 def test_on_a_real_server_the_transitions_do_what_the_model_does(server, queue_db):
-    _play(lambda: Real(server.port, queue_db), 40)
+    _play(lambda: Real(server.port, queue_db), EXAMPLES, 25)
