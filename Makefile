@@ -60,7 +60,7 @@ test-faults: .venv/development ## Run the tests that kill, stall, cut off and co
 	$(BIN)/python -m pytest tests/faults
 
 .PHONY: test-model
-test-model: .venv/development ## Compare the transitions with their model in eight thousand sequences: an hour or two
+test-model: .venv/development ## Compare the transitions with their model in six thousand sequences: an hour or two
 	MODEL=long $(BIN)/python -m pytest tests/faults/test_model.py
 
 .PHONY: analysis
