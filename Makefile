@@ -40,6 +40,10 @@ OUTAGES ?= 10
 outages: .venv/development ## Kill Redis, its power and its primary OUTAGES times each, under load; count what was lost
 	$(BIN)/python -m tests.faults.outages $(OUTAGES)
 
+.PHONY: soak
+soak: .venv/development ## Load the stack for SOAK_SECONDS (120), deal a random fault every few seconds, look for what is broken
+	SOAK_SECONDS=$(or $(SOAK_SECONDS),120) $(BIN)/python -m pytest -s tests/faults/test_soak.py
+
 TRIALS ?= 1000
 SEED ?= 1
 
