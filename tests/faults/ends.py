@@ -17,18 +17,16 @@ class Ends:
 
     def changed(self, records: redis.Redis) -> list[str]:
         """Look again: the ends that are others than before; a job that was removed since is none of them."""
-        before = self._seen
+        ids = set(self._seen)
         for status in _ENDED:
-            for jid in records.zrange(f"jobs.{status}", 0, -1):
-                self._seen.setdefault(jid, [])
+            ids.update(records.zrange(f"jobs.{status}", 0, -1))
         pipeline = records.pipeline(transaction=False)
-        for jid in self._seen:
+        for jid in ids:
             pipeline.hmget(b"job." + jid, "status", "attempt")
-        now = dict(zip(self._seen, pipeline.execute(), strict=True))
-        changed = [
-            f"job.{jid.decode()} ended as {old}, and is {now[jid]} now"
-            for jid, old in before.items()
-            if old and now[jid][0] is not None and now[jid] != old
+        kept = {jid: end for jid, end in zip(ids, pipeline.execute(), strict=True) if end[0] is not None}
+        before, self._seen = self._seen, kept
+        return [
+            f"job.{jid.decode()} ended as {end}, and is {kept[jid]} now"
+            for jid, end in before.items()
+            if jid in kept and kept[jid] != end
         ]
-        self._seen = {jid: end for jid, end in now.items() if end[0] is not None}
-        return changed

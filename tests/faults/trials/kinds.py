@@ -40,26 +40,24 @@ def play(stage: Stage, name: str, point: int, seed: int) -> Verdict:
 # ------------------------------------------------------------------------------------------------ a child is killed
 
 
+def _child_runs(*jobs_params: dict[str, object], most_charged: int = 1, **options: object) -> Callable[..., None]:
+    """One worker runs these jobs to their end, whatever the blow hits."""
+
+    def play(stage: Stage, verdict: Verdict) -> None:
+        stage.add(*jobs_params, **options)
+        stage.start_worker()
+        stage.wait_for_blow()
+        stage.judge(verdict, most_charged=most_charged)
+
+    return play
+
+
 def _child_works(stage: Stage, verdict: Verdict) -> None:
     stage.add({})
     stage.add({}, priority=stage.dice.choice(["high", "normal", "low"]))
     stage.start_worker()
     stage.wait_for_blow()
     stage.judge(verdict)
-
-
-def _child_gives_back(stage: Stage, verdict: Verdict) -> None:
-    stage.add({"raises": 1}, {})
-    stage.start_worker()
-    stage.wait_for_blow()
-    stage.judge(verdict, most_charged=2)
-
-
-def _child_is_over_time(stage: Stage, verdict: Verdict) -> None:
-    stage.add({"seconds_first": 30}, {}, timeout=0.2)
-    stage.start_worker()
-    stage.wait_for_blow()
-    stage.judge(verdict, most_charged=2)
 
 
 def _child_stops_cancelled(stage: Stage, verdict: Verdict) -> None:
@@ -88,20 +86,6 @@ def _spare_takes_over(stage: Stage, verdict: Verdict) -> None:
         stage.signal(child, signal.SIGKILL)
     stage.wait_for_blow()
     stage.judge(verdict, most_charged=2)
-
-
-def _child_is_recycled(stage: Stage, verdict: Verdict) -> None:
-    stage.add({}, {}, {}, {})
-    stage.start_worker()
-    stage.wait_for_blow()
-    stage.judge(verdict)
-
-
-def _child_sends_much(stage: Stage, verdict: Verdict) -> None:
-    stage.add({"megabytes": 12}, {})
-    stage.start_worker()
-    stage.wait_for_blow()
-    stage.judge(verdict)
 
 
 # ------------------------------------------------------------------------------- a parent or a whole worker is killed
@@ -291,16 +275,27 @@ def _on(role: str, *, stop: bool = False, nth: int = 1, cue: bool = False, **mor
 
 KINDS = {
     "child-works": Kind("a child is killed while it starts, takes, runs and finishes", _on("child"), _child_works, 12),
-    "child-raises": Kind("… takes, runs, and gives back what raised", _on("child"), _child_gives_back, 8),
-    "child-timeout": Kind("… stops and gives back what is over its time", _on("child", cue=False), _child_is_over_time),
+    "child-raises": Kind(
+        "… takes, runs, and gives back what raised", _on("child"), _child_runs({"raises": 1}, {}, most_charged=2), 8
+    ),
+    "child-timeout": Kind(
+        "… stops and gives back what is over its time",
+        _on("child"),
+        _child_runs({"seconds_first": 30}, {}, timeout=0.2, most_charged=2),
+    ),
     "child-cancel": Kind("… stops what was cancelled", _on("child", cue=True), _child_stops_cancelled),
     "child-drain": Kind("… drains", _on("child", cue=True), _child_drains),
     "child-recycled": Kind(
-        "… is replaced after its last job", _on("child", environ={"MAX_JOBS_PER_CHILD": "2"}), _child_is_recycled
+        "… is replaced after its last job",
+        _on("child", environ={"MAX_JOBS_PER_CHILD": "2"}),
+        _child_runs({}, {}, {}, {}),
     ),
     "child-spare": Kind("… takes over, as a spare, from one that was killed", _on("child", nth=2), _spare_takes_over),
     "child-sends": Kind(
-        "… sends, in the middle of it, a result of 12 MiB", _on("child", sending=True), _child_sends_much, 2
+        "… sends, in the middle of it, a result of 12 MiB",
+        _on("child", sending=True),
+        _child_runs({"megabytes": 12}, {}),
+        2,
     ),
     "parent-works": Kind("a parent is killed while it starts and ticks", _on("parent"), _parent_works, 12),
     "parent-buries": Kind("… buries a killed child and gives back its job", _on("parent", cue=True), _parent_buries, 6),
