@@ -34,11 +34,13 @@ test-unit: .venv/development ## Run the tests that start no process
 test-integration: .venv/development ## Run the tests on real servers and processes
 	$(BIN)/python -m pytest tests/integration
 
-OUTAGES ?= 10
+.PHONY: test-faults
+test-faults: .venv/development ## Run the tests that kill, stall, cut off and confuse what is running
+	$(BIN)/python -m pytest tests/faults
 
-.PHONY: outages
-outages: .venv/development ## Kill Redis, its power and its primary OUTAGES times each, under load; count what was lost
-	$(BIN)/python -m tests.faults.outages $(OUTAGES)
+.PHONY: test-model
+test-model: .venv/development ## Compare the transitions with their model in six thousand sequences: an hour or two
+	MODEL=long $(BIN)/python -m pytest tests/faults/test_model.py
 
 .PHONY: soak
 soak: .venv/development ## Load the stack for SOAK_SECONDS (120), deal a random fault every few seconds, look for what is broken
@@ -51,6 +53,12 @@ SEED ?= 1
 trials: .venv/development ## Kill and stall our processes TRIALS times, step by step, by SEED; or play the trial ONLY again
 	$(BIN)/python -m tests.faults.trials $(TRIALS) --seed $(SEED) $(if $(ONLY),--only $(ONLY)) $(if $(PAGE),--write $(PAGE))
 
+OUTAGES ?= 10
+
+.PHONY: outages
+outages: .venv/development ## Kill Redis, its power and its primary OUTAGES times each, under load; count what was lost
+	$(BIN)/python -m tests.faults.outages $(OUTAGES)
+
 .PHONY: bench
 bench: .venv/runtime ## Measure how fast one worker child drains jobs, against bare PINGs
 	$(BIN)/python -m benchmarks.drain
@@ -59,13 +67,9 @@ bench: .venv/runtime ## Measure how fast one worker child drains jobs, against b
 bench-dataset: .venv/runtime ## Measure how fast 300,000 rows are loaded, searched and summed up, against csv.reader
 	$(BIN)/python -m benchmarks.dataset
 
-.PHONY: test-faults
-test-faults: .venv/development ## Run the tests that kill, stall, cut off and confuse what is running
-	$(BIN)/python -m pytest tests/faults
-
-.PHONY: test-model
-test-model: .venv/development ## Compare the transitions with their model in six thousand sequences: an hour or two
-	MODEL=long $(BIN)/python -m pytest tests/faults/test_model.py
+.PHONY: bench-recovery
+bench-recovery: .venv/runtime ## Measure how soon a job runs again when what ran it is killed
+	$(BIN)/python -m benchmarks.recovery
 
 .PHONY: analysis
 analysis: .venv/runtime ## Begin a new analysis, and its test: make analysis NAME=...
@@ -74,10 +78,6 @@ analysis: .venv/runtime ## Begin a new analysis, and its test: make analysis NAM
 .PHONY: gallery
 gallery: .venv/runtime ## Write docs/analyses.md and its pictures from the samples
 	$(BIN)/python -m docs.gallery
-
-.PHONY: bench-recovery
-bench-recovery: .venv/runtime ## Measure how soon a job runs again when what ran it is killed
-	$(BIN)/python -m benchmarks.recovery
 
 .PHONY: check
 check: .venv/runtime ## Verify the invariants of the Redis of REDIS_IP, at rest or under load
