@@ -14,19 +14,26 @@ import argparse
 import os
 import signal
 import subprocess
+import sys
 import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 
-from benchmarks.executions import Kill, Verdict, judge
+from benchmarks.executions import Kill, Verdict, in_hand, judge
 from benchmarks.peers.roster import PEERS, Peer
-from benchmarks.stage import Stage, kill_all, machine, markdown, processes_of
+from benchmarks.stage import Stage, machine, markdown, processes_of
+from jobs import settings
 
 JOBS = 200
 JOB_SECONDS = 0.05
 KILL_CHILD_AT, KILL_WORKER_AT = 50, 120
 START_SECONDS = 60.0
+CHILD_SECONDS, WORKER_SECONDS = 3.0, 3.0
+"""What we promise: from the kill of a child, and, beyond the lease, from the kill of a whole worker."""
+AIM_SECONDS = 5.0
+"""How long a kill waits for the moment in which it hits a job; after that it is done all the same."""
 PAGE = Path(__file__).parent.parent / "docs/crash-trial.md"
 
 
@@ -45,9 +52,9 @@ class Trial:
         """Warm up, add, kill, kill, wait, judge."""
         self._warm_up()
         self.stage.add(self.jobs)
-        self._wait_for(KILL_CHILD_AT, self.other)
+        self._wait_for(KILL_CHILD_AT)
         self._kill_child()
-        self._wait_for(KILL_WORKER_AT, self.doomed)
+        self._wait_for(KILL_WORKER_AT)
         self._kill_worker()
         self.stage.added()
         end = time.monotonic() + self.seconds
@@ -81,34 +88,61 @@ class Trial:
         processes = processes_of(worker.pid)
         return any(line.process in processes for line in self.stage.log.grow())
 
-    def _wait_for(self, ended: int, worker: subprocess.Popen[bytes]) -> None:
-        """Until so many jobs have ended and this worker has just started one; 5 s at most: no kill is left out."""
-        give_up = time.monotonic() + 5
-        while time.monotonic() < give_up:
+    def _wait_for(self, ended: int) -> None:
+        """Until so many jobs have ended."""
+
+        def enough() -> bool:
             self._keep_other()
             lines = self.stage.log.grow()
-            done = {line.job for line in lines if line.what == "end" and not line.job.startswith("warm")}
-            if len(done) >= ended and self._in_hand(worker):
-                return
-            time.sleep(0.002)
+            return len({line.job for line in lines if line.what == "end" and line.job in self.jobs}) >= ended
 
-    def _in_hand(self, worker: subprocess.Popen[bytes]) -> int | None:
-        """The process of this worker that has just started a job."""
-        lines = self.stage.log.lines
-        begun = time.time() - JOB_SECONDS / 2
-        fresh = [line.process for line in lines if line.what == "start" and line.at > begun]
-        of_worker = processes_of(worker.pid) if fresh else []
-        return next((process for process in reversed(fresh) if process in of_worker), None)
+        self.stage.until(enough, START_SECONDS)
 
     def _kill_child(self) -> None:
-        process = self._in_hand(self.other) or self.other.pid
-        at = time.time()
-        os.kill(process, signal.SIGKILL)
-        self.kills.append(Kill(at, frozenset({process})))
+        """The process of the other worker that runs a job."""
+        give_up = time.monotonic() + AIM_SECONDS
+        while time.monotonic() < give_up:
+            self._keep_other()
+            busy = self._busy(self.other)
+            if busy and self._kill(busy[-1:]):
+                return
+        self._kill([self.other.pid], even_idle=True)
 
     def _kill_worker(self) -> None:
-        at = time.time()
-        self.kills.append(Kill(at, frozenset(kill_all(self.doomed))))
+        """The doomed one, with all its processes, while it runs a job."""
+        give_up = time.monotonic() + AIM_SECONDS
+        while time.monotonic() < give_up:
+            if self._busy(self.doomed) and self._kill(self._halt(self.doomed)):
+                return
+        self._kill(self._halt(self.doomed), even_idle=True)
+
+    def _halt(self, worker: subprocess.Popen[bytes]) -> list[int]:
+        """Its processes, none of which can be followed by another."""
+        _send(signal.SIGSTOP, [worker.pid])
+        return processes_of(worker.pid)
+
+    def _busy(self, worker: subprocess.Popen[bytes]) -> list[int]:
+        """The processes of this worker that run a job, the one that started one last at the end."""
+        time.sleep(0.002)
+        processes = processes_of(worker.pid)
+        return [process for process in in_hand(self.stage.log.grow()) if process in processes]
+
+    def _kill(self, processes: list[int], even_idle: bool = False) -> bool:
+        """Halt them, root first; kill them if then one of them still runs a job, else let them go on."""
+        _send(signal.SIGSTOP, processes)
+        hit = not set(processes).isdisjoint(in_hand(self.stage.log.grow()))
+        if hit or even_idle:
+            self.kills.append(Kill(time.time(), frozenset(processes)))
+            _send(signal.SIGKILL, processes)
+            return True
+        _send(signal.SIGCONT, processes)
+        return False
+
+
+def _send(what: signal.Signals, processes: list[int]) -> None:
+    for process in processes:
+        with suppress(ProcessLookupError):
+            os.kill(process, what)
 
 
 def _try(peer: Peer, seconds: float) -> Verdict:
@@ -116,33 +150,52 @@ def _try(peer: Peer, seconds: float) -> Verdict:
         return Trial(stage, seconds).run()
 
 
-def _rows(verdicts: Sequence[tuple[Peer, Verdict]], seconds: float) -> list[tuple[str, ...]]:
-    head = (
-        "queue",
-        "never finished",
-        "run twice to an end",
-        "started twice",
-        "killed child: jobs in hand, done after",
-        "killed worker: jobs in hand, done after",
-        "all done, from the last kill",
-    )
-    rows: list[tuple[str, ...]] = [head]
-    for peer, verdict in verdicts:
-        held = [
-            f"{count}, {_seconds(done, seconds)}" if count else "0"
-            for count, done in zip(verdict.held, verdict.held_done, strict=True)
-        ]
-        counts = (str(n) for n in (verdict.never, verdict.ended_twice, verdict.started_twice))
-        title = f"{peer.title} {peer.version()}".strip()
-        rows.append((title, *counts, *held, _seconds(verdict.all_done, seconds)))
-    return rows
+_HEAD = (
+    "queue",
+    "never finished",
+    "run twice to an end",
+    "started twice",
+    "killed child: jobs in hand, done after",
+    "killed worker: jobs in hand, done after",
+    "all done, from the last kill",
+)
+
+
+def _cells(verdict: Verdict, allowed: float) -> list[str]:
+    held = [
+        f"{count}, {_seconds(done, allowed)}" if count else "0"
+        for count, done in zip(verdict.held, verdict.held_done, strict=True)
+    ]
+    counts = (verdict.never, verdict.ended_twice, verdict.started_twice)
+    return [*map(str, counts), *held, _seconds(verdict.all_done, allowed)]
+
+
+def _row(peer: Peer, verdicts: Sequence[Verdict], allowed: float) -> tuple[str, ...]:
+    """Its rounds side by side in each cell, once where they agree."""
+    rounds = [_cells(verdict, allowed) for verdict in verdicts]
+    cells = [" / ".join(cell if len(set(cell)) > 1 else cell[:1]) for cell in zip(*rounds, strict=True)]
+    return (f"{peer.title} {peer.version()}".strip(), *cells)
 
 
 def _seconds(seconds: float | None, allowed: float) -> str:
     return f"not in {allowed:g} s" if seconds is None else f"{seconds:.1f} s"
 
 
-def _settings(peers: Sequence[Peer]) -> str:
+def _broken_promises(verdicts: Sequence[Verdict]) -> list[str]:
+    """What we promise and did not keep here."""
+    broken = []
+    for verdict in verdicts:
+        (child, worker), lease = verdict.held_done, settings.lease_seconds
+        if verdict.never:
+            broken.append(f"{verdict.never} of our jobs were lost")
+        if child is None or child > CHILD_SECONDS:
+            broken.append(f"the job of our killed child was not done in {CHILD_SECONDS:g} s")
+        if worker is None or worker > lease + WORKER_SECONDS:
+            broken.append(f"the jobs of our killed worker were not done in {lease + WORKER_SECONDS:g} s")
+    return broken
+
+
+def _settings_table(peers: Sequence[Peer]) -> str:
     rows = [("queue", "settings", "what the first kill hits")]
     return markdown([*rows, *((peer.title, peer.settings, peer.child) for peer in peers)])
 
@@ -152,27 +205,38 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seconds", type=float, default=120, help="allowed after the last kill (120)")
     parser.add_argument("--at-once", type=int, default=2, help="queues tried at the same time (2)")
+    parser.add_argument("--rounds", type=int, default=1, help="of all queues (1)")
     parser.add_argument("--only", default="", help="names of queues, comma-separated")
     parser.add_argument("--write", action="store_true", help=f"write docs/{PAGE.name}")
     asked = parser.parse_args()
     peers = [p for p in PEERS if p.is_installed and (not asked.only or p.name in asked.only.split(","))]
     with ThreadPoolExecutor(asked.at_once) as pool:
-        verdicts = list(pool.map(lambda peer: _try(peer, asked.seconds), peers))
-    table = markdown(_rows(list(zip(peers, verdicts, strict=True)), asked.seconds))
+        tried = list(pool.map(lambda peer: _try(peer, asked.seconds), peers * asked.rounds))
+    by_peer = {peer: tried[n :: len(peers)] for n, peer in enumerate(peers)}
+    table = markdown([_HEAD, *(_row(peer, verdicts, asked.seconds) for peer, verdicts in by_peer.items())])
     print(f"{machine()}\n\n{table}")
     if asked.write:
-        PAGE.write_text(
-            _PAGE.format(table=table, machine=machine(), settings=_settings(peers), seconds=f"{asked.seconds:g}")
-        )
+        PAGE.write_text(_page(table, peers, asked))
+    sys.exit("; ".join(_broken_promises(by_peer.get(PEERS[0], []))) or None)
+
+
+def _page(table: str, peers: Sequence[Peer], asked: argparse.Namespace) -> str:
+    return _PAGE.format(
+        table=table,
+        machine=machine(),
+        settings=_settings_table(peers),
+        seconds=f"{asked.seconds:g}",
+        rounds=asked.rounds,
+    )
 
 
 _PAGE = """# Killed in mid-work: side by side
 
 What becomes of jobs that a queue has accepted, when processes are killed. Written by
 
-    make bench-crash ARGS=--write
+    make bench-crash ARGS="--rounds {rounds} --write"
 
-on {machine}.
+on {machine}. Where rounds differ, each is given.
 
 {table}
 

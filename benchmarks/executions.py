@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-__all__ = ["Kill", "Line", "Log", "Verdict", "judge"]
+__all__ = ["Kill", "Line", "Log", "Verdict", "in_hand", "judge"]
 
 
 @dataclass(frozen=True)
@@ -67,6 +67,17 @@ class Verdict:
     held: tuple[int, ...]
     held_done: tuple[float | None, ...]
     all_done: float | None
+
+
+def in_hand(lines: Iterable[Line]) -> list[int]:
+    """The processes that have started a job and not ended it, the one that started its job last at the end."""
+    begun: dict[tuple[str, int], None] = {}
+    for line in lines:
+        if line.what == "start":
+            begun[line.job, line.process] = None
+        else:
+            begun.pop((line.job, line.process), None)
+    return [process for _, process in begun]
 
 
 def judge(jobs: Sequence[str], lines: Sequence[Line], kills: Sequence[Kill]) -> Verdict:

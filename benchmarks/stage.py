@@ -105,6 +105,7 @@ class Stage:
     def _strike(self) -> None:
         self.kill_workers()
         kill_all(self._adder)
+        _kill_left(f"EXECUTIONS={self.log.file}\0".encode())
         for pipe in (self._adder.stdin, self._adder.stdout):
             if pipe:
                 with suppress(BrokenPipeError):
@@ -139,6 +140,14 @@ def kill_all(process: subprocess.Popen[bytes]) -> list[int]:
             os.kill(each, signal.SIGKILL)
     process.wait(20)
     return doomed
+
+
+def _kill_left(mark: bytes) -> None:
+    """SIGKILL what carries this in its environment: a worker that ended of itself may have left processes behind."""
+    for environ in Path("/proc").glob("[0-9]*/environ"):
+        with suppress(OSError):
+            if mark in environ.read_bytes():
+                os.kill(int(environ.parent.name), signal.SIGKILL)
 
 
 def machine() -> str:

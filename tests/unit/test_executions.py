@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.executions import Kill, Line, Log, judge
+from benchmarks.executions import Kill, Line, Log, in_hand, judge
 
 
 def lines(text: str) -> list[Line]:
@@ -106,3 +106,17 @@ def test_a_line_that_is_half_written_is_read_once_it_is_whole(tmp_path: Path):
         file.write("0.5\n")
     # Then it is there, and the one before it is not there twice
     assert log.grow() == [Line("a", "start", 7, 100.0), Line("a", "end", 7, 100.5)]
+
+
+def test_a_process_has_a_job_in_hand_from_its_start_to_its_end():
+    ran = lines("""
+        a start 7 100.0
+        b start 8 100.1
+        c start 8 100.2
+        b end 8 100.3
+        d start 9 100.4
+        d end 9 100.5
+    """)
+    assert in_hand(ran) == [7, 8]
+    assert in_hand(ran[:2]) == [7, 8]
+    assert in_hand(ran[:5]) == [7, 8, 9]
