@@ -83,13 +83,13 @@ class Stage:
         for process in self._workers:
             kill_all(process)
 
-    def until(self, condition: Callable[[], bool], seconds: float) -> None:
-        """Wait for a condition, looking often; RuntimeError where it does not come about."""
+    def until(self, condition: Callable[[], bool], seconds: float, every: float = 0.002) -> None:
+        """Wait for a condition; RuntimeError where it does not come about."""
         give_up = time.monotonic() + seconds
         while not condition():
             if time.monotonic() > give_up:
                 raise RuntimeError(f"{self.peer.title}: nothing happens for {seconds:g} s:\n{self._last_words()}")
-            time.sleep(0.002)
+            time.sleep(every)
 
     def _start(self, words: list[str], pipe: int | None = None) -> subprocess.Popen[bytes]:
         return subprocess.Popen(

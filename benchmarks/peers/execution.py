@@ -1,8 +1,8 @@
 """What every job does, whichever queue runs it: it leaves a line at its start and one at its end.
 
 The lines are what is counted, not the queues' own books: ``<job> start|end <process> <seconds since 1970>``, appended
-to the file ``EXECUTIONS`` in one write each. Between the two a job sleeps for ``JOB_SECONDS``. With ``LAST`` set to
-n, to measure speed, only the 1st and the n-th job that a process starts leave a line, and none sleeps.
+to the file ``EXECUTIONS`` in one write each. Between the two a job sleeps for ``JOB_SECONDS``. Where that is not set,
+which is to measure speed, jobs do nothing: only one named ``first`` or ``last`` leaves a line, at its start.
 
 It is imported into the environments of all peers, so it imports nothing but the standard library.
 """
@@ -14,14 +14,12 @@ import os
 import time
 
 _SECONDS = float(os.environ.get("JOB_SECONDS", "0"))
-_LAST = int(os.environ.get("LAST", "0"))
-_started = 0
 
 
 def execute(job: str) -> None:
     """Run one job."""
-    if _LAST:
-        _count(job)
+    if not _SECONDS:
+        _mark(job)
         return
     _note(job, "start")
     time.sleep(_SECONDS)
@@ -30,18 +28,16 @@ def execute(job: str) -> None:
 
 async def execute_async(job: str) -> None:
     """Run one job, and let others run meanwhile."""
-    if _LAST:
-        _count(job)
+    if not _SECONDS:
+        _mark(job)
         return
     _note(job, "start")
     await asyncio.sleep(_SECONDS)
     _note(job, "end")
 
 
-def _count(job: str) -> None:
-    global _started
-    _started += 1
-    if _started in (1, _LAST):
+def _mark(job: str) -> None:
+    if job in ("first", "last"):
         _note(job, "start")
 
 

@@ -88,7 +88,7 @@ PEERS = (
         "",
         ("{python}", "worker.py"),
         "a child",
-        (Single("one child", ("env", "WORKERS=1", "{python}", "worker.py"), 5000),),
+        (Single("one child", ("env", "WORKERS=1", "{python}", "worker.py"), 10000),),
     ),
     Peer(
         "celery",

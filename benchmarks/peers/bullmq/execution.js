@@ -3,20 +3,18 @@
 
 const fs = require('node:fs');
 
-const last = Number(process.env.LAST ?? 0);
-let started = 0;
+const milliseconds = Number(process.env.JOB_SECONDS ?? 0) * 1000;
 
 function note(job, what) {
   fs.appendFileSync(process.env.EXECUTIONS, `${job} ${what} ${process.pid} ${(Date.now() / 1000).toFixed(6)}\n`);
 }
 
 module.exports = async ({ data: { job } }) => {
-  if (last) {
-    started += 1;
-    if (started === 1 || started === last) note(job, 'start');
+  if (!milliseconds) {
+    if (job === 'first' || job === 'last') note(job, 'start');
     return;
   }
   note(job, 'start');
-  await new Promise((resolve) => setTimeout(resolve, Number(process.env.JOB_SECONDS) * 1000));
+  await new Promise((resolve) => setTimeout(resolve, milliseconds));
   note(job, 'end');
 };
