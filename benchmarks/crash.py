@@ -1,6 +1,6 @@
 """What becomes of accepted jobs when a child and a whole worker are killed: us and other queues, side by side.
 
-    python -m benchmarks.crash [--seconds 120] [--at-once 2] [--only ours,celery] [--write]
+    python -m benchmarks.crash [--seconds 120] [--rounds 1] [--at-once 4] [--only ours,celery] [--write]
 
 Each queue has a fresh Redis, two workers in their default settings, and 200 jobs of 50 ms. At 50 ended jobs, the
 process of the second worker that runs a job gets SIGKILL; at 120, the first worker does, with all its processes. The
@@ -204,7 +204,7 @@ def main() -> None:
     """Print the table, and write the page where that is asked for."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seconds", type=float, default=120, help="allowed after the last kill (120)")
-    parser.add_argument("--at-once", type=int, default=2, help="queues tried at the same time (2)")
+    parser.add_argument("--at-once", type=int, default=4, help="queues tried at the same time (4)")
     parser.add_argument("--rounds", type=int, default=1, help="of all queues (1)")
     parser.add_argument("--only", default="", help="names of queues, comma-separated")
     parser.add_argument("--write", action="store_true", help=f"write docs/{PAGE.name}")
@@ -254,7 +254,8 @@ the job ended. *All done*: every job ended at least once.
 
 A queue without child processes loses its whole worker to the first kill. What is not done in {seconds} s may be done
 much later: Celery, for instance, gives back what a lost worker had fetched after its `visibility_timeout`, an hour by
-default.
+default. Some can be set to lose less, as Celery by `task_acks_late`; this page is about what is there if nothing is
+set.
 """
 
 
