@@ -19,7 +19,9 @@ import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from benchmarks.executions import Kill, Verdict, in_hand, judge
 from benchmarks.peers.roster import PEERS, Peer
@@ -145,14 +147,24 @@ def _send(what: signal.Signals, processes: list[int]) -> None:
             os.kill(process, what)
 
 
-def _try(peer: Peer, seconds: float) -> Verdict:
+@dataclass(frozen=True)
+class _Tried:
+    verdict: Verdict
+    failed: int | None
+    """Jobs that the queue itself has entered as failed; None where it keeps no such list."""
+
+
+def _try(peer: Peer, seconds: float) -> _Tried:
     with Stage.of(peer, JOB_SECONDS=JOB_SECONDS) as stage:
-        return Trial(stage, seconds).run()
+        verdict = Trial(stage, seconds).run()
+        failed: Any = stage.redis.zcard(peer.failed) if peer.failed else None
+        return _Tried(verdict, failed)
 
 
 _HEAD = (
     "queue",
     "never finished",
+    "entered as failed",
     "run twice to an end",
     "started twice",
     "killed child: jobs in hand, done after",
@@ -161,18 +173,20 @@ _HEAD = (
 )
 
 
-def _cells(verdict: Verdict, allowed: float) -> list[str]:
+def _cells(tried: _Tried, allowed: float) -> list[str]:
+    verdict = tried.verdict
     held = [
         f"{count}, {_seconds(done, allowed)}" if count else "0"
         for count, done in zip(verdict.held, verdict.held_done, strict=True)
     ]
-    counts = (verdict.never, verdict.ended_twice, verdict.started_twice)
+    failed = "" if tried.failed is None else tried.failed
+    counts = (verdict.never, failed, verdict.ended_twice, verdict.started_twice)
     return [*map(str, counts), *held, _seconds(verdict.all_done, allowed)]
 
 
-def _row(peer: Peer, verdicts: Sequence[Verdict], allowed: float) -> tuple[str, ...]:
+def _row(peer: Peer, tried: Sequence[_Tried], allowed: float) -> tuple[str, ...]:
     """Its rounds side by side in each cell, once where they agree."""
-    rounds = [_cells(verdict, allowed) for verdict in verdicts]
+    rounds = [_cells(each, allowed) for each in tried]
     cells = [" / ".join(cell if len(set(cell)) > 1 else cell[:1]) for cell in zip(*rounds, strict=True)]
     return (f"{peer.title} {peer.version()}".strip(), *cells)
 
@@ -181,10 +195,10 @@ def _seconds(seconds: float | None, allowed: float) -> str:
     return f"not in {allowed:g} s" if seconds is None else f"{seconds:.1f} s"
 
 
-def _broken_promises(verdicts: Sequence[Verdict]) -> list[str]:
+def _broken_promises(tried: Sequence[_Tried]) -> list[str]:
     """What we promise and did not keep here."""
     broken = []
-    for verdict in verdicts:
+    for verdict in (each.verdict for each in tried):
         (child, worker), lease = verdict.held_done, settings.lease_seconds
         if verdict.never:
             broken.append(f"{verdict.never} of our jobs were lost")
@@ -213,7 +227,7 @@ def main() -> None:
     with ThreadPoolExecutor(asked.at_once) as pool:
         tried = list(pool.map(lambda peer: _try(peer, asked.seconds), peers * asked.rounds))
     by_peer = {peer: tried[n :: len(peers)] for n, peer in enumerate(peers)}
-    table = markdown([_HEAD, *(_row(peer, verdicts, asked.seconds) for peer, verdicts in by_peer.items())])
+    table = markdown([_HEAD, *(_row(peer, mine, asked.seconds) for peer, mine in by_peer.items())])
     print(f"{machine()}\n\n{table}")
     if asked.write:
         PAGE.write_text(_page(table, peers, asked))
@@ -245,10 +259,11 @@ Each queue has a fresh Redis (append-only) to itself, two workers in their defau
 all its processes, and is not started again: the other one would have to take over. A second worker that ends of
 itself is started again, as any supervisor would. Then {seconds} s are allowed.
 
-Nothing is taken from the queues' own books: each job appends a line to a file when it starts and one when it ends,
-and the lines are counted. *In hand* is what had started in the killed processes and not ended there; what a worker
-had only fetched is not in it, but in *never finished* where it was lost. *Run twice to an end*: two lines say that
-the job ended. *All done*: every job ended at least once.
+But for *entered as failed*, nothing is taken from the queues' own books: each job appends a line to a file when it
+starts and one when it ends, and the lines are counted. *In hand* is what had started in the killed processes and not
+ended there; what a worker had only fetched is not in it, but in *never finished* where it was lost. *Run twice to an
+end*: two lines say that the job ended. *All done*: every job ended at least once. *Entered as failed*: what the queue
+itself lists as failed, so that somebody may see it and run it again; empty where it has no such list.
 
 {settings}
 

@@ -34,6 +34,8 @@ class Peer:
     child: str
     singles: tuple[Single, ...]
     settings: str = "defaults"
+    failed: str = ""
+    """The sorted set in Redis in which it keeps what failed for good, if it has one."""
 
     @property
     def is_node(self) -> bool:
@@ -89,6 +91,7 @@ PEERS = (
         ("{python}", "worker.py"),
         "a child",
         (Single("one child", ("env", "WORKERS=1", "{python}", "worker.py"), 10000),),
+        failed="jobs.failed",
     ),
     Peer(
         "celery",
@@ -111,6 +114,7 @@ PEERS = (
             Single("SimpleWorker", (*_RQ, "--quiet", "--worker-class", "rq.worker.SimpleWorker"), 1000),
             Single("Worker, a fork a job", (*_RQ, "--quiet"), 150),
         ),
+        failed="rq:failed:default",
     ),
     Peer(
         "bullmq",
@@ -123,6 +127,7 @@ PEERS = (
             Single("sandboxed (Node.js)", (*_BULLMQ, "sandboxed"), 3000),
         ),
         "a sandboxed processor, else defaults",
+        "bull:trial:failed",
     ),
     Peer(
         "dramatiq",
@@ -131,6 +136,7 @@ PEERS = (
         _DRAMATIQ,
         "a process of the worker, which then ends the others",
         (Single("1 process, 1 thread", (*_DRAMATIQ, "--processes", "1", "--threads", "1"), 3000),),
+        failed="dramatiq:default.XQ",
     ),
     Peer("huey", "Huey", "huey", _HUEY, _ITSELF, (Single("1 thread", (*_HUEY, "--quiet"), 3000),)),
     Peer(
