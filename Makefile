@@ -4,6 +4,10 @@ PYTHON ?= python3
 BIN := .venv/bin
 SOURCES := api.py jobs.py worker.py analyses attempt $(wildcard benchmarks) checks dataset docs ops record stack transitions web
 
+# Other queues, to be measured beside ours: each in an environment of its own, since their needs clash.
+PEERS := $(patsubst benchmarks/peers/requirements/%.txt,benchmarks/peers/.venv/%/installed,$(wildcard benchmarks/peers/requirements/*.txt)) \
+	benchmarks/peers/bullmq/node_modules/installed
+
 # A virtual environment whose Python is gone (or never came) is made anew, whatever its stamps say.
 ANEW := $(if $(wildcard $(BIN)/python),,anew)
 
@@ -71,6 +75,14 @@ bench-dataset: .venv/runtime ## Measure how fast 300,000 rows are loaded, search
 bench-recovery: .venv/runtime ## Measure how soon a job runs again when what ran it is killed
 	$(BIN)/python -m benchmarks.recovery
 
+.PHONY: bench-crash
+bench-crash: .venv/runtime $(PEERS) ## Kill children and workers of other queues and of ours, and count; ARGS=--write
+	$(BIN)/python -m benchmarks.crash $(ARGS)
+
+.PHONY: bench-peers
+bench-peers: .venv/runtime $(PEERS) ## Measure how fast one worker drains jobs, ours and other queues; ARGS=--write
+	$(BIN)/python -m benchmarks.speed $(ARGS)
+
 .PHONY: analysis
 analysis: .venv/runtime ## Begin a new analysis, and its test: make analysis NAME=...
 	@$(BIN)/python -m docs.new_analysis "$(NAME)"
@@ -114,7 +126,7 @@ lock: .venv/development ## Lock the versions that pyproject.toml allows
 
 .PHONY: clean
 clean: ## Remove what was installed and made here, but not the state in var/
-	rm -rf .venv demo-plots .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+	rm -rf .venv benchmarks/peers/.venv benchmarks/peers/bullmq/node_modules demo-plots .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
 	find . -name __pycache__ -not -path './.git/*' -prune -exec rm -rf {} +
 
 # The stamps are written last: an installation that was interrupted starts anew.
@@ -128,6 +140,16 @@ clean: ## Remove what was installed and made here, but not the state in var/
 
 .venv/development: requirements-dev.txt .venv/runtime
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.txt
+	@touch $@
+
+benchmarks/peers/.venv/%/installed: benchmarks/peers/requirements/%.txt
+	$(PYTHON) -m venv --clear $(@D)
+	$(@D)/bin/python -m pip install --quiet --disable-pip-version-check -r $<
+	@touch $@
+
+benchmarks/peers/bullmq/node_modules/installed: benchmarks/peers/bullmq/package-lock.json
+	@command -v npm >/dev/null || { echo "There is no npm here: install Node.js, the Debian packages nodejs and npm."; exit 1; }
+	npm ci --prefix benchmarks/peers/bullmq --ignore-scripts --no-audit --no-fund --silent
 	@touch $@
 
 .PHONY: anew
