@@ -106,9 +106,9 @@ class Child:
     def end(self) -> None:
         """Its analysis is over, however it went."""
         self.reporter.end()
-        if not self.traces.remove():
+        if not self.traces.are_removable():
             q.drain()
-        q.meanwhile(self.traces.restore)
+        q.meanwhile(self.traces.remove)
         self.slot.ran()
         if self._left is not None:
             self._left -= 1

@@ -36,23 +36,23 @@ class Traces:
         self._streams = (sys.stdout, sys.stderr)
         self._threads = threading.active_count()
 
-    def remove(self) -> bool:
-        """End what the attempt started; False where something stays, and the process had better be replaced.
+    def are_removable(self) -> bool:
+        """What must be known before the next job is taken: False where threads stay, and the process must be replaced.
 
         Without its descriptors the process ends here and now.
         """
         self._check_descriptors()
         signal.setitimer(signal.ITIMER_REAL, 0)
-        if has_children():
-            _log.warning("processes outlived the attempt", extra={"ended": end_children()})
         if threading.active_count() > self._threads:
             names = [thread.name for thread in threading.enumerate()[self._threads :]]
             _log.warning("threads outlive the attempt, the process is replaced", extra={"threads": names})
             return False
         return True
 
-    def restore(self) -> None:
-        """Put back how the process was; apart from :meth:`remove`, because it can wait until Redis is asked."""
+    def remove(self) -> None:
+        """End the processes that the attempt started, and put back how this one was: Redis need not wait for it."""
+        if has_children():
+            _log.warning("processes outlived the attempt", extra={"ended": end_children()})
         signal.signal(signal.SIGUSR1, self._obey)
         signal.pthread_sigmask(signal.SIG_SETMASK, self._blocked)
         if _folder() != self._folder:
