@@ -4,6 +4,10 @@ PYTHON ?= python3
 BIN := .venv/bin
 SOURCES := api.py jobs.py worker.py analyses attempt backup $(wildcard benchmarks) checks dataset docs ops record stack transitions web
 
+# Other queues, to be measured beside ours: each in an environment of its own, since their needs clash.
+PEERS := $(patsubst benchmarks/peers/requirements/%.txt,benchmarks/peers/.venv/%/installed,$(wildcard benchmarks/peers/requirements/*.txt)) \
+	benchmarks/peers/bullmq/node_modules/installed
+
 # A virtual environment whose Python is gone (or never came) is made anew, whatever its stamps say.
 ANEW := $(if $(wildcard $(BIN)/python),,anew)
 
@@ -33,6 +37,25 @@ test-unit: .venv/development ## Run the tests that start no process
 .PHONY: test-integration
 test-integration: .venv/development ## Run the tests on real servers and processes
 	$(BIN)/python -m pytest tests/integration
+
+.PHONY: test-faults
+test-faults: .venv/development ## Run the tests that kill, stall, cut off and confuse what is running
+	$(BIN)/python -m pytest tests/faults
+
+.PHONY: test-model
+test-model: .venv/development ## Compare the transitions with their model in six thousand sequences: an hour or two
+	MODEL=long $(BIN)/python -m pytest tests/faults/test_model.py
+
+.PHONY: soak
+soak: .venv/development ## Load the stack for SOAK_SECONDS (120), deal a random fault every few seconds, look for what is broken
+	SOAK_SECONDS=$(or $(SOAK_SECONDS),120) $(BIN)/python -m pytest -s tests/faults/test_soak.py
+
+TRIALS ?= 1000
+SEED ?= 1
+
+.PHONY: trials
+trials: .venv/development ## Kill and stall our processes TRIALS times, step by step, by SEED; or play the trial ONLY again
+	$(BIN)/python -m tests.faults.trials $(TRIALS) --seed $(SEED) $(if $(ONLY),--only $(ONLY)) $(if $(PAGE),--write $(PAGE))
 
 OUTAGES ?= 10
 
@@ -76,9 +99,17 @@ bench: .venv/runtime ## Measure how fast one worker child drains jobs, against b
 bench-dataset: .venv/runtime ## Measure how fast 300,000 rows are loaded, searched and summed up, against csv.reader
 	$(BIN)/python -m benchmarks.dataset
 
-.PHONY: test-faults
-test-faults: .venv/development ## Run the tests that kill, stall, cut off and confuse what is running
-	$(BIN)/python -m pytest tests/faults
+.PHONY: bench-recovery
+bench-recovery: .venv/runtime ## Measure how soon a job runs again when what ran it is killed
+	$(BIN)/python -m benchmarks.recovery
+
+.PHONY: bench-crash
+bench-crash: .venv/runtime $(PEERS) ## Kill children and workers of other queues and of ours, and count; ARGS=--write
+	$(BIN)/python -m benchmarks.crash $(ARGS)
+
+.PHONY: bench-peers
+bench-peers: .venv/runtime $(PEERS) ## Measure how fast one worker drains jobs, ours and other queues; ARGS=--write
+	$(BIN)/python -m benchmarks.speed $(ARGS)
 
 .PHONY: analysis
 analysis: .venv/runtime ## Begin a new analysis, and its test: make analysis NAME=...
@@ -125,7 +156,7 @@ lock: .venv/development ## Lock the versions that pyproject.toml allows
 
 .PHONY: clean
 clean: ## Remove what was installed and made here, but not the state in var/
-	rm -rf .venv .venv-policies demo-plots .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+	rm -rf .venv .venv-policies benchmarks/peers/.venv benchmarks/peers/bullmq/node_modules demo-plots .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
 	find . -name __pycache__ -not -path './.git/*' -prune -exec rm -rf {} +
 
 # The stamps are written last: an installation that was interrupted starts anew.
@@ -144,6 +175,16 @@ clean: ## Remove what was installed and made here, but not the state in var/
 .venv-policies/installed: requirements-policies.txt
 	$(PYTHON) -m venv --clear .venv-policies
 	.venv-policies/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-policies.txt
+	@touch $@
+
+benchmarks/peers/.venv/%/installed: benchmarks/peers/requirements/%.txt
+	$(PYTHON) -m venv --clear $(@D)
+	$(@D)/bin/python -m pip install --quiet --disable-pip-version-check -r $<
+	@touch $@
+
+benchmarks/peers/bullmq/node_modules/installed: benchmarks/peers/bullmq/package-lock.json
+	@command -v npm >/dev/null || { echo "There is no npm here: install Node.js, the Debian packages nodejs and npm."; exit 1; }
+	npm ci --prefix benchmarks/peers/bullmq --ignore-scripts --no-audit --no-fund --silent
 	@touch $@
 
 .PHONY: anew

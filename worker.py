@@ -19,11 +19,8 @@ from contextlib import suppress
 from functools import lru_cache
 from typing import Any
 
-from pydantic_core import from_json, to_json
-
 import jobs
 from analyses import (
-    Artifact,
     BrokenAnalysis,
     InvalidParams,
     Outcome,
@@ -31,7 +28,6 @@ from analyses import (
     UnknownAnalysis,
     get_analyses,
     get_analysis,
-    render,
 )
 from attempt import (
     GRACE_SECONDS,
@@ -43,20 +39,22 @@ from attempt import (
     Stopped,
     Traces,
     adopt_orphans,
+    compose_results,
     end_orphans,
     failure,
     failure_of,
     garbled,
     give_way,
+    read_bound,
 )
 from dataset import BoundsError, Store, Table, VersionGone
 from jobs import TakenJob, WorkerGone, q, settings
-from ops import __version__
 from ops.health import Pulse
 from ops.logs import set_up_logging
 
-TICK_SECONDS = 0.5
-SOFTWARE = f"dataset-jobs {__version__}"
+# A lease must outlast several ticks, or a parent would take each of them for a gap, and never release what others lost.
+TICK_SECONDS = min(0.5, settings.lease_seconds / 6)
+SPARE_AFTER_SECONDS = 5.0
 
 _log = logging.getLogger("worker")
 
@@ -69,7 +67,7 @@ def execute_job(job: TakenJob) -> None:
     child.begin(job)
     try:
         outcome, params, count = _run_analysis(job)
-        document, artifacts = _compose_results(job, outcome, params, count)
+        document, artifacts = compose_results(job, outcome, params, count, settings.max_result_bytes)
     except Stopped as stop:
         if stop.reason == "timeout":
             _give_back(job, "timeout", failure("timeout"))
@@ -109,8 +107,9 @@ class Child:
     def end(self) -> None:
         """Its analysis is over, however it went."""
         self.reporter.end()
-        if not self.traces.remove():
+        if not self.traces.are_removable():
             q.drain()
+        q.meanwhile(self.traces.remove)
         self.slot.ran()
         if self._left is not None:
             self._left -= 1
@@ -131,7 +130,7 @@ def _run_analysis(job: TakenJob) -> tuple[Outcome, dict[str, Any], int]:
     params, posted = _read_params(job.analysis, job.params, job.dataset)
     rows = None
     if analysis.reads_dataset:
-        rows = _load_table(job.dataset).slice(_read_bound(job.start), _read_bound(job.end))
+        rows = _load_table(job.dataset).slice(read_bound(job.start), read_bound(job.end))
     child.orders.begin(job.id, job.attempt)
     try:
         outcome = analysis.run(rows, params, child.reporter.progress)
@@ -149,11 +148,6 @@ def _read_params(analysis: str, params: str, dataset: str) -> tuple[Params, dict
     return read, read.as_json()
 
 
-@lru_cache(maxsize=1024)
-def _read_bound(bound: str) -> Any:
-    return from_json(bound)
-
-
 def _load_table(version: str) -> Table:
     """The job's dataset, however long Redis is away."""
     while True:
@@ -162,32 +156,6 @@ def _load_table(version: str) -> Table:
         except jobs.RedisUnavailable as error:
             _log.warning("redis is away", extra={"error": str(error)})
             time.sleep(TICK_SECONDS)
-
-
-def _compose_results(
-    job: TakenJob, outcome: Outcome, params: dict[str, Any], count: int
-) -> tuple[bytes, list[Artifact]]:
-    """The results document and the artifacts; raises ValueError where they are too large together."""
-    result, artifacts = render(outcome)
-    document = to_json(
-        {
-            "job": job.id,
-            "analysis": job.analysis,
-            "params": params,
-            "dataset": job.dataset or None,
-            "start": _read_bound(job.start),
-            "end": _read_bound(job.end),
-            "count": count,
-            "attempt": int(job.attempt),
-            "software": SOFTWARE,
-            "result": result,
-            "artifacts": [{"name": a.name, "type": a.type, "bytes": len(a.content)} for a in artifacts],
-        }
-    )
-    size = len(document) + sum(len(artifact.content) for artifact in artifacts)
-    if size > settings.max_result_bytes:
-        raise ValueError(f"The results have {size} bytes, more than MAX_RESULT_BYTES ({settings.max_result_bytes}).")
-    return document, artifacts
 
 
 def _give_back(job: TakenJob, why: str, error: dict[str, str]) -> None:
@@ -209,6 +177,10 @@ def run_child(worker: str, orders: int, slot: int, parent: int) -> None:
 # ------------------------------------------------------------------------------------------------- the parent
 
 
+def _new_child() -> ChildProcess:
+    return ChildProcess(__file__, settings.memory_limit_mb * 2**20)
+
+
 class Parent:
     """Keeps the children; :meth:`tick` is what it does, again and again."""
 
@@ -216,6 +188,7 @@ class Parent:
         self._pulse = pulse or Pulse("")
         self.children: list[ChildProcess] = []
         self.dead: list[ChildProcess] = []
+        self.spares: list[ChildProcess] = []
         self.draining = False
         self.stop_by = float("inf")
         self._ear, self._mouth = os.pipe()
@@ -224,6 +197,7 @@ class Parent:
         self._last_learned = self._last_clock = 0.0
         self._failed_starts = 0
         self._next_birth = 0.0
+        self._next_spare = 0.0
 
     def run(self) -> None:
         """Until a signal says to drain, and the children have."""
@@ -235,7 +209,7 @@ class Parent:
         signal.signal(signal.SIGCHLD, lambda *_: None)
         signal.signal(signal.SIGTERM, self._on_signal)
         signal.signal(signal.SIGINT, self._on_signal)
-        while not self.draining or self.children or (self.dead and time.monotonic() < self.stop_by + GRACE_SECONDS):
+        while not self._is_done(time.monotonic()):
             now = time.monotonic()
             self._pulse.beat(now)
             self.tick(now)
@@ -243,6 +217,12 @@ class Parent:
         give_up = time.monotonic() + GRACE_SECONDS
         while end_orphans(()) and time.monotonic() < give_up:
             time.sleep(0.02)
+
+    def _is_done(self, now: float) -> bool:
+        """The drain is over; what dead children held cannot be given back without end while Redis is away."""
+        if not self.draining or self.children or self.spares:
+            return False
+        return not self.dead or now >= self.stop_by + GRACE_SECONDS
 
     def tick(self, now: float) -> None:
         """One round: bury and replace, renew and learn, stop, release, tidy up."""
@@ -278,11 +258,12 @@ class Parent:
             os.read(self._ear, 4096)
 
     def _bury(self, now: float) -> None:
-        over = [one for one in self.children if one.is_over()]
+        over = [one for one in self.children + self.spares if one.is_over()]
+        self.dead += [one for one in over if one in self.children]
         self.children = [one for one in self.children if one not in over]
-        self.dead += over
+        self.spares = [one for one in self.spares if one not in over]
         # What dead children had started is now this process' own.
-        end_orphans({one.process.pid for one in self.children})
+        end_orphans({one.process.pid for one in self.children + self.spares})
         for one in over:
             # A child that cannot even start will not do so the next time either: wait longer each time.
             self._failed_starts = self._failed_starts + 1 if one.failed_to_start() else 0
@@ -290,13 +271,22 @@ class Parent:
             _log.info("child ended", extra={"worker": one.worker, "why": one.why, "status": one.process.returncode})
 
     def _give_birth(self, now: float) -> None:
+        if self.draining:
+            for one in self.spares:
+                one.kill("drain")
+            return
         wanted = settings.workers or os.cpu_count() or 1
-        while not self.draining and len(self.children) < wanted and now >= self._next_birth:
-            try:
-                self.children.append(ChildProcess(__file__, settings.memory_limit_mb * 2**20))
-            except OSError as error:
-                self._next_birth = now + TICK_SECONDS
-                _log.error("no child can be started", extra={"error": str(error)})
+        try:
+            while len(self.children) < wanted and (self.spares or now >= self._next_birth):
+                if not self.spares:
+                    # Spares wait until those that are needed at once have started: all compete for the processor.
+                    self._next_spare = now + SPARE_AFTER_SECONDS
+                self.children.append(self.spares.pop(0) if self.spares else _new_child())
+            while len(self.spares) < settings.spare_children and now >= max(self._next_birth, self._next_spare):
+                self.spares.append(_new_child())
+        except OSError as error:
+            self._next_birth = now + TICK_SECONDS
+            _log.error("no child can be started", extra={"error": str(error)})
 
     def _dismiss_dead(self) -> None:
         while self.dead:

@@ -8,7 +8,17 @@ from typing import TYPE_CHECKING, Any, Literal
 from pydantic import Field, ValidationInfo, field_validator
 
 from analyses.kit import AxisColumn, FirstNumberColumn, Outcome, Params, label, new_plot
-from analyses.plotting import COLORS, MOST_POINTS, draw_points, drawable, positions, say_empty, show_below, show_dates
+from analyses.plotting import (
+    COLORS,
+    MOST_POINTS,
+    axis_label,
+    draw_points,
+    drawable,
+    positions,
+    say_empty,
+    show_below,
+    show_dates,
+)
 
 if TYPE_CHECKING:
     import numpy as np
@@ -104,9 +114,8 @@ def _draw(rows: pl.DataFrame, params: OutliersParams, values: Any, outside: Any,
     import numpy as np
 
     timed = rows[params.index].dtype.is_temporal()
-    name = f"{params.index} (UTC)" if timed else label(params.index)
     title = f"Outliers of {label(params.column)}: {int(outside.sum()):,} of {int(np.isfinite(values).sum()):,}"
-    figure, axes = new_plot(title, x=name, y=label(params.column))
+    figure, axes = new_plot(title, x=axis_label(params.index, timed=timed), y=label(params.column))
     x, y = drawable(positions(rows[params.index])), drawable(values)
     shown = np.isfinite(x) & np.isfinite(y)
     if not shown.any():

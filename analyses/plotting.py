@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 __all__ = [
     "COLORS",
     "MOST_POINTS",
+    "axis_label",
     "draw_points",
     "drawable",
     "label",
@@ -73,6 +74,11 @@ def label(name: str) -> str:
         if unit and all(words[:-count]):
             return f"{' '.join(words[:-count])} ({unit})"
     return name
+
+
+def axis_label(name: str, *, timed: bool) -> str:
+    """What the axis of a column is called: dates and times are in UTC, others have their units."""
+    return f"{name} (UTC)" if timed else label(name)
 
 
 def plain(text: str, length: int = 60) -> str:

@@ -11,7 +11,7 @@ from pydantic import Field, ValidationInfo, field_validator
 from analyses.aggregates import Aggregate, aggregate, finite
 from analyses.columns import MOMENTS
 from analyses.kit import AxisColumn, InvalidParams, NumberColumn, Outcome, Params, bad_column, label, new_plot
-from analyses.plotting import COLORS, drawable, positions, say_empty, show_dates
+from analyses.plotting import COLORS, axis_label, drawable, positions, say_empty, show_dates
 
 if TYPE_CHECKING:
     import polars as pl
@@ -170,7 +170,7 @@ def _draw(index: str, words: str, every: str | float | None, table: pl.DataFrame
     timed = table["step"].dtype.is_temporal()
     per = f" per {_in_words(every)}" if isinstance(every, str) else f" in steps of {every:g}" if every else ""
     title = f"{words[0].upper()}{words[1:]}{per}"
-    figure, axes = new_plot(title, x=f"{index} (UTC)" if timed else label(index), y=words)
+    figure, axes = new_plot(title, x=axis_label(index, timed=timed), y=words)
     x, y = drawable(positions(table["step"])), drawable(positions(table["value"]))
     if not np.isfinite(y).any():
         say_empty(axes)
@@ -203,8 +203,7 @@ def _draw_steps(axes: Any, x: Any, y: Any) -> None:
         return
     if len(y) > _MOST_DRAWN:
         # Of the steps that share a place the highest is seen.
-        size = math.ceil(len(y) / _MOST_DRAWN)
-        starts = np.arange(0, len(y), size)
+        starts = _starts(len(y))
         edges, y = np.append(x[starts], last), np.maximum.reduceat(y, starts)
     axes.stairs(y, edges, fill=True, color=COLORS[0], linewidth=0)
     axes.set_xlim(edges[0], edges[-1])
@@ -213,12 +212,18 @@ def _draw_steps(axes: Any, x: Any, y: Any) -> None:
         axes.set_ylim(0, 1)
 
 
+def _starts(count: int) -> Any:
+    """Where the groups begin that so many steps are drawn in, when they are too many to be drawn one by one."""
+    import numpy as np
+
+    return np.arange(0, count, math.ceil(count / _MOST_DRAWN))
+
+
 def _draw_line(axes: Any, x: Any, y: Any) -> None:
     import numpy as np
 
     if len(y) > _MOST_DRAWN:
-        size = math.ceil(len(y) / _MOST_DRAWN)
-        starts = np.arange(0, len(y), size)
+        starts = _starts(len(y))
         low, high = np.fmin.reduceat(y, starts), np.fmax.reduceat(y, starts)
         axes.fill_between(x[starts], low, high, color=COLORS[0], alpha=0.9, linewidth=0.8)
         return

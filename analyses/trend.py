@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from pydantic import Field
 
 from analyses.kit import AxisColumn, FirstNumberColumn, Outcome, Params, label, new_plot
-from analyses.plotting import COLORS, draw_points, drawable, positions, say_empty, show_below, show_dates
+from analyses.plotting import COLORS, axis_label, draw_points, drawable, positions, say_empty, show_below, show_dates
 
 if TYPE_CHECKING:
     import numpy as np
@@ -176,8 +176,9 @@ def _line(x: np.ndarray[Any, Any], origin: float, fitted: dict[str, Any]) -> lis
 def _draw(params: TrendParams, timed: bool, x: Any, y: Any, line: list[Any], fitted: dict[str, Any]) -> Figure:
     import numpy as np
 
-    name = f"{params.x} (UTC)" if timed else label(params.x)
-    figure, axes = new_plot(f"Trend of {label(params.y)} over {params.x}", x=name, y=label(params.y))
+    figure, axes = new_plot(
+        f"Trend of {label(params.y)} over {params.x}", x=axis_label(params.x, timed=timed), y=label(params.y)
+    )
     if not len(x):
         say_empty(axes)
         return figure

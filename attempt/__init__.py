@@ -7,6 +7,7 @@ from attempt.orders import Orders, Stopped
 from attempt.output import Output
 from attempt.process import GRACE_SECONDS, ChildProcess
 from attempt.reporter import Reporter
+from attempt.results import compose_results, read_bound
 from attempt.slot import SLOT_BYTES, Slot
 from attempt.traces import Traces
 
@@ -21,9 +22,11 @@ __all__ = [
     "Stopped",
     "Traces",
     "adopt_orphans",
+    "compose_results",
     "end_orphans",
     "failure",
     "failure_of",
     "garbled",
     "give_way",
+    "read_bound",
 ]

@@ -36,31 +36,25 @@ class Traces:
         self._streams = (sys.stdout, sys.stderr)
         self._threads = threading.active_count()
 
-    def remove(self) -> bool:
-        """Put back what can be; False where something stays, and the process had better be replaced.
+    def are_removable(self) -> bool:
+        """What must be known before the next job is taken: False where threads stay, and the process must be replaced.
 
-        Processes that the attempt started are ended. Without its descriptors the process ends here and now.
+        Without its descriptors the process ends here and now.
         """
         self._check_descriptors()
-        self._restore()
-        if has_children():
-            _log.warning("processes outlived the attempt", extra={"ended": end_children()})
+        signal.setitimer(signal.ITIMER_REAL, 0)
         if threading.active_count() > self._threads:
             names = [thread.name for thread in threading.enumerate()[self._threads :]]
             _log.warning("threads outlive the attempt, the process is replaced", extra={"threads": names})
             return False
         return True
 
-    def _check_descriptors(self) -> None:
-        try:
-            lost = os.fstat(self._orders).st_ino != self._pipe
-        except OSError:
-            lost = True
-        if lost:
-            # Connections may lead into files that were opened since: nothing may be written to them any more.
-            os._exit(DESCRIPTORS_LOST)
-
-    def _restore(self) -> None:
+    def remove(self) -> None:
+        """End the processes that the attempt started, and put back how this one was: Redis need not wait for it."""
+        if has_children():
+            _log.warning("processes outlived the attempt", extra={"ended": end_children()})
+        signal.signal(signal.SIGUSR1, self._obey)
+        signal.pthread_sigmask(signal.SIG_SETMASK, self._blocked)
         if _folder() != self._folder:
             os.chdir(self._folder)
         os.umask(self._umask)
@@ -70,10 +64,16 @@ class Traces:
         if locale.setlocale(locale.LC_ALL) != self._locale:
             locale.setlocale(locale.LC_ALL, self._locale)
         sys.setrecursionlimit(self._depth)
-        signal.setitimer(signal.ITIMER_REAL, 0)
-        signal.signal(signal.SIGUSR1, self._obey)
-        signal.pthread_sigmask(signal.SIG_SETMASK, self._blocked)
         sys.stdout, sys.stderr = self._streams
+
+    def _check_descriptors(self) -> None:
+        try:
+            lost = os.fstat(self._orders).st_ino != self._pipe
+        except OSError:
+            lost = True
+        if lost:
+            # Connections may lead into files that were opened since: nothing may be written to them any more.
+            os._exit(DESCRIPTORS_LOST)
 
 
 def _folder() -> str:

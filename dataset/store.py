@@ -76,7 +76,8 @@ class Store:
                 keys=[_CURRENT], args=[wanted.version, len(chunks), json.dumps(wanted.as_json())]
             )
             if answer != b"incomplete":
-                self._keep_only(wanted.version, _Shelf(table=table))
+                self._forget_all()
+                self._keep(wanted.version, _Shelf(table=table))
                 return wanted
         raise VersionGone("Others replaced the dataset while this one was loaded: load it again.")
 
@@ -114,7 +115,7 @@ class Store:
     def clear(self) -> None:
         """Leave no dataset loaded; a version that unfinished jobs hold stays until they end."""
         self._clear(keys=[_CURRENT])
-        self._keep_only(None, None)
+        self._forget_all()
 
     def _upload(self, version: str, chunks: list[bytes]) -> None:
         for number, chunk in enumerate(chunks):
@@ -137,13 +138,11 @@ class Store:
             for name in filled[:-_KEPT]:
                 del self._shelves[name]
 
-    def _keep_only(self, version: str | None, shelf: _Shelf | None) -> None:
-        """Forget what was replaced: nobody asks a process that replaces datasets for it again."""
+    def _forget_all(self) -> None:
+        """What was replaced: nobody asks a process that replaces datasets for it again."""
         with self._guard:
-            for name in [name for name, other in self._shelves.items() if other.table is not None]:
+            for name in [name for name, shelf in self._shelves.items() if shelf.table is not None]:
                 del self._shelves[name]
-            if version is not None and shelf is not None:
-                self._shelves[version] = shelf
 
     def _drop_if_empty(self, version: str, shelf: _Shelf) -> None:
         with self._guard:

@@ -41,7 +41,7 @@ _EXAMPLES = {
             {"by": ["network", "type"], "column": "magnitude", "sort": "mean"},
         ),
     ],
-    "histogram": [_Example("Depths of earthquakes.", _QUAKES, {"column": "depth_km", "bins": 40})],
+    "histogram": [_Example("How strong the earthquakes were.", _QUAKES, {"column": "magnitude", "bins": 30})],
     "map": [
         _Example("Where, how deep and how strong.", _QUAKES, {"color": "depth_km", "size": "magnitude"}),
         _Example("Where most are.", _QUAKES, {"show": "heat"}),
@@ -57,7 +57,7 @@ _EXAMPLES = {
     ],
     "trend": [
         _Example("Highs over lows.", _WEATHER, {"x": "temp_min", "y": "temp_max"}),
-        _Example("Hours and magnitudes, by Theil-Sen.", _QUAKES, {"method": "theil-sen"}),
+        _Example("Magnitudes over time, by Theil-Sen.", _QUAKES, {"method": "theil-sen"}),
     ],
 }
 

@@ -76,6 +76,7 @@ class Settings:
     max_jobs_bytes: int = _setting(16 * 2**20, "Largest body of `POST /jobs`, in bytes.", least=1, most=_REDIS_TAKES)
 
     workers: int = _setting(0, "Children of one worker process; 0 is one per core.", least=0)
+    spare_children: int = _setting(1, "Children started ahead, each to take over at once when another dies.", least=0)
     lease_seconds: float = _setting(15.0, "Seconds without a heartbeat until a worker is taken for lost.", least=1)
     drain_seconds: float = _setting(
         30.0, "Seconds that a stopping worker lets its jobs run before it gives them back.", least=0

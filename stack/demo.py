@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import socket
 import sys
 import tempfile
 import time
@@ -17,7 +16,7 @@ from rich.console import Console
 from ops.settings import TABLE, InvalidSetting
 from stack.client import Api, ApiAway, ApiError
 from stack.interrupts import Interrupted, raising_on_signals
-from stack.processes import Stack, StackError
+from stack.processes import Stack, StackError, free_ports
 from stack.report import print_results, show_progress
 
 __all__ = ["main"]
@@ -58,7 +57,7 @@ def main() -> int:
 def _environ(environ: Mapping[str, str], folder: str) -> dict[str, str]:
     """The settings of the demo: the defaults, whatever else runs on this machine."""
     own = {setting.name for setting in TABLE if setting.name not in _KEPT}
-    api_port, redis_port = _free_ports(2)
+    api_port, redis_port = free_ports(2)
     return {name: value for name, value in environ.items() if name not in own} | {
         "API_PORT": str(api_port),
         "DATA_DIR": folder,
@@ -66,14 +65,6 @@ def _environ(environ: Mapping[str, str], folder: str) -> dict[str, str]:
         "REDIS_PORT": str(redis_port),
         "WORKERS": "2",
     }
-
-
-def _free_ports(count: int) -> list[int]:
-    probes = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
-    ports = [probe.getsockname()[1] for probe in probes]
-    for probe in probes:
-        probe.close()
-    return ports
 
 
 def _show(stack: Stack, console: Console) -> None:

@@ -23,7 +23,7 @@ from ops.settings import Settings, load
 from stack.client import Api, ApiAway, ApiError
 from stack.interrupts import ignore_signals
 
-__all__ = ["Stack", "StackError"]
+__all__ = ["Stack", "StackError", "free_ports"]
 
 _ROOT = Path(__file__).parent.parent
 _DEFAULTS = {"WORKERS": "2"}
@@ -252,3 +252,12 @@ def _redis_server(settings: Settings) -> str:
         return str(get_binary_path())
     except ValkeyBinaryNotFoundError as error:
         raise StackError(f"{error} Set REDIS_SERVER to a Redis server, or REDIS_IP to one that runs.") from error
+
+
+def free_ports(count: int) -> list[int]:
+    """So many different ports that nobody listens on now."""
+    probes = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
+    ports = [probe.getsockname()[1] for probe in probes]
+    for probe in probes:
+        probe.close()
+    return ports

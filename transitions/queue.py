@@ -6,7 +6,7 @@ import json
 import logging
 import random
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from typing import Any, NamedTuple
 
@@ -72,12 +72,17 @@ class JobQueue(HotQueue):  # type: ignore[misc]
         self._connection: Any = None
         self._outcome: tuple[str, list[Any]] | None = None
         self._interruptible = False
+        self._meanwhile: Callable[[], None] | None = None
         self._failures = 0
         self._refusals = 0
 
     def hold_as(self, worker: str) -> None:
         """Take jobs as this registered worker from now on."""
         self.worker_id = worker
+
+    def meanwhile(self, work: Callable[[], None]) -> None:
+        """Do ``work`` once, while the next answer is on its way: what takes no longer than Redis then costs nothing."""
+        self._meanwhile = work
 
     def put(self, *ids: str) -> None:
         """Queue ids again by hand, at the tail, and wake workers; an id whose job does not wait is left out."""
@@ -174,6 +179,7 @@ class JobQueue(HotQueue):  # type: ignore[misc]
             if connection is None:
                 connection = self._connection = self._pool.get_connection()
             connection.send_packed_command(_parts(b"".join(map(pack_command, commands))))
+            self._work_meanwhile()
             answers = [_read(connection) for _ in commands]
         except BaseException:
             # Answers that were not read would be taken for those of the next call.
@@ -188,8 +194,14 @@ class JobQueue(HotQueue):  # type: ignore[misc]
         self._failures = self._refusals = 0
         return answers
 
+    def _work_meanwhile(self) -> None:
+        if self._meanwhile is not None:
+            work, self._meanwhile = self._meanwhile, None
+            work()
+
     def _recover(self, error: Exception) -> None:
         """Make the next try worth while: teach a server that restarted, or wait for one that is away."""
+        self._work_meanwhile()
         if isinstance(error, NoScript):
             with suppress(*_AWAY):
                 self._transitions.load("take", "finish", "finish_take", "release")

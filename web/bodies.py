@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,10 +16,11 @@ import jobs
 
 from .problems import Problem
 
-__all__ = ["JsonBody", "read_empty", "read_idempotency", "read_json"]
+__all__ = ["JsonBody", "arriving", "read_empty", "read_idempotency", "read_json"]
 
 _QUOTED = re.compile(r'"((?:[^"\\]|\\["\\])*)"')
 _LONGEST_KEY = 255
+_WINDOW = 2**16
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,10 +31,28 @@ class JsonBody:
     canonical: bytes
 
 
+def arriving() -> Iterator[bytes]:
+    """The body as it arrives, a little at a time.
+
+    :raises Problem: malformed when it breaks off; too-slow.
+    """
+    seen = 0
+    try:
+        while part := request.stream.read(_WINDOW):
+            seen += len(part)
+            yield part
+    except TimeoutError as error:
+        raise Problem("too-slow", "The body came too slowly: send it again, over a faster line.") from error
+    except (OSError, ParseException) as error:
+        raise Problem("malformed", "The body broke off, or its transfer coding is wrong.") from error
+    if seen < (request.content_length or 0):
+        raise Problem("malformed", "The body broke off before its Content-Length.")
+
+
 def _read_bytes(most: int) -> bytes:
     """The body, at most ``most`` bytes of it.
 
-    :raises Problem: too-large; unsupported-media-type for a content coding; malformed when it breaks off; too-slow.
+    :raises Problem: too-large; unsupported-media-type for a content coding; as :func:`arriving` does.
     """
     if request.headers.get("Content-Encoding", "identity").strip().lower() not in ("identity", ""):
         raise Problem(
@@ -41,17 +61,12 @@ def _read_bytes(most: int) -> bytes:
     too_large = Problem("too-large", f"The body may have {most:,} bytes at most.")
     if (request.content_length or 0) > most:
         raise too_large
-    try:
-        body = request.stream.read(most + 1)
-    except TimeoutError as error:
-        raise Problem("too-slow", "The body came too slowly: send it again, over a faster line.") from error
-    except (OSError, ParseException) as error:
-        raise Problem("malformed", "The body broke off, or its transfer coding is wrong.") from error
-    if len(body) > most:
-        raise too_large
-    if len(body) < (request.content_length or 0):
-        raise Problem("malformed", "The body broke off before its Content-Length.")
-    return body
+    body = bytearray()
+    for part in arriving():
+        body += part
+        if len(body) > most:
+            raise too_large
+    return bytes(body)
 
 
 def read_json(most: int) -> JsonBody:

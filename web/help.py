@@ -19,11 +19,19 @@ Load a dataset, run analyses on it in the background, fetch results and plots.
 All is JSON; errors say what to do (RFC 9457). Parameters of a route are in brackets.
 Every line works when pasted, from top to bottom the first time: most need the data of the first one.
 """
-_COLUMNS = {"id": "text", "time": "time", "magnitude": "number", "depth_km": "number"}
-_RECORDS = [
-    {"id": "q1", "time": "2026-11-24T02:00:00Z", "magnitude": 2.5, "depth_km": 10},
-    {"id": "q2", "time": "2026-11-25T11:15:00Z", "magnitude": 4.1, "depth_km": None},
+_COLUMNS = {
+    "id": "text",
+    "time": "time",
+    "magnitude": "number",
+    "depth_km": "number",
+    "longitude": "number",
+    "latitude": "number",
+}
+_ROWS = [
+    ("q1", "2026-11-24T02:00:00Z", 2.5, 10, -178.9, -18.2),
+    ("q2", "2026-11-25T11:15:00Z", 4.1, None, 179.4, -17.5),
 ]
+_RECORDS = [dict(zip(_COLUMNS, row, strict=True)) for row in _ROWS]
 _OPEN = {"start": None, "end": None}
 _NAP = {**_OPEN, "analysis": "sleep", "params": {"seconds": 0}}
 _LONG_NAP = {**_OPEN, "analysis": "sleep", "params": {"seconds": 60}}

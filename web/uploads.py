@@ -8,10 +8,10 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Final, NamedTuple
 
 from flask import request
-from gunicorn.http.errors import ParseException
 from werkzeug.http import parse_options_header
 from werkzeug.sansio import multipart
 
+from .bodies import arriving
 from .problems import Problem
 
 __all__ = ["Upload", "read_upload"]
@@ -113,26 +113,11 @@ class _AsItIs:
 def _read_body(most: int) -> io.BytesIO:
     coding = request.headers.get("Content-Encoding", "").strip().lower()
     if coding in ("gzip", "x-gzip"):
-        return _unpacked(_sent(), _Gunzip(), most)
+        return _unpacked(arriving(), _Gunzip(), most)
     if coding in ("", "identity"):
-        return _unpacked(_sent(), _AsItIs(), most)
+        return _unpacked(arriving(), _AsItIs(), most)
     detail = "The only Content-Encoding that is taken is gzip."
     raise Problem("unsupported-media-type", detail, headers={"Accept-Encoding": "gzip"})
-
-
-def _sent() -> Iterator[bytes]:
-    """The body as it arrives."""
-    seen = 0
-    try:
-        while part := request.stream.read(_WINDOW):
-            seen += len(part)
-            yield part
-    except TimeoutError as error:
-        raise Problem("too-slow", "The body came too slowly: send it again, over a faster line.") from error
-    except (OSError, ParseException) as error:
-        raise Problem("malformed", "The body broke off, or its transfer coding is wrong.") from error
-    if seen < (request.content_length or 0):
-        raise Problem("malformed", "The body broke off before its Content-Length.")
 
 
 def _windows(file: io.BytesIO) -> Iterator[bytes]:

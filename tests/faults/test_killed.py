@@ -9,6 +9,7 @@ import socket
 import threading
 import time
 from contextlib import suppress
+from pathlib import Path
 
 import pytest
 
@@ -44,17 +45,56 @@ def _alive(pid: int) -> bool:
     return True
 
 
-def test_a_job_whose_child_is_killed_runs_again_within_two_seconds(start_worker):
-    start_worker(1)
+def _children(pid: int) -> list[int]:
+    return [int(word) for word in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+
+
+def _is_idle(pid: int) -> bool:
+    """Whether it has used no processor for a while, after it used some."""
+
+    def used() -> int:
+        return sum(map(int, Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[11:13]))
+
+    before = used()
+    time.sleep(0.5)
+    return before == used() > 50
+
+
+def test_a_job_whose_child_is_killed_runs_again_at_once_in_a_spare(start_worker):
+    parent = start_worker(1).process.pid
+    busy = jobs.get_workers()[0]["pid"]
+    [spare] = eventually(lambda: [pid for pid in _children(parent) if pid != busy])
+    eventually(lambda: _is_idle(spare))
+    jid = _sleep(1, 1.0)[0]
+    eventually(_has_status(jid, "in progress"))
+
+    os.kill(busy, signal.SIGKILL)
+
+    eventually(lambda: _job(jid)["attempt"] == 2, seconds=1.5)
+    assert _child_of(jid) == spare
+    eventually(_has_status(jid, "complete"))
+    assert jobs.get_results(jid)["attempt"] == 2
+    assert jobs.rd.hget(f"job.{jid}", "charged") == b"1"
+
+
+def test_a_job_whose_child_is_killed_runs_again_without_a_spare(start_worker):
+    start_worker(1, SPARE_CHILDREN=0)
     jid = _sleep(1, 1.0)[0]
     eventually(_has_status(jid, "in progress"))
 
     os.kill(_child_of(jid), signal.SIGKILL)
 
-    eventually(lambda: _job(jid)["attempt"] == 2, seconds=2)
     eventually(_has_status(jid, "complete"))
-    assert jobs.get_results(jid)["attempt"] == 2
-    assert jobs.rd.hget(f"job.{jid}", "charged") == b"1"
+    assert (_job(jid)["attempt"], jobs.rd.hget(f"job.{jid}", "charged")) == (2, b"1")
+
+
+def test_a_drain_ends_the_spare_child(start_worker):
+    worker = start_worker(1, SPARE_CHILDREN=1)
+    children = eventually(lambda: pids if len(pids := _children(worker.process.pid)) == 2 else None)
+
+    assert worker.stop() == 0
+
+    assert not any(_alive(pid) for pid in children)
 
 
 def test_a_job_that_kills_every_process_fails_with_the_reason(start_worker):
@@ -91,7 +131,7 @@ def test_five_hundred_jobs_survive_twenty_kills_of_children(start_worker):
 
 def test_a_whole_worker_is_killed_and_another_takes_over_after_the_lease(start_worker):
     doomed = start_worker(1)
-    jid = _sleep(1, 2.0)[0]
+    jid = _sleep(1, 8.0)[0]
     eventually(_has_status(jid, "in progress"))
     child = _child_of(jid)
     start_worker(1)
@@ -196,7 +236,7 @@ def test_a_signal_between_a_childs_death_and_its_burial_ends_no_parent(start_wor
 
 def test_a_signal_while_children_start_is_heard_by_all_of_them(start):
     worker = start("worker.py", WORKERS=2)
-    time.sleep(0.9)
+    eventually(lambda: len(_children(worker.process.pid)) == 2)
 
     assert worker.stop(seconds=15) == 0
     assert jobs.get_workers() == []

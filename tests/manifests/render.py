@@ -1,4 +1,4 @@
-"""Writes every overlay with every component into a folder, for tools that read files: `python -m tests.manifests.render`."""
+"""Writes every overlay with every component as files, for tools that read those."""
 
 from __future__ import annotations
 

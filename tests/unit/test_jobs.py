@@ -212,9 +212,9 @@ def test_a_record_without_a_field_that_is_newer_goes_all_the_way(worker, name, w
 
     _finish(jobs.q.get())
 
-    default = jobs.add_job(None, None, "sleep")[name]
+    default = dict(jobs.add_job(None, None, "sleep"))[name]
     assert jobs.get_jobs(status="complete").jobs == [jobs.get_job_by_id(added["id"])]
-    assert jobs.get_job_by_id(added["id"])[name] == default
+    assert dict(jobs.get_job_by_id(added["id"]))[name] == default
 
 
 def test_a_bulk_sent_again_late_adds_nothing_where_its_first_job_is_deleted(rd):

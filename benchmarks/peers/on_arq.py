@@ -1,0 +1,36 @@
+"""arq, in its default settings. Run as a program, it is a worker that logs nothing."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from typing import Any
+
+from arq import create_pool, run_worker
+from arq.connections import RedisSettings
+
+from benchmarks.peers.execution import execute_async
+
+
+async def run(_: dict[str, Any], job: str) -> None:
+    await execute_async(job)
+
+
+class WorkerSettings:
+    functions = (run,)
+    redis_settings = RedisSettings(port=int(os.environ["REDIS_PORT"]))
+
+
+def add(jobs: list[str]) -> None:
+    asyncio.run(_add(jobs))
+
+
+async def _add(jobs: list[str]) -> None:
+    pool = await create_pool(WorkerSettings.redis_settings)
+    for job in jobs:
+        await pool.enqueue_job("run", job)
+    await pool.aclose()
+
+
+if __name__ == "__main__":
+    run_worker(WorkerSettings)

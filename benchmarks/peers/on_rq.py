@@ -1,0 +1,17 @@
+"""RQ, in its default settings."""
+
+from __future__ import annotations
+
+import os
+
+from redis import Redis
+from rq import Queue
+
+from benchmarks.peers.execution import execute
+
+queue = Queue(connection=Redis(port=int(os.environ["REDIS_PORT"])))
+
+
+def add(jobs: list[str]) -> None:
+    for job in jobs:
+        queue.enqueue(execute, job)

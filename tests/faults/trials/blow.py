@@ -1,0 +1,169 @@
+"""The blow of a trial: which process deals it to itself, at which step, and what is known of it afterwards.
+
+A step is the start of a line of this project's code in the main thread of a process, counted as they run
+(``sys.settrace``), or one call of ``sendall`` (then half of it is sent). The product knows nothing of this: the process
+under test is a fork of a prepared one (``fork.py``), or a fresh one that reads ``site/sitecustomize.py``.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import mmap
+import os
+import signal
+import socket
+import struct
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+__all__ = ["Blow", "Tally"]
+
+ROOT = Path(__file__).parents[3]
+_MODULES = ("api.py", "jobs.py", "worker.py")
+_ROOMS = ("analyses", "attempt", "dataset", "ops", "record", "transitions", "web")
+_OURS = tuple(str(ROOT / name) for name in (*_MODULES, *(f"{room}{os.sep}" for room in _ROOMS)))
+
+# From byte 0, eight each: steps counted, 1 once they count, time of the blow, processes of the role, id of the victim.
+_BLOW_AT = 512
+_WHERE = slice(64, 256)
+_BYTES = 4096
+
+
+@dataclass(frozen=True)
+class Blow:
+    """What falls on the ``nth`` process of this ``role`` (``child``, ``parent`` or ``api``) at its step ``at``.
+
+    ``at`` 0 only counts. With ``cue``, steps count from the moment that the trial gives it. ``signal`` is SIGKILL or
+    SIGSTOP.
+    """
+
+    role: str
+    at: int
+    signal: int = signal.SIGKILL
+    cue: bool = False
+    nth: int = 1
+    sending: bool = False
+    environ: dict[str, str] = field(default_factory=dict)
+
+
+class Tally:
+    """A small file that all processes of one trial share: the blow, and whether, where and when it fell."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._file = path.open("a+b")
+        self._file.truncate(_BYTES)
+        self._shared = mmap.mmap(self._file.fileno(), _BYTES)
+
+    def plan(self, blow: Blow) -> None:
+        """Forget the trial before, and plan this blow."""
+        text = json.dumps(asdict(blow)).encode()
+        self._shared[:] = bytes(_BLOW_AT) + text.ljust(_BYTES - _BLOW_AT)
+        if not blow.cue:
+            self.cue()
+
+    def cue(self) -> None:
+        """From now on steps count."""
+        struct.pack_into("=q", self._shared, 8, 1)
+
+    @property
+    def steps(self) -> int:
+        """Steps counted so far in the process that is counted."""
+        return int(struct.unpack_from("=q", self._shared, 0)[0])
+
+    @property
+    def struck(self) -> float | None:
+        """When the blow fell, in seconds since 1970; None if it did not."""
+        return struct.unpack_from("=d", self._shared, 16)[0] or None
+
+    @property
+    def victim(self) -> int:
+        """The process id of whom it fell on."""
+        return int(struct.unpack_from("=q", self._shared, 32)[0])
+
+    @property
+    def where(self) -> str:
+        """File and line of the blow."""
+        return self._shared[_WHERE].rstrip(b"\0").decode()
+
+    def arm(self, role: str) -> None:
+        """In a process that begins to play this role: count its steps from here if the blow is meant for it."""
+        planned = json.loads(self._shared[_BLOW_AT:].decode())
+        if planned["role"] != role or self._number() != planned["nth"]:
+            sys.settrace(None)
+            return
+        at, sort, cued = planned["at"], signal.Signals(planned["signal"]), self._shared
+        if planned["sending"]:
+            _cut_sending(self, at)
+        else:
+            sys.settrace(_counter(cued, at, lambda frame: self.strike(sort, frame)))
+
+    def strike(self, sort: signal.Signals, frame: FrameType) -> None:
+        """Deal the blow to this very process."""
+        sys.settrace(None)
+        where = f"{os.path.relpath(frame.f_code.co_filename, ROOT)}:{frame.f_lineno}"
+        self._shared[_WHERE] = where.encode().ljust(_WHERE.stop - _WHERE.start, b"\0")
+        struct.pack_into("=q", self._shared, 32, os.getpid())
+        struct.pack_into("=d", self._shared, 16, time.time())
+        os.kill(os.getpid(), sort)
+
+    def count_step(self) -> int:
+        """One more step, if they count yet; its number, else 0."""
+        return _count(self._shared)
+
+    def _number(self) -> int:
+        fcntl.flock(self._file, fcntl.LOCK_EX)
+        try:
+            number = int(struct.unpack_from("=q", self._shared, 24)[0]) + 1
+            struct.pack_into("=q", self._shared, 24, number)
+        finally:
+            fcntl.flock(self._file, fcntl.LOCK_UN)
+        return number
+
+
+def _count(shared: mmap.mmap) -> int:
+    steps, counts = struct.unpack_from("=qq", shared, 0)
+    if not counts:
+        return 0
+    struct.pack_into("=q", shared, 0, steps + 1)
+    return int(steps) + 1
+
+
+def _counter(shared: mmap.mmap, at: int, strike: Callable[[FrameType], None]) -> Callable[..., Any]:
+    ours: dict[Any, bool] = {}
+
+    def on_line(frame: FrameType, event: str, _: Any) -> Callable[..., Any]:
+        if event == "line":
+            step = _count(shared)
+            if step and step == at:
+                strike(frame)
+        return on_line
+
+    def on_call(frame: FrameType, _event: str, _: Any) -> Callable[..., Any] | None:
+        code = frame.f_code
+        known = ours.get(code)
+        if known is None:
+            known = ours[code] = os.path.abspath(code.co_filename).startswith(_OURS)
+        return on_line if known else None
+
+    return on_call
+
+
+def _cut_sending(tally: Tally, at: int) -> None:
+    """Have the process die in its ``at``-th call of ``sendall``, with half of the bytes sent."""
+
+    def sendall(self: socket.socket, data: Any, *flags: int) -> None:
+        step = tally.count_step()
+        if step and step == at:
+            half = memoryview(data)[: len(data) // 2]
+            super(socket.socket, self).sendall(half)
+            tally.strike(signal.SIGKILL, sys._getframe(1))
+        super(socket.socket, self).sendall(data, *flags)
+
+    socket.socket.sendall = sendall  # type: ignore[method-assign, assignment]

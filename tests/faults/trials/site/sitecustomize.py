@@ -1,0 +1,16 @@
+"""Read by a Python that has this folder on its path: knows the analyses of trials, and takes the blow of one."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+import analyses
+
+analyses.__path__.append(os.environ["TRIAL_ANALYSES"])
+
+if "TRIAL_TALLY" in os.environ and Path(sys.orig_argv[1]).name == "worker.py":
+    from tests.faults.trials.blow import Tally
+
+    Tally(Path(os.environ["TRIAL_TALLY"])).arm("child" if "--child" in sys.orig_argv else "parent")
