@@ -183,16 +183,23 @@ class JobQueue(HotQueue):  # type: ignore[misc]
             answers = [_read(connection) for _ in commands]
         except BaseException:
             # Answers that were not read would be taken for those of the next call.
-            if connection is not None:
-                connection.disconnect()
+            self._leave()
             raise
         for answer in answers:
             if isinstance(answer, ResponseError):
-                if is_demoted(answer):
-                    connection.disconnect()
+                # Who lacks the scripts may be the master of before, back as a replica.
+                if is_demoted(answer) or isinstance(answer, NoScript):
+                    self._leave()
                 raise answer
         self._failures = self._refusals = 0
         return answers
+
+    def _leave(self) -> None:
+        """A connection that comes from the pool asks the Sentinels who is the master; one that is kept would not."""
+        if self._connection is not None:
+            self._connection.disconnect()
+            self._pool.release(self._connection)
+            self._connection = None
 
     def _work_meanwhile(self) -> None:
         if self._meanwhile is not None:

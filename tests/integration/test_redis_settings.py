@@ -232,8 +232,8 @@ def test_sentinels_name_the_master_and_the_next_one_when_it_dies(tmp_path, watch
     assert submit_and_run(tmp_path, 1, **access) == "complete"
 
     master.stop(signal.SIGKILL)
-    promoted = redis.Redis(port=replica.port, password=PASSWORD)
-    eventually(lambda: promoted.info("replication")["role"] == "master", 60)
+    sentinels = [redis.Redis(port=port, password="the sentinels") for port in ports]
+    eventually(lambda: all(_named_master(sentinel) == replica.port for sentinel in sentinels), 60)
 
     assert submit_and_run(tmp_path, 1, **access) == "complete"
 
@@ -274,6 +274,11 @@ def _knows_all(sentinel: redis.Redis) -> bool:
     masters: Any = sentinel.sentinel_masters()
     state = masters["jobs"]
     return state["num-other-sentinels"] == 2 and state["num-slaves"] == 1
+
+
+def _named_master(sentinel: redis.Redis) -> int:
+    address: Any = sentinel.sentinel_get_master_addr_by_name("jobs")
+    return int(address[1])
 
 
 def _answers(client: redis.Redis) -> bool:
