@@ -15,7 +15,7 @@ from tests.manifests.rendered import ALL, containers, of_kind, pods, rendered
 MINORS = ["1.32", "1.35", "1.36", "1.37"]
 CUSTOM = {"ScaledObject", "TriggerAuthentication"}
 UNITS = {"Ki": 2**10, "Mi": 2**20, "Gi": 2**30}
-SERVICES = {"api", "worker", "redis", "backup"}
+IDLE_MB = 256  # of the parent, and of each spare child
 
 everywhere = pytest.mark.parametrize(("overlay", "component"), ALL)
 
@@ -130,9 +130,11 @@ def test_the_children_fit_into_their_container(overlay, component):
     given = settings_of(objects)
     [worker] = of_kind(objects, "Deployment")["worker"]["spec"]["template"]["spec"]["containers"]
 
-    children = int(given["WORKERS"]) * int(given["MEMORY_LIMIT_MB"]) * 2**20
+    spares = int(given.get("SPARE_CHILDREN", load({}).spare_children))
+    children = int(given["WORKERS"]) * int(given["MEMORY_LIMIT_MB"])
 
-    assert 0 < children < in_bytes(worker["resources"]["limits"]["memory"])
+    assert children > 0
+    assert (children + IDLE_MB * (1 + spares)) * 2**20 <= in_bytes(worker["resources"]["limits"]["memory"])
 
 
 @everywhere
@@ -194,7 +196,7 @@ def test_what_scales_the_workers_counts_waiting_and_running_jobs_where_they_are(
 
     assert set(re.findall(r"[a-z]+", scaled["spec"]["advanced"]["scalingModifiers"]["formula"])) == set(triggers)
     assert {metadata["databaseIndex"] for metadata in triggers.values()} == {settings_of(objects)["REDIS_DB"]}
-    assert {m["listName"] for m in triggers.values()} == {"jobs", *(f"jobs.{n}" for n in set(triggers) - {"all"})}
+    assert {m["listName"] for m in triggers.values()} == {"jobs", *(f"jobs.{n}" for n in set(triggers) - {"known"})}
     assert "`jobs`, `jobs.<status>`" in keys
     assert "replicas" not in of_kind(objects, "Deployment")["worker"]["spec"]
 
