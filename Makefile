@@ -27,7 +27,7 @@ run: .venv/runtime ## Run Redis, the API and two workers until Ctrl-C
 	@exec $(BIN)/python -m stack.run
 
 .PHONY: test
-test: .venv/development ## Run all tests
+test: .venv/development ## Run all tests but those of `make manifests` and `make test-engine`
 	$(BIN)/python -m pytest
 
 .PHONY: test-unit
