@@ -2,7 +2,7 @@
 
 PYTHON ?= python3
 BIN := .venv/bin
-SOURCES := api.py jobs.py worker.py analyses attempt $(wildcard benchmarks) checks dataset docs ops record stack transitions web
+SOURCES := api.py jobs.py worker.py analyses attempt backup $(wildcard benchmarks) checks dataset docs ops record stack transitions web
 
 # Other queues, to be measured beside ours: each in an environment of its own, since their needs clash.
 PEERS := $(patsubst benchmarks/peers/requirements/%.txt,benchmarks/peers/.venv/%/installed,$(wildcard benchmarks/peers/requirements/*.txt)) \
@@ -27,7 +27,7 @@ run: .venv/runtime ## Run Redis, the API and two workers until Ctrl-C
 	@exec $(BIN)/python -m stack.run
 
 .PHONY: test
-test: .venv/development ## Run all tests
+test: .venv/development ## Run all tests but those of `make manifests` and `make test-engine`
 	$(BIN)/python -m pytest
 
 .PHONY: test-unit
@@ -62,6 +62,34 @@ OUTAGES ?= 10
 .PHONY: outages
 outages: .venv/development ## Kill Redis, its power and its primary OUTAGES times each, under load; count what was lost
 	$(BIN)/python -m tests.faults.outages $(OUTAGES)
+
+.PHONY: manifests
+manifests: .venv/development .venv-policies/installed ## Validate the Kubernetes manifests, the Dockerfile and the compose file
+	$(BIN)/python -m pytest tests/manifests
+	$(BIN)/python -m tests.manifests.render .venv-policies/rendered
+	.venv-policies/bin/checkov --config-file .checkov.yaml --skip-download --quiet --compact \
+		--framework kubernetes --directory .venv-policies/rendered
+	.venv-policies/bin/checkov --config-file .checkov.yaml --skip-download --quiet --compact \
+		--framework dockerfile --file Dockerfile tests/Dockerfile
+	.venv-policies/bin/docker-compose --profile test config --quiet
+
+.PHONY: test-engine
+test-engine: .venv/development ## Build the image, run it on this machine's container engine, and roll, scale, kill, restore
+	$(BIN)/python -m pytest --timeout 600 tests/engine
+
+.PHONY: image-sizes
+image-sizes: ## Print how large the images are, and how much of ours is not the base
+	@docker image inspect --format '{{index .RepoTags 0}} {{.Size}}' python:3.11-slim-bookworm redis:7-bookworm \
+		dataset-jobs:0.1.0 | awk '{ size[NR] = $$2; printf "%-28s %4.0f MB\n", $$1, $$2 / 1e6 } \
+		END { printf "%-28s %4.0f MB\n", "of ours, beyond Python", (size[3] - size[1]) / 1e6 }'
+
+.PHONY: backup
+backup: .venv/runtime ## Back up the Redis that the settings name into BACKUP_DIR (./backups), while it runs
+	@exec $(BIN)/python -m backup save
+
+.PHONY: restore
+restore: .venv/runtime ## Restore FILE=… (the newest back-up without it) into the empty Redis that the settings name
+	@exec $(BIN)/python -m backup restore "$(or $(FILE),newest)"
 
 .PHONY: bench
 bench: .venv/runtime ## Measure how fast one worker child drains jobs, against bare PINGs
@@ -121,12 +149,14 @@ LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --genera
 
 .PHONY: lock
 lock: .venv/development ## Lock the versions that pyproject.toml allows
-	$(LOCK) --output-file requirements.txt
-	$(LOCK) --group dev --constraints requirements.txt --output-file requirements-dev.txt
+	$(LOCK) --group stack --output-file requirements.txt
+	$(LOCK) --constraints requirements.txt --output-file requirements-image.txt
+	$(LOCK) --group stack --group dev --constraints requirements.txt --output-file requirements-dev.txt
+	$(subst pyproject.toml,,$(LOCK)) --group policies --output-file requirements-policies.txt
 
 .PHONY: clean
 clean: ## Remove what was installed and made here, but not the state in var/
-	rm -rf .venv benchmarks/peers/.venv benchmarks/peers/bullmq/node_modules demo-plots .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+	rm -rf .venv .venv-policies benchmarks/peers/.venv benchmarks/peers/bullmq/node_modules demo-plots .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
 	find . -name __pycache__ -not -path './.git/*' -prune -exec rm -rf {} +
 
 # The stamps are written last: an installation that was interrupted starts anew.
@@ -140,6 +170,11 @@ clean: ## Remove what was installed and made here, but not the state in var/
 
 .venv/development: requirements-dev.txt .venv/runtime
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.txt
+	@touch $@
+
+.venv-policies/installed: requirements-policies.txt
+	$(PYTHON) -m venv --clear .venv-policies
+	.venv-policies/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-policies.txt
 	@touch $@
 
 benchmarks/peers/.venv/%/installed: benchmarks/peers/requirements/%.txt

@@ -15,7 +15,7 @@ from typing import Any
 
 import redis
 
-from ops.settings import load
+from ops.settings import load, redis_access
 from record import (
     BadCursor,
     DatasetMoved,
@@ -38,6 +38,7 @@ from record import (
     rfc3339,
 )
 from transitions import (
+    Access,
     JobQueue,
     RedisError,
     RedisFull,
@@ -104,12 +105,16 @@ _BATCH = 1000
 _CURSOR = re.compile(r"(\d{1,17})\.([0-9a-f-]{36})")
 
 settings = load()
-rd = connect(settings.redis_ip, settings.redis_port, settings.redis_db)
-q = JobQueue(
-    settings.queue_name,
-    records_db=settings.redis_db,
-    connection_pool=connect(settings.redis_ip, settings.redis_port, settings.queue_db, blocking=True).connection_pool,
-)
+
+
+def _connect(db: int, blocking: bool = False) -> redis.Redis:
+    access = Access(**redis_access(settings))
+    return connect(settings.redis_ip, settings.redis_port, db, blocking=blocking, access=access)
+
+
+rd = _connect(settings.redis_db)
+_pool = _connect(settings.queue_db, blocking=True).connection_pool
+q = JobQueue(settings.queue_name, records_db=settings.redis_db, connection_pool=_pool)
 
 
 def add_job(start: Any, end: Any, analysis: str = "summary", **options: Any) -> Job:
@@ -291,8 +296,7 @@ def ping() -> None:
 
 def subscriber() -> redis.client.PubSub:
     """A connection of its own that can listen to ``job.<id>``: each change of a job is published there."""
-    client = connect(settings.redis_ip, settings.redis_port, settings.redis_db)
-    listener: redis.client.PubSub = client.pubsub()  # type: ignore[no-untyped-call]
+    listener: redis.client.PubSub = _connect(settings.redis_db).pubsub()  # type: ignore[no-untyped-call]
     return listener
 
 

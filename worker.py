@@ -49,6 +49,7 @@ from attempt import (
 )
 from dataset import BoundsError, Store, Table, VersionGone
 from jobs import TakenJob, WorkerGone, q, settings
+from ops.health import Pulse
 from ops.logs import set_up_logging
 
 # A lease must outlast several ticks, or a parent would take each of them for a gap, and never release what others lost.
@@ -183,7 +184,8 @@ def _new_child() -> ChildProcess:
 class Parent:
     """Keeps the children; :meth:`tick` is what it does, again and again."""
 
-    def __init__(self) -> None:
+    def __init__(self, pulse: Pulse | None = None) -> None:
+        self._pulse = pulse or Pulse("")
         self.children: list[ChildProcess] = []
         self.dead: list[ChildProcess] = []
         self.spares: list[ChildProcess] = []
@@ -208,7 +210,9 @@ class Parent:
         signal.signal(signal.SIGTERM, self._on_signal)
         signal.signal(signal.SIGINT, self._on_signal)
         while not self._is_done(time.monotonic()):
-            self.tick(time.monotonic())
+            now = time.monotonic()
+            self._pulse.beat(now)
+            self.tick(now)
             self._sleep()
         give_up = time.monotonic() + GRACE_SECONDS
         while end_orphans(()) and time.monotonic() < give_up:
@@ -358,7 +362,11 @@ def main() -> None:
             # Not by return: the interpreter would wait for threads that an analysis left behind.
             logging.shutdown()
             os._exit(status)
+    pulse = _open_pulse()
+    # The first process of a container is deaf to a signal that it has no handler for.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     while True:
+        pulse.beat(time.monotonic())
         try:
             jobs.check_redis()
             break
@@ -367,7 +375,14 @@ def main() -> None:
             time.sleep(TICK_SECONDS)
         except jobs.UnusableServer as error:
             sys.exit(str(error))
-    Parent().run()
+    Parent(pulse).run()
+
+
+def _open_pulse() -> Pulse:
+    try:
+        return Pulse(settings.health_file)
+    except OSError as error:
+        sys.exit(f"HEALTH_FILE={settings.health_file!r} cannot be written: {error.strerror}")
 
 
 if __name__ == "__main__":

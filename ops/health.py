@@ -1,0 +1,83 @@
+"""Whether a process is well, for a container's probe: ``python -m ops.health api | worker | backup``.
+
+A worker's parent stamps a file with each round of its loop; a process that exists but whose loop stands still is not
+well. The stamp is of the monotonic clock, which all processes of a host share and nobody sets.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+import urllib.error
+import urllib.request
+from pathlib import Path
+
+from ops.settings import Settings, load
+
+__all__ = ["STALE_SECONDS", "Pulse", "main"]
+
+STALE_SECONDS = 30.0
+"""A round takes half a second, and as long as its calls' time-outs while Redis is away: less than half of this."""
+
+_API_SECONDS = 5.0
+
+
+class Pulse:
+    """The worker's side: a file that says when the loop went round last. An empty path is none."""
+
+    def __init__(self, path: str) -> None:
+        self._file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o644) if path else None
+
+    def beat(self, now: float) -> None:
+        """Note that the loop goes round; of one width, so that a reader never sees half of it."""
+        if self._file is not None:
+            os.pwrite(self._file, f"{now:020.3f}".encode(), 0)
+
+
+def main(arguments: list[str]) -> int:
+    """0 where the process is well; else 1, and what is wrong on standard error."""
+    checks = {"api": _check_api, "worker": _check_worker, "backup": _check_backup}
+    if len(arguments) != 1 or arguments[0] not in checks:
+        print(f"usage: python -m ops.health {' | '.join(checks)}", file=sys.stderr)
+        return 2
+    complaint = checks[arguments[0]](load())
+    if complaint:
+        print(complaint, file=sys.stderr)
+    return int(bool(complaint))
+
+
+def _check_api(settings: Settings) -> str:
+    host = settings.allowed_hosts.split(",")[0].strip()
+    address = "127.0.0.1" if settings.api_host in ("0.0.0.0", "::") else settings.api_host
+    request = urllib.request.Request(f"http://{address}:{settings.api_port}/health", headers={"Host": host})
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    try:
+        opener.open(request, timeout=_API_SECONDS).close()
+    except (OSError, urllib.error.URLError) as error:
+        return f"The API does not answer: {error}"
+    return ""
+
+
+def _check_worker(settings: Settings) -> str:
+    if not settings.health_file:
+        return "HEALTH_FILE is not set: a worker without it leaves no stamp to read."
+    try:
+        stamp = float(Path(settings.health_file).read_text("ascii"))
+    except (OSError, ValueError) as error:
+        return f"There is no stamp of the worker: {error}"
+    age = time.monotonic() - stamp
+    # One from before the host's last start may lie ahead of its clock.
+    return "" if 0 <= age < STALE_SECONDS else f"The worker's loop went round {age:.0f} s ago."
+
+
+def _check_backup(settings: Settings) -> str:
+    made = max((path.stat().st_mtime for path in Path(settings.backup_dir).glob("jobs-*.rdb")), default=None)
+    if made is None:
+        return f"There is no back-up in {settings.backup_dir}."
+    age = time.time() - made
+    return "" if age < 2 * settings.backup_every_seconds else f"The newest back-up is {age / 3600:.1f} hours old."
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,38 @@
+"""Makes a password where there is none yet: ``python -m ops.password FILE``.
+
+It is written once and readable to whoever the folder is shared with; nothing prints it.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+import sys
+from pathlib import Path
+
+__all__ = ["main"]
+
+
+def main(arguments: list[str]) -> int:
+    """0 where the file has a password, new or old; 1 where it is there and empty, or cannot be written."""
+    if len(arguments) != 1:
+        print("usage: python -m ops.password FILE", file=sys.stderr)
+        return 2
+    file = Path(arguments[0])
+    partial = file.with_name(f".{file.name}.{os.getpid()}")
+    try:
+        if not file.exists():
+            partial.write_text(secrets.token_urlsafe(32))
+            partial.chmod(0o444)
+            partial.rename(file)
+        empty = not file.read_text("utf-8").strip()
+    except OSError as error:
+        print(f"{file}: {error.strerror}", file=sys.stderr)
+        return 1
+    if empty:
+        print(f"{file} is empty: write a password into it, or remove it to have one made.", file=sys.stderr)
+    return int(empty)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,92 @@
+"""The compose file on a real engine, for the tests of this folder."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+from typing import Any
+
+import httpx
+
+from tests.conftest import ROOT, eventually, free_port
+
+__all__ = ["Compose", "docker", "is_well"]
+
+
+def docker(*words: str, check: bool = True) -> str:
+    """What a docker command prints."""
+    run = subprocess.run(["docker", *words], capture_output=True, text=True, timeout=300)
+    assert not check or run.returncode == 0, f"docker {' '.join(words)}: {run.stderr}"
+    return run.stdout.strip()
+
+
+def is_well(container: str) -> bool:
+    """Whether its health check says so."""
+    return docker("inspect", "--format", "{{.State.Health.Status}}", container) == "healthy"
+
+
+class Compose:
+    """One project of the compose file; ``settings`` go into its environment."""
+
+    def __init__(self, name: str, **settings: str) -> None:
+        self.name = name
+        self.port = free_port()
+        # The engine of a build may be without a network of its own.
+        self._environ = {**os.environ, "BUILD_NETWORK": "host", "API_PORT": str(self.port), **settings}
+        self.api = httpx.Client(base_url=f"http://127.0.0.1:{self.port}", timeout=90, trust_env=False)
+
+    def __call__(self, *words: str) -> str:
+        """What a compose command prints: of Compose v2 where there is one, else of docker-compose."""
+        run = subprocess.run(
+            [*_program(), "--project-name", self.name, *words],
+            cwd=ROOT,
+            env=self._environ,
+            capture_output=True,
+            text=True,
+            timeout=600,
+        )
+        assert run.returncode == 0, f"{words}: {run.stdout[-2000:]}{run.stderr[-4000:]}"
+        return run.stdout
+
+    def up(self, *options: str) -> None:
+        """Start, and wait until the API is ready and every container is well."""
+        self("up", "--detach", *options)
+        eventually(self.is_ready, 120)
+        eventually(lambda: all(is_well(c) for c in self.containers()), 120, every=0.5)
+
+    def is_ready(self) -> bool:
+        try:
+            return self.api.get("/ready").status_code == 200
+        except httpx.TransportError:
+            return False
+
+    def containers(self, service: str | None = None) -> list[str]:
+        """The ids of those that run."""
+        labels = [f"label=com.docker.compose.project={self.name}"]
+        labels += [f"label=com.docker.compose.service={service}"] if service else []
+        return docker("ps", "--quiet", *(word for label in labels for word in ("--filter", label))).split()
+
+    def charged(self) -> list[str]:
+        """The ids of the jobs that were charged an attempt, as Redis has them."""
+        find = (
+            "local found = {} for _, id in ipairs(redis.call('ZRANGE', 'jobs', 0, -1)) do "
+            "if tonumber(redis.call('HGET', 'job.' .. id, 'charged') or 0) > 0 then found[#found + 1] = id end end "
+            "return found"
+        )
+        read = 'REDISCLI_AUTH="$(cat /secrets/redis-password)" redis-cli --raw eval "$1" 0'
+        [container] = self.containers("redis")
+        return docker("exec", container, "sh", "-c", read, "sh", find).split()
+
+    def inspect(self, container: str) -> dict[str, Any]:
+        abouts: list[dict[str, Any]] = json.loads(docker("inspect", container))
+        return abouts[0]
+
+
+def _program() -> list[str]:
+    if subprocess.run(["docker", "compose", "version"], capture_output=True).returncode == 0:
+        return ["docker", "compose"]
+    program = shutil.which("docker-compose")
+    assert program, "there is neither Compose v2 nor docker-compose"
+    return [program]

@@ -1,0 +1,121 @@
+"""The component `sentinel` on an engine: its own scripts, three Redis and three Sentinels, named as Kubernetes does."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import ROOT, eventually
+from tests.engine.stack import docker
+
+SERVICE, REDIS = "dataset-jobs:0.1.0", "redis:7-bookworm"
+SCRIPTS = ROOT / "kubernetes" / "components" / "sentinel"
+NAME = "dataset-jobs-sentinel"
+SENTINELS = ",".join(f"redis-{n}.redis:26379" for n in range(3))
+
+
+class Pods:
+    """What the StatefulSet would run."""
+
+    def __init__(self, secrets: Path) -> None:
+        self._secrets = secrets
+
+    def start(self, n: int) -> None:
+        shared = f"--read-only --tmpfs /tmp --cap-drop ALL --user 10999:10999 --volume {NAME}-{n}:/data".split()
+        shared += ["--volume", f"{self._secrets}:/secrets:ro", "--volume", f"{SCRIPTS}:/scripts:ro"]
+        place = f"--name {NAME}-redis-{n} --hostname redis-{n} --network {NAME} --network-alias redis-{n}.redis".split()
+        maximum = ["--env", "REDIS_MAXMEMORY=64mb"]
+        docker("run", "--detach", *place, *maximum, *shared, REDIS, "sh", "/scripts/redis.sh")
+        beside = ["--name", f"{NAME}-sentinel-{n}", "--network", f"container:{NAME}-redis-{n}"]
+        docker("run", "--detach", *beside, *shared, REDIS, "sh", "/scripts/sentinel.sh")
+
+    def kill(self, n: int) -> None:
+        docker("rm", "--force", f"{NAME}-sentinel-{n}", f"{NAME}-redis-{n}", check=False)
+
+    def master(self) -> int | None:
+        """The number of the one that every Sentinel that runs names, once they agree."""
+        named = set()
+        for container in docker("ps", "--filter", f"name={NAME}-sentinel-", "--format", "{{.Names}}").split():
+            ask = 'REDISCLI_AUTH="$(cat /secrets/redis-password)" redis-cli -p 26379 --raw "$@"'
+            words = ["sentinel", "get-master-addr-by-name", "jobs"]
+            named.add(docker("exec", container, "sh", "-c", ask, "sh", *words, check=False).split("\n")[0])
+        [one] = named if len(named) == 1 else [""]
+        return int(one.removeprefix("redis-").removesuffix(".redis")) if one.startswith("redis-") else None
+
+    def replicas(self) -> int:
+        """How many follow the master, and are in step with it."""
+        n = self.master()
+        if n is None:
+            return 0
+        ask = 'REDISCLI_AUTH="$(cat /secrets/redis-password)" redis-cli info replication'
+        return docker("exec", f"{NAME}-redis-{n}", "sh", "-c", ask, check=False).count("state=online")
+
+    def run(self, code: str) -> str:
+        """What the service's own `jobs` prints, asking the Sentinels where Redis is."""
+        words = f"run --rm --network {NAME} --read-only --tmpfs /tmp --volume {self._secrets}:/secrets:ro".split()
+        settings = {
+            "REDIS_PASSWORD_FILE": "/secrets/redis-password",
+            "REDIS_SENTINELS": SENTINELS,
+            "REDIS_SENTINEL_MASTER": "jobs",
+            "REDIS_SENTINEL_PASSWORD_FILE": "/secrets/redis-password",
+        }
+        words += [word for name, value in settings.items() for word in ("--env", f"{name}={value}")]
+        return docker(*words, SERVICE, "python", "-c", code)
+
+
+@pytest.fixture(scope="module")
+def pods(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pods]:
+    folder = tmp_path_factory.mktemp("secrets")
+    for parent in (folder, *folder.parents):
+        if parent.name.startswith("pytest-") or parent == folder:
+            parent.chmod(0o755)
+    (folder / "redis-password").write_text("a-password-for-this-test")
+    running = Pods(folder)
+    _remove(running)
+    docker("network", "create", NAME)
+    for n in range(3):
+        docker("volume", "create", f"{NAME}-{n}")
+        own = ["--volume", f"{NAME}-{n}:/data", "--user", "0"]
+        # As fsGroup does; an empty volume would be given the image's owner again.
+        docker("run", "--rm", *own, REDIS, "sh", "-c", "touch /data/mounted && chown -R 10999:10999 /data")
+        running.start(n)
+    yield running
+    _remove(running)
+
+
+def _remove(pods: Pods) -> None:
+    for n in range(3):
+        pods.kill(n)
+        docker("volume", "rm", f"{NAME}-{n}", check=False)
+    docker("network", "rm", NAME, check=False)
+
+
+def test_another_one_becomes_the_master_and_all_know_it_after_a_restart_of_all(pods):
+    # Given three that are in step
+    eventually(lambda: pods.replicas() == 2, 90, every=1)
+    assert pods.master() == 0
+    made = json.loads(pods.run("import json, jobs; print(json.dumps(jobs.add_job(None, None, 'sleep')['id']))"))
+
+    # When the master dies, another takes over, and has what it had
+    pods.kill(0)
+    eventually(lambda: pods.master() in (1, 2), 90, every=1)
+    second = pods.master()
+    assert pods.run(f"import jobs; print(jobs.get_job_by_id('{made}')['status'])") == "submitted"
+    later = json.loads(pods.run("import json, jobs; print(json.dumps(jobs.add_job(None, None, 'sleep')['id']))"))
+
+    # And when it comes back, it follows
+    pods.start(0)
+    eventually(lambda: pods.replicas() == 2, 90, every=1)
+    assert pods.master() == second
+
+    # And when all of them go and come back, none forgets who was the master
+    for n in range(3):
+        pods.kill(n)
+    for n in range(3):
+        pods.start(n)
+    eventually(lambda: pods.replicas() == 2, 90, every=1)
+    assert pods.master() == second
+    assert pods.run(f"import jobs; print(jobs.get_job_by_id('{later}')['status'])") == "submitted"

@@ -1,0 +1,63 @@
+"""What the kustomizations make of the manifests, rendered as `kubectl apply -k` does."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from tests.conftest import ROOT
+
+__all__ = ["ALL", "containers", "of_kind", "pods", "rendered"]
+
+KUBERNETES = ROOT / "kubernetes"
+OVERLAYS = sorted(path.name for path in (KUBERNETES / "overlays").iterdir())
+COMPONENTS = sorted(path.name for path in (KUBERNETES / "components").iterdir())
+
+ALL = [(overlay, component) for overlay in OVERLAYS for component in ["", *COMPONENTS]]
+"""Each overlay as it is, and with each component."""
+
+
+@cache
+def rendered(overlay: str, component: str = "") -> tuple[dict[str, Any], ...]:
+    """The objects of an overlay, with a component taken in."""
+    if not component:
+        return _build(KUBERNETES / "overlays" / overlay)
+    with tempfile.TemporaryDirectory() as folder:
+        copy = shutil.copytree(KUBERNETES, Path(folder) / "kubernetes")
+        kustomization = copy / "overlays" / overlay / "kustomization.yaml"
+        words = yaml.safe_load(kustomization.read_text()) | {"components": [f"../../components/{component}"]}
+        kustomization.write_text(yaml.safe_dump(words))
+        return _build(kustomization.parent)
+
+
+def of_kind(objects: tuple[dict[str, Any], ...], kind: str) -> dict[str, dict[str, Any]]:
+    """The objects of one kind by their names."""
+    return {thing["metadata"]["name"]: thing for thing in objects if thing["kind"] == kind}
+
+
+def pods(objects: tuple[dict[str, Any], ...]) -> Iterator[tuple[str, dict[str, Any]]]:
+    """The name and the pod's spec of everything that runs pods."""
+    for thing in objects:
+        spec = thing.get("spec", {})
+        spec = spec.get("jobTemplate", {}).get("spec", spec)
+        if "template" in spec:
+            yield thing["metadata"]["name"], spec["template"]["spec"]
+
+
+def containers(pod: dict[str, Any]) -> list[dict[str, Any]]:
+    return [*pod["containers"], *pod.get("initContainers", [])]
+
+
+def _build(folder: Path) -> tuple[dict[str, Any], ...]:
+    kubectl = Path(sys.executable).parent / "kubectl"
+    run = subprocess.run([kubectl, "kustomize", folder], capture_output=True, text=True, timeout=60)
+    assert run.returncode == 0, run.stderr
+    return tuple(yaml.safe_load_all(run.stdout))

@@ -1,0 +1,60 @@
+"""What one line of the compose file says of another; that it runs is shown on an engine, by `make test-engine`."""
+
+from __future__ import annotations
+
+import re
+
+import yaml
+
+from ops.settings import TABLE, load
+from tests.conftest import ROOT
+
+IDLE_MB = 256  # of the parent, and of each spare child
+
+COMPOSE = yaml.safe_load(re.sub(r"\$\{\w+:-(.*?)\}", r"\1", (ROOT / "docker-compose.yml").read_text()))
+SERVICES = COMPOSE["services"]
+
+
+def in_mb(size: str) -> int:
+    return int(size[:-1]) * {"m": 1, "g": 1024}[size[-1]]
+
+
+def test_the_settings_are_settings_and_can_be_used():
+    names = {setting.name for setting in TABLE}
+    for service in ("api", "worker", "backup"):
+        given = SERVICES[service]["environment"]
+        assert set(given) <= names
+        load({name: str(value) for name, value in given.items() if not name.endswith("_FILE")})
+
+
+def test_the_children_fit_into_their_container():
+    given = SERVICES["worker"]["environment"]
+    children = int(given["WORKERS"]) * int(given["MEMORY_LIMIT_MB"])
+
+    assert children > 0
+    assert children + IDLE_MB * (1 + int(given["SPARE_CHILDREN"])) <= in_mb(SERVICES["worker"]["mem_limit"])
+
+
+def test_a_worker_has_longer_to_end_than_it_drains():
+    grace = int(SERVICES["worker"]["stop_grace_period"].removesuffix("s"))
+
+    assert grace >= int(SERVICES["worker"]["environment"]["DRAIN_SECONDS"]) + 10
+
+
+def test_redis_has_room_for_a_fork_and_refuses_rather_than_forgets():
+    redis = SERVICES["redis"]
+
+    assert in_mb(redis["mem_limit"]) >= 2 * int(redis["environment"]["REDIS_MAXMEMORY"].removesuffix("mb"))
+    assert "--appendonly yes" in redis["command"][-1]
+    assert "--maxmemory-policy noeviction" in redis["command"][-1]
+
+
+def test_each_container_is_pinned_hardened_and_on_loopback_at_most():
+    for name, service in SERVICES.items():
+        assert service["read_only"] is True
+        assert service["cap_drop"] == ["ALL"]
+        assert service["security_opt"] == ["no-new-privileges:true"]
+        assert not service["image"].endswith(":latest")
+        assert re.fullmatch(r".+:.+", service["image"])
+        published = service.get("ports", [])
+        assert all(port.startswith("127.0.0.1:") for port in published), name
