@@ -122,6 +122,8 @@ def list_data() -> Response:
         raise invalid(error.field, error.detail) from error
     address, headers = paging.to_next(None if page.next_row is None else f"{description.version}.{page.next_row}")
     members = {"records": page.records, "total": page.total, "next": address, "dataset": description.as_json()}
+    if page.numbers is not None:
+        members["rows"] = page.numbers
     return revalidated(json_answer(members, headers=headers))
 
 

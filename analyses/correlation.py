@@ -113,7 +113,7 @@ def _draw(names: list[str], method: str, r: list[list[float | None]]) -> Figure:
     if size <= _MOST_WRITTEN:
         for row, column in np.ndindex(size, size):
             value = matrix[row, column]
-            text = "none" if np.isnan(value) else f"{value:.2f}"
+            text = "none" if np.isnan(value) else f"{value:z.2f}"
             axes.text(column, row, text, ha="center", va="center", color="white" if abs(value) > 0.6 else "#333333")
     show_scale(axes, image, "correlation (r)")
     return figure

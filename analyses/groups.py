@@ -103,6 +103,7 @@ def _distinct_names(names: list[str]) -> list[str]:
 
 def _draw(params: GroupsParams, drawn: Aggregate, table: pl.DataFrame, groups: int) -> Figure:
     import numpy as np
+    from matplotlib.ticker import MaxNLocator
 
     words = "count" if drawn == "count" else f"{drawn} of {label(params.column or '')}"
     names = " and ".join(label(name) for name in params.by)
@@ -120,11 +121,14 @@ def _draw(params: GroupsParams, drawn: Aggregate, table: pl.DataFrame, groups: i
     bars = axes.barh(places, values, height=0.72, color=COLORS[0])
     if len(keys) == 2:
         _color_by(axes, bars, [_text(value) for value in table[keys[-1]]], params.by[-1])
+    shown = _numbers(table[drawn], drawn)
     texts = [plain(" · ".join(_text(line[key]) for key in keys), 40) for line in table.to_dicts()]
     axes.set_yticks(places, labels=texts, parse_math=False)
     axes.set_ylim(table.height - 0.4, -0.6)
-    axes.bar_label(bars, labels=_numbers(table[drawn], drawn), padding=4, fontsize=9, color="#333333")
-    axes.margins(x=0.12)
+    axes.bar_label(bars, labels=shown, padding=4, fontsize=9, color="#333333")
+    # What is written at the longest bar has its place, too.
+    axes.margins(x=0.04 + 0.03 * max(map(len, shown)))
+    axes.xaxis.set_major_locator(MaxNLocator(5, integer=drawn == "count"))
     return figure
 
 

@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     import polars as pl
     from matplotlib.figure import Figure
 
+# More would be a pixel wide each, and take seconds to draw.
+_MOST_BARS = 100
+
 
 class HistogramParams(Params):
     column: FirstNumberColumn
@@ -68,9 +71,15 @@ def _draw(column: str, edges: list[float], counts: list[int]) -> Figure:
     if counts:
         edges = drawable(np.array(edges)).tolist()
         widths = [upper - lower for lower, upper in pairwise(edges)]
-        # White gaps would swallow bars that are a pixel wide, or the only bar of a constant.
-        edge_color = "white" if 1 < len(counts) <= 100 else COLORS[0]
-        axes.bar(edges[:-1], counts, width=widths, align="edge", color=COLORS[0], edgecolor=edge_color, linewidth=0.5)
+        if len(counts) <= _MOST_BARS:
+            # White gaps would swallow the only bar of a constant.
+            edge_color = "white" if len(counts) > 1 else COLORS[0]
+            axes.bar(
+                edges[:-1], counts, width=widths, align="edge", color=COLORS[0], edgecolor=edge_color, linewidth=0.5
+            )
+        else:
+            axes.stairs(counts, edges, fill=True, color=COLORS[0], linewidth=0.5)
+            axes.set_ylim(bottom=0)
         axes.yaxis.set_major_locator(MaxNLocator(integer=True))
     else:
         say_empty(axes)

@@ -149,15 +149,19 @@ def _cells(x: Any, y: Any, colors: Any, view: _View) -> _Cells:
 
 def _draw(params: MapParams, view: _View, x: Any, y: Any, colors: Any, sizes: Any, cells: _Cells) -> Figure:
     import numpy as np
+    from matplotlib.ticker import MaxNLocator
 
     # Degrees of longitude are as long as those of latitude in the middle of the map: an equirectangular projection.
     stretch = 1 / max(0.2, math.cos(math.radians((view.south + view.north) / 2)))
     height = _WIDTH * 0.82 * stretch * (view.north - view.south) / (view.east - view.west) + 1.2
-    figure, axes = new_plot(_title(params), "longitude", "latitude", width=_WIDTH, height=min(9.0, max(3.2, height)))
+    heat = params.show == "heat" or (params.show == "auto" and len(x) > MOST_POINTS)
+    figure, axes = new_plot(
+        _title(params, heat=heat), "longitude", "latitude", width=_WIDTH, height=min(9.0, max(3.2, height))
+    )
     _draw_coastlines(axes, view)
     if not len(x):
         say_empty(axes, "no places")
-    elif params.show == "heat" or (params.show == "auto" and len(x) > MOST_POINTS):
+    elif heat:
         if cells.means is None:
             counts = np.where(cells.counts > 0, cells.counts, np.nan)
             show_cells(axes, counts, cells.edges, "points per cell", counts=True)
@@ -168,15 +172,16 @@ def _draw(params: MapParams, view: _View, x: Any, y: Any, colors: Any, sizes: An
     axes.set(xlim=(view.west, view.east), ylim=(view.south, view.north))
     axes.set_aspect(stretch, adjustable="box")
     if len(x):
+        # Where the map is narrow, more labels would run into each other.
+        axes.xaxis.set_major_locator(MaxNLocator(8 if height < _WIDTH else 4))
         axes.xaxis.set_major_formatter(lambda value, _: _degrees((value + 180) % 360 - 180, "E", "W"))
         axes.yaxis.set_major_formatter(lambda value, _: _degrees(value, "N", "S"))
     return figure
 
 
-def _title(params: MapParams) -> str:
-    told = [
-        f"{words} {label(name)}" for words, name in (("coloured by", params.color), ("sized by", params.size)) if name
-    ]
+def _title(params: MapParams, *, heat: bool) -> str:
+    size = None if heat else params.size  # cells have none
+    told = [f"{words} {label(name)}" for words, name in (("coloured by", params.color), ("sized by", size)) if name]
     return f"Map of the rows{', ' if told else ''}{' and '.join(told)}"
 
 
@@ -211,7 +216,14 @@ def _draw_places(axes: Axes, params: MapParams, x: Any, y: Any, colors: Any, siz
     order = np.argsort(-areas, kind="stable")
     x, y, areas = x[order], y[order], areas[order]
     crowded = len(x) > 300  # each would be a path of its own in an SVG
-    how: dict[str, Any] = {"alpha": 0.7, "linewidths": 0.3, "edgecolors": "white", "rasterized": crowded}
+    # Not clipped: the whole globe has no margin, and points at its edges are points, too.
+    how: dict[str, Any] = {
+        "alpha": 0.7,
+        "linewidths": 0.3,
+        "edgecolors": "white",
+        "rasterized": crowded,
+        "clip_on": False,
+    }
     if colors is None:
         axes.scatter(x, y, s=areas, color=COLORS[0], **how)
         return

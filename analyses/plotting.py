@@ -82,9 +82,13 @@ def axis_label(name: str, *, timed: bool) -> str:
 
 
 def plain(text: str, length: int = 60) -> str:
-    """``text`` as it can be printed in a plot: one line of ``length`` characters at most."""
+    """``text`` as it can be printed in a plot: one line of ``length`` characters at most.
+
+    Of a longer one the middle is left out: what begins alike often ends differently.
+    """
     text = "".join(each if each.isprintable() else " " for each in text)
-    return text if len(text) <= length else text[: length - 1] + "…"
+    end = length // 3
+    return text if len(text) <= length else f"{text[: length - 1 - end]}…{text[-end:]}"
 
 
 def new_plot(title: str, x: str, y: str, *, width: float = 8.0, height: float = 4.5) -> tuple[Figure, Axes]:
@@ -95,9 +99,9 @@ def new_plot(title: str, x: str, y: str, *, width: float = 8.0, height: float = 
     figure.get_layout_engine().set(w_pad=0.12, h_pad=0.12)  # type: ignore[call-arg, union-attr]
     axes = figure.add_subplot()
     # A dollar sign in a column's name is no formula.
-    axes.set_title(plain(title, 80), parse_math=False, loc="left", fontsize=13, color=_INK, pad=10)
-    axes.set_xlabel(plain(x), parse_math=False, fontsize=11, color=_INK)
-    axes.set_ylabel(plain(y), parse_math=False, fontsize=11, color=_INK)
+    axes.set_title(plain(title, 120), parse_math=False, loc="left", fontsize=13, color=_INK, pad=10, wrap=True)
+    axes.set_xlabel(plain(x), parse_math=False, fontsize=11, color=_INK, wrap=True)
+    axes.set_ylabel(plain(y), parse_math=False, fontsize=11, color=_INK, wrap=True)
     axes.set_prop_cycle(color=COLORS)
     axes.spines[["top", "right"]].set_visible(False)
     axes.spines[["left", "bottom"]].set_color("#999999")

@@ -138,7 +138,8 @@ def _mapping(value: dict[Any, Any], where: str) -> dict[str, Any]:
         name = _key(key, where)
         if name in plain:
             raise ValueError(f"{where}: two keys become the text {name!r}")
-        plain[name] = each if type(each) in _AS_IT_IS else _plain(each, f"{where}[{name!r}]")
+        as_it_is = type(each) in _AS_IT_IS or (type(each) is float and math.isfinite(each))
+        plain[name] = each if as_it_is else _plain(each, f"{where}[{name!r}]")
     return plain
 
 

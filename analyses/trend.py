@@ -177,7 +177,7 @@ def _draw(params: TrendParams, timed: bool, x: Any, y: Any, line: list[Any], fit
     import numpy as np
 
     figure, axes = new_plot(
-        f"Trend of {label(params.y)} over {params.x}", x=axis_label(params.x, timed=timed), y=label(params.y)
+        f"Trend of {label(params.y)} over {label(params.x)}", x=axis_label(params.x, timed=timed), y=label(params.y)
     )
     if not len(x):
         say_empty(axes)

@@ -45,7 +45,9 @@ def compose_results(
             "artifacts": [{"name": a.name, "type": a.type, "bytes": len(a.content)} for a in artifacts],
         }
     )
-    size = len(document) + sum(len(artifact.content) for artifact in artifacts)
+    size = len(document)
+    for artifact in artifacts:
+        size += len(artifact.content)
     if size > limit:
         raise ValueError(f"The results have {size} bytes, more than MAX_RESULT_BYTES ({limit}).")
     return document, artifacts

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import _signal  # type: ignore[import-not-found]
+import fcntl
 import locale
 import logging
 import os
@@ -24,7 +26,7 @@ class Traces:
 
     def __init__(self, orders: int) -> None:
         self._orders = orders
-        self._pipe = os.fstat(orders).st_ino
+        fcntl.fcntl(orders, fcntl.F_SETOWN, os.getpid())
         self._folder = os.getcwd()
         self._umask = os.umask(0o22)
         os.umask(self._umask)
@@ -32,7 +34,7 @@ class Traces:
         self._locale = locale.setlocale(locale.LC_ALL)
         self._depth = sys.getrecursionlimit()
         self._blocked = signal.pthread_sigmask(signal.SIG_BLOCK, ())
-        self._obey = signal.getsignal(signal.SIGUSR1)
+        self._obey = _signal.getsignal(signal.SIGUSR1)
         self._streams = (sys.stdout, sys.stderr)
         self._threads = threading.active_count()
 
@@ -53,7 +55,9 @@ class Traces:
         """End the processes that the attempt started, and put back how this one was: Redis need not wait for it."""
         if has_children():
             _log.warning("processes outlived the attempt", extra={"ended": end_children()})
-        signal.signal(signal.SIGUSR1, self._obey)
+        # signal.getsignal looks every handler up among its enums first, which takes fifty times as long.
+        if _signal.getsignal(signal.SIGUSR1) is not self._obey:
+            signal.signal(signal.SIGUSR1, self._obey)
         signal.pthread_sigmask(signal.SIG_SETMASK, self._blocked)
         if _folder() != self._folder:
             os.chdir(self._folder)
@@ -67,8 +71,9 @@ class Traces:
         sys.stdout, sys.stderr = self._streams
 
     def _check_descriptors(self) -> None:
+        # What was opened in its place since has no owner; fstat would tell as well, but every job pays for this.
         try:
-            lost = os.fstat(self._orders).st_ino != self._pipe
+            lost = not fcntl.fcntl(self._orders, fcntl.F_GETOWN)
         except OSError:
             lost = True
         if lost:

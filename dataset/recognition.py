@@ -50,6 +50,7 @@ _TIME = (
 _SAMPLE = 100
 _LONGEST_INT64 = 20
 _EPOCH = date(1970, 1, 1).toordinal()
+_DAY = 86_400_000_000
 
 
 def kind_of(column: pl.Series) -> str:
@@ -118,14 +119,16 @@ def read_instant(text: str) -> tuple[str, int] | None:
 def _microseconds(day: str, clock: str, seconds: str, fraction: str, zone: str) -> int:
     days = date.fromisoformat(day).toordinal() - _EPOCH
     hour, minute, second = int(clock[:2]), int(clock[3:]), int(seconds or 0)
-    if hour > 23 or minute > 59 or second > 60 or (second == 60 and (hour, minute) != (23, 59)):
+    if hour > 23 or minute > 59 or second > 60:
         raise ValueError(clock)
     offset = 0
     if zone[:1] in ("+", "-"):
         digits = zone[1:].replace(":", "")
         offset = (int(digits[:2]) * 60 + int(digits[2:] or 0)) * (-1 if zone[0] == "-" else 1)
-    whole = (days * 1440 + hour * 60 + minute - offset) * 60 + second
-    return whole * 1_000_000 + int(fraction[:6].ljust(6, "0"))
+    minutes = days * 1440 + hour * 60 + minute - offset
+    if second == 60 and (minutes + 1) % 1440:
+        raise ValueError(clock)  # a leap second is the last of a day, in UTC
+    return (minutes * 60 + second) * 1_000_000 + int(fraction[:6].ljust(6, "0"))
 
 
 def all_match(texts: pl.Series, pattern: str) -> bool:
@@ -149,7 +152,11 @@ def _times(texts: pl.Series) -> pl.Series:
     digits = zone.str.replace(":", "", literal=True)
     east = _digits(digits, 1, 2) * 60 + _digits(digits, 3, 2)
     sign = zone.str.starts_with("-").fill_null(value=False).cast(pl.Int64) * -2 + 1
-    return (wall.cast(pl.Int64) + micros - sign * east * 60_000_000).cast(pl.Datetime("us")).dt.replace_time_zone("UTC")
+    seconds = wall.cast(pl.Int64) - sign * east * 60_000_000
+    leap = (second == "60").fill_null(value=False)
+    if leap.any():
+        seconds = seconds.set(leap & (seconds % _DAY != 0), None)
+    return (seconds + micros).cast(pl.Datetime("us")).dt.replace_time_zone("UTC")
 
 
 def _digits(texts: pl.Series, offset: int, length: int) -> pl.Series:

@@ -20,14 +20,17 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
 from threading import Lock
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import polars as pl
-import redis
 
 from .description import Description
 from .errors import VersionGone, quoted
 from .table import Table
+
+if TYPE_CHECKING:
+    # The process that reads a body, whose start the sender waits for, can do without.
+    import redis
 
 __all__ = ["Store"]
 

@@ -21,11 +21,15 @@ __all__ = ["Page", "Table"]
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """Some records as JSON objects, how many there are in all, and the row after them (None where no more follow)."""
+    """Some records as JSON objects, how many there are in all, and the row after them (None where no more follow).
+
+    `numbers` are the records' row numbers from 1, where these identify them, else None.
+    """
 
     records: list[dict[str, Any]]
     total: int
     next_row: int | None
+    numbers: list[int] | None
 
 
 class Table:
@@ -60,13 +64,15 @@ class Table:
         if hits:
             rows = (hits[0] if len(hits) == 1 else hits[0] & hits[1]).arg_true()
             total, begin = len(rows), int(rows.search_sorted(row))
-            chosen = rows.slice(begin, limit)
+            chosen = rows.slice(begin, limit).to_list()
             part = self.frame[chosen]
-            following = int(chosen[-1]) + 1 if 0 < len(chosen) < total - begin else None
+            following = chosen[-1] + 1 if 0 < len(chosen) < total - begin else None
         else:
             total, part = self.frame.height, self.frame.slice(row, limit)
+            chosen = [*range(row, row + part.height)]
             following = row + part.height if 0 < part.height < total - row else None
-        return Page(records(part), total, following)
+        numbers = None if self.description.id in self.frame.columns else [each + 1 for each in chosen]
+        return Page(records(part), total, following, numbers)
 
     def prepare(self) -> None:
         """Begin to build, in a thread of its own, what the first search and look-up would otherwise wait for."""

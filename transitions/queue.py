@@ -178,7 +178,7 @@ class JobQueue(HotQueue):  # type: ignore[misc]
         try:
             if connection is None:
                 connection = self._connection = self._pool.get_connection()
-            connection.send_packed_command(_parts(b"".join(map(pack_command, commands))))
+            connection.send_packed_command(_parts(b"".join(map(pack_command, commands))), check_health=False)
             self._work_meanwhile()
             answers = [_read(connection) for _ in commands]
         except BaseException:

@@ -83,9 +83,10 @@ def whole_number(name: str, default: int, *, most: int) -> int:
     text = parameter(name)
     if text is None:
         return default
-    if not re.fullmatch(r"\+?\d{1,20}", text.strip(), re.ASCII) or int(text) < 1:
+    match = re.fullmatch(r"\+?0*(\d*)", text.strip(), re.ASCII)
+    if match is None or not match[1]:
         raise invalid(name, f"Expected a whole number from 1 to {most}.")
-    return min(int(text), most)
+    return most if len(match[1]) > len(str(most)) else min(int(match[1]), most)
 
 
 def moment(name: str) -> float | None:

@@ -13,12 +13,14 @@ import os
 import re
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from itertools import islice
 from typing import Final
 
 import polars as pl
 
 from ..errors import Malformed
+from . import json_values
 from .columns import read_plain_text
 from .delimiters import find_delimiter
 from .encodings import as_utf8
@@ -30,6 +32,8 @@ __all__ = ["MEDIA_TYPES", "looks_like", "read"]
 MEDIA_TYPES: Final = ("text/csv",)
 
 _MARKUP: Final = re.compile(rb"\s*<(?:!doctype|html|\?xml)", re.IGNORECASE)
+_JSON: Final = re.compile(rb"\s*[\[{]")
+_EMPTY: Final = "The body is empty: send a first row that names the columns."
 _BATCH: Final = 20_000  # rows held as Python objects at a time
 _WINDOW: Final = 4 * 2**20
 
@@ -49,13 +53,17 @@ def read(source: Source) -> Read:
         raise Malformed("The body holds NUL characters: send CSV as text.")
     if _MARKUP.match(body):
         raise Malformed("The body is a page of HTML or XML, no CSV.")
+    if _is_json(body):
+        raise Malformed("The body is JSON, no CSV: say so by its Content-Type.")
+    if body.isspace():
+        raise Malformed(_EMPTY)
     delimiter = find_delimiter(body)
     try:
         text = io.TextIOWrapper(io.BytesIO(body), encoding="utf-8", newline="")
         rows = csv.reader(text, strict=True, delimiter=delimiter)
         header = next((row for row in rows if row), None)
         if header is None:
-            raise Malformed("The body is empty: send a first row that names the columns.")
+            raise Malformed(_EMPTY)
         names = settle(name.strip() for name in header)
         columns = _read_regular(body, len(names), delimiter)
         if columns is None:
@@ -64,6 +72,17 @@ def read(source: Source) -> Read:
         raise Malformed(f"The body is no CSV: {error}.") from error
     with ThreadPoolExecutor(os.cpu_count()) as threads:
         return Read(pl.DataFrame(list(threads.map(read_plain_text, names, columns))), notes)
+
+
+def _is_json(body: bytes) -> bool:
+    """Whether a body was given the wrong type: JSON in lines, or in one piece, could be read as CSV, as nonsense."""
+    if _JSON.match(body) is None:
+        return False
+    first_line = body.lstrip().partition(b"\n")[0]
+    for text in (first_line, body):
+        with suppress(ValueError):
+            return isinstance(json_values.parse(text), dict | list)
+    return False
 
 
 def _read_regular(body: bytes, width: int, delimiter: str) -> list[pl.Series] | None:

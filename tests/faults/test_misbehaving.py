@@ -179,8 +179,8 @@ def test_what_an_attempt_started_is_gone_when_the_next_one_runs(misbehaving, tmp
     jid = _submit("start_processes", file=tmp_path / "pids")
 
     assert _ended(jid)["status"] == "complete"
-    assert not any(map(_alive, _started(tmp_path / "pids")))
     assert {_look_around()["pid"]} == before
+    assert not any(map(_alive, _started(tmp_path / "pids")))
 
 
 @pytest.mark.parametrize("how", ["cancelled", "timeout", "killed", "crash"])

@@ -7,12 +7,17 @@ import json
 import subprocess
 import sys
 from datetime import UTC, date, datetime, timedelta
+from itertools import combinations, product
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import polars as pl
 import pytest
+from matplotlib.axes import Axes
+from matplotlib.axis import Tick
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.text import Text
 
 import analyses
 from analyses import InvalidParams, Outcome, get_analysis, render
@@ -96,6 +101,69 @@ def test_every_analysis_answers_whatever_the_rows(rows: str) -> None:
             # A heat map's columns are its labels.
             assert axes.get_title(loc="left")
             assert analysis == "correlation" or (axes.get_xlabel() and axes.get_ylabel())
+
+
+def test_nothing_is_cut_off_or_in_the_way_of_another() -> None:
+    # Given long names that begin alike, and numbers below zero, in a single place or in many
+    number = "the name of a column as portals come up with it, by the hour (mm/h)"
+    kinds = [f"One of the kinds that portals come up with, which is called {place % 3}" for place in range(30)]
+    random = np.random.default_rng(3)
+    rows = pl.DataFrame(
+        {
+            "t": [NEW_YEAR + timedelta(days=place) for place in range(30)],
+            number: -np.abs(random.normal(size=30)) / 9,
+            "the kind of which the row is, as portals call it": kinds,
+            "lon": random.uniform(-123, -121, 30),
+            "lat": random.uniform(45, 47, 30),
+        }
+    )
+    jobs: list[tuple[str, dict[str, Any]]] = [
+        ("correlation", {}),
+        ("groups", {}),
+        ("groups", {"by": rows.columns[2], "column": number, "sort": "mean"}),
+        ("histogram", {"column": number}),
+        ("map", {"color": number, "size": number}),
+        ("outliers", {"column": number}),
+        ("timeseries", {"column": number}),
+        ("trend", {"x": number, "y": number}),
+    ]
+    for (analysis, params), some in product(jobs, (rows, rows.head(1))):
+        figure = run(analysis, some, **params).figures["plot"]
+
+        # When it is drawn
+        FigureCanvasAgg(figure).draw()
+
+        # Then every text is on the picture, and none of what is written along an axis is on another
+        labels = [label for axes in figure.findobj(Axes) for label in _labels(axes)]
+        ticks = {label for tick in figure.findobj(Tick) for label in (tick.label1, tick.label2)}
+        others = [text for text in figure.findobj(Text) if text.get_visible() and text not in ticks]
+        for text in (*labels, *others):
+            box = text.get_window_extent()
+            inside = min(box.x0, box.y0) >= -1 and box.x1 <= figure.bbox.x1 + 1 and box.y1 <= figure.bbox.y1 + 1
+            assert inside or not text.get_text(), (analysis, text)
+        written = [*figure.axes[0].texts, *_labels(figure.axes[0])]
+        boxes = [text.get_window_extent() for text in written if text.get_text() and not text.get_rotation()]
+        assert not [(one, other) for one, other in combinations(boxes, 2) if one.overlaps(other)], analysis
+
+
+def _labels(axes: Axes) -> list[Text]:
+    """The labels of ticks, without those that are kept beyond the axes and not drawn."""
+    labels = []
+    for axis in (axes.xaxis, axes.yaxis):
+        low, high = sorted(axis.get_view_interval())
+        labels += [tick.label1 for tick in axis.get_major_ticks() if low <= tick.get_loc() <= high]
+    return labels
+
+
+def test_many_bins_are_drawn_as_one() -> None:
+    rows = pl.DataFrame({"x": [*map(float, range(5000))]})
+    figure = run("histogram", rows, bins=1000).figures["plot"]
+    assert len(figure.axes[0].patches) == 1
+
+
+def test_a_heat_map_says_nothing_of_sizes() -> None:
+    figure = run("map", ROWS["two"], show="heat", color="x", size="n").figures["plot"]
+    assert figure.axes[0].get_title(loc="left") == "Map of the rows, coloured by x"
 
 
 def test_a_million_points_are_small_pictures() -> None:

@@ -218,6 +218,29 @@ def test_the_pages_of_a_filtered_list_keep_its_filters(client):
     assert (first.json["total"], second["next"]) == (2, None)
 
 
+def test_records_without_an_identifier_come_with_their_row_numbers(client):
+    # Given records that nothing identifies but where they stand
+    load(client, "x,kind\n10,a\n20,b\n30,a\n40,a\n")
+    # when they are listed, page by page and filtered
+    found: dict[int, object] = {}
+    address = "/data?kind=a&limit=2"
+    while address:
+        page = client.get(address).json
+        found |= dict(zip(page["rows"], page["records"], strict=True))
+        address = page["next"]
+    # then each comes with the number that it is found by
+    assert list(found) == [1, 3, 4]
+    assert [client.get(f"/data/{number}").json for number in found] == list(found.values())
+    assert client.get("/data?limit=2").json["rows"] == [1, 2]
+    assert client.get(client.get("/data?limit=3").json["next"]).json["rows"] == [4]
+    assert client.get("/data?search=none").json["rows"] == []
+
+
+def test_records_with_an_identifier_come_without_row_numbers(client):
+    load(client)
+    assert set(client.get("/data").json) == {"records", "total", "next", "dataset"}
+
+
 def test_a_cursor_names_a_row_and_not_a_count_of_hits(client):
     # Given the cursor after the second record
     load(client, FIELDS)

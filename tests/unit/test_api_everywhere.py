@@ -160,6 +160,7 @@ def test_a_limit_above_the_most_is_the_most(client):
     client.post("/data", data="[" + ",".join(["{}"] * 2) + "]")
     assert client.get("/jobs?limit=100000").status_code == 200
     assert client.get("/data?limit=99999999999999999999").status_code == 200
+    assert client.get(f"/data?limit={'9' * 5000}").status_code == 200
 
 
 @pytest.mark.parametrize(

@@ -13,6 +13,7 @@ import redis
 
 import jobs
 from checks import Broken, find_broken
+from checks.facts import Facts
 from jobs import Idempotency, Submission
 
 WEEK = jobs.settings.retention_seconds
@@ -450,3 +451,30 @@ def test_the_search_ends_after_a_thousand(healthy):
     healthy.rd.mset({f"odd{n}": 1 for n in range(1100)})
 
     assert len(healthy.look()) == 1000
+
+
+# More unfinished jobs than are counted at one moment: twenty thousand, and one here.
+
+
+@pytest.mark.parametrize("wrong", (-1, 0, 1))
+def test_pins_are_counted_however_many_jobs_wait(healthy, monkeypatch, wrong):
+    monkeypatch.setattr("checks.facts._PINNING_AT_ONCE", 1)
+    healthy.rd.hincrby("data.v1", "pins", wrong)
+
+    found = healthy.look()
+
+    assert len(found) == abs(wrong)
+    assert all(f"{3 + wrong} pins, and 3 unfinished jobs hold it" in broken.what for broken in found)
+
+
+def test_pins_that_move_while_they_are_counted_are_not_reported(healthy, monkeypatch):
+    monkeypatch.setattr("checks.facts._PINNING_AT_ONCE", 1)
+    read = Facts._fields
+
+    def read_and_add(facts, keys, *names):
+        _add()
+        return read(facts, keys, *names)
+
+    monkeypatch.setattr(Facts, "_fields", read_and_add)
+
+    assert healthy.look() == []

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import polars as pl
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from dataset.recognition import kind_of, read_instant, read_numeral, recognise_instants, recognise_numerals
@@ -34,11 +34,29 @@ def test_numerals(text):
 
 
 @given(INSTANTS)
+@example("2018-01-01T12:30:60")
+@example("2016-12-31T22:59:60-01:00")
 def test_instants(text):
     column = recognise_instants(pl.Series([text]))
     expected = None if column is None else (kind_of(column), column.to_physical().item())
 
     assert read_instant(text) == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "second"),
+    [
+        ("2016-12-31T23:59:60Z", 1_483_228_800),
+        ("2017-01-01T05:29:60.5+05:30", 1_483_228_800.5),
+        ("2016-12-31T23:59:60-01:00", None),
+        ("2018-01-01T12:30:60", None),
+    ],
+)
+def test_a_leap_second_is_the_last_of_a_day_in_utc(text, second):
+    column = recognise_instants(pl.Series(["2018-01-01T00:00:00", text]))
+
+    assert read_instant(text) == (None if second is None else ("time", second * 1e6))
+    assert (column is None) == (second is None)
 
 
 @pytest.mark.parametrize(

@@ -143,6 +143,7 @@ def test_a_header_alone_is_a_dataset_of_no_rows() -> None:
     [
         (b"", Malformed, "empty"),
         (b"\n\r\n", Malformed, "empty"),
+        (b" \t\n  \n", Malformed, "empty"),
         (b"a,b\n1,2\n3\n", Malformed, "Row 2 after the header has 1 fields, the header has 2"),
         (b"a,b\n1,2,3\n", Malformed, "Row 1 after the header has 3 fields"),
         (b"a,b\n1\n1,2,3\n", Malformed, "Row 1"),
@@ -152,6 +153,8 @@ def test_a_header_alone_is_a_dataset_of_no_rows() -> None:
         (b"\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR", Malformed, "neither UTF-8 nor other text"),
         (b"\xff\xfea", Malformed, "utf-16"),
         (b"\n<!DOCTYPE html><p>Log in first", Malformed, "page of HTML"),
+        (b'{"a": 1, "b": 2}\n{"a": 1, "b": 2}\n', Malformed, "JSON"),
+        (b'[\n  {\n    "a": 1\n  }\n]\n', Malformed, "JSON"),
         (b"a,b,a\n1,2,3\n", InvalidDataset, "Two columns are named 'a'"),
         (b",column_1\n1,2\n", InvalidDataset, "column_1"),
         (b"a" + b"," * 10_000, InvalidDataset, "10,000 columns"),
@@ -160,6 +163,11 @@ def test_a_header_alone_is_a_dataset_of_no_rows() -> None:
 def test_broken_files_are_refused_in_words(body: bytes, error: type[DatasetError], words: str) -> None:
     with pytest.raises(error, match=words):
         load(body)
+
+
+def test_names_may_begin_as_json_does() -> None:
+    assert records(load("[a],{b}\n1,2\n")) == [{"[a]": 1, "{b}": 2}]
+    assert records(load("{\nx\n")) == [{"{": "x"}]
 
 
 def test_columns_without_a_name_get_one() -> None:
@@ -175,7 +183,7 @@ def test_reads_exactly_what_the_standard_library_reads(text: str) -> None:
     except csv.Error:
         rows = []
     names = [name.strip() or f"column_{position}" for position, name in enumerate(rows[0], start=1)] if rows else []
-    if not rows or len(set(names)) < len(names) or {len(row) for row in rows} != {len(names)}:
+    if not text.strip() or len(set(names)) < len(names) or {len(row) for row in rows} != {len(names)}:
         with pytest.raises(DatasetError):
             load(text)
         return
