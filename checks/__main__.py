@@ -9,7 +9,8 @@ from collections import Counter
 import redis
 
 from checks.invariants import find_broken
-from ops.settings import InvalidSetting, load
+from ops.settings import InvalidSetting, load, redis_access
+from transitions import Access, connect
 
 
 def main() -> int:
@@ -20,7 +21,7 @@ def main() -> int:
         print(error, file=sys.stderr)
         return 2
     records, queue = (
-        redis.Redis(host=settings.redis_ip, port=settings.redis_port, db=db, socket_timeout=60)
+        connect(settings.redis_ip, settings.redis_port, db, access=Access(**redis_access(settings)), patience=60)
         for db in (settings.redis_db, settings.queue_db)
     )
     began = time.monotonic()

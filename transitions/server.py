@@ -120,17 +120,20 @@ class _Credentials(CredentialProvider):
         return (self._username, password) if self._username else (password,)
 
 
-def connect(host: str, port: int, db: int, *, blocking: bool = False, access: Access = _OPEN) -> redis.Redis:
+def connect(
+    host: str, port: int, db: int, *, blocking: bool = False, access: Access = _OPEN, patience: float = _SOCKET_SECONDS
+) -> redis.Redis:
     """A client that connects when first used, to this server or to the master that the Sentinels of ``access`` name.
 
     The API's fails fast, after one more try on a fresh connection: every transition is safe to send twice. A
-    ``blocking`` one never sends again by itself: its owner must know what was heard.
+    ``blocking`` one never sends again by itself: its owner must know what was heard. An answer may take ``patience``
+    seconds.
     """
     retry = Retry(NoBackoff(), 0) if blocking else Retry(ExponentialWithJitterBackoff(base=0.05, cap=0.2), 1)
     options: dict[str, Any] = {
         "db": db,
         "retry": retry,
-        "socket_timeout": _SOCKET_SECONDS,
+        "socket_timeout": patience,
         "socket_connect_timeout": _SOCKET_SECONDS if blocking else 2,
         "socket_keepalive": True,
         "socket_keepalive_options": _keepalive(),

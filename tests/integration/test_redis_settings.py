@@ -85,6 +85,18 @@ def test_a_user_with_a_password_from_a_file_runs_a_job(tmp_path, guarded, passwo
     assert submit_and_run(tmp_path, guarded.port, **access) == "complete"
 
 
+def test_make_check_reads_a_redis_that_wants_a_password(guarded, password):
+    access = {"REDIS_USERNAME": "jobs", "REDIS_PASSWORD_FILE": str(password)}
+    environ = {**os.environ, "REDIS_IP": "localhost", "REDIS_PORT": str(guarded.port), **access}
+
+    run = subprocess.run(
+        [sys.executable, "-m", "checks"], cwd=ROOT, env=environ, capture_output=True, text=True, timeout=60
+    )
+
+    assert "all invariants hold" in run.stdout, run.stderr
+    assert run.returncode == 0
+
+
 @pytest.mark.parametrize("wrong", [{}, {"REDIS_USERNAME": "jobs"}])
 def test_a_refused_user_is_a_refusal_to_start(guarded, tmp_path, wrong):
     bad = tmp_path / "bad"

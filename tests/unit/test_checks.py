@@ -456,7 +456,7 @@ def test_the_search_ends_after_a_thousand(healthy):
 # More unfinished jobs than are counted at one moment: twenty thousand, and one here.
 
 
-@pytest.mark.parametrize("wrong", (-1, 0, 1))
+@pytest.mark.parametrize("wrong", [-1, 0, 1])
 def test_pins_are_counted_however_many_jobs_wait(healthy, monkeypatch, wrong):
     monkeypatch.setattr("checks.facts._PINNING_AT_ONCE", 1)
     healthy.rd.hincrby("data.v1", "pins", wrong)
