@@ -1,6 +1,6 @@
 """The settings: one table of name, default and help, read from the environment.
 
-``load()`` reads and checks them all; the README's table is tested against ``TABLE``.
+``load()`` reads and checks them all; docs/settings.md is tested against ``TABLE``.
 """
 
 from __future__ import annotations
