@@ -21,19 +21,24 @@ KUBERNETES = ROOT / "kubernetes"
 OVERLAYS = sorted(path.name for path in (KUBERNETES / "overlays").iterdir())
 COMPONENTS = sorted(path.name for path in (KUBERNETES / "components").iterdir())
 
-ALL = [(overlay, component) for overlay in OVERLAYS for component in ["", *COMPONENTS]]
-"""Each overlay as it is, and with each component."""
+# One that scales goes with one that brings another Redis.
+_PAIRS = [f"{scaler}+{other}" for scaler in ("hpa", "keda") for other in ("external-redis", "sentinel")]
+
+ALL = [(overlay, component) for overlay in OVERLAYS for component in ["", *COMPONENTS, *_PAIRS]]
+"""Each overlay as it is, with each component, and with those that go together."""
 
 
 @cache
 def rendered(overlay: str, component: str = "") -> tuple[dict[str, Any], ...]:
-    """The objects of an overlay, with a component taken in."""
+    """The objects of an overlay, with a component taken in, or with several, as in ``keda+sentinel``."""
     if not component:
         return _build(KUBERNETES / "overlays" / overlay)
     with tempfile.TemporaryDirectory() as folder:
         copy = shutil.copytree(KUBERNETES, Path(folder) / "kubernetes")
         kustomization = copy / "overlays" / overlay / "kustomization.yaml"
-        words = yaml.safe_load(kustomization.read_text()) | {"components": [f"../../components/{component}"]}
+        words = yaml.safe_load(kustomization.read_text()) | {
+            "components": [f"../../components/{each}" for each in component.split("+")]
+        }
         kustomization.write_text(yaml.safe_dump(words))
         return _build(kustomization.parent)
 
