@@ -7,7 +7,7 @@ from typing import Any
 
 import polars as pl
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from analyses import Rendered, get_analysis, render
@@ -65,6 +65,8 @@ def test_steps_without_rows_are_listed() -> None:
 
 @settings(deadline=None, max_examples=20)
 @given(st.lists(st.integers(-500, 500), min_size=1, max_size=40), st.integers(1, 50))
+@example([49], 49)
+@example([-49, 48, 49, 98], 49)
 def test_steps_of_numbers_agree_with_a_loop(values: list[int], width: int) -> None:
     params = {"index": "n", "every": width}
     outcome = get_analysis("timeseries").run(pl.DataFrame({"n": values}), params, lambda fraction, message=None: None)

@@ -222,7 +222,8 @@ def test_records_without_an_identifier_come_with_their_row_numbers(client):
     # Given records that nothing identifies but where they stand
     load(client, "x,kind\n10,a\n20,b\n30,a\n40,a\n")
     # when they are listed, page by page and filtered
-    found, address = {}, "/data?kind=a&limit=2"
+    found: dict[int, object] = {}
+    address = "/data?kind=a&limit=2"
     while address:
         page = client.get(address).json
         found |= dict(zip(page["rows"], page["records"], strict=True))
