@@ -128,7 +128,7 @@ def _draw(params: GroupsParams, drawn: Aggregate, table: pl.DataFrame, groups: i
     axes.bar_label(bars, labels=shown, padding=4, fontsize=9, color="#333333")
     # What is written at the longest bar has its place, too.
     axes.margins(x=0.04 + 0.03 * max(map(len, shown)))
-    axes.xaxis.set_major_locator(MaxNLocator(5, integer=drawn == "count"))
+    axes.xaxis.set_major_locator(MaxNLocator(6, steps=[1, 2, 5, 10], integer=drawn == "count"))
     return figure
 
 

@@ -123,6 +123,7 @@ def _length(every: str) -> int:
 
 
 def _number_steps(frame: pl.DataFrame, every: Any) -> tuple[float | None, dict[str, pl.Series]]:
+    import numpy as np
     import polars as pl
 
     column = frame["step"].cast(pl.Float64)
@@ -131,11 +132,14 @@ def _number_steps(frame: pl.DataFrame, every: Any) -> tuple[float | None, dict[s
     low, high = float(column.min()), float(column.max())  # type: ignore[arg-type]
     width = float(every) if every else _round_width(low, high)
     _check_count(high / width - low / width)
-    first = math.floor(low / width)
-    numbers = (column / width).floor() - first
-    count = int(numbers.max()) + 1  # type: ignore[arg-type]
-    edges = pl.Series(range(count), dtype=pl.Float64) * width + first * width
-    return width, {"step of row": edges.gather(numbers.cast(pl.Int64)).alias("step"), "steps": edges.alias("step")}
+    values = column.to_numpy()
+    numbers = np.floor(values / width)
+    # A quotient is rounded, and so is an edge: what begins a step belongs to it, whichever way they went.
+    numbers -= values < numbers * width
+    numbers += values >= (numbers + 1) * width
+    edges = pl.Series(np.arange(numbers.min(), numbers.max() + 1) * width)
+    places = (numbers - numbers.min()).astype(np.int64)
+    return width, {"step of row": edges.gather(places).alias("step"), "steps": edges.alias("step")}
 
 
 def _round_width(low: float, high: float) -> float:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import math
+from bisect import bisect_right
+from collections import Counter
 from datetime import UTC, datetime
 from typing import Any
 
 import polars as pl
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from analyses import Rendered, get_analysis, render
@@ -65,12 +68,31 @@ def test_steps_without_rows_are_listed() -> None:
 
 @settings(deadline=None, max_examples=20)
 @given(st.lists(st.integers(-500, 500), min_size=1, max_size=40), st.integers(1, 50))
+@example([49], 49)
+@example([-49, 48, 49, 98], 49)
 def test_steps_of_numbers_agree_with_a_loop(values: list[int], width: int) -> None:
     params = {"index": "n", "every": width}
     outcome = get_analysis("timeseries").run(pl.DataFrame({"n": values}), params, lambda fraction, message=None: None)
     steps = range(min(values) // width, max(values) // width + 1)
     expected = [(float(step * width), sum(each // width == step for each in values)) for step in steps]
     assert outcome.tables["table"].rows() == expected
+
+
+@settings(deadline=None, max_examples=50)
+@given(st.lists(st.integers(-500, 500), min_size=1, max_size=40), st.sampled_from((0.1, 0.3, 0.7, 1 / 3, 1e-9)))
+@example([10], 0.1)
+@example([3, 6, 7], 0.1)
+def test_what_begins_a_step_belongs_to_it(numbers: list[int], width: float) -> None:
+    # Given values on the edges of steps, and next to them, by arithmetic that rounds
+    values = [number * width for number in numbers] + [number / round(1 / width) for number in numbers]
+    values += [math.nextafter(value, -math.inf) for value in values]
+    # when they are counted
+    params = {"index": "n", "every": width}
+    outcome = get_analysis("timeseries").run(pl.DataFrame({"n": values}), params, lambda fraction, message=None: None)
+    # then each is in the last step that begins with it or before it
+    begins, counts = outcome.tables["table"].get_columns()
+    places = Counter(bisect_right(begins.to_list(), value) - 1 for value in values)
+    assert counts.to_list() == [places[step] for step in range(len(begins))]
 
 
 def test_groups_of_equal_rank_come_by_name_and_the_missing_last() -> None:
