@@ -21,7 +21,7 @@ __all__ = ["print_results", "show_progress"]
 _ENDED = ("complete", "failed", "cancelled")
 _TICK = 0.1  # seconds
 _MOST_ROWS = 20
-_WIDEST = 24  # a moment with its milliseconds
+_WIDEST = 20  # a moment to its second
 _PADDING = 2
 
 

@@ -68,7 +68,7 @@ def test_a_log_gets_one_line_per_change_of_status():
 
 
 def test_results_are_printed_with_as_many_columns_as_fit():
-    table = b"name,low,a rather long heading\nx,0.123456789,1\na text that is long,-2,2\n"
+    table = b"name,low,a rather long heading\nx,0.123456789,1\na text that is far too long,-2,2\n"
     api = FakeApi({"/jobs/1/results/table.csv": table})
     results = {
         "job": "1",
@@ -78,14 +78,14 @@ def test_results_are_printed_with_as_many_columns_as_fit():
         "result": {"mean": 1.23456, "nested": {}},
         "artifacts": [{"name": "table.csv", "type": "text/csv"}, {"name": "plot.png", "type": "image/png"}],
     }
-    out = console(width=30)
+    out = console(width=38)
 
     print_results(out, api, results)
 
     text = out.file.getvalue()
     assert "mean: 1.235" in text
     assert "0.1235" in text
-    assert "a text that…" in text
+    assert "a text that is far …" in text
     assert "rather" not in text
     assert "0 more lines, 1 more columns" in text
 
