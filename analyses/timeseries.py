@@ -137,8 +137,9 @@ def _number_steps(frame: pl.DataFrame, every: Any) -> tuple[float | None, dict[s
     # A quotient is rounded, and so is an edge: what begins a step belongs to it, whichever way they went.
     numbers -= values < numbers * width
     numbers += values >= (numbers + 1) * width
-    edges = pl.Series(np.arange(numbers.min(), numbers.max() + 1) * width)
     places = (numbers - numbers.min()).astype(np.int64)
+    # Not a range from first to last: beyond 2**53 one more is none more.
+    edges = pl.Series((numbers.min() + np.arange(places.max() + 1)) * width)
     return width, {"step of row": edges.gather(places).alias("step"), "steps": edges.alias("step")}
 
 

@@ -78,6 +78,12 @@ def test_steps_of_numbers_agree_with_a_loop(values: list[int], width: int) -> No
     assert outcome.tables["table"].rows() == expected
 
 
+def test_a_step_of_numbers_that_no_longer_tell_their_next_one() -> None:
+    answered = answer("timeseries", pl.DataFrame({"n": [1e17, 1e17]}), index="n", every=1)
+
+    assert answered.artifacts[-1].content == b"from,count\n1e+17,2\n"
+
+
 @settings(deadline=None, max_examples=50)
 @given(st.lists(st.integers(-500, 500), min_size=1, max_size=40), st.sampled_from((0.1, 0.3, 0.7, 1 / 3, 1e-9)))
 @example([10], 0.1)
