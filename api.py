@@ -33,7 +33,7 @@ from dataset import (
     is_telling,
 )
 from ops.settings import Settings
-from web import answers, bodies, guard, paging, problems, query, rest
+from web import answers, bodies, budget, guard, paging, problems, query, rest
 from web.answers import json_answer, negotiated, revalidated, text_answer
 from web.posted import MOST_ERRORS, Posted, invalid_body, read_posted
 from web.problems import Problem
@@ -72,6 +72,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     guard.install(app, settings.allowed_hosts)
     query.install(app)
     answers.install(app)
+    budget.install(app, settings.request_memory_mb * 2**20)
     for routes in (data_routes, job_routes, rest.routes):
         app.register_blueprint(routes)
     return app

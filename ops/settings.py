@@ -72,6 +72,9 @@ class Settings:
     allowed_hosts: str = _setting(
         "localhost,127.0.0.1,[::1]", "Names, comma-separated, that the `Host` header may carry."
     )
+    request_memory_mb: int = _setting(
+        512, "Memory that the bodies and responses of all requests may use together, in MiB.", least=64
+    )
     max_body_bytes: int = _setting(256 * 2**20, "Largest body of `POST /data`, unpacked, in bytes.", least=1)
     max_jobs_bytes: int = _setting(16 * 2**20, "Largest body of `POST /jobs`, in bytes.", least=1, most=_REDIS_TAKES)
 

@@ -1,0 +1,87 @@
+"""A budget of memory that all requests of the process share: a request that would exceed it is refused at once.
+
+Large bodies and responses reserve their estimated size before it is allocated, so concurrent requests cannot add up to
+more than the process may use. Nothing waits for room: the client gets 503 with ``Retry-After``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from threading import Lock
+
+from flask import Flask, Response, current_app, g
+
+from .problems import Problem
+
+__all__ = ["FREE_BYTES", "MemoryBudget", "install", "reserve"]
+
+FREE_BYTES = 256 * 1024
+"""Estimates up to this size are not counted: as many as there are threads fit beside the budget."""
+
+
+class MemoryBudget:
+    """Counts reserved bytes up to ``total``. Safe to share between threads."""
+
+    def __init__(self, total: int) -> None:
+        self.total = total
+        self.used = 0
+        self._lock = Lock()
+
+    def acquire(self, size: int) -> bool:
+        """Reserve ``size`` bytes if there is room; returns whether there was."""
+        with self._lock:
+            if self.used + size > self.total:
+                return False
+            self.used += size
+            return True
+
+    def release(self, size: int) -> None:
+        """Return ``size`` reserved bytes."""
+        with self._lock:
+            self.used -= size
+
+    @contextmanager
+    def reserved(self, size: int) -> Iterator[None]:
+        """Hold ``size`` bytes for a block.
+
+        :raises Problem: unavailable, when there is no room at the moment.
+        """
+        if not self.acquire(size):
+            raise _unavailable()
+        try:
+            yield
+        finally:
+            self.release(size)
+
+
+def install(app: Flask, total: int) -> None:
+    """Give the application a budget of ``total`` bytes; reservations end when their response has been sent."""
+    app.extensions["budget"] = MemoryBudget(total)
+    app.after_request(_release_when_sent)
+
+
+def reserve(size: int) -> None:
+    """Reserve ``size`` bytes for the current request, until its response has been sent.
+
+    :raises Problem: unavailable, when there is no room at the moment.
+    """
+    if size <= FREE_BYTES:
+        return
+    budget: MemoryBudget = current_app.extensions["budget"]
+    if not budget.acquire(size):
+        raise _unavailable()
+    g.reserved = g.get("reserved", 0) + size
+
+
+def _release_when_sent(response: Response) -> Response:
+    size = g.pop("reserved", 0)
+    if size:
+        budget: MemoryBudget = current_app.extensions["budget"]
+        response.call_on_close(lambda: budget.release(size))
+    return response
+
+
+def _unavailable() -> Problem:
+    detail = "The server has no memory left for a request of this size at the moment; try again."
+    return Problem("unavailable", detail, headers={"Retry-After": "1"})
