@@ -6,8 +6,9 @@ A client's job is checked whole before it is queued; everything after that is ``
 
 from __future__ import annotations
 
+import json
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import cache
 from typing import Any
 
@@ -35,8 +36,8 @@ from dataset import (
 from ops.settings import Settings
 from web import answers, bodies, budget, guard, paging, problems, query, rest
 from web.answers import json_answer, negotiated, revalidated, text_answer
-from web.posted import MOST_ERRORS, Posted, invalid_body, read_posted
-from web.problems import Problem
+from web.posted import MOST_ERRORS, Posted, invalid_body, read_job_body, read_posted
+from web.problems import Problem, pointer_to
 from web.query import choice, field_filters, invalid, moment, parameter, parameters
 from web.results import artifact_of, linked, results_of
 from web.uploads import read_upload
@@ -154,13 +155,14 @@ def clear_data() -> Response:
 @parameters()
 def submit_jobs() -> Response:
     """Queue a job, or a list of them."""
-    body = bodies.read_json(_settings().max_jobs_bytes)
-    idempotency = bodies.read_idempotency(body.canonical)
-    single = not isinstance(body.value, list)
+    settings = _settings()
+    body = read_job_body(settings.max_jobs_bytes, settings.max_params_bytes)
+    idempotency = bodies.read_idempotency(body)
+    single = not body.is_list
     if idempotency and (made := jobs.find_replay(idempotency)) is not None:
         return _accepted(made, single=single, replayed=True)
-    values = [body.value] if single else body.value
-    added, replayed = _add(values, idempotency, single=single)
+    prefixes = [""] if single else [pointer_to(position) for position in range(len(body))]
+    added, replayed = _add(body.values(), prefixes, idempotency)
     return _accepted(added, single=single, replayed=replayed)
 
 
@@ -238,13 +240,13 @@ def cancel_job(jid: str) -> Response:
 def retry_job(jid: str) -> Response:
     """Queue a job like this ended one, on today's dataset."""
     body = bodies.read_empty(_settings().max_jobs_bytes)
-    idempotency = bodies.read_idempotency(body.canonical)
+    idempotency = bodies.read_idempotency(body)
     if idempotency and (made := jobs.find_replay(idempotency)) is not None:
         return _accepted(made, single=True, replayed=True)
     old: dict[str, Any] = {**jobs.get_job_by_id(jid)}
     if not jobs.Status(old["status"]).ended:
         raise Problem("job-unfinished", f"The job is {old['status']}: wait until it has ended, or cancel it first.")
-    added, replayed = _add([{name: old[name] for name in _KEPT}], idempotency, single=True, retry_of=old["id"])
+    added, replayed = _add([{name: old[name] for name in _KEPT}], [""], idempotency, retry_of=old["id"])
     return _accepted(added, single=True, replayed=replayed)
 
 
@@ -260,11 +262,10 @@ def delete_job(jid: str) -> Response:
 
 
 def _add(
-    values: Sequence[Any], idempotency: jobs.Idempotency | None, *, single: bool, retry_of: str | None = None
+    values: Iterable[Any], prefixes: Sequence[str], idempotency: jobs.Idempotency | None, retry_of: str | None = None
 ) -> tuple[list[jobs.Job], bool]:
     """Check the posted jobs and queue them all, or none; the flag tells that the idempotency key was known."""
-    prefixes = [""] if single else [f"/{position}" for position in range(len(values))]
-    posted = read_posted(values, prefixes)
+    posted = read_posted(values, prefixes, _settings().max_params_bytes)
     for _ in range(_TRIES):
         submissions = _checked(posted, prefixes, retry_of)
         try:
@@ -294,7 +295,8 @@ def _checked(posted: Sequence[Posted], prefixes: Sequence[str], retry_of: str | 
             )
             faults = [*_faulty_params(job, columns, index), *_faulty_bounds(job, check_bounds if reads else None)]
             errors += [{"pointer": prefix + pointer, "detail": detail} for pointer, detail in faults]
-            submissions.append(jobs.Submission(**vars(job), dataset=version, retry_of=retry_of))
+            params = json.loads(job.params)
+            submissions.append(jobs.Submission(**vars(job) | {"params": params}, dataset=version, retry_of=retry_of))
         if len(errors) >= MOST_ERRORS:
             break
     if errors:
@@ -305,7 +307,7 @@ def _checked(posted: Sequence[Posted], prefixes: Sequence[str], retry_of: str | 
 def _faulty_params(job: Posted, columns: dict[str, str], index: str | None) -> list[tuple[str, str]]:
     """What the analysis cannot take: JSON pointers and details."""
     try:
-        get_analyses()[job.analysis].read_params(job.params, columns, index)
+        get_analyses()[job.analysis].read_params_text(job.params, columns, index)
     except InvalidParams as error:
         return [(f"/params{pointer}", detail) for pointer, detail in error.errors]
     return []

@@ -76,7 +76,15 @@ class Settings:
         512, "Memory that the bodies and responses of all requests may use together, in MiB.", least=64
     )
     max_body_bytes: int = _setting(256 * 2**20, "Largest body of `POST /data`, unpacked, in bytes.", least=1)
-    max_jobs_bytes: int = _setting(16 * 2**20, "Largest body of `POST /jobs`, in bytes.", least=1, most=_REDIS_TAKES)
+    max_jobs_bytes: int = _setting(
+        16 * 2**20,
+        "Largest body of `POST /jobs`, in bytes; at most a tenth of `REQUEST_MEMORY_MB`.",
+        least=1,
+        most=_REDIS_TAKES,
+    )
+    max_params_bytes: int = _setting(
+        64 * 2**10, "Largest `params` of one job, as compact JSON, in bytes.", least=2, most=16 * 2**20
+    )
 
     workers: int = _setting(0, "Children of one worker process; 0 is one per core.", least=0)
     spare_children: int = _setting(1, "Children started ahead, each to take over at once when another dies.", least=0)

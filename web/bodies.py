@@ -6,29 +6,26 @@ import hashlib
 import json
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import Any
 
-from flask import request
+from flask import current_app, request
 from gunicorn.http.errors import ParseException
 
 import jobs
 
-from .problems import Problem
+from . import budget
+from .json_body import JsonBody, TooManyElements, ValueTooLarge
+from .problems import Problem, pointer_to
 
-__all__ = ["JsonBody", "arriving", "read_empty", "read_idempotency", "read_json"]
+__all__ = ["arriving", "read_empty", "read_idempotency", "read_json"]
 
 _QUOTED = re.compile(r'"((?:[^"\\]|\\["\\])*)"')
 _LONGEST_KEY = 255
 _WINDOW = 2**16
-
-
-@dataclass(frozen=True, slots=True)
-class JsonBody:
-    """A body as parsed, and in the one form that all spellings of the same value share."""
-
-    value: Any
-    canonical: bytes
+_STEP = 2**18
+# Bytes of memory for each byte of a JSON body: once as it arrives, at most four times as text, and what is made of it.
+_PER_BYTE = 10
+_MAX_MEMBERS = 100
+_MAX_UNWANTED = 2**16
 
 
 def arriving() -> Iterator[bytes]:
@@ -49,46 +46,86 @@ def arriving() -> Iterator[bytes]:
         raise Problem("malformed", "The body broke off before its Content-Length.")
 
 
-def _read_bytes(most: int) -> bytes:
-    """The body, at most ``most`` bytes of it.
+def _read_text(most: int) -> str:
+    """Read the body, at most ``most`` bytes of it, as UTF-8.
 
-    :raises Problem: too-large; unsupported-media-type for a content coding; as :func:`arriving` does.
+    :raises Problem: too-large; unavailable, when there is no memory for it; unsupported-media-type for a content
+        coding; malformed when it is not UTF-8; as :func:`arriving` does.
     """
     if request.headers.get("Content-Encoding", "identity").strip().lower() not in ("identity", ""):
         raise Problem(
             "unsupported-media-type", "Send the body without Content-Encoding.", headers={"Accept-Encoding": "identity"}
         )
+    # A body that the budget could never hold is too large, not a matter of waiting.
+    most = min(most, current_app.extensions["budget"].total // _PER_BYTE)
     too_large = Problem("too-large", f"The body may have {most:,} bytes at most.")
     if (request.content_length or 0) > most:
         raise too_large
-    body = bytearray()
+    body, reserved = bytearray(), _WINDOW
     for part in arriving():
         body += part
         if len(body) > most:
             raise too_large
-    return bytes(body)
+        if len(body) > reserved:
+            budget.reserve(_STEP * _PER_BYTE)
+            reserved += _STEP
+    try:
+        return body.decode("utf-8-sig")
+    except UnicodeError:
+        raise _malformed("it is not UTF-8, or has an unpaired surrogate") from None
 
 
-def read_json(most: int) -> JsonBody:
-    """The body as JSON, whatever its media type says.
+def read_json(most: int, *, max_elements: int, max_chars: int) -> JsonBody:
+    """Read the body as JSON, whatever its media type says: one value of ``max_chars`` at most, or a list of such.
 
-    :raises Problem: malformed, saying where.
+    :raises Problem: malformed, saying where; as :func:`_read_text` does.
+    :raises TooManyElements: as :class:`JsonBody` does; ValueTooLarge likewise.
     """
-    return _parse(_read_bytes(most))
+    return _parse(_read_text(most), max_elements=max_elements, max_chars=max_chars)
 
 
 def read_empty(most: int) -> JsonBody:
     """The body of a request that needs none: nothing, or an object without members."""
-    body = _read_bytes(most)
-    parsed = _parse(body) if body.strip() else JsonBody({}, b"{}")
-    if parsed.value != {} or not isinstance(parsed.value, dict):
-        members = parsed.value if isinstance(parsed.value, dict) else [""]
-        errors = [{"pointer": f"/{m}" if m else "", "detail": "Nothing is expected here."} for m in list(members)[:100]]
-        raise Problem("invalid", "This request takes no body, or an empty object.", errors=errors)
-    return parsed
+    text = _read_text(most)
+    if not text or text.isspace():
+        text = "{}"
+    members = [""]
+    try:
+        body = _parse(text, max_elements=0, max_chars=_MAX_UNWANTED)
+    except (TooManyElements, ValueTooLarge):
+        pass
+    else:
+        value = {"": None} if body.is_list else next(body.values())
+        if value == {}:
+            return body
+        members = list(value)[:_MAX_MEMBERS] if isinstance(value, dict) else [""]
+    errors = [{"pointer": pointer_to(name) if name else "", "detail": "Nothing is expected here."} for name in members]
+    raise Problem("invalid", "This request takes no body, or an empty object.", errors=errors)
 
 
-def read_idempotency(canonical: bytes) -> jobs.Idempotency | None:
+def _parse(text: str, *, max_elements: int, max_chars: int) -> JsonBody:
+    if not text or text.isspace():
+        raise Problem("malformed", "The body is empty; JSON is expected.")
+    try:
+        return JsonBody(text, max_elements=max_elements, max_chars=max_chars)
+    except UnicodeError:
+        detail = "it is not UTF-8, or has an unpaired surrogate"
+    except json.JSONDecodeError as error:
+        detail = f"{error.msg} at line {error.lineno}, column {error.colno}"
+    except (TooManyElements, ValueTooLarge):
+        raise
+    except ValueError as error:
+        detail = str(error)
+    except RecursionError:
+        detail = "it is nested too deeply"
+    raise _malformed(detail)
+
+
+def _malformed(detail: str) -> Problem:
+    return Problem("malformed", f"The body cannot be parsed as JSON: {detail}.")
+
+
+def read_idempotency(body: JsonBody) -> jobs.Idempotency | None:
     """The idempotency key, bare or quoted, with the fingerprint of the request that it belongs to."""
     header = request.headers.get("Idempotency-Key")
     if header is None:
@@ -101,33 +138,7 @@ def read_idempotency(canonical: bytes) -> jobs.Idempotency | None:
         detail = f"Expected 1 to {_LONGEST_KEY} characters, bare or in double quotes."
         errors = [{"header": "Idempotency-Key", "detail": detail}]
         raise Problem("invalid", "The header Idempotency-Key is invalid.", errors=errors)
-    digest = hashlib.sha256(f"{request.method} {request.path}\n".encode(errors="replace") + canonical)
+    digest = hashlib.sha256(f"{request.method} {request.path}\n".encode(errors="replace"))
+    for piece in body.canonical():
+        digest.update(piece)
     return jobs.Idempotency(key, digest.hexdigest())
-
-
-def _parse(body: bytes) -> JsonBody:
-    if not body.strip():
-        raise Problem("malformed", "The body is empty; JSON is expected.")
-    try:
-        value = json.loads(body.decode("utf-8-sig"), parse_constant=_refuse, object_pairs_hook=_object)
-        return JsonBody(value, json.dumps(value, ensure_ascii=False, sort_keys=True).encode())
-    except UnicodeError:
-        detail = "it is not UTF-8, or has an unpaired surrogate"
-    except json.JSONDecodeError as error:
-        detail = f"{error.msg} at line {error.lineno}, column {error.colno}"
-    except ValueError as error:
-        detail = str(error)
-    except RecursionError:
-        detail = "it is nested too deeply"
-    raise Problem("malformed", f"The body cannot be parsed as JSON: {detail}.")
-
-
-def _refuse(constant: str) -> None:
-    raise ValueError(f"{constant} is no JSON number")
-
-
-def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    value = dict(pairs)
-    if len(value) != len(pairs):
-        raise ValueError("an object has the same member twice")
-    return value

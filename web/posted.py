@@ -2,33 +2,47 @@
 
 from __future__ import annotations
 
+import heapq
 import json
 import math
-from collections.abc import Iterator, Sequence
+import time
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Annotated, Any, Literal
 
 from pydantic import (
+    AfterValidator,
     BaseModel,
     BeforeValidator,
     ConfigDict,
     Field,
     PlainValidator,
     ValidationError,
+    ValidationInfo,
     model_validator,
 )
 
-from .problems import Problem
+from . import budget
+from .bodies import read_json
+from .json_body import JsonBody, TooManyElements, ValueTooLarge
+from .problems import Problem, pointer_to
 from .query import parse_moment
 
-__all__ = ["MOST_ERRORS", "Posted", "invalid_body", "read_posted"]
+__all__ = ["MOST_ERRORS", "Posted", "invalid_body", "read_job_body", "read_posted"]
 
 MOST_ERRORS = 100
 
 _MOST_JOBS = 10_000
+_MOST_TAGS = 32
 _LONGEST_TEXT = 1000
 _DEEPEST = 100
 _WEEK = 7 * 86400
-_TEN_YEARS = 3653 * 86400
+_YEAR = 366 * 86400
+# The text of a job beside its parameters; these may take eight times their size, in escapes and white space.
+_JOB_CHARS = 2**18
+_CHARS_PER_BYTE = 8
+# Memory that a queued job takes until it is answered: as it was read, in the command to Redis, and in the answer.
+_BYTES_PER_JOB = 12 * 1024
+_NO_JOB = "Expected an object with `start` and `end`."
 _OWN_WORDS = {
     "missing": "This member is required; null is an open end.",
     "tuple_type": "Expected a list of texts.",
@@ -48,25 +62,51 @@ def _bound(value: Any) -> Any:
     raise ValueError("Expected a number (an integer of 64 bits), text, an ISO date, or null for an open end.")
 
 
+def _integer(value: Any) -> Any:
+    """To JSON Schema, 3.0 is an integer."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
 def _moment(value: Any) -> float:
     if not isinstance(value, str):
         raise ValueError("Expected a time such as 2026-11-24T02:00:00Z (RFC 3339).")
     try:
-        return parse_moment(value)
+        moment = parse_moment(value)
     except ValueError:
         raise ValueError("Expected a time such as 2026-11-24T02:00:00Z (RFC 3339).") from None
+    if moment > time.time() + _YEAR:
+        raise ValueError("Expected a time at most 366 days ahead.")
+    return moment
 
 
-def _object(value: Any) -> dict[str, Any]:
+def _params(value: Any, info: ValidationInfo) -> str:
+    """Parameters as they are stored: compact JSON."""
     if not isinstance(value, dict):
         raise ValueError("Expected an object.")
-    if value:
-        if not _is_within(_DEEPEST, value):
-            raise ValueError(f"Nested deeper than {_DEEPEST} levels.")
-        try:
-            json.dumps(value, allow_nan=False)
-        except ValueError:
-            raise ValueError("A number is out of range.") from None
+    if not _is_within(_DEEPEST, value):
+        raise ValueError(f"Nested deeper than {_DEEPEST} levels.")
+    try:
+        text = json.dumps(value, allow_nan=False, ensure_ascii=False, separators=(",", ":"))
+    except ValueError:
+        raise ValueError("A number is out of range.") from None
+    most: int = (info.context or {})["max_params_bytes"]
+    if len(text) > most or len(text.encode()) > most:
+        raise ValueError(_too_many_bytes(most))
+    return text
+
+
+def _too_many_bytes(most: int) -> str:
+    return f"The parameters have more than {most:,} bytes as compact JSON."
+
+
+def _to_microseconds(seconds: float) -> float:
+    """Redis counts microseconds: a shorter delay is none, there as here."""
+    return round(seconds, 6)
+
+
+def _tags(value: Any) -> Any:
+    if isinstance(value, list) and len(value) > _MOST_TAGS:
+        raise ValueError(f"Expected at most {_MOST_TAGS} tags.")
     return value
 
 
@@ -83,51 +123,79 @@ _Tag = Annotated[str, Field(min_length=1, max_length=128)]
 
 
 class Posted(BaseModel):
-    """The members of ``POST /jobs``; seconds for ``timeout`` and ``delay``."""
+    """The members of ``POST /jobs``; seconds for ``timeout`` and ``delay``, ``params`` as compact JSON."""
 
     model_config = ConfigDict(strict=True, frozen=True)
 
     start: _Bound
     end: _Bound
     analysis: str = Field(default="summary", max_length=_LONGEST_TEXT)
-    params: Annotated[dict[str, Any], BeforeValidator(_object)] = Field(default_factory=dict)
+    params: Annotated[str, PlainValidator(_params, json_schema_input_type=dict[str, Any])] = "{}"
     timeout: float = Field(default=3600.0, gt=0, le=_WEEK)
-    max_attempts: int = Field(default=3, ge=1, le=100)
-    delay: float = Field(default=0.0, ge=0, le=_TEN_YEARS)
+    max_attempts: Annotated[int, BeforeValidator(_integer)] = Field(default=3, ge=1, le=100)
+    delay: Annotated[float, AfterValidator(_to_microseconds)] = Field(default=0.0, ge=0, le=_YEAR)
     run_at: Annotated[float | None, BeforeValidator(_moment)] = None
     priority: Literal["low", "normal", "high"] = "normal"
-    tags: Annotated[tuple[_Tag, ...], Field(max_length=32, strict=False)] = ()
+    tags: Annotated[tuple[_Tag, ...], Field(max_length=_MOST_TAGS, strict=False), BeforeValidator(_tags)] = ()
 
-    @model_validator(mode="after")
-    def _one_time(self) -> Posted:
-        if {"delay", "run_at"} <= self.model_fields_set:
+    @model_validator(mode="before")
+    @classmethod
+    def _one_time(cls, members: dict[str, Any]) -> dict[str, Any]:
+        if {"delay", "run_at"} <= members.keys():
             raise ValueError("Give `delay` or `run_at`, not both.")
-        return self
+        return members
 
 
-def read_posted(values: Sequence[Any], prefixes: Sequence[str]) -> list[Posted]:
+def read_job_body(most_bytes: int, max_params_bytes: int) -> JsonBody:
+    """Read the body of ``POST /jobs``: a job, or a list of up to 10,000.
+
+    :raises Problem: as :func:`read_json` does; invalid for more jobs, and for one that is far too large.
+    """
+    most_chars = _CHARS_PER_BYTE * max_params_bytes + _JOB_CHARS
+    try:
+        body = read_json(most_bytes, max_elements=_MOST_JOBS, max_chars=most_chars)
+    except TooManyElements:
+        raise _not_so_many() from None
+    except ValueTooLarge as error:
+        detail = f"Larger than a job may be, {most_chars:,} characters."
+        if not error.is_object:
+            detail = _NO_JOB
+        elif error.member == "params":
+            detail = _too_many_bytes(max_params_bytes)
+        where = [] if error.position is None else [error.position]
+        raise invalid_body([{"pointer": pointer_to(*where, *filter(None, [error.member])), "detail": detail}]) from None
+    budget.reserve(len(body) * _BYTES_PER_JOB)
+    return body
+
+
+def read_posted(values: Iterable[Any], prefixes: Iterable[str], max_params_bytes: int) -> list[Posted]:
     """The posted jobs; ``prefixes`` are the JSON pointers of each in the body.
 
     :raises Problem: with what is wrong with all of them, up to a hundred things.
     """
-    if not 1 <= len(values) <= _MOST_JOBS:
-        raise invalid_body([{"pointer": "", "detail": f"Expected a list of 1 to {_MOST_JOBS:,} jobs."}])
-    posted, errors = [], []
+    posted: list[Posted] = []
+    errors: list[dict[str, str]] = []
     for value, prefix in zip(values, prefixes, strict=True):
         if not isinstance(value, dict):
-            errors.append({"pointer": prefix, "detail": "Expected an object with `start` and `end`."})
+            errors.append({"pointer": prefix, "detail": _NO_JOB})
         else:
-            unknown = value.keys() - Posted.model_fields.keys()
-            errors += [_unknown(prefix, name) for name in sorted(unknown)[:MOST_ERRORS]]
+            unknown = heapq.nsmallest(MOST_ERRORS, value.keys() - Posted.model_fields.keys())
+            errors += [_unknown(prefix, name) for name in unknown]
             try:
-                posted.append(Posted.model_validate(value))
+                posted.append(Posted.model_validate(value, context={"max_params_bytes": max_params_bytes}))
             except ValidationError as error:
                 errors += _errors(prefix, error)
         if len(errors) >= MOST_ERRORS:
             break
     if errors:
         raise invalid_body(errors)
+    if not posted:
+        raise _not_so_many()
     return posted
+
+
+def _not_so_many() -> Problem:
+    return invalid_body([{"pointer": "", "detail": f"Expected a list of 1 to {_MOST_JOBS:,} jobs."}])
 
 
 def invalid_body(errors: Sequence[dict[str, str]], slug: str = "invalid") -> Problem:
@@ -141,20 +209,15 @@ def invalid_body(errors: Sequence[dict[str, str]], slug: str = "invalid") -> Pro
 
 def _unknown(prefix: str, name: str) -> dict[str, str]:
     known = ", ".join(Posted.model_fields)
-    return {"pointer": f"{prefix}/{_escaped(name)}", "detail": f"Unknown member; a job has {known}."}
+    return {"pointer": prefix + pointer_to(name), "detail": f"Unknown member; a job has {known}."}
 
 
 def _errors(prefix: str, error: ValidationError) -> Iterator[dict[str, str]]:
     for each in error.errors(include_url=False, include_input=False):
-        pointer = prefix + "".join(f"/{_escaped(str(part))}" for part in each["loc"])
-        yield {"pointer": pointer or "", "detail": _detail(each)}
+        yield {"pointer": prefix + pointer_to(*each["loc"]), "detail": _detail(each)}
 
 
 def _detail(error: Any) -> str:
     if error["type"] == "value_error":
         return str(error["ctx"]["error"])
     return _OWN_WORDS.get(error["type"], f"{error['msg']}.")
-
-
-def _escaped(part: str) -> str:
-    return part.replace("~", "~0").replace("/", "~1")

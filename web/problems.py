@@ -12,7 +12,9 @@ from werkzeug.exceptions import HTTPException
 
 import jobs
 
-__all__ = ["PROBLEMS", "Problem", "document", "install"]
+__all__ = ["PROBLEMS", "Problem", "document", "install", "pointer_to"]
+
+_MAX_NAME = 80
 
 # slug: status, title. The slug is part of the contract: clients tell errors apart by it.
 PROBLEMS: dict[str, tuple[int, str]] = {
@@ -33,6 +35,7 @@ PROBLEMS: dict[str, tuple[int, str]] = {
     "job-ended": (409, "The job has ended"),
     "job-unfinished": (409, "The job has not ended"),
     "cursor-expired": (410, "The cursor's dataset is gone"),
+    "precondition-failed": (412, "The resource has changed"),
     "too-large": (413, "The body is too large"),
     "uri-too-long": (414, "The address is too long"),
     "unsupported-media-type": (415, "The media type is not supported"),
@@ -53,6 +56,7 @@ _OF_STATUS = {
     405: "method-not-allowed",
     406: "not-acceptable",
     408: "too-slow",
+    412: "precondition-failed",
     413: "too-large",
     414: "uri-too-long",
     415: "unsupported-media-type",
@@ -97,6 +101,15 @@ class Problem(Exception):
         if self.errors:
             problem["errors"] = list(self.errors)
         return problem | dict(self.members)
+
+
+def pointer_to(*parts: str | int) -> str:
+    """The JSON pointer (RFC 6901) of these members and elements; long names, which a client made up, are cut."""
+    return "".join("/" + _cut(str(part)).replace("~", "~0").replace("/", "~1") for part in parts)
+
+
+def _cut(name: str) -> str:
+    return name if len(name) <= _MAX_NAME else f"{name[:_MAX_NAME]}…"
 
 
 def document(status: int, detail: str) -> bytes:

@@ -1,6 +1,7 @@
 """The job routes: submit, list, show, cancel, retry, delete."""
 
 import json
+import time
 import uuid
 
 import pytest
@@ -63,9 +64,25 @@ def test_every_member_is_kept_with_its_type(client):
     assert job["status"] == "scheduled"
 
 
-@pytest.mark.parametrize("run_at", ["2999-01-01T00:00:00Z", "2999-01-01T00:00:00.5+02:00", "2999-01-01"])
-def test_a_job_can_wait_for_its_time(client, run_at):
+@pytest.mark.parametrize("form", ["%Y-%m-%dT%H:%M:%SZ", "%Y-%m-%dT%H:%M:%S.5+02:00", "%Y-%m-%d"])
+def test_a_job_can_wait_for_its_time(client, form):
+    run_at = time.strftime(form, time.gmtime(time.time() + 365 * 86400))
     assert client.post("/jobs", json={**NAP, "run_at": run_at}).json["status"] == "scheduled"
+
+
+def test_a_job_can_wait_for_a_year_and_no_longer(client):
+    # Given times just beyond a leap year ahead
+    late = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time() + 366 * 86400 + 60))
+    # when jobs are to wait for them, then they are refused, and so is what ended up in a far century by mistake
+    for changed in ({"run_at": late}, {"run_at": "2999-01-01"}, {"delay": 366 * 86400 + 1}, {"delay": 1e300}):
+        assert errors_of(client.post("/jobs", json={**NAP, **changed})).keys() == {f"/{next(iter(changed))}"}
+    assert client.post("/jobs", json={**NAP, "delay": 366 * 86400}).json["status"] == "scheduled"
+
+
+def test_a_delay_too_short_to_be_counted_is_none(client):
+    job = client.post("/jobs", data='{"start": null, "end": null, "analysis": "sleep", "delay": 1e-9}').json
+    assert job["status"] == "submitted"
+    assert client.get(job["links"]["self"]).json["status"] == "submitted"
 
 
 def test_a_list_is_accepted_whole(client):
