@@ -67,7 +67,7 @@ def _read_text(most: int) -> str:
         if len(body) > most:
             raise too_large
         if len(body) > reserved:
-            budget.reserve(_STEP * _PER_BYTE)
+            budget.hold(_STEP * _PER_BYTE)
             reserved += _STEP
     try:
         return body.decode("utf-8-sig")

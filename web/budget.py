@@ -14,7 +14,7 @@ from flask import Flask, Response, current_app, g
 
 from .problems import Problem
 
-__all__ = ["FREE_BYTES", "MemoryBudget", "install", "reserve"]
+__all__ = ["FREE_BYTES", "MemoryBudget", "hold", "install", "reserve"]
 
 FREE_BYTES = 256 * 1024
 """Estimates up to this size are not counted: as many as there are threads fit beside the budget."""
@@ -59,6 +59,7 @@ def install(app: Flask, total: int) -> None:
     """Give the application a budget of ``total`` bytes; reservations end when their response has been sent."""
     app.extensions["budget"] = MemoryBudget(total)
     app.after_request(_release_when_sent)
+    app.teardown_request(_release_when_handled)
 
 
 def reserve(size: int) -> None:
@@ -66,12 +67,29 @@ def reserve(size: int) -> None:
 
     :raises Problem: unavailable, when there is no room at the moment.
     """
+    g.reserved = g.get("reserved", 0) + _acquire(size)
+
+
+def hold(size: int) -> None:
+    """Reserve ``size`` bytes for the current request, until its response is made: for what the response does not keep.
+
+    :raises Problem: unavailable, when there is no room at the moment.
+    """
+    g.held = g.get("held", 0) + _acquire(size)
+
+
+def _acquire(size: int) -> int:
     if size <= FREE_BYTES:
-        return
+        return 0
     budget: MemoryBudget = current_app.extensions["budget"]
     if not budget.acquire(size):
         raise _unavailable()
-    g.reserved = g.get("reserved", 0) + size
+    return size
+
+
+def _release_when_handled(error: BaseException | None) -> None:
+    budget: MemoryBudget = current_app.extensions["budget"]
+    budget.release(g.pop("held", 0))
 
 
 def _release_when_sent(response: Response) -> Response:

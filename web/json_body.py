@@ -49,7 +49,8 @@ class JsonBody:
         """
         self._text = text
         self._max_chars = max_chars
-        self._window_start, self._window = 0, text[: 2 * max_chars]
+        self._window_chars = max_chars + _LONGEST_TOKEN
+        self._window_start, self._window = 0, text[: self._window_chars]
         self._has_surrogates = "\\ud" in text or "\\uD" in text
         self._starts: list[int] = []
         start = _skip(text, 0)
@@ -61,6 +62,11 @@ class JsonBody:
 
     def __len__(self) -> int:
         return len(self._starts)
+
+    @property
+    def chars(self) -> int:
+        """How many characters the text has."""
+        return len(self._text)
 
     def values(self) -> Iterator[Any]:
         """Parse the elements of the list, or the only value, one after the other."""
@@ -116,7 +122,7 @@ class JsonBody:
                     return value, self._window_start + end
             if self._window_start == start:
                 raise self._too_large(start)
-            self._window_start, self._window = start, self._text[start : start + 2 * self._max_chars]
+            self._window_start, self._window = start, self._text[start : start + self._window_chars]
 
     def _is_last_window(self) -> bool:
         return self._window_start + len(self._window) == len(self._text)
@@ -127,7 +133,7 @@ class JsonBody:
 
     def _too_large(self, start: int) -> ValueTooLarge:
         is_object = self._text.startswith("{", start)
-        member = self._large_member(self._text[start : start + 2 * self._max_chars]) if is_object else None
+        member = self._large_member(self._text[start : start + self._window_chars]) if is_object else None
         return ValueTooLarge(len(self._starts) if self.is_list else None, is_object, member)
 
     def _large_member(self, window: str) -> str | None:

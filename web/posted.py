@@ -37,11 +37,12 @@ _LONGEST_TEXT = 1000
 _DEEPEST = 100
 _WEEK = 7 * 86400
 _YEAR = 366 * 86400
-# The text of a job beside its parameters; these may take eight times their size, in escapes and white space.
+# The text of a job beside its parameters; these may take four times their size, in escapes and white space.
 _JOB_CHARS = 2**18
-_CHARS_PER_BYTE = 8
-# Memory that a queued job takes until it is answered: as it was read, in the command to Redis, and in the answer.
-_BYTES_PER_JOB = 12 * 1024
+_CHARS_PER_BYTE = 4
+# Memory that a job takes until it is queued, as it was read and in the command to Redis; and in the answer.
+_BYTES_PER_JOB = 11 * 1024
+_ANSWER_BYTES_PER_JOB = 1024
 _NO_JOB = "Expected an object with `start` and `end`."
 _OWN_WORDS = {
     "missing": "This member is required; null is an open end.",
@@ -110,12 +111,19 @@ def _tags(value: Any) -> Any:
     return value
 
 
-def _is_within(levels: int, value: Any) -> bool:
+def _is_within(levels: int, value: dict[str, Any]) -> bool:
     """Whether lists and objects hold each other for so many levels at most: readers of JSON give up at some depth."""
-    if not isinstance(value, (dict, list)):
-        return True
-    inner = value.values() if isinstance(value, dict) else value
-    return levels > 0 and all(_is_within(levels - 1, each) for each in inner)
+    level: list[Any] = [value]
+    for _ in range(levels):
+        level = [
+            child
+            for each in level
+            for child in (each.values() if isinstance(each, dict) else each)
+            if isinstance(child, (dict, list))
+        ]
+        if not level:
+            return True
+    return False
 
 
 _Bound = Annotated[Any, PlainValidator(_bound, json_schema_input_type=float | str | None)]
@@ -164,7 +172,8 @@ def read_job_body(most_bytes: int, max_params_bytes: int) -> JsonBody:
             detail = _too_many_bytes(max_params_bytes)
         where = [] if error.position is None else [error.position]
         raise invalid_body([{"pointer": pointer_to(*where, *filter(None, [error.member])), "detail": detail}]) from None
-    budget.reserve(len(body) * _BYTES_PER_JOB)
+    budget.hold(len(body) * _BYTES_PER_JOB)
+    budget.reserve(len(body) * _ANSWER_BYTES_PER_JOB + body.chars)
     return body
 
 
