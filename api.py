@@ -9,14 +9,13 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Iterable, Sequence
-from functools import cache
 from typing import Any
 
 from flask import Blueprint, Flask, Response, current_app
 from werkzeug.routing import BaseConverter
 
 import jobs
-from analyses import InvalidParams, get_analyses
+from analyses import DatasetColumns, InvalidParams, get_analyses
 from dataset import (
     MEDIA_TYPES,
     BoundsError,
@@ -48,6 +47,8 @@ __all__ = ["create_app"]
 _TRIES = 5
 _DATA_CURSOR = re.compile(r"([0-9a-f]{32})\.(\d{1,12})", re.ASCII)
 _KEPT = ("start", "end", "analysis", "params", "timeout", "max_attempts", "priority", "tags")
+
+_NO_COLUMNS = DatasetColumns({})
 
 data_routes = Blueprint("data", __name__)
 job_routes = Blueprint("jobs", __name__)
@@ -280,7 +281,8 @@ def _checked(posted: Sequence[Posted], prefixes: Sequence[str], retry_of: str | 
     known = get_analyses()
     reading = {name for name, analysis in known.items() if analysis.reads_dataset}
     dataset = _store().current() if any(job.analysis in reading for job in posted) else None
-    check_bounds = cache(dataset.check_bounds) if dataset else None
+    check_bounds = dataset.bounds_check() if dataset else None
+    columns = DatasetColumns(dataset.types(), dataset.index) if dataset else _NO_COLUMNS
     submissions, errors, unknown = [], [], 0
     for job, prefix in zip(posted, prefixes, strict=True):
         reads = job.analysis in reading
@@ -290,13 +292,13 @@ def _checked(posted: Sequence[Posted], prefixes: Sequence[str], retry_of: str | 
         elif reads and dataset is None:
             raise Problem("no-dataset", f"The analysis {job.analysis!r} reads a dataset: load one by POST /data.")
         else:
-            columns, index, version = (
-                (dataset.types(), dataset.index, dataset.version) if dataset and reads else ({}, None, None)
-            )
-            faults = [*_faulty_params(job, columns, index), *_faulty_bounds(job, check_bounds if reads else None)]
+            version = dataset.version if dataset and reads else None
+            known_columns = columns if reads else _NO_COLUMNS
+            faults = [*_faulty_params(job, known_columns), *_faulty_bounds(job, check_bounds if reads else None)]
             errors += [{"pointer": prefix + pointer, "detail": detail} for pointer, detail in faults]
-            params = json.loads(job.params)
-            submissions.append(jobs.Submission(**vars(job) | {"params": params}, dataset=version, retry_of=retry_of))
+            if not errors:
+                members = vars(job) | {"params": json.loads(job.params)}
+                submissions.append(jobs.Submission(**members, dataset=version, retry_of=retry_of))
         if len(errors) >= MOST_ERRORS:
             break
     if errors:
@@ -304,16 +306,16 @@ def _checked(posted: Sequence[Posted], prefixes: Sequence[str], retry_of: str | 
     return submissions
 
 
-def _faulty_params(job: Posted, columns: dict[str, str], index: str | None) -> list[tuple[str, str]]:
+def _faulty_params(job: Posted, columns: DatasetColumns) -> list[tuple[str, str]]:
     """What the analysis cannot take: JSON pointers and details."""
     try:
-        get_analyses()[job.analysis].read_params_text(job.params, columns, index)
+        get_analyses()[job.analysis].read_params_text(job.params, columns)
     except InvalidParams as error:
         return [(f"/params{pointer}", detail) for pointer, detail in error.errors]
     return []
 
 
-def _faulty_bounds(job: Posted, check: Callable[[Any, Any], None] | None) -> list[tuple[str, str]]:
+def _faulty_bounds(job: Posted, check: Callable[[Any, Any], object] | None) -> list[tuple[str, str]]:
     """What the dataset's index cannot take; with no dataset to read, only what is plainly backwards."""
     try:
         if check is not None:

@@ -1,5 +1,6 @@
 """The analyses: one file each, found by the registry; ``kit`` is what they are written with."""
 
+from analyses.dataset_columns import DatasetColumns
 from analyses.kit import InvalidParams, Outcome, Params, Progress
 from analyses.registry import Analysis, BrokenAnalysis, UnknownAnalysis, get_analyses, get_analysis
 from analyses.rendering import Artifact, Rendered, render
@@ -8,6 +9,7 @@ __all__ = [
     "Analysis",
     "Artifact",
     "BrokenAnalysis",
+    "DatasetColumns",
     "InvalidParams",
     "Outcome",
     "Params",

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
-from typing import Annotated, Any, Self
+import re
+from collections.abc import Callable, Mapping
+from typing import Annotated, Any, NamedTuple, Self
 
 from pydantic import (
     AfterValidator,
@@ -21,11 +21,13 @@ from pydantic.config import JsonDict
 from pydantic_core import ErrorDetails, PydanticCustomError, PydanticSerializationError, from_json, to_json
 
 from analyses.columns import MOMENTS, NUMBERS
+from analyses.dataset_columns import DatasetColumns, quote_name, shorten_names
 
 __all__ = [
     "AxisColumn",
     "CategoryColumns",
     "Column",
+    "Columns",
     "FirstNumberColumn",
     "InvalidParams",
     "LatitudeColumn",
@@ -54,9 +56,10 @@ class Params(BaseModel):
     def parse(cls, params: Any, columns: Mapping[str, str] | None = None, index: str | None = None) -> Self:
         """Read what a client posted; ``columns`` maps the dataset's columns to their types, ``index`` names its index.
 
-        Without ``columns`` the names of columns are neither checked nor filled in.
+        Without ``columns`` the names of columns are neither checked nor filled in. Where they are
+        :class:`DatasetColumns`, what is looked up in them is found once for all calls, and ``index`` is theirs.
 
-        :raises InvalidParams: with every reason, not only the first.
+        :raises InvalidParams: with every reason, not only the first, up to a hundred.
         """
         try:
             # Through JSON, because only there strictness lets text be a date, a list a tuple.
@@ -68,11 +71,14 @@ class Params(BaseModel):
     @classmethod
     def parse_text(cls, text: str | bytes, columns: Mapping[str, str] | None = None, index: str | None = None) -> Self:
         """Likewise, from JSON text."""
-        context = None if columns is None else {"columns": columns, "index": index}
+        if columns is not None and not isinstance(columns, DatasetColumns):
+            columns = DatasetColumns(columns, index)
+        context = None if columns is None else {"columns": columns, "index": columns.index}
+        text = _with_integers(text)
         try:
             return cls.model_validate_json(text, context=context)
         except ValidationError as error:
-            details = error.errors(include_url=False, include_context=False, include_input=False)
+            details = error.errors(include_url=False, include_context=False, include_input=False)[:_MAX_ERRORS]
             params = from_json(text)
             raise InvalidParams([(_pointer(each, params), cls._detail(each)) for each in details]) from None
 
@@ -88,6 +94,24 @@ class Params(BaseModel):
         return error["msg"].removeprefix("Value error, ")
 
 
+def _with_integers(text: str | bytes) -> str | bytes:
+    """The same JSON with 48.0 as 48: to JSON Schema both are integers, to pydantic the second alone."""
+    if not _FRACTION.search(text if isinstance(text, bytes) else text.encode(errors="replace")):
+        return text
+    try:
+        return to_json(_as_integers(from_json(text)))
+    except ValueError:
+        return text  # what is wrong with it is said when it is validated
+
+
+def _as_integers(value: Any) -> Any:
+    if isinstance(value, float):
+        return int(value) if value.is_integer() and abs(value) <= _MAX_EXACT else value
+    if isinstance(value, dict):
+        return {name: _as_integers(each) for name, each in value.items()}
+    return [_as_integers(each) for each in value] if isinstance(value, list) else value
+
+
 def _pointer(error: ErrorDetails, params: Any) -> str:
     """The JSON pointer (RFC 6901) of what is wrong, without the names that pydantic gives to a union's members."""
     pointer, here = "", params
@@ -95,7 +119,7 @@ def _pointer(error: ErrorDetails, params: Any) -> str:
         found = part in here if isinstance(here, dict) else isinstance(here, list) and isinstance(part, int)
         missing = error["type"] == "missing" and position == len(error["loc"]) - 1
         if found or missing or position == 0:
-            pointer += "/" + str(part).replace("~", "~0").replace("/", "~1")
+            pointer += "/" + str(part)[:_MAX_PART].replace("~", "~0").replace("/", "~1")
             here = here[part] if found else None
     return pointer
 
@@ -106,8 +130,8 @@ def bad_column(detail: str) -> PydanticCustomError:
 
 
 def _is_column(name: str, info: ValidationInfo) -> str:
-    if info.context is not None and name not in info.context["columns"]:
-        raise bad_column(f"the dataset has no column {name!r}; it has: {_listed(info.context['columns'])}")
+    if info.context is not None and name not in (columns := info.context["columns"]):
+        raise bad_column(f"the dataset has no column {quote_name(name)}; it has: {shorten_names(columns)}")
     return name
 
 
@@ -117,29 +141,18 @@ def _of(types: tuple[str, ...], words: str) -> Callable[[str, ValidationInfo], s
     def check(name: str, info: ValidationInfo) -> str:
         _is_column(name, info)
         if info.context is not None and (kind := info.context["columns"][name]) not in types:
-            fitting = [each for each, type_ in info.context["columns"].items() if type_ in types]
-            raise bad_column(f"column {name!r} holds {kind}, not {words}; columns of {words}: {_listed(fitting)}")
+            fitting = shorten_names(info.context["columns"].of_types(types))
+            raise bad_column(f"column {quote_name(name)} holds {kind}, not {words}; columns of {words}: {fitting}")
         return name
 
     return check
 
 
-def _listed(names: Iterable[str]) -> str:
-    return ", ".join(names) or "none"
+class _Known(NamedTuple):
+    """What a default is chosen from: the dataset's columns, and what the parameters before have."""
 
-
-@dataclass(frozen=True, slots=True)
-class _Known:
-    """What a default is chosen from: the dataset's columns (name to type), its index, what parameters before have."""
-
-    columns: Mapping[str, str]
-    index: str | None
+    columns: DatasetColumns
     taken: Mapping[str, Any]
-
-    def likely(self, types: tuple[str, ...]) -> list[str]:
-        """The columns of these types, without those that look like identifiers unless there are only such."""
-        fitting = [name for name, type_ in self.columns.items() if type_ in types]
-        return [name for name in fitting if not _is_identifier(name)] or fitting
 
 
 def _filled_in(choose: Callable[[_Known], Any]) -> WrapValidator:
@@ -149,7 +162,7 @@ def _filled_in(choose: Callable[[_Known], Any]) -> WrapValidator:
         if value is None:
             if info.context is None:
                 return None
-            value = choose(_Known(info.context["columns"], info.context["index"], info.data))
+            value = choose(_Known(info.context["columns"], info.data))
         return handler(value)
 
     return WrapValidator(fill_in)
@@ -161,37 +174,36 @@ def _null_is(description: str, format_: str) -> Any:
     return Field(default=None, validate_default=True, description=description, json_schema_extra=extra)
 
 
-def _is_identifier(name: str) -> bool:
-    return name.lower() == "id" or name.endswith(("_id", "Id", "ID"))
-
-
 def _first_number(known: _Known) -> str:
-    numbers = known.likely(NUMBERS)
+    numbers = known.columns.likely(NUMBERS)
     if not numbers:
-        raise bad_column(f"the dataset has no column of numbers; it has: {_listed(known.columns)}")
+        raise bad_column(f"the dataset has no column of numbers; it has: {shorten_names(known.columns)}")
     return next((name for name in numbers if name not in known.taken.values()), numbers[0])
 
 
 def _axis(known: _Known) -> str:
-    if known.index is not None and known.columns.get(known.index) in NUMBERS + MOMENTS:
-        return known.index
-    fitting = known.likely(MOMENTS) or known.likely(NUMBERS)
+    index = known.columns.index
+    if index is not None and known.columns.get(index) in NUMBERS + MOMENTS:
+        return index
+    fitting = known.columns.likely(MOMENTS) or known.columns.likely(NUMBERS)
     if not fitting:
-        raise bad_column(f"the dataset has no column of numbers, dates or times; it has: {_listed(known.columns)}")
+        raise bad_column(
+            f"the dataset has no column of numbers, dates or times; it has: {shorten_names(known.columns)}"
+        )
     return fitting[0]
 
 
 def _categories(known: _Known) -> list[str]:
     for types in (("text",), ("boolean",), ("integer", "date", "number", "time")):
-        if found := known.likely(types):
+        if found := known.columns.likely(types):
             return found[:1]
     raise bad_column("the dataset has no columns")
 
 
 def _all_numbers(known: _Known) -> list[str]:
-    numbers = known.likely(NUMBERS)
+    numbers = known.columns.likely(NUMBERS)
     if len(numbers) < 2:
-        raise bad_column(f"two columns of numbers are needed; there are: {_listed(numbers)}")
+        raise bad_column(f"two columns of numbers are needed; there are: {shorten_names(numbers)}")
     return numbers[:_MOST_NUMBERS]
 
 
@@ -199,19 +211,13 @@ def _called(words: tuple[str, ...]) -> Callable[[_Known], str]:
     """Finds the column of numbers that is called by one of ``words``, or by one of them among others."""
 
     def choose(known: _Known) -> str:
-        numbers = [name for name, type_ in known.columns.items() if type_ in NUMBERS]
-        exact = [name for name in numbers if name.strip().lower() in words]
-        among = [name for name in numbers if set(_words(name)) & set(words)]
-        if not (exact or among):
-            detail = f"no column of numbers is called {' or '.join(words)}: name one; there are: {_listed(numbers)}"
-            raise bad_column(detail)
-        return (exact or among)[0]
+        found = known.columns.called(words, NUMBERS)
+        if not found:
+            numbers = shorten_names(known.columns.of_types(NUMBERS))
+            raise bad_column(f"no column of numbers is called {' or '.join(words)}: name one; there are: {numbers}")
+        return found[0]
 
     return choose
-
-
-def _words(name: str) -> list[str]:
-    return "".join(each.lower() if each.isalnum() else " " for each in name).split()
 
 
 def _as_list(value: Any) -> Any:
@@ -224,12 +230,26 @@ def _are_distinct(names: list[str]) -> list[str]:
     return names
 
 
+def _without_repeats(names: list[str]) -> list[str]:
+    return list(dict.fromkeys(names))
+
+
 _MOST_NUMBERS = 50
+_MOST_COLUMNS = 1000
+_MAX_ERRORS = 100
+_MAX_PART = 80
+_MAX_EXACT = 2**53
+_FRACTION = re.compile(rb"\d[.eE]")
 
 Column = Annotated[
     str,
     AfterValidator(_is_column),
     Field(description="A column of the dataset.", json_schema_extra={"format": "column"}),
+]
+Columns = Annotated[
+    list[Column],
+    Field(min_length=1, max_length=_MOST_COLUMNS),
+    AfterValidator(_without_repeats),
 ]
 NumberColumn = Annotated[
     str,

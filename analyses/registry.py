@@ -63,6 +63,8 @@ class Analysis:
     def read_params(self, params: Any, columns: Mapping[str, str], index: str | None = None) -> Params:
         """The parameters that a client posted, read; ``columns`` (name to type) and ``index`` are the dataset's.
 
+        Give :class:`DatasetColumns` where many jobs are checked against the same dataset.
+
         :raises InvalidParams: with every reason.
         """
         return self._model.parse(params, columns, index)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic import Field
 
 from analyses.columns import NUMBERS, type_of
-from analyses.kit import Column, Outcome, Params, Progress, to_text
+from analyses.kit import Columns, Outcome, Params, Progress, to_text
 
 if TYPE_CHECKING:
     import polars as pl
@@ -17,7 +17,7 @@ _QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
 
 
 class SummaryParams(Params):
-    columns: list[Column] | None = Field(default=None, min_length=1, description="The columns; null is all of them.")
+    columns: Columns | None = Field(default=None, description="The columns; null is all of them.")
     top: int = Field(default=5, ge=0, le=1000, description="How many of the most frequent values to list.")
 
 

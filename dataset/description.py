@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
+from functools import partial
 from typing import Any
 
 from .bounds import convert
@@ -66,4 +67,8 @@ class Description:
 
     def check_bounds(self, start: object, end: object) -> None:
         """Raise BoundsError unless `slice(start, end)` would accept the bounds."""
-        convert(self.index_type(), start, end)
+        self.bounds_check()(start, end)
+
+    def bounds_check(self) -> Callable[[object, object], object]:
+        """Return a function that does what `check_bounds` does, for many bounds: it looks the index up once."""
+        return partial(convert, self.index_type())
