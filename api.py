@@ -10,8 +10,9 @@ import json
 import re
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
+from urllib.parse import quote
 
-from flask import Blueprint, Flask, Response, current_app
+from flask import Blueprint, Flask, Response, current_app, request
 from werkzeug.routing import BaseConverter
 
 import jobs
@@ -33,8 +34,9 @@ from dataset import (
     is_telling,
 )
 from ops.settings import Settings
-from web import answers, bodies, budget, guard, paging, problems, query, rest
+from web import answers, bodies, budget, guard, links, paging, problems, query, rest
 from web.answers import json_answer, negotiated, revalidated, text_answer
+from web.links import path_to
 from web.posted import MOST_ERRORS, Posted, invalid_body, read_job_body, read_posted
 from web.problems import Problem, pointer_to
 from web.query import choice, field_filters, invalid, moment, parameter, parameters
@@ -77,6 +79,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     budget.install(app, settings.request_memory_mb * 2**20)
     for routes in (data_routes, job_routes, rest.routes):
         app.register_blueprint(routes)
+    links.install(app, settings.url_prefix)
     return app
 
 
@@ -107,7 +110,7 @@ def load_data() -> Response:
         raise Problem("invalid", error.detail, errors=[{"pointer": "", "detail": error.detail}]) from error
     except VersionGone as error:
         raise Problem("unavailable", error.detail, headers=RETRY_AFTER) from error
-    return json_answer(description.as_json(), 201, {"Location": "/data"})
+    return json_answer(description.as_json(), 201, {"Location": path_to("/data")})
 
 
 @data_routes.get("/data")
@@ -208,6 +211,14 @@ def show_results(jid: str) -> Response:
         answer = artifact_of(job, next(artifact for artifact in artifacts if artifact["type"] == wanted))
     answer.headers.update(headers)
     return revalidated(answer)
+
+
+@job_routes.get("/results/<jid>")
+@parameters("wait")
+def redirect_to_results(jid: str) -> Response:
+    """The way to a job's results, as a redirect."""
+    query = f"?{request.query_string.decode('latin-1')}" if request.query_string else ""
+    return Response(status=308, headers={"Location": path_to(f"/jobs/{quote(jid, safe='')}/results{query}")})
 
 
 @job_routes.get("/jobs/<jid>/results/<text:name>")
@@ -333,7 +344,7 @@ def _accepted(added: Sequence[jobs.Job], *, single: bool, replayed: bool) -> Res
         return json_answer([linked(job) for job in added], 202, headers)
     if not added:
         raise jobs.JobNotFound("The job that this idempotency key made is gone.")
-    return json_answer(linked(added[0]), 202, {"Location": f"/jobs/{added[0]['id']}", **headers})
+    return json_answer(linked(added[0]), 202, {"Location": path_to(f"/jobs/{added[0]['id']}"), **headers})
 
 
 def _awaited(jid: str) -> tuple[jobs.Job, dict[str, str]]:

@@ -24,6 +24,7 @@ class InvalidSetting(ValueError):
 
 
 _YES, _NO = ("yes", "true", "on", "1"), ("no", "false", "off", "0")
+_PREFIX = re.compile(r"(/(?!\.{1,2}(/|$))[A-Za-z0-9._~-]+)*")
 _ADDRESS = re.compile(r"([^\s:,\[\]]+|\[[0-9a-fA-F:.]+\]):(\d{1,5})")
 
 
@@ -71,6 +72,11 @@ class Settings:
     )
     allowed_hosts: str = _setting(
         "localhost,127.0.0.1,[::1]", "Names, comma-separated, that the `Host` header may carry."
+    )
+    url_prefix: str = _setting(
+        "",
+        "Path below which a proxy serves the API, such as `/jobs-api`: it stands in every link, and requests come with "
+        "or without it.",
     )
     request_memory_mb: int = _setting(
         512, "Memory that the bodies and responses of all requests may use together, in MiB.", least=64
@@ -157,6 +163,10 @@ def load(environ: Mapping[str, str] = os.environ) -> Settings:
     settings = Settings(**values)
     if 0 < settings.memory_limit_mb < _LEAST_MEMORY_MB:
         raise InvalidSetting(f"MEMORY_LIMIT_MB={settings.memory_limit_mb}: expected 0, or {_LEAST_MEMORY_MB} or more")
+    if not _PREFIX.fullmatch(settings.url_prefix):
+        raise InvalidSetting(
+            f"URL_PREFIX={settings.url_prefix!r}: expected a path such as /jobs-api, without a / at its end"
+        )
     _check_together(settings)
     return settings
 

@@ -13,9 +13,11 @@ from .problems import Problem
 
 __all__ = ["install", "json_answer", "negotiated", "revalidated", "text_answer"]
 
+_WITHOUT_BODY = (204, 301, 302, 303, 307, 308)
+
 
 def install(app: Flask) -> None:
-    """Have nothing stored by caches unless an answer says otherwise, and no media type guessed by browsers."""
+    """Set the headers of every answer: what caches may keep, and that browsers give it to no other site's page."""
     app.after_request(_finish)
 
 
@@ -31,11 +33,18 @@ def text_answer(text: str) -> Response:
 
 
 def revalidated(response: Response) -> Response:
-    """Let caches keep the answer if they ask each time whether it still holds: ``ETag``, and 304 where it does."""
+    """Let caches keep the answer if they ask each time whether it still holds: ``ETag``, and 304 where it does.
+
+    :raises Problem: precondition-failed, by ``If-Match``.
+    """
     response.headers["Cache-Control"] = "no-cache"
     response.headers["Vary"] = "Accept"
     response.add_etag()
-    response.make_conditional(request)
+    if "If-Match" in request.headers and not request.if_match.contains(response.get_etag()[0] or ""):
+        detail = "If-Match names another version than there is now: read it again."
+        raise Problem("precondition-failed", detail, headers={"ETag": response.headers["ETag"]})
+    # With If-Match, werkzeug forgets If-None-Match, and sends the body with a 412.
+    response.make_conditional({**request.environ, "HTTP_IF_MATCH": ""})
     return response
 
 
@@ -58,5 +67,8 @@ def negotiated(offers: Iterable[str]) -> str:
 
 def _finish(response: Response) -> Response:
     response.headers.setdefault("Cache-Control", "no-store")
-    response.headers.setdefault("X-Content-Type-Options", "nosniff")
+    response.headers["X-Content-Type-Options"] = "nosniff"
+    response.headers["Cross-Origin-Resource-Policy"] = "same-origin"
+    if response.status_code in _WITHOUT_BODY:
+        del response.headers["Content-Type"]
     return response

@@ -11,18 +11,26 @@ from .problems import Problem
 
 __all__ = ["install"]
 
+# These cost nothing and tell nothing of jobs or data.
+_OPEN_TO_SITES = {"/", "/health", "/help"}
 _SAFE = {"GET", "HEAD", "OPTIONS", "TRACE"}
 _DEFAULT_PORTS = {"http": ":80", "https": ":443"}
 
 
 def install(app: Flask, allowed_hosts: str) -> None:
-    """Refuse a ``Host`` not in the comma-separated ``allowed_hosts``, and unsafe requests from a foreign origin."""
+    """Refuse a ``Host`` not in the comma-separated ``allowed_hosts``, and what other sites' pages send.
+
+    These may neither change anything nor read what costs: a search of a large dataset or a wait holds a thread. Links
+    from other sites work: a browser marks what a person opens as a navigation to a document.
+    """
     allowed = {name.strip().lower() for name in allowed_hosts.split(",")}
 
     def check() -> None:
         _check_host(allowed)
         if request.method not in _SAFE:
             _check_origin()
+        elif request.method in ("GET", "HEAD") and request.path not in _OPEN_TO_SITES:
+            _check_embedding()
 
     app.before_request(check)
 
@@ -47,10 +55,26 @@ def _name(host: str) -> str:
 
 
 def _check_origin() -> None:
-    site = request.headers.get("Sec-Fetch-Site", "").strip().lower()
     origin = request.headers.get("Origin")
-    if site == "cross-site" or (origin is not None and not _is_own(origin)):
+    if _fetch_header("Site") == "cross-site" or (origin is not None and not _is_own(origin)):
         raise Problem("forbidden-origin", "Requests that change something are not taken from other web sites.")
+
+
+def _check_embedding() -> None:
+    if _fetch_header("Site") != "cross-site":
+        return
+    mode = _fetch_header("Mode")
+    if mode == "navigate":
+        embedded = _fetch_header("Dest") not in ("", "document")
+    else:
+        # Every browser sends the mode; a bare address without it is left to other programs.
+        embedded = bool(mode or request.query_string)
+    if embedded:
+        raise Problem("forbidden-origin", "Pages of other web sites may link here, but not load from here.")
+
+
+def _fetch_header(name: str) -> str:
+    return request.headers.get(f"Sec-Fetch-{name}", "").strip().lower()
 
 
 def _is_own(origin: str) -> bool:

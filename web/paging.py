@@ -8,6 +8,7 @@ from urllib.parse import urlencode
 
 from flask import g, request
 
+from .links import path_to
 from .query import invalid, parameter, whole_number
 
 __all__ = ["read_cursor", "read_limit", "to_next"]
@@ -34,5 +35,5 @@ def to_next(cursor: str | None) -> tuple[str | None, dict[str, str]]:
     if cursor is None:
         return None, {}
     opaque = base64.urlsafe_b64encode(cursor.encode()).decode().rstrip("=")
-    address = f"{request.path}?{urlencode([*g.fields, *(g.query | {'cursor': opaque}).items()])}"
+    address = f"{path_to(request.path)}?{urlencode([*g.fields, *(g.query | {'cursor': opaque}).items()])}"
     return address, {"Link": f'<{address}>; rel="next"'}

@@ -83,7 +83,7 @@ def whole_number(name: str, default: int, *, most: int) -> int:
     text = parameter(name)
     if text is None:
         return default
-    match = re.fullmatch(r"\+?0*(\d*)", text.strip(), re.ASCII)
+    match = re.fullmatch(r"\+?0*(\d*)(?:\.0+)?", text.strip(), re.ASCII)
     if match is None or not match[1]:
         raise invalid(name, f"Expected a whole number from 1 to {most}.")
     return most if len(match[1]) > len(str(most)) else min(int(match[1]), most)

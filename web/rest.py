@@ -11,6 +11,7 @@ from analyses import Analysis, UnknownAnalysis, get_analyses, get_analysis
 
 from .answers import json_answer, text_answer
 from .help import help_text
+from .links import path_to
 from .problems import PROBLEMS, Problem
 from .query import parameters
 
@@ -23,8 +24,8 @@ routes = Blueprint("rest", __name__)
 @parameters()
 def root() -> Response:
     """Where everything is."""
-    links = {name: f"/{name}" for name in ("data", "jobs", "analyses", "workers", "stats", "health", "ready", "help")}
-    return json_answer({"links": links})
+    names = ("data", "jobs", "analyses", "workers", "stats", "health", "ready", "help")
+    return json_answer({"links": {name: path_to(f"/{name}") for name in names}})
 
 
 @routes.get("/analyses")
@@ -77,7 +78,7 @@ def show_readiness() -> Response:
 @parameters()
 def show_help() -> Response:
     """This page."""
-    return text_answer(help_text(current_app, request.host_url.rstrip("/")))
+    return text_answer(help_text(current_app, request.host_url.rstrip("/") + path_to("")))
 
 
 @routes.get("/problems/<slug>")

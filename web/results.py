@@ -10,6 +10,7 @@ from flask import Response
 
 import jobs
 
+from .links import path_to
 from .problems import Problem
 from .waiting import RETRY_AFTER
 
@@ -21,7 +22,7 @@ _NO_SCRIPTS = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; san
 
 def linked(job: jobs.Job) -> dict[str, Any]:
     """The job with the addresses of what belongs to it."""
-    own = f"/jobs/{job['id']}"
+    own = path_to(f"/jobs/{job['id']}")
     links = {"self": own} | {name: f"{own}/{name}" for name in ("results", "log", "cancel", "retry")}
     return {**job, "links": links}
 
@@ -42,7 +43,7 @@ def results_of(job: jobs.Job, headers: Mapping[str, str]) -> dict[str, Any]:
     if results is None:
         raise jobs.JobNotFound("The job was removed just now.")
     for artifact in results["artifacts"]:
-        artifact["url"] = f"/jobs/{job['id']}/results/{quote(artifact['name'], safe='')}"
+        artifact["url"] = path_to(f"/jobs/{job['id']}/results/{quote(artifact['name'], safe='')}")
     return results
 
 

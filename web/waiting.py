@@ -23,7 +23,7 @@ _LONGEST = 60.0
 _REREAD = 5.0  # a message may get lost: whoever waits reads the record this often in any case
 _TICK = 0.02  # only the listener may touch its connection, so a newcomer is subscribed at its next tick
 _BACK_OFF = 0.5
-_SECONDS = re.compile(r"\d+(\.\d+)?", re.ASCII)
+_SECONDS = re.compile(r"\d+(\.\d+)?([eE]-\d+)?", re.ASCII)  # programs write 0.00001 as 1e-05
 _PREFERENCE = re.compile(r'\s*wait\s*=\s*"?(\d+)"?\s*(?:;.*)?', re.ASCII | re.IGNORECASE)
 
 
