@@ -13,7 +13,7 @@ from .problems import Problem
 
 __all__ = ["install", "json_answer", "negotiated", "revalidated", "text_answer"]
 
-_WITHOUT_BODY = (204, 301, 302, 303, 307, 308)
+_REDIRECTS = (301, 302, 303, 307, 308)
 
 
 def install(app: Flask) -> None:
@@ -69,6 +69,10 @@ def _finish(response: Response) -> Response:
     response.headers.setdefault("Cache-Control", "no-store")
     response.headers["X-Content-Type-Options"] = "nosniff"
     response.headers["Cross-Origin-Resource-Policy"] = "same-origin"
-    if response.status_code in _WITHOUT_BODY:
+    if response.status_code in _REDIRECTS:
+        # The router's own redirects are pages of HTML, to an address that a proxy may not have.
+        response.set_data(b"")
+        response.location = (response.location or "").removeprefix(request.host_url.rstrip("/"))
+    if response.status_code in (204, *_REDIRECTS) or request.method == "OPTIONS":
         del response.headers["Content-Type"]
     return response

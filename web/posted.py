@@ -41,7 +41,7 @@ _YEAR = 366 * 86400
 _JOB_CHARS = 2**18
 _CHARS_PER_BYTE = 4
 # Memory that a job takes until it is queued, as it was read and in the command to Redis; and in the answer.
-_BYTES_PER_JOB = 11 * 1024
+_BYTES_PER_JOB = 5 * 1024
 _ANSWER_BYTES_PER_JOB = 1024
 _NO_JOB = "Expected an object with `start` and `end`."
 _OWN_WORDS = {

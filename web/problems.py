@@ -6,11 +6,9 @@ import json
 from collections.abc import Mapping, Sequence
 from http import HTTPStatus
 from typing import Any
-from urllib.parse import urlsplit
 
 from flask import Flask, Response
 from werkzeug.exceptions import HTTPException
-from werkzeug.routing import RequestRedirect
 
 import jobs
 
@@ -124,7 +122,6 @@ def install(app: Flask) -> None:
     """Have every exception answered as problem details."""
     app.register_error_handler(Problem, _answer)
     app.register_error_handler(HTTPException, _of_http)
-    app.register_error_handler(RequestRedirect, _of_redirect)
     app.register_error_handler(jobs.JobNotFound, _of_job_not_found)
     app.register_error_handler(jobs.ImpossibleChange, _of_impossible_change)
     app.register_error_handler(jobs.IdempotencyConflict, _of_idempotency_conflict)
@@ -137,12 +134,6 @@ def _answer(problem: Problem) -> Response:
     return Response(
         body.encode(errors="replace"), problem.status, problem.headers, content_type="application/problem+json"
     )
-
-
-def _of_redirect(redirect: RequestRedirect) -> Response:
-    """A bare redirect: werkzeug's own is a page of HTML, to an address that a proxy may not have."""
-    target = urlsplit(redirect.new_url)._replace(scheme="", netloc="").geturl()
-    return Response(status=redirect.code, headers={"Location": target})
 
 
 def _of_http(error: HTTPException) -> Response:

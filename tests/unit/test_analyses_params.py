@@ -8,8 +8,8 @@ from typing import Any, Literal
 import pytest
 from pydantic import Field
 
-from analyses import InvalidParams, get_analysis
-from analyses.kit import Column, NumberColumn, Params
+from analyses import DatasetColumns, InvalidParams, get_analysis
+from analyses.kit import Column, Columns, NumberColumn, Params
 
 COLUMNS = {"name": "text", "size": "integer", "a/b~c": "number"}
 
@@ -74,6 +74,59 @@ def test_a_missing_parameter_is_pointed_at() -> None:
         column: Column
 
     assert errors({}, Needy) == [("/column", "Field required")]
+
+
+def test_of_many_columns_a_few_are_listed_and_long_names_are_cut() -> None:
+    columns = {f"column {number}": "integer" for number in range(10_000)} | {"l" * 500: "text"}
+    for params in ({"columns": ["nope"]}, {"number": "l" * 500}):
+        with pytest.raises(InvalidParams) as raised:
+            AllParams.parse(params, columns)
+        ((_, detail),) = raised.value.errors
+        assert "column 0, column 1," in detail
+        assert "more" in detail
+        assert len(detail) < 700
+
+
+def test_the_errors_stop_at_a_hundred() -> None:
+    assert len(errors({"columns": ["nope"] * 5000})) == 100
+    assert len(errors({f"x{number}": 0 for number in range(5000)})) == 100
+
+
+def test_a_list_of_columns_has_an_end_and_each_column_once() -> None:
+    class Some(Params):
+        columns: Columns
+
+    assert Some.parse({"columns": ["size", "name", "size"]}, COLUMNS).columns == ["size", "name"]
+    assert [pointer for pointer, _ in errors({"columns": ["size"] * 1001}, Some)] == ["/columns"]
+    assert Some.model_json_schema()["properties"]["columns"]["maxItems"] == 1000
+
+
+def test_what_is_found_in_the_columns_is_found_once() -> None:
+    class Counted(dict[str, str]):
+        looks = 0
+
+        def items(self) -> Any:
+            self.looks += 1
+            return super().items()
+
+    known = DatasetColumns(types := Counted(COLUMNS), "size")
+    for _ in range(50):
+        assert get_analysis("histogram").check({}, known)["column"] == "size"
+        assert get_analysis("trend").check({}, known)["y"] == "a/b~c"
+    assert types.looks <= 3
+
+
+@pytest.mark.parametrize("bins", [30, 30.0])
+def test_an_integer_is_one_however_it_is_written(bins: float) -> None:
+    checked = AllParams.parse({"bins": bins, "pair": [1.0, -2.0], "day": "2026-11-24"}, COLUMNS)
+    assert (checked.bins, checked.pair, checked.day) == (30, (1, -2), date(2026, 11, 24))
+    assert AllParams.parse_text('{"bins": 30.00, "pair": [1e0, 2]}', COLUMNS).pair == (1, 2)
+    assert get_analysis("sleep").check({"seconds": 2.0}, {}) == {"seconds": 2.0}
+
+
+@pytest.mark.parametrize("bins", [30.5, 1e300, True, "30"])
+def test_what_is_no_integer_is_none(bins: Any) -> None:
+    assert errors({"bins": bins})
 
 
 @pytest.mark.parametrize(

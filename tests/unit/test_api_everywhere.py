@@ -283,3 +283,107 @@ def test_a_mistake_of_the_server_is_a_problem_too(client, monkeypatch):
     answer = client.get("/stats")
     assert answer.status_code == 500
     is_problem(answer, "internal-error")
+
+
+EVERY_ANSWER = [
+    ("GET", "/help", 200),
+    ("GET", "/data", 200),
+    ("GET", "/nothing", 404),
+    ("GET", "/results/nothing", 308),
+    ("POST", "/jobs", 400),
+    ("PUT", "/jobs", 405),
+    ("DELETE", "/data", 204),
+    ("OPTIONS", "/jobs", 200),
+]
+
+
+@pytest.mark.parametrize(("method", "path", "status"), EVERY_ANSWER)
+def test_every_answer_keeps_to_this_site_and_to_its_type(client, method, path, status):
+    answer = client.open(path, method=method)
+    assert answer.status_code == status
+    assert answer.headers["X-Content-Type-Options"] == "nosniff"
+    assert answer.headers["Cross-Origin-Resource-Policy"] == "same-origin"
+    assert "html" not in answer.headers.get("Content-Type", "")
+
+
+def test_a_redirect_has_an_address_and_no_page(client):
+    for path in ("/results/a%3Fb%C3%A9", "/results/x?wait=1e-3"):
+        answer = client.get(path)
+        assert (answer.status_code, answer.data) == (308, b"")
+        assert "Content-Type" not in answer.headers
+    assert client.get("/results/x?wait=5").headers["Location"] == "/jobs/x/results?wait=5"
+    assert client.get("/results/a%20%C3%A9").headers["Location"] == "/jobs/a%20%C3%A9/results"
+
+
+def test_a_redirect_of_the_router_has_no_page_either(client):
+    # Given an application with a route that ends in a slash
+    app = create_app(dataclasses.replace(jobs.settings, url_prefix="/below"))
+    app.add_url_rule("/ui/", "ui", lambda: "page")
+    # when it is asked without, then the way there has a path alone, with the prefix
+    answer = app.test_client().get("/ui?a=b")
+    assert (answer.status_code, answer.headers["Location"], answer.data) == (308, "/below/ui/?a=b", b"")
+    assert app.test_client().get("/below/ui").headers["Location"] == "/below/ui/"
+
+
+def test_a_version_that_is_not_there_any_more_is_not_sent(client):
+    client.post("/data", data="id,n\na,1\n", content_type="text/csv")
+    for path in ("/data", "/data/a"):
+        etag = client.get(path).headers["ETag"]
+        for method in ("GET", "HEAD"):
+            answer = client.open(path, method=method, headers={"If-Match": '"another", W/"weak"'})
+            assert answer.status_code == 412
+            assert answer.headers["ETag"] == etag
+            if method == "GET":
+                is_problem(answer, "precondition-failed")
+                assert b"records" not in answer.data
+        for matching in (etag, "*", f'"another", {etag}'):
+            assert client.get(path, headers={"If-Match": matching}).status_code == 200
+            both = {"If-Match": matching, "If-None-Match": etag}
+            assert client.get(path, headers=both).status_code == 304
+
+
+CROSS_SITE = {"Sec-Fetch-Site": "cross-site"}
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"Sec-Fetch-Mode": "no-cors", "Sec-Fetch-Dest": "script"},
+        {"Sec-Fetch-Mode": "no-cors", "Sec-Fetch-Dest": "image"},
+        {"Sec-Fetch-Mode": "cors", "Sec-Fetch-Dest": "empty"},
+        {"Sec-Fetch-Mode": "navigate", "Sec-Fetch-Dest": "iframe"},
+        {"Sec-Fetch-Mode": "NAVIGATE", "Sec-Fetch-Dest": "object"},
+    ],
+)
+def test_pages_of_other_sites_load_nothing_that_costs(client, headers):
+    for path in ("/data", "/data?search=a", "/jobs", "/jobs/x?wait=60", "/jobs/x/results", "/stats", "/nothing"):
+        for method in ("GET", "HEAD"):
+            answer = client.open(path, method=method, headers={**CROSS_SITE, **headers})
+            assert answer.status_code == 403, path
+    is_problem(client.get("/data", headers={**CROSS_SITE, **headers}), "forbidden-origin")
+    assert client.get("/health", headers={**CROSS_SITE, **headers}).status_code == 200
+    assert client.get("/data?search=a", headers=CROSS_SITE).status_code == 403
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {**CROSS_SITE, "Sec-Fetch-Mode": "navigate", "Sec-Fetch-Dest": "document", "Sec-Fetch-User": "?1"},
+        {"Sec-Fetch-Site": "same-origin", "Sec-Fetch-Mode": "cors", "Sec-Fetch-Dest": "empty"},
+        {"Sec-Fetch-Site": "none", "Sec-Fetch-Mode": "navigate", "Sec-Fetch-Dest": "document"},
+        {},
+    ],
+)
+def test_links_from_other_sites_work_and_own_pages_load(client, headers):
+    for path in ("/data?search=a", "/jobs", "/stats"):
+        assert client.get(path, headers=headers).status_code == 200
+
+
+@pytest.mark.parametrize("limit", ["10.0", "10", "+010", "10.00"])
+def test_a_whole_number_may_have_a_fraction_of_zero(client, limit):
+    assert client.get("/jobs", query_string={"limit": limit}).status_code == 200
+
+
+def test_no_more_than_a_hundred_faults_of_a_query_are_told(client):
+    answer = client.get("/jobs?" + "&".join(f"x{number}" for number in range(1000)))
+    assert len(is_problem(answer, "invalid")["errors"]) == 100

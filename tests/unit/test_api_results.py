@@ -251,6 +251,12 @@ def test_with_all_places_taken_the_answer_comes_at_once(client):
     waiter.answered()
 
 
+@pytest.mark.parametrize("wait", ["0.5", "1e-3", "1e-05", "1E-9", "0.0", "007"])
+def test_seconds_may_be_written_as_programs_write_them(client, done, wait):
+    assert client.get(f"{done}?wait={wait}").status_code == 200
+    assert client.get(f"{done}/results?wait={wait}").status_code == 200
+
+
 def test_the_wait_is_over_in_time(client):
     own = client.post("/jobs", json=NAP).headers["Location"]
     assert client.get(f"{own}?wait=0.05").json["status"] == "submitted"
