@@ -67,6 +67,8 @@ _INTRODUCTION = """\
 Written by `make gallery` from the files in `analyses/` and the [samples](../samples/README.md). Every analysis is
 submitted with `start`, `end` and these `params`; all have defaults, so `{}` does. Plots come as PNG and SVG, tables as
 CSV. Missing values, NaN and infinities are left out and counted. The methods and their sources stand in each file.
+Cells of a table are the data's own text, unchanged: a spreadsheet may run one that begins with `=`, `+`, `-` or `@` as
+a formula, so import the tables of a dataset that is not yours as text.
 """
 
 

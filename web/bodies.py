@@ -6,6 +6,8 @@ import hashlib
 import json
 import re
 from collections.abc import Iterator
+from contextlib import nullcontext
+from threading import Lock
 
 from flask import current_app, request
 from gunicorn.http.errors import ParseException
@@ -24,6 +26,9 @@ _WINDOW = 2**16
 _STEP = 2**18
 # Bytes of memory for each byte of a JSON body: once as it arrives, at most four times as text, and what is made of it.
 _PER_BYTE = 10
+# A value of a large body is parsed in one go, and holds the interpreter meanwhile: with two bodies at once, other requests
+# would wait for it twice as long.
+_PARSING = Lock()
 _MAX_MEMBERS = 100
 _MAX_UNWANTED = 2**16
 
@@ -107,7 +112,8 @@ def _parse(text: str, *, max_elements: int, max_chars: int) -> JsonBody:
     if not text or text.isspace():
         raise Problem("malformed", "The body is empty; JSON is expected.")
     try:
-        return JsonBody(text, max_elements=max_elements, max_chars=max_chars)
+        with _PARSING if len(text) > _WINDOW else nullcontext():
+            return JsonBody(text, max_elements=max_elements, max_chars=max_chars)
     except UnicodeError:
         detail = "it is not UTF-8, or has an unpaired surrogate"
     except json.JSONDecodeError as error:

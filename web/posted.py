@@ -38,7 +38,7 @@ _DEEPEST = 100
 _WEEK = 7 * 86400
 _YEAR = 366 * 86400
 # The text of a job beside its parameters; these may take four times their size, in escapes and white space.
-_JOB_CHARS = 2**18
+_JOB_CHARS = 2**16
 _CHARS_PER_BYTE = 4
 # Memory that a job takes until it is queued, as it was read and in the command to Redis; and in the answer.
 _BYTES_PER_JOB = 5 * 1024

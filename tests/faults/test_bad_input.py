@@ -9,6 +9,7 @@ import sys
 import time
 import zlib
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 from urllib.parse import quote
 
@@ -307,6 +308,29 @@ def test_bodies_beyond_the_limits_are_refused_in_words(api):
     )
     assert_is_answered_well(answer)
     assert answer.status == 413
+
+
+def test_large_bodies_of_jobs_at_once_neither_grow_nor_stop_the_server(api, pid):
+    # Given bodies that are cheap to send and dear to parse, as large as they may be
+    job = '"start":null,"end":null,"analysis":"sleep","params":{"a":'
+    fillings = ["{}", "[]", '""', "1", '{"":{}}', f"{{{job}{'[' + ','.join(['[]'] * 20_000) + ']'}}}}}"]
+    bodies = [f"[{','.join([filling] * ((4 * MIB - 100) // (len(filling) + 1)))}]" for filling in fillings]
+    bodies += [f"{{{job}{body}}}}}"[: 4 * MIB - 8] + "]}}" for body in bodies[:2] * 3]
+    before = rss_of(pid)
+
+    # When all come at once, and somebody asks for the server's health
+    with ThreadPoolExecutor(len(bodies)) as pool:
+        posted = [pool.submit(api.post, "/jobs", content=body.encode()) for body in bodies]
+        while not all(post.done() for post in posted):
+            begun = time.monotonic()
+            assert api.get("/health").status_code == 200
+            assert time.monotonic() - begun < 10
+            time.sleep(0.05)
+
+    # Then each is refused or told to come again, and the server is no larger for it
+    assert {_check(post.result()) for post in posted} <= {400, 413, 422, 503}
+    assert rss_of(pid) - before < 300 * MIB
+    assert api.get("/jobs").json()["total"] == 0
 
 
 # Other web sites

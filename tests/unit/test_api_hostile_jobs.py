@@ -19,7 +19,7 @@ SIZE = 16 * MIB - 100
 JOB = '"start":null,"end":null,"analysis":"sleep"'
 NAP = {"start": None, "end": None, "analysis": "sleep", "params": {"seconds": 0}}
 TOO_MANY = "Expected a list of 1 to 10,000 jobs."
-TOO_LARGE = "Larger than a job may be, 524,288 characters."
+TOO_LARGE = "Larger than a job may be, 327,680 characters."
 TOO_LARGE_PARAMS = "The parameters have more than 65,536 bytes as compact JSON."
 NO_JOB = "Expected an object with `start` and `end`."
 
