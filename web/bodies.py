@@ -26,8 +26,8 @@ _WINDOW = 2**16
 _STEP = 2**18
 # Bytes of memory for each byte of a JSON body: once as it arrives, at most four times as text, and what is made of it.
 _PER_BYTE = 10
-# A value of a large body is parsed in one go, and holds the interpreter meanwhile: with two bodies at once, other requests
-# would wait for it twice as long.
+# A value of a large body is parsed in one go, and holds the interpreter for that time: with two bodies at once, other
+# requests would wait for it twice as long.
 _PARSING = Lock()
 _MAX_MEMBERS = 100
 _MAX_UNWANTED = 2**16
