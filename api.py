@@ -38,7 +38,7 @@ from web import answers, bodies, budget, guard, links, paging, problems, query, 
 from web.answers import json_answer, negotiated, revalidated, text_answer
 from web.links import path_to
 from web.posted import MOST_ERRORS, Posted, invalid_body, read_job_body, read_posted
-from web.problems import Problem, pointer_to
+from web.problems import Problem
 from web.query import choice, field_filters, invalid, moment, parameter, parameters
 from web.results import artifact_of, linked, results_of
 from web.uploads import read_upload
@@ -165,7 +165,7 @@ def submit_jobs() -> Response:
     single = not body.is_list
     if idempotency and (made := jobs.find_replay(idempotency)) is not None:
         return _accepted(made, single=single, replayed=True)
-    prefixes = [""] if single else [pointer_to(position) for position in range(len(body))]
+    prefixes = [""] if single else [f"/{position}" for position in range(len(body))]
     added, replayed = _add(body.values(), prefixes, idempotency)
     return _accepted(added, single=single, replayed=replayed)
 

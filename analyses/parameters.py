@@ -96,7 +96,7 @@ class Params(BaseModel):
 
 def _with_integers(text: str | bytes) -> str | bytes:
     """The same JSON with 48.0 as 48: to JSON Schema both are integers, to pydantic the second alone."""
-    if not _FRACTION.search(text if isinstance(text, bytes) else text.encode(errors="replace")):
+    if not _FRACTION.search(text if isinstance(text, str) else text.decode(errors="replace")):
         return text
     try:
         return to_json(_as_integers(from_json(text)))
@@ -239,7 +239,7 @@ _MOST_COLUMNS = 1000
 _MAX_ERRORS = 100
 _MAX_PART = 80
 _MAX_EXACT = 2**53
-_FRACTION = re.compile(rb"\d[.eE]")
+_FRACTION = re.compile(r"\d[.eE]")
 
 Column = Annotated[
     str,

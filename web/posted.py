@@ -43,6 +43,7 @@ _CHARS_PER_BYTE = 4
 # Memory that a job takes until it is queued, as it was read and in the command to Redis; and in the answer.
 _BYTES_PER_JOB = 5 * 1024
 _ANSWER_BYTES_PER_JOB = 1024
+_compact = json.JSONEncoder(allow_nan=False, ensure_ascii=False, separators=(",", ":")).encode
 _NO_JOB = "Expected an object with `start` and `end`."
 _OWN_WORDS = {
     "missing": "This member is required; null is an open end.",
@@ -87,7 +88,7 @@ def _params(value: Any, info: ValidationInfo) -> str:
     if not _is_within(_DEEPEST, value):
         raise ValueError(f"Nested deeper than {_DEEPEST} levels.")
     try:
-        text = json.dumps(value, allow_nan=False, ensure_ascii=False, separators=(",", ":"))
+        text = _compact(value)
     except ValueError:
         raise ValueError("A number is out of range.") from None
     most: int = (info.context or {})["max_params_bytes"]

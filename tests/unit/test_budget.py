@@ -44,3 +44,25 @@ def test_a_request_holds_its_reservation_until_its_response_is_sent():
     first.close()
     assert memory.used == 0
     assert client.get("/900000").status_code == 200
+
+
+def test_what_a_request_holds_is_free_once_its_response_is_made():
+    # Given a route that holds memory while it works
+    app = Flask(__name__)
+    problems.install(app)
+    budget.install(app, 2**20)
+
+    @app.get("/<int:size>")
+    def work(size: int) -> str:
+        budget.hold(size)
+        budget.hold(size)
+        return "ok"
+
+    client, memory = app.test_client(), app.extensions["budget"]
+
+    # When its response is made, though not sent, or refused halfway
+    for size, status in ((500_000, 200), (800_000, 503)):
+        assert client.get(f"/{size}", buffered=False).status_code == status
+
+        # Then all is free
+        assert memory.used == 0
