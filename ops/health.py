@@ -13,7 +13,7 @@ import urllib.error
 import urllib.request
 from pathlib import Path
 
-from ops.settings import Settings, load
+from ops.settings import Settings, bracketed, load
 
 __all__ = ["STALE_SECONDS", "Pulse", "main"]
 
@@ -48,9 +48,9 @@ def main(arguments: list[str]) -> int:
 
 
 def _check_api(settings: Settings) -> str:
-    host = settings.allowed_hosts.split(",")[0].strip()
-    address = "127.0.0.1" if settings.api_host in ("0.0.0.0", "::") else settings.api_host
-    request = urllib.request.Request(f"http://{address}:{settings.api_port}/health", headers={"Host": host})
+    name = settings.allowed_hosts.split(",")[0].strip()
+    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(settings.api_host, settings.api_host)
+    request = urllib.request.Request(f"http://{bracketed(host)}:{settings.api_port}/health", headers={"Host": name})
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     try:
         opener.open(request, timeout=_API_SECONDS).close()

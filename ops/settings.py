@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any
 
-__all__ = ["TABLE", "InvalidSetting", "Setting", "Settings", "load", "redis_access"]
+__all__ = ["TABLE", "InvalidSetting", "Setting", "Settings", "bracketed", "load", "redis_access"]
 
 
 _REDIS_TAKES = 256 * 2**20
@@ -155,6 +155,8 @@ def load(environ: Mapping[str, str] = os.environ) -> Settings:
         name = f.name.upper()
         text = environ.get(name, "").strip()
         if text:
+            # An IPv6 address comes with brackets or without.
+            text = text.strip("[]") if name == "API_HOST" else text
             values[f.name] = _parse(name, text, type(f.default), f.metadata)
             if f.metadata["file"]:
                 _check_file(name, text)
@@ -169,6 +171,11 @@ def load(environ: Mapping[str, str] = os.environ) -> Settings:
         )
     _check_together(settings)
     return settings
+
+
+def bracketed(host: str) -> str:
+    """Return a host as it stands before a port: an IPv6 address in brackets."""
+    return f"[{host}]" if ":" in host else host
 
 
 def redis_access(settings: Settings) -> dict[str, Any]:

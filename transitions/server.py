@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import redis
-from redis.backoff import ExponentialWithJitterBackoff, NoBackoff
+from redis.backoff import NoBackoff
 from redis.credentials import CredentialProvider
 from redis.exceptions import (
     AuthenticationError,
@@ -24,6 +24,8 @@ from redis.exceptions import (
 )
 from redis.retry import Retry
 from redis.sentinel import Sentinel, SentinelConnectionPool
+
+from .breaker import CircuitBreaker
 
 __all__ = [
     "BLOCK_SECONDS",
@@ -52,7 +54,9 @@ RedisFull = (OutOfMemoryError,)
 BLOCK_SECONDS = 2
 """How long an idle worker waits for a wake token; below the socket time-out, or each wait would end as an error."""
 
-_SOCKET_SECONDS = 5
+_SOCKET_SECONDS = 5.0
+_FAIL_FAST_SECONDS = 2.0
+"""Time-out of a client that fails fast, per read and write: its callers answer within 3 s."""
 _SENTINEL_SECONDS = 1
 _OLDEST = (6, 2)
 _PASSING = re.compile(
@@ -121,20 +125,27 @@ class _Credentials(CredentialProvider):
 
 
 def connect(
-    host: str, port: int, db: int, *, blocking: bool = False, access: Access = _OPEN, patience: float = _SOCKET_SECONDS
+    host: str,
+    port: int,
+    db: int,
+    *,
+    blocking: bool = False,
+    access: Access = _OPEN,
+    patience: float | None = None,
 ) -> redis.Redis:
-    """A client that connects when first used, to this server or to the master that the Sentinels of ``access`` name.
+    """Return a client that connects when first used, to this server or to the master named by ``access``'s Sentinels.
 
-    The API's fails fast, after one more try on a fresh connection: every transition is safe to send twice. A
-    ``blocking`` one never sends again by itself: its owner must know what was heard. An answer may take ``patience``
-    seconds.
+    The API's client fails fast: its time-out is 2 s, a lost connection is tried once more (every transition is safe to
+    send twice), and while Redis does not answer, calls fail at once. A ``blocking`` one never sends again by itself:
+    its owner must know what was heard. ``patience`` overrides the time-out, in seconds.
     """
-    retry = Retry(NoBackoff(), 0) if blocking else Retry(ExponentialWithJitterBackoff(base=0.05, cap=0.2), 1)
+    seconds = patience or (_SOCKET_SECONDS if blocking else _FAIL_FAST_SECONDS)
+    retry = Retry(NoBackoff(), 0) if blocking else CircuitBreaker()
     options: dict[str, Any] = {
         "db": db,
         "retry": retry,
-        "socket_timeout": patience,
-        "socket_connect_timeout": _SOCKET_SECONDS if blocking else 2,
+        "socket_timeout": seconds,
+        "socket_connect_timeout": _SOCKET_SECONDS if blocking else _FAIL_FAST_SECONDS,
         "socket_keepalive": True,
         "socket_keepalive_options": _keepalive(),
         "health_check_interval": 0,

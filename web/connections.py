@@ -1,312 +1,430 @@
-"""Connections of the API: none takes a thread before its request is there, so slow clients hold up nobody else.
+"""gunicorn's worker of threads, with a loop that does all waiting for clients: no thread reads from or waits for one.
 
-gunicorn's own worker gives a connection a thread at its first byte, and reads on without a limit: as many slow clients
-as there are threads would keep everybody else out. Here the loop that polls collects heads and small bodies, and what
-threads read and write has to keep a pace.
+gunicorn's own worker gives a connection a thread at its first byte, and lets it read and write at the client's pace: as
+many slow clients as there are threads keep everybody else out. Here the loop that polls collects whole requests, large
+ones on disk, and sends what of a response the client has not taken yet.
 """
 
 from __future__ import annotations
 
-import re
 import selectors
 import socket
+import struct
 import time
-from collections import deque
-from collections.abc import Callable, Iterable
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from functools import partial
+from http import HTTPStatus
 from typing import Any
 
-import gunicorn.http
-import gunicorn.util
-from gunicorn.workers.gthread import STOP_KEEPALIVE_LINGER, TConn, ThreadWorker
+from gunicorn.http.errors import ParseException
+from gunicorn.http.message import Request
+from gunicorn.workers.gthread import STOP_KEEPALIVE_LINGER, ThreadWorker
 
+from .buffers import BYTES_PER_SECOND, PATIENCE_SECONDS, DiskQuota, MinRateSocket
+from .framing import IN_MEMORY, Refused, RequestBuffer
 from .problems import document
 
-__all__ = ["PatientWorker", "closing_after_unread", "write_problem"]
+__all__ = ["BufferingThreadWorker", "write_problem"]
 
-_HEAD_SECONDS = 20.0
-"""What a client has for a head, and a body of ``_COLLECTED`` bytes."""
-_COLLECTED = 64 * 1024
-_PATIENCE_SECONDS = 20.0
-_BYTES_PER_SECOND = 4096
-"""The pace that is asked of a client once its patience is used up."""
+_SWEEP_SECONDS = 0.5
 _LINGER_SECONDS = 2.0
-_DRAINED = 32 * 1024
-_PART = 256 * 1024
-_LENGTH = re.compile(rb"\r\nContent-Length:[ \t]*(\d{1,18})[ \t]*(?=\r\n)", re.IGNORECASE)
-_CODED = re.compile(rb"\r\nTransfer-Encoding:", re.IGNORECASE)
-_EXPECT = re.compile(rb"\r\nExpect:[ \t]*100-continue[ \t]*(?=\r\n)", re.IGNORECASE)
+_LONGEST_LINGER_SECONDS = 30.0
+_LINGER_BYTES_PER_SECOND = 2**20
+_RECEIVED = 64 * 1024
+_RESPONSE_BYTES = 2**30
+"""Bytes on disk of all responses that clients have not taken yet."""
+_URGENT_THREADS = 2
+_READ, _WRITE = selectors.EVENT_READ, selectors.EVENT_WRITE
+_RESET = struct.pack("ii", 1, 0)
 
 
-class _PacedSocket(socket.socket):
-    """A client's socket; in a thread, reading and writing end with TimeoutError where the client keeps no pace."""
+class _Connection:
+    """A client's connection, in one of the worker's states."""
 
-    _read_by = 0.0
-
-    def begin(self) -> None:
-        """A thread begins to read a request."""
-        self._read_by = time.monotonic() + _PATIENCE_SECONDS
-
-    def recv(self, size: int, flags: int = 0) -> bytes:
-        if self.gettimeout() == 0:
-            return super().recv(size, flags)
-        self._wait_until(self._read_by)
-        data = super().recv(size, flags)
-        self._read_by = _extended(self._read_by, len(data))
-        return data
-
-    def sendall(self, data: Any, flags: int = 0) -> None:
-        if self.gettimeout() == 0:
-            super().sendall(data, flags)
-            return
-        written_by = time.monotonic() + _PATIENCE_SECONDS
-        view = memoryview(data)
-        while view:
-            self._wait_until(written_by)
-            sent = self.send(view[:_PART], flags)
-            written_by = _extended(written_by, sent)
-            view = view[sent:]
-
-    def _wait_until(self, deadline: float) -> None:
-        left = deadline - time.monotonic()
-        if left <= 0:
-            raise TimeoutError("the client is too slow")
-        self.settimeout(left)
-
-
-def _extended(deadline: float, size: int) -> float:
-    # What went quickly is no credit for hours: much of it went no further than into a buffer of the system's.
-    return min(deadline + size / _BYTES_PER_SECOND, time.monotonic() + _PATIENCE_SECONDS)
-
-
-class _Connection(TConn):  # type: ignore[misc]
-    """A connection and what was received of its next request."""
-
-    sock: _PacedSocket
-
-    def begin(self, received: bytes = b"") -> None:
-        """Collect the next request, of which this is there already."""
-        self.received = bytearray(received)
-        self.expects_continue = False
+    def __init__(self, sock: socket.socket, client: Any, server: Any, worker: BufferingThreadWorker) -> None:
+        self.socket = sock
+        self.sock = MinRateSocket(sock, worker.responses, partial(worker.defer, worker.on_pending, self))
+        """What gunicorn writes responses to."""
+        self.client = client
+        self.server = server
+        self.state: dict[_Connection, None] = {}
+        self.interest = 0
+        self.deadline = 0.0
+        self.linger_until = 0.0
+        self.buffer: RequestBuffer | None = None
+        self.ahead = b""
+        """What the client sent behind the request that is being processed."""
         self.is_large = False
-        self._scanned = 0
-        self._needed: int | None = None
-        self._coded = False
-
-    def is_complete(self) -> bool:
-        """Whether a thread can go to work: all is there, or as much as is waited for."""
-        if len(self.received) >= _COLLECTED:
-            return True
-        if self._needed is None and not self._read_head():
-            return False
-        # The last chunk, and trailers after it, end with an empty line.
-        return self._ends_line() >= 0 if self._coded else len(self.received) >= (self._needed or 0)
-
-    def _read_head(self) -> bool:
-        end = self._ends_line()
-        if end < 0:
-            return False
-        head = bytes(self.received[: end + 2])
-        if _EXPECT.search(head) and b" HTTP/1.1\r\n" in head:
-            # Answered here, since a thread would have to wait for the body.
-            self.expects_continue = True
-            wanted = _EXPECT.sub(b"", head)
-            self.received[: end + 2] = wanted
-            head, end = wanted, len(wanted) - 2
-        length = _LENGTH.search(head)
-        self._coded = _CODED.search(head) is not None
-        self._needed = end + 4 + (int(length[1]) if length else 0)
-        self._scanned = end + 4
-        return True
-
-    def _ends_line(self) -> int:
-        """Where the next empty line is, or -1; nothing is looked at twice."""
-        found = self.received.find(b"\r\n\r\n", self._scanned)
-        if found < 0:
-            self._scanned = max(self._scanned, len(self.received) - 3)
-        return found
+        self.is_kept = False
+        """Whether the connection takes another request after this response."""
 
 
-class PatientWorker(ThreadWorker):  # type: ignore[misc]
-    """gunicorn's worker of threads, with a loop that collects requests and closes connections without waiting."""
+class BufferingThreadWorker(ThreadWorker):  # type: ignore[misc]
+    """Collects requests and sends responses in the loop; threads only compute."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self._lingering: deque[_Connection] = deque()
-        # Requests with a larger body: a third of the threads reads them, so that slow ones hold up only each other.
+        self.responses = DiskQuota(_RESPONSE_BYTES)
+        self._bodies_on_disk = DiskQuota(self.request_disk_bytes())
+        self._heads: dict[_Connection, None] = {}
+        self._bodies: dict[_Connection, None] = {}
+        self._idle: dict[_Connection, None] = {}
+        self._busy: dict[_Connection, None] = {}
+        self._draining: dict[_Connection, None] = {}
+        self._lingering: dict[_Connection, None] = {}
+        # Requests with a larger body take longer: a third of the threads, so that the others stay free.
         self._most_large = max(1, self.cfg.threads // 3)
         self._large = 0
-        self._large_waiting: deque[_Connection] = deque()
+        self._large_waiting: list[_Connection] = []
+        self._urgent = ThreadPoolExecutor(_URGENT_THREADS)
+        self._swept = 0.0
+        self._is_stopping = False
+
+    # What the service decides.
+
+    def most_bytes(self, request: Request) -> int:
+        """Return the largest body that this request may have; a larger one is not read."""
+        raise NotImplementedError
+
+    def request_disk_bytes(self) -> int:
+        """Return the most bytes on disk of all bodies that are being received or processed."""
+        raise NotImplementedError
+
+    def is_urgent(self, request: Request) -> bool:
+        """Return whether the request is processed though all threads are busy; it must be quick."""
+        raise NotImplementedError
+
+    # What gunicorn's loop calls.
 
     def accept(self, listener: Any) -> None:
-        """Take a connection; where there are too many, the one that has kept us waiting longest goes."""
+        """Take a connection; at the limit, the one that has kept us waiting longest is closed."""
         if self.nr_conns >= self.worker_connections - 1:
-            self._make_room()
+            self._evict()
         try:
-            client, address = listener.accept()
+            sock, address = listener.accept()
         except (BlockingIOError, ConnectionAbortedError):
             return
         except OSError as error:
             self.log.warning("No connection can be taken: %s", error)
-            self._make_room()
+            self._evict()
             return
+        sock.setblocking(False)
         self.nr_conns += 1
-        sock = _PacedSocket(fileno=client.detach())
-        self._collect(_Connection(self.cfg, sock, address, listener.getsockname()))
+        conn = _Connection(sock, address, listener.getsockname(), self)
+        self._await_request(conn, self._heads, PATIENCE_SECONDS)
 
-    def on_client_socket_readable(self, conn: _Connection, client: Any) -> None:
-        """A kept-alive connection brings another request."""
-        self.poller.unregister(client)
-        self.keepalived_conns.remove(conn)
-        self._collect(conn)
+    def murder_keepalived(self, force: bool = False) -> None:
+        """Do nothing: :meth:`murder_pending` closes these connections too."""
 
-    def finish_request(self, conn: _Connection, future: Any) -> None:
+    def murder_pending(self) -> None:
+        """Close connections whose time is over, twice a second."""
+        now = time.monotonic()
+        if now - self._swept < _SWEEP_SECONDS:
+            return
+        self._swept = now
+        if not self.alive and not self._is_stopping:
+            self._is_stopping = True
+            for conn in [*self._heads, *self._bodies, *self._idle]:
+                conn.deadline = min(conn.deadline, now + STOP_KEEPALIVE_LINGER)
+        for conn in [*self._heads, *self._bodies]:
+            if conn.deadline <= now:
+                self._time_out(conn)
+        for conn in list(self._idle):
+            if conn.deadline <= now:
+                self._close(conn)
+        for conn in [*self._busy, *self._draining]:
+            if conn.sock.is_watched and not conn.sock.measure(now):
+                self._abort(conn)
+        for conn in list(self._lingering):
+            keeps_rate = conn.sock.measure(now) and conn.sock.undelivered()
+            if conn.deadline <= now and not keeps_rate:
+                self._close(conn)
+
+    def finish_request(self, conn: _Connection, future: Future[bool]) -> None:
         """A thread is done with a request."""
         if conn.is_large:
             self._large -= 1
+            conn.is_large = False
             if self._large_waiting:
-                self._start(self._large_waiting.popleft())
-        failed = future.cancelled() or future.exception() is not None
-        if failed or not future.result():
-            self._linger(conn)
-        elif ahead := conn.parser.unreader.take_buffered():
-            self._collect(conn, ahead)
+                self._submit(self._large_waiting.pop(0))
+        conn.is_kept = not future.cancelled() and future.exception() is None and future.result()
+        if conn.buffer is not None:
+            conn.ahead = conn.buffer.surplus + conn.ahead
+            self._drop_buffer(conn)
+        if conn.sock.is_broken:
+            self._close(conn)
+        elif len(conn.sock.pending):
+            self._move(conn, self._draining)
+            self.on_pending(conn)
         else:
-            super().finish_request(conn, future)
+            self._finish_response(conn)
 
-    def murder_pending(self) -> None:
-        """End what is too slow; who has sent something is told so."""
-        stopping = 0.0 if self.alive else _HEAD_SECONDS - STOP_KEEPALIVE_LINGER
+    def handle(self, conn: _Connection) -> bool:
+        """Process a request in a thread and return whether the connection takes another one."""
+        assert conn.buffer is not None
+        request = conn.buffer.request
+        try:
+            return bool(self.handle_request(request, conn))
+        except StopIteration:
+            # gunicorn's word for a response that failed in the middle, which it has logged.
+            return False
+        except OSError as error:
+            if not conn.sock.is_broken:
+                self.log.exception("Error handling request")
+            self.log.debug("Response broken off: %s", error)
+            return False
+        except Exception as error:
+            self.handle_error(request, conn.sock, conn.client, error)
+            return False
+
+    def defer(self, callback: Any, *arguments: Any) -> None:
+        """Have the loop call something; from any thread."""
+        self.method_queue.defer(callback, *arguments)
+
+    def on_pending(self, conn: _Connection) -> None:
+        """Send what is pending as the client takes it, if the disk has room for it."""
+        if conn.state is not self._busy and conn.state is not self._draining:
+            return
+        if self.responses.is_exceeded:
+            self._make_disk_room()
+        if not conn.sock.is_watched and conn.state:
+            conn.sock.watch()
+            self._watch(conn, conn.interest | _WRITE)
+
+    # Events of a connection.
+
+    def _on_event(self, conn: _Connection, _: Any) -> None:
+        if conn.interest & _WRITE:
+            self._flush(conn)
+        if conn.interest & _READ:
+            self._receive(conn)
+
+    def _flush(self, conn: _Connection) -> None:
+        conn.sock.flush()
+        if conn.sock.is_broken:
+            self._abort(conn)
+        elif not len(conn.sock.pending):
+            self._watch(conn, conn.interest & ~_WRITE)
+            conn.sock.unwatch()
+            # A thread that appended before it saw this did not call.
+            if len(conn.sock.pending):
+                self.on_pending(conn)
+            elif conn.state is self._draining:
+                self._finish_response(conn)
+
+    def _receive(self, conn: _Connection) -> None:
+        try:
+            data = conn.socket.recv(_RECEIVED)
+        except (BlockingIOError, InterruptedError):
+            return
+        except OSError:
+            data = b""
+            conn.sock.is_broken = True
+        if conn.state is self._lingering:
+            self._discard(conn, data)
+        elif conn.state is self._busy or conn.state is self._draining:
+            if not data:
+                conn.sock.hang_up()
+            conn.ahead += data
+            if not data or len(conn.ahead) >= _RECEIVED:
+                self._watch(conn, conn.interest & ~_READ)
+        elif data:
+            self._feed(conn, data)
+        else:
+            self._end_early(conn)
+
+    def _discard(self, conn: _Connection, data: bytes) -> None:
+        if not data:
+            self._close(conn)
+        # Closing on a client that still sends its body would take the response from it.
+        conn.deadline = min(conn.deadline + len(data) / _LINGER_BYTES_PER_SECOND, conn.linger_until)
+
+    def _feed(self, conn: _Connection, data: bytes) -> None:
+        """Take more of a request and have it processed as soon as it is whole."""
         now = time.monotonic()
-        while self.pending_conns and self.pending_conns[0].timeout - stopping <= now:
-            conn = self.pending_conns[0]
-            self._forget(conn, self.pending_conns)
-            if conn.received:
-                with suppress(OSError):
-                    write_problem(conn.sock, 408, "Request Timeout", "The request came too slowly: send it again.")
-            self._linger(conn)
-        while self._lingering and self._lingering[0].timeout <= now:
-            self._drop(self._lingering[0], self._lingering)
-
-    def _collect(self, conn: _Connection, received: bytes = b"") -> None:
-        conn.begin(received)
-        self._watch(conn, self.pending_conns, _HEAD_SECONDS, self._on_received)
-        if received:
-            self._go_on(conn)
-
-    def _on_received(self, conn: _Connection, _: Any) -> None:
-        data = _received(conn.sock)
-        if data is None:
+        if conn.buffer is None:
+            conn.buffer = RequestBuffer(self.cfg, conn.client, self._bodies_on_disk, self.most_bytes)
+            self._move(conn, self._heads)
+            conn.deadline = now + PATIENCE_SECONDS
+        buffer = conn.buffer
+        try:
+            buffer.feed(data)
+        except (Refused, ParseException) as error:
+            self._refuse(conn, error)
             return
-        conn.received += data
-        if not data and b"\r\n\r\n" not in conn.received:
-            self._drop(conn, self.pending_conns)
-        else:
-            self._go_on(conn, at_end=not data)
-
-    def _go_on(self, conn: _Connection, at_end: bool = False) -> None:
-        """Have the request answered as soon as it is there, or no more of it will come."""
-        complete = conn.is_complete()
-        if conn.expects_continue:
-            conn.expects_continue = False
+        conn.deadline = min(conn.deadline + len(data) / BYTES_PER_SECOND, now + PATIENCE_SECONDS)
+        if buffer.is_complete:
+            self._dispatch(conn)
+        elif buffer.request is not None and conn.state is self._heads:
+            self._move(conn, self._bodies)
+        if buffer.expects_continue:
+            buffer.expects_continue = False
             with suppress(OSError):
-                conn.sock.send(b"HTTP/1.1 100 Continue\r\n\r\n")
-        if not complete and not at_end:
-            return
-        self._forget(conn, self.pending_conns)
-        conn.is_large = len(conn.received) >= _COLLECTED
+                conn.sock.sendall(b"HTTP/1.1 100 Continue\r\n\r\n")
+
+    def _end_early(self, conn: _Connection) -> None:
+        """The client sends nothing more."""
+        if conn.sock.is_broken or conn.buffer is None or conn.buffer.request is None:
+            self._close(conn)
+        else:
+            self._refuse(conn, Refused(400, "The body broke off before its end."))
+
+    def _time_out(self, conn: _Connection) -> None:
+        if conn.buffer is None:
+            self._close(conn)
+        else:
+            self._refuse(conn, Refused(408, "The request came too slowly: send it again."))
+
+    def _refuse(self, conn: _Connection, error: Refused | ParseException) -> None:
+        request = conn.buffer.request if conn.buffer else None
+        self._drop_buffer(conn)
+        if isinstance(error, Refused):
+            with suppress(OSError):
+                _write_problem(conn.sock, error.status, str(error), error.headers)
+        else:
+            self.handle_error(request, conn.sock, conn.client, error)
+        self._linger(conn)
+
+    # From request to response.
+
+    def _dispatch(self, conn: _Connection) -> None:
+        """Have a request processed by a thread."""
+        assert conn.buffer is not None
+        self._move(conn, self._busy)
+        conn.is_large = conn.buffer.size > IN_MEMORY
         if conn.is_large and self._large >= self._most_large:
+            conn.is_large = False
             self._large_waiting.append(conn)
         else:
-            self._start(conn)
+            self._submit(conn)
 
-    def _start(self, conn: _Connection) -> None:
-        """Give the connection a thread."""
+    def _submit(self, conn: _Connection) -> None:
+        assert conn.buffer is not None
+        conn.is_large = conn.buffer.size > IN_MEMORY
         self._large += conn.is_large
-        if conn.parser is None:
-            conn.parser = gunicorn.http.get_parser(self.cfg, conn.sock, conn.client)
-        conn.parser.unreader.unread(bytes(conn.received))
-        conn.received.clear()
-        conn.data_ready = True
-        conn.sock.begin()
-        self.enqueue_req(conn)
+        pool = self._urgent if self.is_urgent(conn.buffer.request) else self.tpool
+        future = pool.submit(self.handle, conn)
+        future.add_done_callback(partial(self.defer, self.finish_request, conn))
+
+    def _finish_response(self, conn: _Connection) -> None:
+        """Go on with the next request, if there may be one."""
+        if not conn.is_kept:
+            self._linger(conn)
+            return
+        self._await_request(conn, self._idle, self.cfg.keepalive if self.alive else STOP_KEEPALIVE_LINGER)
+        if conn.ahead:
+            ahead, conn.ahead = conn.ahead, b""
+            self._feed(conn, ahead)
+        elif conn.sock.is_hung_up:
+            self._close(conn)
+
+    def _await_request(self, conn: _Connection, state: dict[_Connection, None], seconds: float) -> None:
+        self._move(conn, state)
+        conn.deadline = time.monotonic() + seconds
+        self._watch(conn, _READ)
 
     def _linger(self, conn: _Connection) -> None:
-        """Close when the client has: what it still sends would otherwise take the answer away from it."""
+        """Close when the client has: what it still sends would otherwise take the response away from it."""
+        self._move(conn, self._lingering)
         try:
-            conn.sock.shutdown(socket.SHUT_WR)
+            conn.socket.shutdown(socket.SHUT_WR)
         except OSError:
-            self._drop(conn)
+            self._close(conn)
             return
-        self._watch(conn, self._lingering, _LINGER_SECONDS, self._on_lingering)
+        now = time.monotonic()
+        conn.sock.watch()
+        conn.deadline, conn.linger_until = now + _LINGER_SECONDS, now + _LONGEST_LINGER_SECONDS
+        self._watch(conn, _READ)
 
-    def _on_lingering(self, conn: _Connection, _: Any) -> None:
-        if _received(conn.sock) == b"":
-            self._drop(conn, self._lingering)
+    # Book-keeping.
 
-    def _make_room(self) -> None:
-        for waiting in (self._lingering, self.pending_conns, self.keepalived_conns):
-            if waiting:
-                self._drop(waiting[0], waiting)
+    def _evict(self) -> None:
+        """Close the connection that is worth least."""
+        for state in (self._lingering, self._heads, self._idle, self._bodies):
+            if state:
+                self._close(next(iter(state)))
                 return
-        # All are at work: let them, and ask again in a moment.
-        time.sleep(0.01)
+        if self._draining:
+            self._abort(min(self._draining, key=lambda conn: conn.sock.deadline))
+        else:
+            # All are being processed: ask again in a moment.
+            time.sleep(0.01)
 
-    def _watch(
-        self, conn: _Connection, waiting: deque[Any], seconds: float, callback: Callable[[_Connection, Any], None]
-    ) -> None:
-        conn.sock.setblocking(False)
-        conn.timeout = time.monotonic() + seconds
-        waiting.append(conn)
-        self.poller.register(conn.sock, selectors.EVENT_READ, partial(callback, conn))
+    def _make_disk_room(self) -> None:
+        """End the slowest responses until what is left fits on the disk."""
+        responses = [*self._busy, *self._draining]
+        # A thread that still writes one frees its file within a moment.
+        doomed = sum(conn.sock.pending.on_disk for conn in responses if conn.sock.is_broken)
+        for conn in sorted(responses, key=lambda conn: conn.sock.deadline):
+            if self.responses.used - doomed <= self.responses.total:
+                return
+            if conn.sock.pending.on_disk and not conn.sock.is_broken:
+                doomed += conn.sock.pending.on_disk if conn.state is self._busy else 0
+                self._abort(conn)
 
-    def _forget(self, conn: _Connection, waiting: deque[Any]) -> None:
-        waiting.remove(conn)
-        self.poller.unregister(conn.sock)
+    def _abort(self, conn: _Connection) -> None:
+        """End a response that the client does not take."""
+        conn.sock.is_broken = True
+        if conn.state is self._busy:
+            # A thread uses the socket: it is closed when that is done.
+            self._watch(conn, 0)
+            conn.sock.hang_up()
+            with suppress(OSError):
+                conn.socket.shutdown(socket.SHUT_RDWR)
+        else:
+            self._close(conn)
 
-    def _drop(self, conn: _Connection, waiting: deque[Any] | None = None) -> None:
-        if waiting is not None:
-            self._forget(conn, waiting)
+    def _close(self, conn: _Connection) -> None:
+        self._watch(conn, 0)
+        conn.state.pop(conn, None)
+        conn.state = {}
+        self._drop_buffer(conn)
+        if conn.sock.is_broken:
+            # The kernel would go on sending for minutes.
+            with suppress(OSError):
+                conn.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
+        conn.sock.pending.close()
+        conn.socket.close()
         self.nr_conns -= 1
-        conn.close()
 
+    def _drop_buffer(self, conn: _Connection) -> None:
+        if conn.buffer is not None:
+            conn.buffer.close()
+            conn.buffer = None
 
-def _received(sock: socket.socket) -> bytes | None:
-    """What came, b"" at its end, None for nothing yet."""
-    try:
-        return sock.recv(_COLLECTED)
-    except (BlockingIOError, InterruptedError):
-        return None
-    except OSError:
-        return b""
+    def _move(self, conn: _Connection, state: dict[_Connection, None]) -> None:
+        conn.state.pop(conn, None)
+        conn.state = state
+        state[conn] = None
+
+    def _watch(self, conn: _Connection, interest: int) -> None:
+        if interest == conn.interest:
+            return
+        if not conn.interest:
+            self.poller.register(conn.socket, interest, partial(self._on_event, conn))
+        elif not interest:
+            self.poller.unregister(conn.socket)
+        else:
+            self.poller.modify(conn.socket, interest, partial(self._on_event, conn))
+        conn.interest = interest
 
 
 def write_problem(sock: Any, status: int, reason: str, message: str) -> None:
-    """Answer what cannot even be read as a request in the way of all other errors."""
-    body = document(status, message)
-    head = (
-        f"HTTP/1.1 {status} {reason}\r\nConnection: close\r\nCache-Control: no-store\r\n"
-        f"Content-Type: application/problem+json\r\nContent-Length: {len(body)}\r\n\r\n"
-    )
-    gunicorn.util.write_nonblock(sock, head.encode("latin-1") + body)
+    """Respond to what gunicorn cannot read as a request in the form of all other errors."""
+    _write_problem(sock, status, message, {})
 
 
-def closing_after_unread(app: Callable[..., Iterable[bytes]]) -> Callable[..., Iterable[bytes]]:
-    """``app``, saying ``Connection: close`` with an answer that leaves more of a body unread than is read away."""
-
-    def answer(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
-        def start(*words: Any) -> Any:
-            if _is_unread(environ["wsgi.input"].reader):
-                start_response.__self__.force_close()
-            return start_response(*words)
-
-        return app(environ, start)
-
-    return answer
-
-
-def _is_unread(reader: Any) -> bool:
-    # gunicorn has one reader for bodies of a given length, and others that know only when they have come to the end.
-    length: int | None = getattr(reader, "length", None)
-    return getattr(reader, "parser", None) is not None if length is None else length > _DRAINED
+def _write_problem(sock: Any, status: int, detail: str, headers: dict[str, str]) -> None:
+    body = document(status, detail)
+    fields = {
+        "Connection": "close",
+        "Cache-Control": "no-store",
+        "X-Content-Type-Options": "nosniff",
+        "Cross-Origin-Resource-Policy": "same-origin",
+        "Content-Type": "application/problem+json",
+        "Content-Length": str(len(body)),
+        **headers,
+    }
+    lines = [f"HTTP/1.1 {status} {HTTPStatus(status).phrase}", *(f"{name}: {value}" for name, value in fields.items())]
+    sock.sendall("\r\n".join([*lines, "", ""]).encode("latin-1") + body)

@@ -35,8 +35,17 @@ def install(app: Flask, allowed_hosts: str) -> None:
     app.before_request(check)
 
 
-def _check_host(allowed: set[str]) -> None:
+def _requested_host() -> str | None:
+    """Return the host of a target in absolute form, which overrides the header (RFC 9112, section 3.2.2)."""
     host = request.headers.get("Host")
+    scheme, separator, rest = request.environ.get("RAW_URI", "").partition("://")
+    if host is None or not separator or "/" in scheme:
+        return host
+    return re.split(r"[/?#]", rest, maxsplit=1)[0]
+
+
+def _check_host(allowed: set[str]) -> None:
+    host = _requested_host()
     if host is None:
         # HTTP/1.1 demands the header; before that there was none, nor a browser to be tricked.
         if request.environ.get("SERVER_PROTOCOL") == "HTTP/1.0":
@@ -83,7 +92,7 @@ def _is_own(origin: str) -> bool:
     except ValueError:
         return False
     default_port = _DEFAULT_PORTS.get(parts.scheme)
-    host = request.headers.get("Host", "").strip().lower()
+    host = (_requested_host() or "").strip().lower()
     return (
         default_port is not None
         and host != ""

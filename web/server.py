@@ -7,23 +7,33 @@ from __future__ import annotations
 
 import resource
 from typing import Any
+from urllib.parse import unquote
 
 import gunicorn.util
 
 import jobs
 from analyses import BrokenAnalysis, get_analyses
 from ops.logs import set_up_logging
-from web.connections import PatientWorker, closing_after_unread, write_problem
+from ops.settings import bracketed
+from web.connections import BufferingThreadWorker, write_problem
 
 _settings = jobs.settings
+_UPLOADS_ON_DISK = 4
+"""Bodies of the largest size whose bytes may lie on disk at once."""
 
 
-class Worker(PatientWorker):
-    """Answers those who wait for jobs before it stops, so that a stop takes no minute."""
+class Worker(BufferingThreadWorker):
+    """Answers pending long polls at shutdown so that it finishes quickly."""
 
-    def load_wsgi(self) -> None:
-        super().load_wsgi()
-        self.wsgi.wsgi_app = closing_after_unread(self.wsgi.wsgi_app)
+    def most_bytes(self, request: Any) -> int:
+        loads_data = request.method == "POST" and unquote(request.path).endswith("/data")
+        return _settings.max_body_bytes if loads_data else _settings.max_jobs_bytes
+
+    def request_disk_bytes(self) -> int:
+        return _UPLOADS_ON_DISK * _settings.max_body_bytes
+
+    def is_urgent(self, request: Any) -> bool:
+        return bool(request.path == "/health")
 
     def handle_exit(self, sig: int, frame: Any) -> None:
         self._drain()
@@ -41,7 +51,8 @@ class Worker(PatientWorker):
 def on_starting(arbiter: Any) -> None:
     """Refuse a Redis that cannot keep the promises; one that is away may come later."""
     set_up_logging(_settings.log_level)
-    _allow_descriptors(worker_connections + 200)
+    # A connection may have a file for its request and one for its response.
+    _allow_descriptors(3 * worker_connections + 200)
     try:
         get_analyses()
         jobs.check_redis()
@@ -64,12 +75,13 @@ def _allow_descriptors(wanted: int) -> None:
 # gunicorn has no setting for the page it answers broken requests with, which is HTML.
 gunicorn.util.write_error = write_problem
 
-bind = [f"{_settings.api_host}:{_settings.api_port}"]
+bind = [f"{bracketed(_settings.api_host)}:{_settings.api_port}"]
 workers = 1
 threads = _settings.api_threads
 worker_class = Worker
 worker_connections = 2000
 keepalive = 15
+sendfile = False  # would write past the buffers
 timeout = 120
 graceful_timeout = 10
 limit_request_line = 8190

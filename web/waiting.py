@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -20,7 +20,7 @@ __all__ = ["RETRY_AFTER", "Waiting", "requested_wait"]
 RETRY_AFTER = {"Retry-After": "1"}
 
 _LONGEST = 60.0
-_REREAD = 5.0  # a message may get lost: whoever waits reads the record this often in any case
+_REREAD = 1.0  # a message may get lost, and Redis may stop answering: a waiter reads the record this often anyway
 _TICK = 0.02  # only the listener may touch its connection, so a newcomer is subscribed at its next tick
 _BACK_OFF = 0.5
 _SECONDS = re.compile(r"\d+(\.\d+)?([eE]-\d+)?", re.ASCII)  # programs write 0.00001 as 1e-05
@@ -39,6 +39,13 @@ def requested_wait() -> tuple[float, dict[str, str]]:
             seconds = int(min(float(match[1]), _LONGEST))
             return float(seconds), {"Preference-Applied": f"wait={seconds}"}
     return 0.0, {}
+
+
+class _Client:
+    """What a wait needs to know of the connection; this one, of another server than ours, never hangs up."""
+
+    is_hung_up: bool = False
+    on_hang_up: Callable[[], None] | None = None
 
 
 class Waiting:
@@ -61,11 +68,17 @@ class Waiting:
         if seconds <= 0 or _ended(job):
             return job
         deadline = time.monotonic() + seconds
+        client: _Client = request.environ.get("gunicorn.socket") or _Client()
         with self._place(job["id"]) as news:
-            while news and not self._draining and not _ended(job) and (left := deadline - time.monotonic()) > 0:
+            client.on_hang_up = news.set if news else None
+            while news and not (self._draining or client.is_hung_up or _ended(job)):
+                left = deadline - time.monotonic()
+                if left <= 0:
+                    break
                 news.wait(min(left, _REREAD))
                 news.clear()
                 job = jobs.get_job_by_id(jid)
+            client.on_hang_up = None
         return job
 
     def drain(self) -> None:

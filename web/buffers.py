@@ -1,0 +1,236 @@
+"""Buffers between clients and threads: what a slow client has not sent or taken yet lies here, not with a thread."""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import math
+import os
+import shutil
+import socket
+import struct
+import tempfile
+import termios
+import time
+from collections import deque
+from collections.abc import Callable
+from contextlib import suppress
+from threading import Lock
+from typing import IO
+
+__all__ = ["BYTES_PER_SECOND", "PATIENCE_SECONDS", "DiskQuota", "MinRateSocket", "SpooledFifo"]
+
+PATIENCE_SECONDS = 20.0
+BYTES_PER_SECOND = 4096
+"""The average rate asked of a client once its patience is used up."""
+
+_STEADY_SECONDS = 60.0
+"""Patience with a reader that has taken ``_STEADY_BYTES``: its receive buffer may be large, and reports its progress in
+steps of a sixteenth of that."""
+_STEADY_BYTES = 2**20
+_IN_MEMORY = 64 * 1024
+_PART = 256 * 1024
+_IN_KERNEL = 128 * 1024
+"""Unsent bytes that the kernel holds for one client: without a limit it takes 4 MiB for each, in memory."""
+
+
+class DiskQuota:
+    """Counts the bytes in temporary files. Adding beyond ``total`` is possible: who adds must look and make room."""
+
+    def __init__(self, total: int) -> None:
+        self.total = min(total, shutil.disk_usage(tempfile.gettempdir()).free // 2)
+        self.used = 0
+        self._lock = Lock()
+
+    def add(self, size: int) -> None:
+        """Count ``size`` bytes more; fewer where it is negative."""
+        with self._lock:
+            self.used += size
+
+    @property
+    def is_exceeded(self) -> bool:
+        """Whether there is more than ``total``."""
+        return self.used > self.total
+
+
+class SpooledFifo:
+    """A queue of bytes, the first in memory and the rest in an unlinked file, for one thread that appends and one that
+    consumes: neither waits for the other."""
+
+    def __init__(self, quota: DiskQuota) -> None:
+        self._quota = quota
+        self._parts: deque[bytes] = deque()
+        self._file: IO[bytes] | None = None
+        self._read_at = self._end = 0
+        self._appended = self._consumed = 0
+
+    def __len__(self) -> int:
+        return self._appended - self._consumed
+
+    @property
+    def on_disk(self) -> int:
+        """The size of the file, in bytes."""
+        return self._end
+
+    def append(self, data: memoryview) -> None:
+        """Add bytes at the end.
+
+        :raises OSError: the disk is full.
+        """
+        if self._file is None and len(self) + len(data) <= _IN_MEMORY:
+            self._parts.append(bytes(data))
+        else:
+            self._spool(data)
+        self._appended += len(data)
+
+    def peek(self) -> bytes:
+        """Return bytes from the front, not necessarily all; none where it is empty."""
+        left = len(self)
+        if left and self._parts:
+            return self._parts[0]
+        return os.pread(self._file.fileno(), min(left, _PART), self._read_at) if left and self._file else b""
+
+    def consume(self, size: int) -> None:
+        """Drop ``size`` bytes of those that :meth:`peek` returned."""
+        if not self._parts:
+            self._read_at += size
+        elif size < len(self._parts[0]):
+            self._parts[0] = self._parts[0][size:]
+        else:
+            self._parts.popleft()
+        self._consumed += size
+
+    def close(self) -> None:
+        """Drop all bytes."""
+        self._parts.clear()
+        if self._file is not None:
+            self._file.close()
+            self._file = None
+        self._quota.add(-self._end)
+        self._read_at = self._end = 0
+        self._consumed = self._appended
+
+    def _spool(self, data: memoryview) -> None:
+        if self._file is None:
+            self._file = tempfile.TemporaryFile(buffering=0)  # noqa: SIM115
+        elif not len(self):
+            os.ftruncate(self._file.fileno(), 0)
+            self._quota.add(-self._end)
+            self._read_at = self._end = 0
+        at = self._end
+        while data:
+            written = os.pwrite(self._file.fileno(), data, at)
+            data, at = data[written:], at + written
+        self._quota.add(at - self._end)
+        self._end = at
+
+
+class MinRateSocket:
+    """A client's connection as a thread sees it that responds: writing never waits, the rest goes to a buffer.
+
+    The loop that polls empties the buffer. Whether the client keeps the rate is judged by what its kernel acknowledged.
+    """
+
+    def __init__(self, sock: socket.socket, quota: DiskQuota, on_pending: Callable[[], None]) -> None:
+        self._sock = sock
+        self._quota = quota
+        self._on_pending = on_pending
+        self.pending = SpooledFifo(quota)
+        self.is_watched = False
+        """Whether the loop sends what is pending; whoever appends while it does not must call it."""
+        self.is_broken = False
+        self.is_hung_up = False
+        """Whether the client sends nothing more: mostly it has gone."""
+        self.on_hang_up: Callable[[], None] | None = None
+        self.deadline = math.inf
+        self._sent = self._delivered = 0
+        if hasattr(socket, "TCP_NOTSENT_LOWAT"):
+            with suppress(OSError):  # of a UNIX socket
+                sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, _IN_KERNEL)
+
+    def sendall(self, data: bytes, flags: int = 0) -> None:
+        """Send what the kernel takes at once and have the rest sent later.
+
+        :raises OSError: the client has gone, was too slow, or the disk is full.
+        """
+        if self.is_broken:
+            raise BrokenPipeError("the client has gone")
+        view = memoryview(data)
+        try:
+            if not len(self.pending):
+                view = view[self._send(view) :]
+            if view:
+                self.pending.append(view)
+        except OSError:
+            self.is_broken = True
+            raise
+        if view and (self._quota.is_exceeded or not self.is_watched):
+            self._on_pending()
+
+    def flush(self) -> None:
+        """Send of what is pending as much as the kernel takes."""
+        try:
+            while part := self.pending.peek():
+                sent = self._send(memoryview(part))
+                self.pending.consume(sent)
+                if sent < len(part):
+                    return
+        except OSError:
+            self.is_broken = True
+
+    def hang_up(self) -> None:
+        """Note that the client sends nothing more."""
+        self.is_hung_up = True
+        if self.on_hang_up is not None:
+            self.on_hang_up()
+
+    def watch(self) -> None:
+        """Begin to measure the rate, as there is something pending."""
+        self.is_watched = True
+        self.deadline = time.monotonic() + PATIENCE_SECONDS
+        self._delivered = self._acknowledged()
+
+    def unwatch(self) -> None:
+        """End measuring, as nothing is pending."""
+        self.is_watched = False
+        self.deadline = math.inf
+
+    def measure(self, now: float) -> bool:
+        """Return whether the client keeps the rate; to be asked every now and then."""
+        delivered = self._acknowledged()
+        longest = _STEADY_SECONDS if delivered > _STEADY_BYTES else PATIENCE_SECONDS
+        gained = (delivered - self._delivered) / BYTES_PER_SECOND
+        if gained > 0:
+            self.deadline = min(self.deadline + gained, now + longest)
+        self._delivered = delivered
+        return now < self.deadline
+
+    def undelivered(self) -> int:
+        """Return how many bytes the kernel holds that the client has not acknowledged."""
+        if not hasattr(termios, "TIOCOUTQ"):
+            return 0
+        try:
+            return int(struct.unpack("i", fcntl.ioctl(self._sock, termios.TIOCOUTQ, b"\0" * 4))[0])
+        except OSError:
+            return 0
+
+    def shutdown(self, how: int) -> None:
+        """Refuse: gunicorn closes where an application fails in the middle of a response, but here the loop does.
+
+        :raises OSError: always.
+        """
+        raise OSError(errno.ENOTSUP, "the loop closes connections")
+
+    def close(self) -> None:
+        """Do nothing, for the same reason."""
+
+    def _acknowledged(self) -> int:
+        return self._sent - self.undelivered()
+
+    def _send(self, view: memoryview) -> int:
+        sent = 0
+        with suppress(BlockingIOError, InterruptedError):
+            while sent < len(view):
+                sent += self._sock.send(view[sent : sent + _PART])
+        self._sent += sent
+        return sent
