@@ -55,7 +55,7 @@ BLOCK_SECONDS = 2
 """How long an idle worker waits for a wake token; below the socket time-out, or each wait would end as an error."""
 
 _SOCKET_SECONDS = 5.0
-_FAIL_FAST_SECONDS = 2.0
+_FAIL_FAST_SECONDS = 1.5
 """Time-out of a client that fails fast, per read and write: its callers answer within 3 s."""
 _SENTINEL_SECONDS = 1
 _OLDEST = (6, 2)
@@ -135,7 +135,7 @@ def connect(
 ) -> redis.Redis:
     """Return a client that connects when first used, to this server or to the master named by ``access``'s Sentinels.
 
-    The API's client fails fast: its time-out is 2 s, a lost connection is tried once more (every transition is safe to
+    The API's client fails fast: its time-out is 1.5 s, a lost connection is tried once more (every transition is safe to
     send twice), and while Redis does not answer, calls fail at once. A ``blocking`` one never sends again by itself:
     its owner must know what was heard. ``patience`` overrides the time-out, in seconds.
     """

@@ -88,8 +88,8 @@ class RequestBuffer:
         """Drop the body."""
         if self._body is not None:
             self._body.close()
-            self._quota.add(-self._spooled)
-            self._body, self._spooled = None, 0
+        self._quota.add(-self._spooled)
+        self._body, self._spooled = None, 0
 
     def _feed_head(self, data: bytes) -> bytes:
         """Parse the head if this completes it, and return what followed."""

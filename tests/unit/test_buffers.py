@@ -1,0 +1,154 @@
+"""Buffers of responses: nothing is lost or mixed up between the thread that appends and the loop that sends."""
+
+from __future__ import annotations
+
+import random
+import socket
+import threading
+import time
+
+import pytest
+
+from web import buffers
+from web.buffers import BYTES_PER_SECOND, PATIENCE_SECONDS, DiskQuota, MinRateSocket, SpooledFifo
+
+
+@pytest.fixture
+def quota():
+    return DiskQuota(2**30)
+
+
+@pytest.fixture
+def pair():
+    ours, client = socket.socketpair()
+    ours.setblocking(False)
+    with ours, client:
+        yield ours, client
+
+
+@pytest.fixture
+def sock(pair, quota):
+    woken = []
+    sock = MinRateSocket(pair[0], quota, lambda: woken.append(True))
+    sock.woken = woken
+    yield sock
+    sock.pending.close()
+
+
+def test_what_one_thread_appends_another_consumes_in_order(quota):
+    dice = random.Random(1)
+    fifo = SpooledFifo(quota)
+    sent = [dice.randbytes(dice.choice((10, 5_000, 300_000))) for _ in range(400)]
+    found = bytearray()
+
+    def append() -> None:
+        for part in sent:
+            fifo.append(memoryview(part))
+            if dice.random() < 0.1:
+                time.sleep(0.002)
+
+    thread = threading.Thread(target=append)
+    thread.start()
+    while thread.is_alive() or len(fifo):
+        part = fifo.peek()
+        size = random.randint(0, len(part))
+        found += part[:size]
+        fifo.consume(size)
+    thread.join()
+
+    assert found == b"".join(sent)
+    fifo.close()
+    assert quota.used == 0
+
+
+def test_a_file_begins_again_when_all_of_it_was_sent(quota):
+    fifo = SpooledFifo(quota)
+    for _ in range(50):
+        fifo.append(memoryview(bytes(100_000)))
+        while part := fifo.peek():
+            fifo.consume(len(part))
+
+    assert fifo.on_disk <= 100_000
+    fifo.close()
+
+
+def test_writing_never_waits_and_the_rest_is_sent_later(pair, sock):
+    body = random.Random(2).randbytes(8 * 2**20)
+
+    sock.sendall(body)
+    sock.sendall(b"end")
+
+    assert sock.woken
+    assert len(sock.pending) > 7 * 2**20
+    found = bytearray()
+    while len(found) < len(body) + 3:
+        found += pair[1].recv(2**20)
+        sock.flush()
+    assert found == body + b"end"
+
+
+def test_a_client_that_has_gone_ends_the_response(pair, sock):
+    sock.sendall(bytes(2**20))
+    pair[1].close()
+
+    sock.flush()
+
+    assert sock.is_broken
+    with pytest.raises(BrokenPipeError):
+        sock.sendall(b"more")
+
+
+def test_a_full_disk_ends_the_response(sock, monkeypatch):
+    def fail(*_: object) -> int:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("os.pwrite", fail)
+    with pytest.raises(OSError, match="No space"):
+        sock.sendall(bytes(2**20))
+    assert sock.is_broken
+
+
+class Clock:
+    """A client that acknowledges bytes at moments of a test's choice."""
+
+    def __init__(self, sock: MinRateSocket, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.sock, self.now, self.acknowledged = sock, 1000.0, 0
+        monkeypatch.setattr(buffers.time, "monotonic", lambda: self.now)
+        monkeypatch.setattr(sock, "_acknowledged", lambda: self.acknowledged)
+        sock.watch()
+
+    def takes(self, size: int, seconds: float) -> bool:
+        """Whether it keeps the rate when it takes nothing, and then so much at once."""
+        self.now += seconds
+        kept = self.sock.measure(self.now)
+        self.acknowledged += size
+        return kept and self.sock.measure(self.now)
+
+
+@pytest.fixture
+def clock(sock, monkeypatch):
+    return Clock(sock, monkeypatch)
+
+
+def test_a_reader_that_takes_nothing_is_too_slow_after_its_patience(clock):
+    assert clock.takes(0, PATIENCE_SECONDS - 1)
+    assert not clock.takes(0, 2)
+
+
+def test_a_reader_below_the_rate_is_too_slow_sooner_or_later(clock):
+    assert not all(clock.takes(BYTES_PER_SECOND // 2, 1) for _ in range(100))
+
+
+def test_a_slow_but_steady_reader_is_served_for_as_long_as_it_takes(clock):
+    assert all(clock.takes(20_000, 1) for _ in range(2500))
+
+
+def test_a_reader_with_a_large_receive_buffer_takes_it_in_large_steps(clock):
+    # What it has taken shows that it reads; a window of 16 MiB opens by one MiB at a time, here each 50 s.
+    assert clock.takes(2 * 2**20, 1)
+    assert all(clock.takes(2**20, 50) for _ in range(50))
+
+
+def test_what_went_quickly_is_no_credit_for_hours(clock):
+    assert clock.takes(100 * 2**20, 1)
+    assert not clock.takes(0, 61)
