@@ -215,7 +215,7 @@ class BufferingThreadWorker(ThreadWorker):  # type: ignore[misc]
 
     def _receive(self, conn: _Connection) -> None:
         try:
-            data = conn.socket.recv(_RECEIVED)
+            data = conn.socket.recv(conn.buffer.recv_size if conn.buffer else _RECEIVED)
         except (BlockingIOError, InterruptedError):
             return
         except OSError:

@@ -61,6 +61,11 @@ class RequestBuffer:
         self._body: IO[bytes] | None = None
         self._most = 0
 
+    @property
+    def recv_size(self) -> int:
+        """How many bytes to take at once: chunks may be tiny, and decoding them keeps the loop from other clients."""
+        return IN_MEMORY if self._chunks is None else IN_MEMORY // 4
+
     def feed(self, data: bytes) -> None:
         """Take the next bytes that the client sent.
 

@@ -93,6 +93,17 @@ BROKEN = {
     "chunked twice": POST + b"Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
     "chunked not last": POST + b"Transfer-Encoding: chunked, identity\r\n\r\n0\r\n\r\n",
     "a blank before the colon": POST + b"Transfer-Encoding : chunked\r\n\r\n0\r\n\r\n",
+    "identity": POST + b"Transfer-Encoding: identity\r\n\r\n",
+    "identity, then chunked": POST + b"Transfer-Encoding: identity, chunked\r\n\r\n0\r\n\r\n",
+    "gzip, then chunked": POST + b"Transfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n",
+    "gzip and chunked in two fields": POST + b"Transfer-Encoding: gzip\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+    "chunked, chunked": POST + b"Transfer-Encoding: chunked, chunked\r\n\r\n0\r\n\r\n",
+    "chunked in HTTP/1.0": b"POST /jobs HTTP/1.0\r\nHOST\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+    "line feeds alone": b"GET /health HTTP/1.1\nHOST\n\n",
+    "line feeds in the fields": b"GET /health HTTP/1.1\r\nHOST\nX: y\r\n\r\n",
+    "a line feed in a chunk's line": POST + b"Transfer-Encoding: chunked\r\n\r\n2\n{}\r\n0\r\n\r\n",
+    "a line feed after a chunk": POST + b"Transfer-Encoding: chunked\r\n\r\n2\r\n{}\n0\r\n\r\n",
+    "a length in a trailer": POST + b"Transfer-Encoding: chunked\r\n\r\n0\r\nContent-Length: 3\r\n\r\n",
     "an underscore": POST + b"Content_Length: 2\r\n\r\n",
     "a bad chunk size": POST + b"Transfer-Encoding: chunked\r\n\r\nzz\r\n{}\r\n0\r\n\r\n",
     "a signed chunk size": POST + b"Transfer-Encoding: chunked\r\n\r\n+2\r\n{}\r\n0\r\n\r\n",
@@ -143,6 +154,84 @@ def test_an_ambiguous_request_ends_its_connection(api):
         with Raw(_port(api)).send(BROKEN[what], FOLLOWED_BY) as raw:
             assert raw.answer().headers["connection"] == "close", what
             assert raw.is_closed(), what
+
+
+# Heads that show by themselves that the request is refused: nothing more is waited for.
+AT_ONCE = [
+    *(f"Transfer-Encoding: {coding}\r\n" for coding in ("identity", "gzip, chunked", "gzip", "chunked, chunked"))
+]
+AT_ONCE += ["Transfer-Encoding: x\r\n", "Transfer-Encoding: chunked\r\nContent-Length: 2\r\n", "X: y\n", "\n"]
+AT_ONCE += ["Content-Length: 2\r\nContent-Length: 2\r\n", "Content-Length: -1\r\n", " folded: x\r\n"]
+
+
+def test_what_the_head_rules_out_is_refused_at_once(api):
+    for fields in AT_ONCE:
+        begun = time.monotonic()
+        with Raw(_port(api)).send(POST, fields.encode(), b"\r\n") as raw:
+            answer = raw.answer()
+            assert_is_answered_well(answer, fields)
+            assert answer.status in (400, 501), (fields, answer)
+            assert answer.headers["connection"] == "close", fields
+            assert raw.is_closed(), fields
+        # A server that waits for the rest does so for twenty seconds.
+        assert time.monotonic() - begun < 10, fields
+
+
+def test_a_body_over_the_limit_is_refused_before_it_is_sent(api):
+    # Given a client that asks for leave to send, and one that does not ask
+    for expect in (b"Expect: 100-continue\r\n", b""):
+        for target, size in ((b"/jobs", 4 * MIB + 1), (b"/data", 8 * MIB + 1), (b"/data", 10**15)):
+            head = b"POST %b HTTP/1.1\r\nHOST\r\nContent-Type: text/csv\r\n%bContent-Length: %d\r\n\r\n"
+            with Raw(_port(api)).send(head % (target, expect, size)) as raw:
+                # Then the answer is 413, and no "100 Continue" comes before it
+                answer = raw.sock.recv(2**16)
+                assert answer.startswith(b"HTTP/1.1 413 "), (target, expect, answer)
+                assert b"Connection: close" in answer
+
+
+def test_a_body_in_chunks_is_refused_where_it_exceeds_the_limit(api):
+    with Raw(_port(api)).send(POST, b"Transfer-Encoding: chunked\r\n\r\n") as raw:
+        for _ in range(5):
+            raw.send(b"%x\r\n%b\r\n" % (MIB, b" " * MIB))
+        answer = raw.answer()
+        assert (answer.status, answer.headers["connection"]) == (413, "close")
+
+
+def test_leave_to_send_is_given_where_the_body_may_come(api):
+    head = POST + b"Expect: 100-continue\r\nContent-Length: %d\r\n\r\n"
+    body = json.dumps(JOB).encode()
+    with Raw(_port(api)).send(head % len(body)) as raw:
+        assert raw.sock.recv(2**16) == b"HTTP/1.1 100 Continue\r\n\r\n"
+        assert raw.send(body).answer().status == 202
+
+
+def test_the_host_of_an_absolute_target_decides(api):
+    foreign = ["http://evil.example/jobs", "http://evil.example", "http://localhost@evil.example/jobs", "http:///jobs"]
+    foreign += ["http://evil.example:80/jobs", "HTTP://EVIL.EXAMPLE/jobs", "http://localhost.evil.example/jobs?limit=1"]
+    own = [
+        "http://localhost/jobs",
+        "http://localhost:5000/jobs?limit=1",
+        "http://127.0.0.1/jobs",
+        "http://[::1]:1/jobs",
+    ]
+    for target in foreign:
+        answer = _exchange(api, b"GET %b HTTP/1.1\r\nHOST\r\n\r\n" % target.encode())
+        assert_is_answered_well(answer, target)
+        assert answer.status == 403, (target, answer)
+    for target in own:
+        for host in (b"HOST", b"Host: evil.example"):
+            answer = _exchange(api, b"GET %b HTTP/1.1\r\n%b\r\n\r\n" % (target.encode(), host))
+            assert answer.status == 200, (target, host, answer)
+    assert _exchange(api, b"GET http://localhost/jobs HTTP/1.1\r\n\r\n").status == 400
+
+
+def test_an_origin_is_compared_with_the_host_of_an_absolute_target(api):
+    words = b"POST http://localhost:7/jobs HTTP/1.1\r\n%b\r\nContent-Length: 0\r\nOrigin: http://localhost:7\r\n\r\n"
+    assert _exchange(api, words % b"Host: evil.example").status == 400
+    assert (
+        _exchange(api, words.replace(b"Origin: http://localhost:7", b"Origin: http://evil.example") % b"HOST").status
+        == 403
+    )
 
 
 def test_a_connection_is_kept_or_not_as_the_answer_says(api):
