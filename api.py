@@ -90,6 +90,7 @@ def create_app(settings: Settings | None = None) -> Flask:
 @parameters("id", "index")
 def load_data() -> Response:
     """Replace the dataset by the body; `id` and `index` name columns."""
+    jobs.ping()  # or a large file would be parsed only to find that Redis is away
     most = _settings().max_body_bytes
     file, media_type = read_upload(most, is_telling)
     columns = {"id_column": parameter("id"), "index_column": parameter("index")}

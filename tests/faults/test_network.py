@@ -18,6 +18,7 @@ import jobs
 from checks import find_broken
 from tests.conftest import LEASE_SECONDS, Server, eventually
 from tests.faults.line import HOWS, Line, command, transition
+from tests.faults.raw import Raw
 
 SEED = int(os.environ.get("SEED", "3"))
 # With FAULTS=all the slower tests try all ways: a silent connection costs them a time-out of 5 s each.
@@ -301,3 +302,45 @@ def test_a_slow_line_costs_nothing_but_time(lay_line, start_worker, start_api):
         time.sleep(2)
 
     assert jobs.rd.zcard("jobs") == sum(len(client.accepted) for client in clients) > 0
+
+
+ROUTES = ["GET /jobs", "GET /data", "GET /data/1", "GET /stats", "GET /workers", "GET /ready", "GET /jobs/ID"]
+ROUTES += ["GET /jobs/ID?wait=30", "GET /jobs/ID/results", "GET /jobs/ID/log", "POST /jobs", "POST /jobs/ID/cancel"]
+ROUTES += ["POST /jobs/ID/retry", "DELETE /jobs/ID", "DELETE /data", "POST /data"]
+
+
+def test_a_frozen_redis_is_503_in_time_on_every_route_and_for_everybody(start_api, live):
+    # Given an API with a client that waits, and a Redis that takes connections but does nothing
+    port = start_api().base_url.port
+    jid = jobs.add_job(None, None, "sleep")["id"]
+    with ThreadPoolExecutor(201) as pool:
+        waiter = pool.submit(_timed, port, f"GET /jobs/{jid}?wait=60")
+        time.sleep(1)
+        live.process.send_signal(signal.SIGSTOP)
+        frozen = time.monotonic()
+        try:
+            # When 200 clients ask for all sorts of things, again and again
+            calls = [pool.submit(_timed, port, ROUTES[n % len(ROUTES)].replace("ID", jid)) for n in range(600)]
+            found = [call.result() for call in calls]
+            waiter.result()
+            waited = time.monotonic() - frozen
+        finally:
+            live.process.send_signal(signal.SIGCONT)
+
+    # Then each of them hears of it in time
+    assert {status for _, status, _ in found} == {503}
+    assert max(seconds for seconds, _, _ in found) < 3, sorted(found)[-5:]
+    assert waited < 4
+    # And all is well as soon as Redis is
+    eventually(lambda: _timed(port, f"GET /jobs/{jid}")[1] == 200, seconds=3)
+    assert _timed(port, f"GET /jobs/{jid}?wait=0.1")[1] == 200
+
+
+def _timed(port: int, call: str) -> tuple[float, int, str]:
+    bodies = {"POST /data": b"id,n\n1,2\n", "POST /jobs": b'{"start": null, "end": null, "analysis": "sleep"}'}
+    words = (call.encode(), b" HTTP/1.1\r\nHOST\r\nContent-Type: text/csv\r\nContent-Length: ")
+    begun = time.monotonic()
+    with Raw(port).send(*words, b"%d\r\n\r\n" % len(body := bodies.get(call, b"")), body) as raw:
+        answer = raw.answer()
+    assert answer.status != 503 or "retry-after" in answer.headers
+    return time.monotonic() - begun, answer.status, call

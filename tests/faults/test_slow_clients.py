@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import signal
+import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 
 import pytest
 
-from tests.faults.raw import Raw
+import jobs
+from tests.conftest import eventually
+from tests.faults.raw import Raw, assert_is_answered_well
 
 THREADS = 20
 MANY = 100
@@ -97,3 +103,185 @@ def test_a_steady_client_may_take_its_time(api, crowd):
 
     # Then it is heard
     assert client.answer().status == 202
+
+
+# Uploads and downloads at the pace of a poor line
+
+CSV = {"Content-Type": "text/csv"}
+UPLOAD = b"POST /data HTTP/1.1\r\nHOST\r\nContent-Type: text/csv\r\n"
+HEALTH_SECONDS = 1.0
+
+
+@contextmanager
+def _trickle(connections: list[Raw], part: bytes, every: float) -> Iterator[None]:
+    """Send ``part`` on each connection again and again."""
+    over = threading.Event()
+
+    def send() -> None:
+        while not over.wait(every):
+            for each in connections:
+                each.send(part)
+
+    thread = threading.Thread(target=send)
+    thread.start()
+    try:
+        yield
+    finally:
+        over.set()
+        thread.join()
+
+
+def _load_large_records(api) -> int:
+    """Load a dataset of which one page has 8 MB; the size of the page."""
+    rows = "id,text\n" + "".join(f"{number},{'x' * 8000}\n" for number in range(1000))
+    assert api.post("/data", content=rows.encode(), headers=CSV).status_code == 201
+    return len(api.get("/data?limit=1000").content)
+
+
+def _assert_is_healthy(api) -> None:
+    with Raw(api.base_url.port).send(b"GET /health HTTP/1.1\r\nHOST\r\n\r\n") as raw:
+        begun = time.monotonic()
+        assert raw.answer().status == 200
+        assert time.monotonic() - begun < HEALTH_SECONDS
+
+
+@pytest.mark.parametrize("framing", [b"Content-Length: 9000000\r\n\r\n", b"Transfer-Encoding: chunked\r\n\r\n"])
+def test_an_honest_upload_does_not_wait_for_many_slow_ones(api, crowd, framing):
+    # Given six uploads for each thread, at 5 kB/s
+    crowd += [Raw(api.base_url.port).send(UPLOAD, framing) for _ in range(6 * THREADS)]
+    part = b"1,2\n" * 250
+    if b"chunked" in framing:
+        part = b"%x\r\n%b\r\n" % (len(part), part)
+
+    with _trickle(crowd, part, every=0.2):
+        for number in range(4):
+            # When somebody loads a dataset, then it is there at once
+            begun = time.monotonic()
+            answer = api.post("/data", content=f"id,n{number}\n".encode() + b"1,2\n" * 1, headers=CSV)
+            assert answer.status_code == 201
+            assert time.monotonic() - begun < 10
+            _assert_is_healthy(api)
+            time.sleep(1)
+
+    # And those that are slow are still listened to
+    assert all(_is_open(each) for each in crowd)
+
+
+def _is_open(raw: Raw) -> bool:
+    raw.sock.setblocking(False)
+    try:
+        return raw.sock.recv(1) != b""
+    except BlockingIOError:
+        return True
+    except ConnectionError:
+        return False
+
+
+def test_clients_that_never_read_cost_nobody_else_anything(api, crowd):
+    _load_large_records(api)
+    # Given more of them than threads, ten new ones a second
+    begun = time.monotonic()
+    for _ in range(3 * THREADS):
+        crowd.append(Raw(api.base_url.port).send(b"GET /data?limit=1000 HTTP/1.1\r\nHOST\r\n\r\n"))
+        _assert_is_healthy(api)
+        time.sleep(0.1)
+    _assert_serves(api)
+
+    # Then they are let go after a while
+    eventually(lambda: not any(_has_peer(each) for each in crowd[:THREADS]), seconds=begun + 45 - time.monotonic())
+
+
+def _has_peer(raw: Raw) -> bool:
+    """Whether the connection is still there, though nothing of what came is read."""
+    try:
+        raw.sock.getpeername()
+    except OSError:
+        return False
+    return True
+
+
+def test_a_slow_reader_gets_all_of_it_and_its_connection_is_kept(api, crowd):
+    size = _load_large_records(api)
+    # Given a client that reads half a megabyte a second
+    client = Raw(api.base_url.port).send(b"GET /data?limit=1000 HTTP/1.1\r\nHOST\r\n\r\n", b"GET /health HTTP/1.1\r\n")
+    crowd.append(client)
+    found = b""
+    while len(found) < size:
+        found += client.sock.recv(100_000)
+        time.sleep(0.2)
+
+    # Then it gets its answer whole, and one to its next request
+    head, _, body = found.partition(b"\r\n\r\n")
+    while len(body) < size:
+        body += client.sock.recv(100_000)
+    assert head.startswith(b"HTTP/1.1 200")
+    assert body == api.get("/data?limit=1000").content
+    client.send(b"HOST\r\n\r\n")
+    assert client.answer().status == 200
+
+
+def test_a_request_that_comes_during_an_answer_is_kept_for_later(api, crowd):
+    size = _load_large_records(api)
+    client = Raw(api.base_url.port).send(b"GET /data?limit=1000 HTTP/1.1\r\nHOST\r\n\r\n")
+    crowd.append(client)
+    time.sleep(1)
+    client.send(*[b"GET /health HTTP/1.1\r\nHOST\r\n\r\n"] * 3)
+
+    assert len(client.answer().body) == size
+    assert [client.answer().status for _ in range(3)] == [200] * 3
+
+
+def test_bodies_that_lie_on_the_disk_are_bounded(start_api, crowd):
+    # Given a server that keeps four bodies of the largest size, and as many that are not complete
+    api = start_api(MAX_BODY_BYTES=2**20)
+    head = UPLOAD + b"Content-Length: %d\r\n\r\n" % 2**20
+    crowd += [Raw(api.base_url.port).send(head, b"x" * (2**20 - 1)) for _ in range(4)]
+    time.sleep(1)
+
+    # When another one comes, then it is told to come later
+    answer = api.post("/data", content=b"id,n\n" + b"1,2\n" * 100_000, headers=CSV)
+    assert_is_answered_well((answer.status_code, answer.headers, answer.content))
+    assert (answer.status_code, "Retry-After" in answer.headers) == (503, True)
+    assert api.post("/data", content=b"id,n\n1,2\n", headers=CSV).status_code == 201
+
+    # And once there is room again, it is taken
+    for each in crowd:
+        each.close()
+    body = b"id,n\n" + b"".join(b"%d,2\n" % number for number in range(50_000))
+    eventually(lambda: api.post("/data", content=body, headers=CSV).status_code == 201)
+
+
+def test_waiters_that_have_gone_leave_their_place_to_others(api, crowd):
+    jid = jobs.add_job(None, None, "sleep", params={"seconds": 60})["id"]
+    words = f"GET /jobs/{jid}?wait=60 HTTP/1.1\r\nHOST\r\n\r\n".encode()
+    # Given that all places are taken: of the threads, all but 16 may wait
+    gone = [Raw(api.base_url.port).send(words) for _ in range(THREADS - 16)]
+    time.sleep(1)
+    assert api.get(f"/jobs/{jid}?wait=3").elapsed.total_seconds() < 2.5
+
+    # When they hang up, one of them with a request behind
+    gone[0].send(b"GET /health HTTP/1.1\r\nHOST\r\n\r\n")
+    for each in gone:
+        each.close()
+
+    # Then somebody else may wait
+    eventually(lambda: api.get(f"/jobs/{jid}?wait=3").elapsed.total_seconds() > 2.5, seconds=10)
+
+
+def test_health_is_answered_though_all_threads_are_busy(api, crowd, live):
+    # Given more requests than threads, all of which wait for a Redis that stands still
+    with _frozen(live), ThreadPoolExecutor(3 * THREADS) as pool:
+        waiting = [pool.submit(api.get, "/stats") for _ in range(3 * THREADS)]
+        for _ in range(10):
+            _assert_is_healthy(api)
+            time.sleep(0.1)
+        assert {each.result().status_code for each in waiting} == {503}
+
+
+@contextmanager
+def _frozen(server) -> Iterator[None]:
+    server.process.send_signal(signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        server.process.send_signal(signal.SIGCONT)
