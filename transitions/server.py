@@ -135,8 +135,8 @@ def connect(
 ) -> redis.Redis:
     """Return a client that connects when first used, to this server or to the master named by ``access``'s Sentinels.
 
-    The API's client fails fast: its time-out is 1.5 s, a lost connection is tried once more (every transition is safe to
-    send twice), and while Redis does not answer, calls fail at once. A ``blocking`` one never sends again by itself:
+    The API's client fails fast: its time-out is 1.5 s, a lost connection is tried once more (every transition is safe
+    to send twice), and while Redis does not answer, calls fail at once. A ``blocking`` one never sends again by itself:
     its owner must know what was heard. ``patience`` overrides the time-out, in seconds.
     """
     seconds = patience or (_SOCKET_SECONDS if blocking else _FAIL_FAST_SECONDS)

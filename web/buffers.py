@@ -30,15 +30,20 @@ steps of a sixteenth of that."""
 _STEADY_BYTES = 2**20
 _IN_MEMORY = 64 * 1024
 _PART = 256 * 1024
+_PARTS_AT_ONCE = 4
 _IN_KERNEL = 128 * 1024
 """Unsent bytes that the kernel holds for one client: without a limit it takes 4 MiB for each, in memory."""
 
 
 class DiskQuota:
-    """Counts the bytes in temporary files. Adding beyond ``total`` is possible: who adds must look and make room."""
+    """Counts the bytes in temporary files of a folder.
 
-    def __init__(self, total: int) -> None:
-        self.total = min(total, shutil.disk_usage(tempfile.gettempdir()).free // 2)
+    Adding beyond ``total``, or half of what the disk has free, is possible: who adds must look and make room.
+    """
+
+    def __init__(self, total: int, folder: str = "") -> None:
+        self.folder = folder or tempfile.gettempdir()
+        self.total = min(total, shutil.disk_usage(self.folder).free // 2)
         self.used = 0
         self._lock = Lock()
 
@@ -112,7 +117,7 @@ class SpooledFifo:
 
     def _spool(self, data: memoryview) -> None:
         if self._file is None:
-            self._file = tempfile.TemporaryFile(buffering=0)  # noqa: SIM115
+            self._file = tempfile.TemporaryFile(buffering=0, dir=self._quota.folder)  # noqa: SIM115
         elif not len(self):
             os.ftruncate(self._file.fileno(), 0)
             self._quota.add(-self._end)
@@ -168,12 +173,13 @@ class MinRateSocket:
             self._on_pending()
 
     def flush(self) -> None:
-        """Send of what is pending as much as the kernel takes."""
+        """Send of what is pending as much as the kernel takes, and not so much that other clients wait."""
         try:
-            while part := self.pending.peek():
+            for _ in range(_PARTS_AT_ONCE):
+                part = self.pending.peek()
                 sent = self._send(memoryview(part))
                 self.pending.consume(sent)
-                if sent < len(part):
+                if not part or sent < len(part):
                     return
         except OSError:
             self.is_broken = True

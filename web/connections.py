@@ -1,55 +1,57 @@
-"""gunicorn's worker of threads, with a loop that does all waiting for clients: no thread reads from or waits for one.
-
-gunicorn's own worker gives a connection a thread at its first byte, and lets it read and write at the client's pace: as
-many slow clients as there are threads keep everybody else out. Here the loop that polls collects whole requests, large
-ones on disk, and sends what of a response the client has not taken yet.
-"""
+"""A client's connection to the worker: its socket, its buffers, and which of the worker's states it is in."""
 
 from __future__ import annotations
 
 import selectors
 import socket
 import struct
-import time
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Callable
 from contextlib import suppress
-from functools import partial
 from http import HTTPStatus
 from typing import Any
 
-from gunicorn.http.errors import ParseException
-from gunicorn.http.message import Request
-from gunicorn.workers.gthread import STOP_KEEPALIVE_LINGER, ThreadWorker
-
-from .buffers import BYTES_PER_SECOND, PATIENCE_SECONDS, DiskQuota, MinRateSocket
-from .framing import IN_MEMORY, Refused, RequestBuffer
+from .buffers import DiskQuota, MinRateSocket
+from .framing import RequestBuffer
 from .problems import document
 
-__all__ = ["BufferingThreadWorker", "write_problem"]
+__all__ = ["READ", "WRITE", "Connection", "States", "write_problem"]
 
-_SWEEP_SECONDS = 0.5
-_LINGER_SECONDS = 2.0
-_LONGEST_LINGER_SECONDS = 30.0
-_LINGER_BYTES_PER_SECOND = 2**20
-_RECEIVED = 64 * 1024
-_RESPONSE_BYTES = 2**30
-"""Bytes on disk of all responses that clients have not taken yet."""
-_URGENT_THREADS = 2
-_READ, _WRITE = selectors.EVENT_READ, selectors.EVENT_WRITE
+READ, WRITE = selectors.EVENT_READ, selectors.EVENT_WRITE
+
 _RESET = struct.pack("ii", 1, 0)
 
 
-class _Connection:
-    """A client's connection, in one of the worker's states."""
+class States:
+    """The connections of a worker by what they are about to do; each state lists the oldest first."""
 
-    def __init__(self, sock: socket.socket, client: Any, server: Any, worker: BufferingThreadWorker) -> None:
-        self.socket = sock
-        self.sock = MinRateSocket(sock, worker.responses, partial(worker.defer, worker.on_pending, self))
+    def __init__(self) -> None:
+        self.heads: dict[Connection, None] = {}
+        """No whole head has come yet."""
+        self.bodies: dict[Connection, None] = {}
+        """The head has come, the body not yet."""
+        self.busy: dict[Connection, None] = {}
+        """A thread processes the request."""
+        self.draining: dict[Connection, None] = {}
+        """The response is produced, and the client takes it."""
+        self.idle: dict[Connection, None] = {}
+        """Kept alive for another request."""
+        self.lingering: dict[Connection, None] = {}
+        """The response is sent, and the client is to close."""
+
+
+class Connection:
+    """A client's connection. Only the worker's loop calls its methods."""
+
+    def __init__(
+        self, sock: socket.socket, address: Any, quota: DiskQuota, on_pending: Callable[[Connection], None]
+    ) -> None:
+        sock.setblocking(False)
+        self._socket = sock
+        self.sock = MinRateSocket(sock, quota, lambda: on_pending(self))
         """What gunicorn writes responses to."""
-        self.client = client
-        self.server = server
-        self.state: dict[_Connection, None] = {}
-        self.interest = 0
+        self.client = address
+        self.server = sock.getsockname()
+        self.state: dict[Connection, None] = {}
         self.deadline = 0.0
         self.linger_until = 0.0
         self.buffer: RequestBuffer | None = None
@@ -58,365 +60,67 @@ class _Connection:
         self.is_large = False
         self.is_kept = False
         """Whether the connection takes another request after this response."""
+        self.interest = 0
+        """The events that :meth:`watch` waits for."""
 
-
-class BufferingThreadWorker(ThreadWorker):  # type: ignore[misc]
-    """Collects requests and sends responses in the loop; threads only compute."""
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self.responses = DiskQuota(_RESPONSE_BYTES)
-        self._bodies_on_disk = DiskQuota(self.request_disk_bytes())
-        self._heads: dict[_Connection, None] = {}
-        self._bodies: dict[_Connection, None] = {}
-        self._idle: dict[_Connection, None] = {}
-        self._busy: dict[_Connection, None] = {}
-        self._draining: dict[_Connection, None] = {}
-        self._lingering: dict[_Connection, None] = {}
-        # Requests with a larger body take longer: a third of the threads, so that the others stay free.
-        self._most_large = max(1, self.cfg.threads // 3)
-        self._large = 0
-        self._large_waiting: list[_Connection] = []
-        self._urgent = ThreadPoolExecutor(_URGENT_THREADS)
-        self._swept = 0.0
-        self._is_stopping = False
-
-    # What the service decides.
-
-    def most_bytes(self, request: Request) -> int:
-        """Return the largest body that this request may have; a larger one is not read."""
-        raise NotImplementedError
-
-    def request_disk_bytes(self) -> int:
-        """Return the most bytes on disk of all bodies that are being received or processed."""
-        raise NotImplementedError
-
-    def is_urgent(self, request: Request) -> bool:
-        """Return whether the request is processed though all threads are busy; it must be quick."""
-        raise NotImplementedError
-
-    # What gunicorn's loop calls.
-
-    def accept(self, listener: Any) -> None:
-        """Take a connection; at the limit, the one that has kept us waiting longest is closed."""
-        if self.nr_conns >= self.worker_connections - 1:
-            self._evict()
+    def recv(self, size: int) -> bytes | None:
+        """Return what came, nothing at its end, None where nothing has come yet."""
         try:
-            sock, address = listener.accept()
-        except (BlockingIOError, ConnectionAbortedError):
-            return
-        except OSError as error:
-            self.log.warning("No connection can be taken: %s", error)
-            self._evict()
-            return
-        sock.setblocking(False)
-        self.nr_conns += 1
-        conn = _Connection(sock, address, listener.getsockname(), self)
-        self._await_request(conn, self._heads, PATIENCE_SECONDS)
-
-    def murder_keepalived(self, force: bool = False) -> None:
-        """Do nothing: :meth:`murder_pending` closes these connections too."""
-
-    def murder_pending(self) -> None:
-        """Close connections whose time is over, twice a second."""
-        now = time.monotonic()
-        if now - self._swept < _SWEEP_SECONDS:
-            return
-        self._swept = now
-        if not self.alive and not self._is_stopping:
-            self._is_stopping = True
-            for conn in [*self._heads, *self._bodies, *self._idle]:
-                conn.deadline = min(conn.deadline, now + STOP_KEEPALIVE_LINGER)
-        for conn in [*self._heads, *self._bodies]:
-            if conn.deadline <= now:
-                self._time_out(conn)
-        for conn in list(self._idle):
-            if conn.deadline <= now:
-                self._close(conn)
-        for conn in [*self._busy, *self._draining]:
-            if conn.sock.is_watched and not conn.sock.measure(now):
-                self._abort(conn)
-        for conn in list(self._lingering):
-            keeps_rate = conn.sock.measure(now) and conn.sock.undelivered()
-            if conn.deadline <= now and not keeps_rate:
-                self._close(conn)
-
-    def finish_request(self, conn: _Connection, future: Future[bool]) -> None:
-        """A thread is done with a request."""
-        if conn.is_large:
-            self._large -= 1
-            conn.is_large = False
-            if self._large_waiting:
-                self._submit(self._large_waiting.pop(0))
-        conn.is_kept = not future.cancelled() and future.exception() is None and future.result()
-        if conn.buffer is not None:
-            conn.ahead = conn.buffer.surplus + conn.ahead
-            self._drop_buffer(conn)
-        if conn.sock.is_broken:
-            self._close(conn)
-        elif len(conn.sock.pending):
-            self._move(conn, self._draining)
-            self.on_pending(conn)
-        else:
-            self._finish_response(conn)
-
-    def handle(self, conn: _Connection) -> bool:
-        """Process a request in a thread and return whether the connection takes another one."""
-        assert conn.buffer is not None
-        request = conn.buffer.request
-        try:
-            return bool(self.handle_request(request, conn))
-        except StopIteration:
-            # gunicorn's word for a response that failed in the middle, which it has logged.
-            return False
-        except OSError as error:
-            if not conn.sock.is_broken:
-                self.log.exception("Error handling request")
-            self.log.debug("Response broken off: %s", error)
-            return False
-        except Exception as error:
-            self.handle_error(request, conn.sock, conn.client, error)
-            return False
-
-    def defer(self, callback: Any, *arguments: Any) -> None:
-        """Have the loop call something; from any thread."""
-        self.method_queue.defer(callback, *arguments)
-
-    def on_pending(self, conn: _Connection) -> None:
-        """Send what is pending as the client takes it, if the disk has room for it."""
-        if conn.state is not self._busy and conn.state is not self._draining:
-            return
-        if self.responses.is_exceeded:
-            self._make_disk_room()
-        if not conn.sock.is_watched and conn.state:
-            conn.sock.watch()
-            self._watch(conn, conn.interest | _WRITE)
-
-    # Events of a connection.
-
-    def _on_event(self, conn: _Connection, _: Any) -> None:
-        if conn.interest & _WRITE:
-            self._flush(conn)
-        if conn.interest & _READ:
-            self._receive(conn)
-
-    def _flush(self, conn: _Connection) -> None:
-        conn.sock.flush()
-        if conn.sock.is_broken:
-            self._abort(conn)
-        elif not len(conn.sock.pending):
-            self._watch(conn, conn.interest & ~_WRITE)
-            conn.sock.unwatch()
-            # A thread that appended before it saw this did not call.
-            if len(conn.sock.pending):
-                self.on_pending(conn)
-            elif conn.state is self._draining:
-                self._finish_response(conn)
-
-    def _receive(self, conn: _Connection) -> None:
-        try:
-            data = conn.socket.recv(conn.buffer.recv_size if conn.buffer else _RECEIVED)
+            return self._socket.recv(size)
         except (BlockingIOError, InterruptedError):
-            return
+            return None
         except OSError:
-            data = b""
-            conn.sock.is_broken = True
-        if conn.state is self._lingering:
-            self._discard(conn, data)
-        elif conn.state is self._busy or conn.state is self._draining:
-            if not data:
-                conn.sock.hang_up()
-            conn.ahead += data
-            if not data or len(conn.ahead) >= _RECEIVED:
-                self._watch(conn, conn.interest & ~_READ)
-        elif data:
-            self._feed(conn, data)
-        else:
-            self._end_early(conn)
+            self.sock.is_broken = True
+            return b""
 
-    def _discard(self, conn: _Connection, data: bytes) -> None:
-        if not data:
-            self._close(conn)
-        # Closing on a client that still sends its body would take the response from it.
-        conn.deadline = min(conn.deadline + len(data) / _LINGER_BYTES_PER_SECOND, conn.linger_until)
+    def move(self, state: dict[Connection, None]) -> None:
+        """Enter a state, as its newest."""
+        self.state.pop(self, None)
+        self.state = state
+        state[self] = None
 
-    def _feed(self, conn: _Connection, data: bytes) -> None:
-        """Take more of a request and have it processed as soon as it is whole."""
-        now = time.monotonic()
-        if conn.buffer is None:
-            conn.buffer = RequestBuffer(self.cfg, conn.client, self._bodies_on_disk, self.most_bytes)
-            self._move(conn, self._heads)
-            conn.deadline = now + PATIENCE_SECONDS
-        buffer = conn.buffer
-        try:
-            buffer.feed(data)
-        except (Refused, ParseException) as error:
-            self._refuse(conn, error)
+    def watch(self, poller: selectors.BaseSelector, interest: int, callback: Callable[[Connection], None]) -> None:
+        """Have ``callback`` called at these events from now on."""
+        if interest == self.interest:
             return
-        conn.deadline = min(conn.deadline + len(data) / BYTES_PER_SECOND, now + PATIENCE_SECONDS)
-        if buffer.is_complete:
-            self._dispatch(conn)
-        elif buffer.request is not None and conn.state is self._heads:
-            self._move(conn, self._bodies)
-        if buffer.expects_continue:
-            buffer.expects_continue = False
-            with suppress(OSError):
-                conn.sock.sendall(b"HTTP/1.1 100 Continue\r\n\r\n")
-
-    def _end_early(self, conn: _Connection) -> None:
-        """The client sends nothing more."""
-        if conn.sock.is_broken or conn.buffer is None or conn.buffer.request is None:
-            self._close(conn)
+        if not self.interest:
+            poller.register(self._socket, interest, lambda _: callback(self))
+        elif not interest:
+            poller.unregister(self._socket)
         else:
-            self._refuse(conn, Refused(400, "The body broke off before its end."))
+            poller.modify(self._socket, interest, lambda _: callback(self))
+        self.interest = interest
 
-    def _time_out(self, conn: _Connection) -> None:
-        if conn.buffer is None:
-            self._close(conn)
-        else:
-            self._refuse(conn, Refused(408, "The request came too slowly: send it again."))
+    def end_input(self) -> None:
+        """Drop the request."""
+        if self.buffer is not None:
+            self.buffer.close()
+            self.buffer = None
 
-    def _refuse(self, conn: _Connection, error: Refused | ParseException) -> None:
-        request = conn.buffer.request if conn.buffer else None
-        self._drop_buffer(conn)
-        if isinstance(error, Refused):
-            with suppress(OSError):
-                _write_problem(conn.sock, error.status, str(error), error.headers)
-        else:
-            self.handle_error(request, conn.sock, conn.client, error)
-        self._linger(conn)
-
-    # From request to response.
-
-    def _dispatch(self, conn: _Connection) -> None:
-        """Have a request processed by a thread."""
-        assert conn.buffer is not None
-        self._move(conn, self._busy)
-        conn.is_large = conn.buffer.size > IN_MEMORY
-        if conn.is_large and self._large >= self._most_large:
-            conn.is_large = False
-            self._large_waiting.append(conn)
-        else:
-            self._submit(conn)
-
-    def _submit(self, conn: _Connection) -> None:
-        assert conn.buffer is not None
-        conn.is_large = conn.buffer.size > IN_MEMORY
-        self._large += conn.is_large
-        pool = self._urgent if self.is_urgent(conn.buffer.request) else self.tpool
-        future = pool.submit(self.handle, conn)
-        future.add_done_callback(partial(self.defer, self.finish_request, conn))
-
-    def _finish_response(self, conn: _Connection) -> None:
-        """Go on with the next request, if there may be one."""
-        if not conn.is_kept:
-            self._linger(conn)
-            return
-        self._await_request(conn, self._idle, self.cfg.keepalive if self.alive else STOP_KEEPALIVE_LINGER)
-        if conn.ahead:
-            ahead, conn.ahead = conn.ahead, b""
-            self._feed(conn, ahead)
-        elif conn.sock.is_hung_up:
-            self._close(conn)
-
-    def _await_request(self, conn: _Connection, state: dict[_Connection, None], seconds: float) -> None:
-        self._move(conn, state)
-        conn.deadline = time.monotonic() + seconds
-        self._watch(conn, _READ)
-
-    def _linger(self, conn: _Connection) -> None:
-        """Close when the client has: what it still sends would otherwise take the response away from it."""
-        self._move(conn, self._lingering)
+    def shutdown(self, how: int) -> bool:
+        """End sending, or both directions; return whether the client is still there."""
         try:
-            conn.socket.shutdown(socket.SHUT_WR)
+            self._socket.shutdown(how)
         except OSError:
-            self._close(conn)
-            return
-        now = time.monotonic()
-        conn.sock.watch()
-        conn.deadline, conn.linger_until = now + _LINGER_SECONDS, now + _LONGEST_LINGER_SECONDS
-        self._watch(conn, _READ)
+            return False
+        return True
 
-    # Book-keeping.
-
-    def _evict(self) -> None:
-        """Close the connection that is worth least."""
-        for state in (self._lingering, self._heads, self._idle, self._bodies):
-            if state:
-                self._close(next(iter(state)))
-                return
-        if self._draining:
-            self._abort(min(self._draining, key=lambda conn: conn.sock.deadline))
-        else:
-            # All are being processed: ask again in a moment.
-            time.sleep(0.01)
-
-    def _make_disk_room(self) -> None:
-        """End the slowest responses until what is left fits on the disk."""
-        responses = [*self._busy, *self._draining]
-        # A thread that still writes one frees its file within a moment.
-        doomed = sum(conn.sock.pending.on_disk for conn in responses if conn.sock.is_broken)
-        for conn in sorted(responses, key=lambda conn: conn.sock.deadline):
-            if self.responses.used - doomed <= self.responses.total:
-                return
-            if conn.sock.pending.on_disk and not conn.sock.is_broken:
-                doomed += conn.sock.pending.on_disk if conn.state is self._busy else 0
-                self._abort(conn)
-
-    def _abort(self, conn: _Connection) -> None:
-        """End a response that the client does not take."""
-        conn.sock.is_broken = True
-        if conn.state is self._busy:
-            # A thread uses the socket: it is closed when that is done.
-            self._watch(conn, 0)
-            conn.sock.hang_up()
-            with suppress(OSError):
-                conn.socket.shutdown(socket.SHUT_RDWR)
-        else:
-            self._close(conn)
-
-    def _close(self, conn: _Connection) -> None:
-        self._watch(conn, 0)
-        conn.state.pop(conn, None)
-        conn.state = {}
-        self._drop_buffer(conn)
-        if conn.sock.is_broken:
+    def close(self) -> None:
+        """Close the socket and leave the state; events must not be watched any more."""
+        self.state.pop(self, None)
+        self.state = {}
+        self.end_input()
+        if self.sock.is_broken:
             # The kernel would go on sending for minutes.
             with suppress(OSError):
-                conn.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
-        conn.sock.pending.close()
-        conn.socket.close()
-        self.nr_conns -= 1
-
-    def _drop_buffer(self, conn: _Connection) -> None:
-        if conn.buffer is not None:
-            conn.buffer.close()
-            conn.buffer = None
-
-    def _move(self, conn: _Connection, state: dict[_Connection, None]) -> None:
-        conn.state.pop(conn, None)
-        conn.state = state
-        state[conn] = None
-
-    def _watch(self, conn: _Connection, interest: int) -> None:
-        if interest == conn.interest:
-            return
-        if not conn.interest:
-            self.poller.register(conn.socket, interest, partial(self._on_event, conn))
-        elif not interest:
-            self.poller.unregister(conn.socket)
-        else:
-            self.poller.modify(conn.socket, interest, partial(self._on_event, conn))
-        conn.interest = interest
+                self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
+        self.sock.pending.close()
+        self._socket.close()
 
 
-def write_problem(sock: Any, status: int, reason: str, message: str) -> None:
-    """Respond to what gunicorn cannot read as a request in the form of all other errors."""
-    _write_problem(sock, status, message, {})
-
-
-def _write_problem(sock: Any, status: int, detail: str, headers: dict[str, str]) -> None:
-    body = document(status, detail)
+def write_problem(sock: Any, status: int, reason: str, message: str, headers: dict[str, str] | None = None) -> None:
+    """Respond to what cannot be read as a request in the form of all other errors; takes gunicorn's arguments."""
+    body = document(status, message)
     fields = {
         "Connection": "close",
         "Cache-Control": "no-store",
@@ -424,7 +128,7 @@ def _write_problem(sock: Any, status: int, detail: str, headers: dict[str, str])
         "Cross-Origin-Resource-Policy": "same-origin",
         "Content-Type": "application/problem+json",
         "Content-Length": str(len(body)),
-        **headers,
+        **(headers or {}),
     }
     lines = [f"HTTP/1.1 {status} {HTTPStatus(status).phrase}", *(f"{name}: {value}" for name, value in fields.items())]
     sock.sendall("\r\n".join([*lines, "", ""]).encode("latin-1") + body)

@@ -143,7 +143,7 @@ class RequestBuffer:
                 raise Refused(503, "The server has no room left for a body of this size; try again.", _RETRY_SOON)
         try:
             if self._body is None:
-                self._body = tempfile.SpooledTemporaryFile(IN_MEMORY)  # noqa: SIM115
+                self._body = tempfile.SpooledTemporaryFile(IN_MEMORY, dir=self._quota.folder)  # noqa: SIM115
             self._body.write(data)
         except OSError as error:
             raise Refused(503, f"The server cannot store the body: {error.strerror}.", _RETRY_SOON) from error

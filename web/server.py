@@ -5,6 +5,7 @@ One process with many threads: those who wait for jobs hold a thread each, and s
 
 from __future__ import annotations
 
+import os
 import resource
 from typing import Any
 from urllib.parse import unquote
@@ -15,22 +16,21 @@ import jobs
 from analyses import BrokenAnalysis, get_analyses
 from ops.logs import set_up_logging
 from ops.settings import bracketed
-from web.connections import BufferingThreadWorker, write_problem
+from web.buffering_worker import BufferingThreadWorker
+from web.connections import write_problem
 
 _settings = jobs.settings
-_UPLOADS_ON_DISK = 4
-"""Bodies of the largest size whose bytes may lie on disk at once."""
 
 
 class Worker(BufferingThreadWorker):
     """Answers pending long polls at shutdown so that it finishes quickly."""
 
+    spool_dir = _settings.spool_dir
+    most_body_bytes = 4 * _settings.max_body_bytes
+
     def most_bytes(self, request: Any) -> int:
         loads_data = request.method == "POST" and unquote(request.path).endswith("/data")
         return _settings.max_body_bytes if loads_data else _settings.max_jobs_bytes
-
-    def request_disk_bytes(self) -> int:
-        return _UPLOADS_ON_DISK * _settings.max_body_bytes
 
     def is_urgent(self, request: Any) -> bool:
         return bool(request.path == "/health")
@@ -51,6 +51,8 @@ class Worker(BufferingThreadWorker):
 def on_starting(arbiter: Any) -> None:
     """Refuse a Redis that cannot keep the promises; one that is away may come later."""
     set_up_logging(_settings.log_level)
+    if _settings.spool_dir and not os.access(_settings.spool_dir, os.W_OK | os.X_OK):
+        raise SystemExit(f"SPOOL_DIR={_settings.spool_dir!r}: not a folder that can be written to")
     # A connection may have a file for its request and one for its response.
     _allow_descriptors(3 * worker_connections + 200)
     try:

@@ -159,7 +159,8 @@ def test_bodies_on_disk_are_counted_and_bounded():
 
     with pytest.raises(Refused, match="no room") as refused:
         collect(POST + b"Content-Length: 90000\r\n\r\n" + b"x" * 90_000, quota=quota)
-    assert (refused.value.status, refused.value.headers.keys()) == (503, {"Retry-After"})
+    assert refused.value.status == 503
+    assert "Retry-After" in refused.value.headers
 
     for each in (*held, made[-1]):
         each.close()
@@ -170,7 +171,9 @@ def test_a_full_disk_is_an_answer(monkeypatch):
     def fail(*_: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("tempfile.SpooledTemporaryFile", lambda _: SimpleNamespace(write=fail, close=lambda: None))
+    monkeypatch.setattr(
+        "tempfile.SpooledTemporaryFile", lambda *_, **__: SimpleNamespace(write=fail, close=lambda: None)
+    )
     with pytest.raises(Refused, match="cannot store") as refused:
         collect(POST + b"Content-Length: 90000\r\n\r\n" + b"x" * 90_000)
     assert refused.value.status == 503
