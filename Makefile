@@ -99,6 +99,10 @@ bench: .venv/runtime ## Measure how fast one worker child drains jobs, against b
 bench-dataset: .venv/runtime ## Measure how fast 300,000 rows are loaded, searched and summed up, against csv.reader
 	$(BIN)/python -m benchmarks.dataset
 
+.PHONY: bench-connections
+bench-connections: .venv/runtime ## Measure the API beside slow clients, on our worker and on gunicorn's own
+	$(BIN)/python -m benchmarks.connections
+
 .PHONY: bench-recovery
 bench-recovery: .venv/runtime ## Measure how soon a job runs again when what ran it is killed
 	$(BIN)/python -m benchmarks.recovery

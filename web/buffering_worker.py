@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import socket
 import time
+from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from functools import partial
 from typing import Any
 
@@ -73,6 +74,7 @@ class BufferingThreadWorker(ThreadWorker):  # type: ignore[misc]
             self._evict()
         try:
             sock, address = listener.accept()
+            conn = Connection(sock, address, self._responses, partial(self._defer, self._on_pending))
         except (BlockingIOError, ConnectionAbortedError):
             return
         except OSError as error:
@@ -80,7 +82,6 @@ class BufferingThreadWorker(ThreadWorker):  # type: ignore[misc]
             self._evict()
             return
         self.nr_conns += 1
-        conn = Connection(sock, address, self._responses, partial(self._defer, self._on_pending))
         self._await_request(conn, self._states.heads, PATIENCE_SECONDS)
 
     def murder_keepalived(self, force: bool = False) -> None:
@@ -118,16 +119,17 @@ class BufferingThreadWorker(ThreadWorker):  # type: ignore[misc]
             if self._large_waiting:
                 self._submit(self._large_waiting.pop(0))
         conn.is_kept = not future.cancelled() and future.exception() is None and future.result()
-        if conn.buffer is not None:
-            conn.ahead = conn.buffer.surplus + conn.ahead
-            conn.end_input()
-        if conn.sock.is_broken:
-            self._close(conn)
-        elif len(conn.sock.pending):
-            conn.move(self._states.draining)
-            self._on_pending(conn)
-        else:
-            self._finish_response(conn)
+        conn.move(self._states.draining)
+        with self._contained(conn):
+            if conn.buffer is not None:
+                conn.ahead = conn.buffer.surplus + conn.ahead
+                conn.end_input()
+            if conn.sock.is_broken:
+                self._close(conn)
+            elif len(conn.sock.pending):
+                self._on_pending(conn)
+            else:
+                self._finish_response(conn)
 
     def handle(self, conn: Connection) -> bool:
         """Process a request in a thread and return whether the connection takes another one."""
@@ -163,10 +165,20 @@ class BufferingThreadWorker(ThreadWorker):  # type: ignore[misc]
             self._watch(conn, conn.interest | WRITE)
 
     def _on_event(self, conn: Connection) -> None:
-        if conn.interest & WRITE:
-            self._flush(conn)
-        if conn.interest & READ:
-            self._receive(conn)
+        with self._contained(conn):
+            if conn.interest & WRITE:
+                self._flush(conn)
+            if conn.interest & READ:
+                self._receive(conn)
+
+    @contextmanager
+    def _contained(self, conn: Connection) -> Iterator[None]:
+        """End the connection, and not the worker, where its handling fails."""
+        try:
+            yield
+        except Exception:
+            self.log.exception("Error on a connection")
+            self._abort(conn)
 
     def _flush(self, conn: Connection) -> None:
         conn.sock.flush()
@@ -337,9 +349,10 @@ class BufferingThreadWorker(ThreadWorker):  # type: ignore[misc]
             self._close(conn)
 
     def _close(self, conn: Connection) -> None:
-        self._watch(conn, 0)
-        conn.close()
-        self.nr_conns -= 1
+        if conn.state:
+            self._watch(conn, 0)
+            conn.close()
+            self.nr_conns -= 1
 
     def _watch(self, conn: Connection, interest: int) -> None:
         conn.watch(self.poller, interest, self._on_event)

@@ -5,7 +5,8 @@ from __future__ import annotations
 import io
 import re
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from typing import IO, Any
 
 from gunicorn.config import Config
@@ -92,7 +93,8 @@ class RequestBuffer:
     def close(self) -> None:
         """Drop the body."""
         if self._body is not None:
-            self._body.close()
+            with suppress(OSError):  # what it could not write when the disk was full
+                self._body.close()
         self._quota.add(-self._spooled)
         self._body, self._spooled = None, 0
 
@@ -141,12 +143,10 @@ class RequestBuffer:
             self._spooled = self.size
             if self._quota.is_exceeded:
                 raise Refused(503, "The server has no room left for a body of this size; try again.", _RETRY_SOON)
-        try:
-            if self._body is None:
-                self._body = tempfile.SpooledTemporaryFile(IN_MEMORY, dir=self._quota.folder)  # noqa: SIM115
+        if self._body is None:
+            self._body = tempfile.SpooledTemporaryFile(IN_MEMORY, dir=self._quota.folder)  # noqa: SIM115
+        with _on_disk():
             self._body.write(data)
-        except OSError as error:
-            raise Refused(503, f"The server cannot store the body: {error.strerror}.", _RETRY_SOON) from error
 
     def _cut_off(self) -> None:
         """Dispatch a request whose body is over the limit without reading on: by its length it gets a 413."""
@@ -157,12 +157,21 @@ class RequestBuffer:
     def _end(self, surplus: bytes) -> None:
         assert self.request is not None
         self.request.body = self._body or io.BytesIO()
-        self.request.body.seek(0)
+        with _on_disk():
+            self.request.body.seek(0)
         if self._chunks is not None:
             framed = [(name, value) for name, value in self.request.headers if name != "TRANSFER-ENCODING"]
             self.request.headers = [*framed, ("CONTENT-LENGTH", str(self.size))]
         self.surplus = surplus
         self.is_complete = True
+
+
+@contextmanager
+def _on_disk() -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise Refused(503, f"The server cannot store the body: {error.strerror}.", _RETRY_SOON) from error
 
 
 class _ChunkDecoder:

@@ -13,6 +13,7 @@ from flask import request
 
 import jobs
 
+from .buffers import MinRateSocket
 from .query import invalid, parameter
 
 __all__ = ["RETRY_AFTER", "Waiting", "requested_wait"]
@@ -41,8 +42,8 @@ def requested_wait() -> tuple[float, dict[str, str]]:
     return 0.0, {}
 
 
-class _Client:
-    """What a wait needs to know of the connection; this one, of another server than ours, never hangs up."""
+class _Nobody:
+    """A client that never hangs up, as far as another server than ours can tell."""
 
     is_hung_up: bool = False
     on_hang_up: Callable[[], None] | None = None
@@ -68,7 +69,8 @@ class Waiting:
         if seconds <= 0 or _ended(job):
             return job
         deadline = time.monotonic() + seconds
-        client: _Client = request.environ.get("gunicorn.socket") or _Client()
+        sock = request.environ.get("gunicorn.socket")
+        client = sock if isinstance(sock, MinRateSocket) else _Nobody()
         with self._place(job["id"]) as news:
             client.on_hang_up = news.set if news else None
             while news and not (self._draining or client.is_hung_up or _ended(job)):
