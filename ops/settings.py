@@ -92,12 +92,6 @@ class Settings:
         64 * 2**10, "Largest `params` of one job, as compact JSON, in bytes.", least=2, most=16 * 2**20
     )
 
-    spool_dir: str = _setting(
-        "",
-        "Folder, on a disk, of large bodies and responses while clients send or take them; empty is the system's "
-        "temporary folder.",
-    )
-
     workers: int = _setting(0, "Children of one worker process; 0 is one per core.", least=0)
     spare_children: int = _setting(1, "Children started ahead, each to take over at once when another dies.", least=0)
     lease_seconds: float = _setting(15.0, "Seconds without a heartbeat until a worker is taken for lost.", least=1)

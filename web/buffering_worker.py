@@ -38,15 +38,13 @@ _URGENT_THREADS = 2
 class BufferingThreadWorker(ThreadWorker):  # type: ignore[misc]
     """Collects requests and sends responses in the loop; threads only compute."""
 
-    spool_dir = ""
-    """Folder of the files; empty is the system's temporary folder."""
     most_body_bytes = 2**30
     """Bytes on disk of all bodies that are being received or processed."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self._responses = DiskQuota(_RESPONSE_BYTES, self.spool_dir)
-        self._bodies_on_disk = DiskQuota(self.most_body_bytes, self.spool_dir)
+        self._responses = DiskQuota(_RESPONSE_BYTES)
+        self._bodies_on_disk = DiskQuota(self.most_body_bytes)
         self._states = States()
         # Requests with a larger body take longer: a third of the threads, so that the others stay free.
         self._most_large = max(1, self.cfg.threads // 3)
@@ -74,7 +72,7 @@ class BufferingThreadWorker(ThreadWorker):  # type: ignore[misc]
             self._evict()
         try:
             sock, address = listener.accept()
-            conn = Connection(sock, address, self._responses, partial(self._defer, self._on_pending))
+            conn = Connection(sock, address, self._responses, partial(self.method_queue.defer, self._on_pending))
         except (BlockingIOError, ConnectionAbortedError):
             return
         except OSError as error:
@@ -150,9 +148,6 @@ class BufferingThreadWorker(ThreadWorker):  # type: ignore[misc]
             return False
 
     # Events of a connection.
-
-    def _defer(self, callback: Any, *arguments: Any) -> None:
-        self.method_queue.defer(callback, *arguments)
 
     def _on_pending(self, conn: Connection) -> None:
         """Send what is pending as the client takes it, if the disk has room for it."""
@@ -268,9 +263,7 @@ class BufferingThreadWorker(ThreadWorker):  # type: ignore[misc]
         """Have a request processed by a thread."""
         assert conn.buffer is not None
         conn.move(self._states.busy)
-        conn.is_large = conn.buffer.size > IN_MEMORY
-        if conn.is_large and self._large >= self._most_large:
-            conn.is_large = False
+        if conn.buffer.size > IN_MEMORY and self._large >= self._most_large:
             self._large_waiting.append(conn)
         else:
             self._submit(conn)
@@ -281,7 +274,7 @@ class BufferingThreadWorker(ThreadWorker):  # type: ignore[misc]
         self._large += conn.is_large
         pool = self._urgent if self.is_urgent(conn.buffer.request) else self.tpool
         future = pool.submit(self.handle, conn)
-        future.add_done_callback(partial(self._defer, self.finish_request, conn))
+        future.add_done_callback(partial(self.method_queue.defer, self.finish_request, conn))
 
     def _finish_response(self, conn: Connection) -> None:
         """Go on with the next request, if there may be one."""

@@ -36,14 +36,13 @@ _IN_KERNEL = 128 * 1024
 
 
 class DiskQuota:
-    """Counts the bytes in temporary files of a folder.
+    """Counts the bytes in temporary files.
 
     Adding beyond ``total``, or half of what the disk has free, is possible: who adds must look and make room.
     """
 
-    def __init__(self, total: int, folder: str = "") -> None:
-        self.folder = folder or tempfile.gettempdir()
-        self.total = min(total, shutil.disk_usage(self.folder).free // 2)
+    def __init__(self, total: int) -> None:
+        self.total = min(total, shutil.disk_usage(tempfile.gettempdir()).free // 2)
         self.used = 0
         self._lock = Lock()
 
@@ -117,7 +116,7 @@ class SpooledFifo:
 
     def _spool(self, data: memoryview) -> None:
         if self._file is None:
-            self._file = tempfile.TemporaryFile(buffering=0, dir=self._quota.folder)  # noqa: SIM115
+            self._file = tempfile.TemporaryFile(buffering=0)  # noqa: SIM115
         elif not len(self):
             os.ftruncate(self._file.fileno(), 0)
             self._quota.add(-self._end)

@@ -144,7 +144,7 @@ class RequestBuffer:
             if self._quota.is_exceeded:
                 raise Refused(503, "The server has no room left for a body of this size; try again.", _RETRY_SOON)
         if self._body is None:
-            self._body = tempfile.SpooledTemporaryFile(IN_MEMORY, dir=self._quota.folder)  # noqa: SIM115
+            self._body = tempfile.SpooledTemporaryFile(IN_MEMORY)  # noqa: SIM115
         with _on_disk():
             self._body.write(data)
 

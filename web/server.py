@@ -5,7 +5,6 @@ One process with many threads: those who wait for jobs hold a thread each, and s
 
 from __future__ import annotations
 
-import os
 import resource
 from typing import Any
 from urllib.parse import unquote
@@ -25,7 +24,6 @@ _settings = jobs.settings
 class Worker(BufferingThreadWorker):
     """Answers pending long polls at shutdown so that it finishes quickly."""
 
-    spool_dir = _settings.spool_dir
     most_body_bytes = 4 * _settings.max_body_bytes
 
     def most_bytes(self, request: Any) -> int:
@@ -33,7 +31,7 @@ class Worker(BufferingThreadWorker):
         return _settings.max_body_bytes if loads_data else _settings.max_jobs_bytes
 
     def is_urgent(self, request: Any) -> bool:
-        return bool(request.path == "/health")
+        return request.path in ("/health", f"{_settings.url_prefix.rstrip('/')}/health")
 
     def handle_exit(self, sig: int, frame: Any) -> None:
         self._drain()
@@ -51,8 +49,6 @@ class Worker(BufferingThreadWorker):
 def on_starting(arbiter: Any) -> None:
     """Refuse a Redis that cannot keep the promises; one that is away may come later."""
     set_up_logging(_settings.log_level)
-    if _settings.spool_dir and not os.access(_settings.spool_dir, os.W_OK | os.X_OK):
-        raise SystemExit(f"SPOOL_DIR={_settings.spool_dir!r}: not a folder that can be written to")
     # A connection may have a file for its request and one for its response.
     _allow_descriptors(3 * worker_connections + 200)
     try:
