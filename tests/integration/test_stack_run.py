@@ -50,7 +50,7 @@ class Run:
         self.lines = []
         self._reader = threading.Thread(target=self._read)
         self._reader.start()
-        self.logs = data_dir / "logs"
+        self.data_dir, self.logs = data_dir, data_dir / "logs"
 
     def _read(self):
         with self.process.stdout as lines:
@@ -78,6 +78,11 @@ class Run:
         url = f"http://127.0.0.1:{self.api_port}{path}"
         with urllib.request.urlopen(urllib.request.Request(url, body), timeout=PATIENCE) as answer:
             return json.load(answer)
+
+    def redis(self):
+        """The settings of whoever talks to this stack's Redis."""
+        password = self.data_dir / "redis-password"
+        return {"REDIS_IP": "127.0.0.1", "REDIS_PORT": str(self.redis_port), "REDIS_PASSWORD_FILE": str(password)}
 
     def pid_of(self, name):
         """The process that supervisord says it started last under this name."""
@@ -210,7 +215,7 @@ def test_a_named_redis_is_used_and_outlives_the_stack(start_stack, tmp_path):
     other.wait_until_ready()
 
     # When a stack names it
-    run = start_stack(data_dir=tmp_path / "own", REDIS_IP="127.0.0.1", REDIS_PORT=other.redis_port)
+    run = start_stack(data_dir=tmp_path / "own", **other.redis())
     run.wait_until_ready()
     job = run.call("/jobs", sleep_job(0))["id"]
 
