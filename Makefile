@@ -83,13 +83,17 @@ image-sizes: ## Print how large the images are, and how much of ours is not the 
 		dataset-jobs:0.1.0 | awk '{ size[NR] = $$2; printf "%-28s %4.0f MB\n", $$1, $$2 / 1e6 } \
 		END { printf "%-28s %4.0f MB\n", "of ours, beyond Python", (size[3] - size[1]) / 1e6 }'
 
+# Where no Redis is named it is the one of `make run`, which wants the password in its folder.
+OWN_REDIS = password="$${DATA_DIR:-var}/redis-password"; \
+	if [ -z "$$REDIS_IP$$REDIS_SENTINELS$$REDIS_PASSWORD_FILE" ] && [ -r "$$password" ]; then export REDIS_PASSWORD_FILE="$$password"; fi;
+
 .PHONY: backup
 backup: .venv/runtime ## Back up the Redis that the settings name into BACKUP_DIR (./backups), while it runs
-	@exec $(BIN)/python -m backup save
+	@$(OWN_REDIS) exec $(BIN)/python -m backup save
 
 .PHONY: restore
 restore: .venv/runtime ## Restore FILE=… (the newest back-up without it) into the empty Redis that the settings name
-	@exec $(BIN)/python -m backup restore "$(or $(FILE),newest)"
+	@$(OWN_REDIS) exec $(BIN)/python -m backup restore "$(or $(FILE),newest)"
 
 .PHONY: bench
 bench: .venv/runtime ## Measure how fast one worker child drains jobs, against bare PINGs
@@ -121,7 +125,7 @@ gallery: .venv/runtime ## Write docs/analyses.md and its pictures from the sampl
 
 .PHONY: check
 check: .venv/runtime ## Verify the invariants of the Redis of REDIS_IP, at rest or under load
-	@$(BIN)/python -m checks
+	@$(OWN_REDIS) exec $(BIN)/python -m checks
 
 .PHONY: lint
 lint: style types imports ## Run everything that reads the code: style, types, imports

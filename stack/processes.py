@@ -181,27 +181,26 @@ class Stack:
 
     def _children_environ(self) -> dict[str, str]:
         settings = self.settings
-        own = {
-            "REDIS_SERVER": _redis_server(settings),
-            "REDIS_PASSWORD_FILE": str(self._password_file),
-            "STACK_REDIS_CONF": str(self._redis_conf),
-        }
-        return (
-            self._environ
-            | (own if self._own_redis else {})
-            | {
-                "API_HOST": settings.api_host,
-                "API_PORT": str(settings.api_port),
-                "REDIS_IP": settings.redis_ip,
-                "REDIS_PORT": str(settings.redis_port),
-                "PYTHONUNBUFFERED": "1",
-                "STACK_OWN_REDIS": str(self._own_redis).lower(),
-                "STACK_PYTHON": sys.executable,
-                "STACK_ROOT": str(_ROOT),
-                "STACK_RUNTIME": str(self._runtime),
-                "STACK_STOP_SECONDS": str(int(settings.drain_seconds + _MARGIN_SECONDS)),
+        own = {"REDIS_SERVER": "none", "STACK_REDIS_CONF": "none"}
+        if self._own_redis:
+            own = {
+                "REDIS_SERVER": _redis_server(settings),
+                "REDIS_PASSWORD_FILE": str(self._password_file),
+                "STACK_REDIS_CONF": str(self._redis_conf),
             }
-        )
+        stack = {
+            "API_HOST": settings.api_host,
+            "API_PORT": str(settings.api_port),
+            "REDIS_IP": settings.redis_ip,
+            "REDIS_PORT": str(settings.redis_port),
+            "PYTHONUNBUFFERED": "1",
+            "STACK_OWN_REDIS": str(self._own_redis).lower(),
+            "STACK_PYTHON": sys.executable,
+            "STACK_ROOT": str(_ROOT),
+            "STACK_RUNTIME": str(self._runtime),
+            "STACK_STOP_SECONDS": str(int(settings.drain_seconds + _MARGIN_SECONDS)),
+        }
+        return self._environ | own | stack
 
     def _processes(self) -> list[dict[str, Any]]:
         transport = SupervisorTransport(None, None, f"unix://{self._runtime / 'socket'}")
