@@ -3,6 +3,7 @@
 import contextlib
 import json
 import os
+import shutil
 import signal
 import socket
 import stat
@@ -272,22 +273,23 @@ def test_a_running_stack_is_verified_backed_up_and_restored(start_stack, tmp_pat
         recipe = ["make", "--no-print-directory", "--old-file=.venv/runtime", target]
         return subprocess.run(recipe, cwd=ROOT, env=environ, capture_output=True, text=True, timeout=PATIENCE)
 
-    # When it is verified and backed up by the name of its folder alone, and another one restored from that
+    # When it is verified and backed up by the name of its folder alone, and its Redis restored from that, emptied
     verified, saved = make("check"), make("backup")
     assert run.end() == 0
-    other = start_stack(data_dir=tmp_path / "other")
-    other.wait_until_ready()
-    with redis.Redis(port=other.redis_port, password=(tmp_path / "other" / "redis-password").read_text()) as client:
-        client.flushall()
-    environ |= {"DATA_DIR": str(tmp_path / "other"), "REDIS_PORT": str(other.redis_port)}
-    restored = make("restore")
+    shutil.rmtree(tmp_path / "appendonlydir")
+    with subprocess.Popen([get_binary_path(), tmp_path / "redis.conf"], stdout=subprocess.DEVNULL) as server:
+        eventually(lambda: socket.create_connection(("127.0.0.1", run.redis_port)).close() is None)
+        restored = make("restore")
+        server.terminate()
+    again = start_stack()
+    again.wait_until_ready()
 
     # Then all of it worked
     assert verified.returncode == 0, verified.stderr
     assert "all invariants hold" in verified.stdout
     assert saved.returncode == 0, saved.stderr
     assert restored.returncode == 0, restored.stderr
-    assert other.call(f"/jobs/{job}")["status"] == "complete"
+    assert again.call(f"/jobs/{job}")["status"] == "complete"
 
 
 def test_a_slow_start_tells_what_it_waits_for(start_stack, tmp_path):
