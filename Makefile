@@ -27,7 +27,7 @@ run: .venv/runtime ## Run Redis, the API and two workers until Ctrl-C
 	@exec $(BIN)/python -m stack.run
 
 .PHONY: test
-test: .venv/development ## Run all tests but those of `make manifests` and `make test-engine`
+test: .venv/development ## Run all tests but those of `make manifests`, `make test-hostile` and `make test-engine`
 	$(BIN)/python -m pytest
 
 .PHONY: test-unit
@@ -41,6 +41,10 @@ test-integration: .venv/development ## Run the tests on real servers and process
 .PHONY: test-faults
 test-faults: .venv/development ## Run the tests that kill, stall, cut off and confuse what is running
 	$(BIN)/python -m pytest tests/faults
+
+.PHONY: test-hostile
+test-hostile: .venv/development ## Attack the API in 2 GiB of memory, measure it and /health; ONLY=a line or a word, PAGE=docs/reliability.md
+	$(BIN)/python -m tests.hostile $(if $(ONLY),--only "$(ONLY)") $(if $(PAGE),--write $(PAGE))
 
 .PHONY: test-model
 test-model: .venv/development ## Compare the transitions with their model in six thousand sequences: an hour or two
