@@ -41,7 +41,7 @@ def main() -> int:
         service = Service(limit, Path(folder))
         try:
             for each in sorted(SCENARIOS, key=lambda each: each.line):
-                if asked.only in ("", str(each.line)) or asked.only in each.title:
+                if asked.only == str(each.line) if asked.only.isdigit() else asked.only in each.title:
                     verdicts.append(verdict := play(each, service))
                     print(f"{each.line:2} {each.title}: {verdict.seconds:.1f} s", flush=True)
                     for complaint in verdict.complaints:

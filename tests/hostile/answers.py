@@ -42,11 +42,11 @@ def large_result(service: Service) -> None:
     assert whole.size > _RESULT_MB * 10**6, f"the result has {whole.size} bytes"
     head, known = ask(method="HEAD"), ask(if_none_match=whole.headers["etag"])
     assert (head.status, known.status) == (200, 304), f"answered {head.status}, {known.status}"
-    assert max(head.seconds, known.seconds) < 1, f"HEAD took {head.seconds:.1f} s, 304 {known.seconds:.1f} s"
     answers = at_once([ask] * 12)
     assert {answer.status for answer in answers} <= {200, 503}, f"answered {[a.status for a in answers]}"
     sizes = {answer.size for answer in answers if answer.status == 200}
     assert sizes == {whole.size}, f"the results have {sizes} bytes"
+    assert max(head.seconds, known.seconds) < 1, f"HEAD took {head.seconds:.1f} s, 304 {known.seconds:.1f} s"
 
 
 def _connect(service: Service, words: bytes, buffer: int = 0) -> socket.socket:
@@ -119,8 +119,9 @@ def slow_heads(service: Service) -> None:
             if number % 250 == 0:
                 answer = service.client.ask("/stats", timeout=10)
                 assert answer.status == 200, f"an honest request was answered {answer.status}"
-        for _ in range(20):
+        for _ in range(50):
             assert service.client.ask("/stats", timeout=10).status == 200, "an honest request was not answered"
+            time.sleep(0.1)
 
 
 def _reading(service: Service, path: str, rate: int) -> Iterator[int]:

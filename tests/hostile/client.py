@@ -29,8 +29,11 @@ class Answer:
     seconds: float = 0.0
 
     def json(self) -> Any:
-        """The body, of an answer up to a MiB."""
-        return json.loads(self.beginning)
+        """The body, of an answer up to a MiB; a failed assertion where it is not JSON."""
+        try:
+            return json.loads(self.beginning)
+        except ValueError:
+            raise AssertionError(f"answered {self.status} without JSON: {self.beginning[:80]!r}") from None
 
 
 class Client:

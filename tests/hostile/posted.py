@@ -71,7 +71,7 @@ def large_parameters(service: Service) -> None:
 def _fill(service: Service) -> None:
     """Have as many jobs wait as the setting of this suite allows."""
     body = json.dumps([_sleeping()] * _BULK).encode()
-    while json.loads(service.client.ask("/jobs?limit=1").beginning)["total"] < _JOBS:
+    while service.client.ask("/jobs?limit=1").json()["total"] < _JOBS:
         answer = service.client.ask("/jobs", body)
         assert answer.status == 202, f"a bulk was answered {answer.status}"
 

@@ -71,8 +71,8 @@ def play(each: _Scenario, service: Service) -> Verdict:
     with _probed(service) as health, _sampled(service) as peaks:
         try:
             each.run(service)
-        except AssertionError as error:
-            complaints.append(str(error) or "an assertion without words")
+        except (AssertionError, OSError) as error:
+            complaints.append(str(error) or type(error).__name__)
     verdict = Verdict(
         line=each.line,
         title=each.title,
@@ -92,7 +92,7 @@ def play(each: _Scenario, service: Service) -> Verdict:
 def _judge(verdict: Verdict, failures: list[str]) -> list[str]:
     found = []
     if verdict.kills:
-        found.append(f"the kernel killed {verdict.kills} times for memory")
+        found.append(f"the kernel killed {verdict.kills} processes for memory")
     if not verdict.same_process:
         found.append("the API is another process than before")
     if unexpected := sorted(status for status in verdict.statuses if status >= 500 and status not in (501, 503, 507)):
