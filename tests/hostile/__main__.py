@@ -9,6 +9,8 @@ import argparse
 import resource
 import sys
 import tempfile
+import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import tests.hostile.answers
@@ -17,8 +19,8 @@ import tests.hostile.answers
 import tests.hostile.bodies
 import tests.hostile.posted
 import tests.hostile.wire  # noqa: F401
-from tests.hostile.limit import choose_limit
-from tests.hostile.scenario import SCENARIOS, play
+from tests.hostile.limit import Limit, choose_limit
+from tests.hostile.scenario import SCENARIOS, Scenario, Verdict, play
 from tests.hostile.service import Service
 from tests.hostile.table import markdown, write_between_markers
 
@@ -34,26 +36,38 @@ def main() -> int:
     asked = parser.parse_args()
     most = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     resource.setrlimit(resource.RLIMIT_NOFILE, (min(_DESCRIPTORS, most) if most > 0 else _DESCRIPTORS, most))
+    chosen = [
+        each
+        for each in sorted(SCENARIOS, key=lambda each: each.line)
+        if (asked.only == str(each.line) if asked.only.isdigit() else asked.only in each.title)
+    ]
+    if not chosen:
+        parser.error(f"no scenario has the line or the text {asked.only!r}")
     limit = choose_limit(_LIMIT_BYTES)
     print(f"The limit is {limit.name}.", flush=True)
+    begun = time.monotonic()
+    verdicts = _play(chosen, limit)
+    table = markdown(verdicts, limit.name)
+    print(f"\n{table}\n\n{len(verdicts)} scenarios in {time.monotonic() - begun:.0f} s.")
+    if asked.write:
+        write_between_markers(asked.write, table)
+    return int(any(verdict.complaints for verdict in verdicts))
+
+
+def _play(chosen: Sequence[Scenario], limit: Limit) -> list[Verdict]:
     verdicts = []
     with tempfile.TemporaryDirectory(prefix="hostile-") as folder:
         service = Service(limit, Path(folder))
         try:
-            for each in sorted(SCENARIOS, key=lambda each: each.line):
-                if asked.only == str(each.line) if asked.only.isdigit() else asked.only in each.title:
-                    verdicts.append(verdict := play(each, service))
-                    print(f"{each.line:2} {each.title}: {verdict.seconds:.1f} s", flush=True)
-                    for complaint in verdict.complaints:
-                        print(f"   FAILED: {complaint}", flush=True)
+            for each in chosen:
+                verdicts.append(verdict := play(each, service))
+                print(f"{each.line:2} {each.title}: {verdict.seconds:.1f} s", flush=True)
+                for complaint in verdict.complaints:
+                    print(f"   FAILED: {complaint}", flush=True)
         finally:
             service.stop()
             limit.remove()
-    table = markdown(verdicts, limit.name)
-    print(f"\n{table}")
-    if asked.write:
-        write_between_markers(asked.write, table)
-    return int(any(verdict.complaints for verdict in verdicts))
+    return verdicts
 
 
 if __name__ == "__main__":

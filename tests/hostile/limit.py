@@ -50,8 +50,9 @@ class _Group(Limit):
         folder.mkdir()
         try:
             for file, value in limits.items():
-                if (folder / file).exists() or file not in optional:
-                    (folder / file).write_text(str(value))
+                if file not in optional or (folder / file).exists():
+                    with (folder / file).open("r+") as existing:  # a group without the controller lacks the file
+                        existing.write(str(value))
         except OSError:
             folder.rmdir()
             raise
@@ -74,9 +75,9 @@ class _Group(Limit):
 class GroupV1(_Group):
     """A control group of the first version."""
 
-    def __init__(self, size: int) -> None:
+    def __init__(self, size: int, root: Path = _CGROUPS / "memory") -> None:
         limits: dict[str, int | str] = {"memory.limit_in_bytes": size, "memory.memsw.limit_in_bytes": size}
-        super().__init__(_CGROUPS / "memory" / f"hostile-{os.getpid()}", limits, ("memory.memsw.limit_in_bytes",))
+        super().__init__(root / f"hostile-{os.getpid()}", limits, ("memory.memsw.limit_in_bytes",))
         self.name = f"a control group (v1) of {size >> 20} MiB"
 
     def used(self) -> int:
@@ -98,13 +99,13 @@ class GroupV1(_Group):
 class GroupV2(_Group):
     """A control group of the second version, where this process may make one with a memory controller."""
 
-    def __init__(self, size: int) -> None:
-        if "memory" not in (_CGROUPS / "cgroup.controllers").read_text().split():
+    def __init__(self, size: int, root: Path = _CGROUPS) -> None:
+        if "memory" not in (root / "cgroup.controllers").read_text().split():
             raise FileNotFoundError("no memory controller")
         with suppress(OSError):
-            (_CGROUPS / "cgroup.subtree_control").write_text("+memory")
+            (root / "cgroup.subtree_control").write_text("+memory")
         limits: dict[str, int | str] = {"memory.max": size, "memory.swap.max": 0}
-        super().__init__(_CGROUPS / f"hostile-{os.getpid()}", limits, ("memory.swap.max",))
+        super().__init__(root / f"hostile-{os.getpid()}", limits, ("memory.swap.max",))
         self.name = f"a control group (v2) of {size >> 20} MiB"
 
     def used(self) -> int:

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from tests.conftest import ROOT
 from tests.hostile.service import Service
 
-__all__ = ["HEALTH_P99_SECONDS", "SCENARIOS", "Verdict", "play", "scenario"]
+__all__ = ["HEALTH_P99_SECONDS", "SCENARIOS", "Scenario", "Verdict", "play", "scenario"]
 
 HEALTH_MAX_SECONDS = 1.0
 HEALTH_P99_SECONDS = 0.25
@@ -24,21 +24,26 @@ _SAMPLE_SECONDS = 0.05
 
 
 @dataclass(frozen=True, slots=True)
-class _Scenario:
+class Scenario:
+    """An attack: the line of the list that it belongs to, and a function that raises AssertionError.
+
+    ``keeps`` begins with what the scenario before left.
+    """
+
     line: int
     title: str
     run: Callable[[Service], None]
     keeps: bool
 
 
-SCENARIOS: list[_Scenario] = []
+SCENARIOS: list[Scenario] = []
 
 
 def scenario(line: int, title: str, *, keeps: bool = False) -> Callable[[Callable[[Service], None]], None]:
     """Register a function as a scenario of a line of the list; ``keeps`` begins with what the one before left."""
 
     def register(run: Callable[[Service], None]) -> None:
-        SCENARIOS.append(_Scenario(line, title, run, keeps))
+        SCENARIOS.append(Scenario(line, title, run, keeps))
 
     return register
 
@@ -59,7 +64,7 @@ class Verdict:
     complaints: list[str]
 
 
-def play(each: _Scenario, service: Service) -> Verdict:
+def play(each: Scenario, service: Service) -> Verdict:
     """Play a scenario against an empty, idle service."""
     service.revive()
     if not each.keeps:
