@@ -20,6 +20,7 @@ _REDIS_TAKES = 256 * 2**20
 """What is written with one command: Redis takes 512 MiB in one value, and 1 GiB in one command."""
 _LEAST_MEMORY_MB = 128
 _MAX_PORT = 65535
+_MAX_DATABASE = 9999
 _MAX_MIB = 2**30  # a PiB
 _MAX_PROCESSES = 4096
 _MAX_COUNT = 2**53  # the largest that Redis' scripts count exactly
@@ -90,8 +91,10 @@ class Settings:
 
     redis_ip: str = _setting("127.0.0.1", "Host of the Redis server.", read=_host)
     redis_port: int = _setting(6379, "Port of the Redis server.", least=1, most=_MAX_PORT)
-    redis_db: int = _setting(0, "Database of the job records and the dataset.", least=0)
-    queue_db: int = _setting(1, "Database of the queue; the same number as `REDIS_DB` works too.", least=0)
+    redis_db: int = _setting(0, "Database of the job records and the dataset.", least=0, most=_MAX_DATABASE)
+    queue_db: int = _setting(
+        1, "Database of the queue; the same number as `REDIS_DB` works too.", least=0, most=_MAX_DATABASE
+    )
     queue_name: str = _setting(
         "queue", "Name of the HotQueue: ids wait in the list `hotqueue:<name>`.", read=_queue_name
     )

@@ -84,6 +84,10 @@ class Run:
         with urllib.request.urlopen(urllib.request.Request(url, body), timeout=PATIENCE) as answer:
             return json.load(answer)
 
+    def accepts_redis(self):
+        socket.create_connection(("127.0.0.1", self.redis_port)).close()
+        return True
+
     def redis(self):
         """The settings of whoever talks to this stack's Redis."""
         password = self.data_dir / "redis-password"
@@ -278,7 +282,7 @@ def test_a_running_stack_is_verified_backed_up_and_restored(start_stack, tmp_pat
     assert run.end() == 0
     shutil.rmtree(tmp_path / "appendonlydir")
     with subprocess.Popen([get_binary_path(), tmp_path / "redis.conf"], stdout=subprocess.DEVNULL) as server:
-        eventually(lambda: socket.create_connection(("127.0.0.1", run.redis_port)).close() is None)
+        eventually(run.accepts_redis)
         restored = make("restore")
         server.terminate()
     again = start_stack()

@@ -15,6 +15,7 @@ IMPOSSIBLE = [
     ("API_PORT", "70000"),
     ("API_PORT", "0"),
     ("REDIS_PORT", "0"),
+    ("REDIS_DB", "1000000"),
     ("REDIS_PORT", "70000"),
     ("RESTORE_PORT", "65536"),
     ("LOG_LEVEL", "verbose"),
