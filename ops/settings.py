@@ -13,7 +13,17 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any
 
-__all__ = ["TABLE", "InvalidSetting", "Setting", "Settings", "api_address", "load", "load_or_exit", "redis_access"]
+__all__ = [
+    "TABLE",
+    "InvalidSetting",
+    "Setting",
+    "Settings",
+    "api_address",
+    "bracketed",
+    "load",
+    "load_or_exit",
+    "redis_access",
+]
 
 
 _REDIS_TAKES = 256 * 2**20
@@ -244,7 +254,12 @@ def load_or_exit() -> Settings:
 def api_address(settings: Settings) -> str:
     """Return the URL by which this machine reaches the API, without a slash at its end."""
     host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(settings.api_host, settings.api_host)
-    return f"http://[{host}]:{settings.api_port}" if ":" in host else f"http://{host}:{settings.api_port}"
+    return f"http://{bracketed(host)}:{settings.api_port}"
+
+
+def bracketed(host: str) -> str:
+    """Return a host as it stands before a port: an IPv6 address in brackets."""
+    return f"[{host}]" if ":" in host else host
 
 
 def redis_access(settings: Settings) -> dict[str, Any]:

@@ -19,7 +19,7 @@ from typing import IO, Any, Self
 
 from supervisor.xmlrpc import SupervisorTransport
 
-from ops.machine import memory_bytes
+from ops.memory import available_memory
 from ops.settings import Settings, load
 from stack.client import Api, ApiAway, ApiError
 from stack.data_dir import DataDirError, make_private, open_locked, read_password, redis_conf, write_lock
@@ -155,7 +155,7 @@ class Stack:
                 raise StackError(f"{name.upper()} needs REDIS_IP: the Redis that is started here has neither.")
         databases = max(_LEAST_DATABASES, settings.redis_db + 1, settings.queue_db + 1)
         password = read_password(self._password_file)
-        return redis_conf(self.data_dir, settings.redis_port, password, databases, memory_bytes() // 2)
+        return redis_conf(self.data_dir, settings.redis_port, password, databases, available_memory() // 2)
 
     def _check_addresses(self) -> None:
         if self._own_redis:

@@ -97,18 +97,20 @@ def gzip_bombs(service: Service) -> None:
         (_gzipped(b"[", b" " * MIB, 255), "application/json"),
         (_gzipped(b"", b'{"a":1}\n' * 2**17, 255), "application/x-ndjson"),
     ]
-    for body, media_type in bombs:
+    for (body, media_type), times in zip(bombs, (10, 3, 3), strict=True):
         load = partial(service.client.load, body, media_type, content_encoding="gzip")
-        _assert_answered(at_once([load] * 10), _DONE | _REFUSED)
+        _assert_answered(at_once([load] * times), _DONE | _REFUSED)
 
 
 def _honest_csv() -> bytes:
     """Some 200 MB of numbers and words, every row with another identifier."""
-    words = "".join(f"{number}," for number in range(30))
-    block = "".join(f"%d{row:04},{words}{row * 7 % 1000}.5\n" for row in range(1000))
-    head = ",".join(["id", *(f"c{number}" for number in range(31))]) + "\n"
-    size = 200_000_000 // (len(block) + 1000)
-    return (head + "".join(block.replace("%d", str(number)) for number in range(size))).encode()
+    block = "".join(
+        f"%d{row:03},{row * 0.09:.4f},{row * 0.18:.4f},{row % 9}.5,place {row} and more\n" for row in range(1000)
+    )
+    copies = 200_000_000 // (len(block) + 1000)
+    return (
+        "id,latitude,longitude,magnitude,place\n" + "".join(block.replace("%d", f"{n + 1}") for n in range(copies))
+    ).encode()
 
 
 def _loaded_at_last(load: Callable[[], Answer]) -> Answer:

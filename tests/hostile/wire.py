@@ -26,7 +26,10 @@ _CASES: dict[str, tuple[bytes, set[int]]] = {
     "a length of 5,000 digits": (_LONG + b"Content-Length: " + b"9" * 5000 + b"\r\n\r\n", {400, 413}),
     "a chunk of all memory": (_LONG + b"Transfer-Encoding: chunked\r\n\r\nffffffffffffffff\r\nx", {400, 413}),
     "a dataset that has changed": (b'GET /data HTTP/1.1\r\nHOST\r\nIf-Match: "other"\r\n\r\n', {412}),
-    "another web site": (b"GET /data HTTP/1.1\r\nHOST\r\nSec-Fetch-Site: cross-site\r\n\r\n", {403}),
+    "another web site": (
+        b"GET /data HTTP/1.1\r\nHOST\r\nSec-Fetch-Site: cross-site\r\nSec-Fetch-Mode: no-cors\r\n\r\n",
+        {403},
+    ),
     "an old address": (b"GET /results/00000000-0000-4000-8000-000000000000 HTTP/1.1\r\nHOST\r\n\r\n", {308, 404}),
     "a slash too many": (b"GET /jobs/ HTTP/1.1\r\nHOST\r\n\r\n", {308, 404}),
     "a path of megabytes": (b"GET /" + b"a" * MIB + b" HTTP/1.1\r\nHOST\r\n\r\n", {400, 414, 431}),

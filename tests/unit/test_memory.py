@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from ops.machine import memory_bytes
+from ops.memory import available_memory
 
 MIB = 2**20
 
@@ -20,13 +20,13 @@ def limited(tmp_path):
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(f"{value}\n")
         (tmp_path / "membership").write_text(membership)
-        return memory_bytes(tmp_path / "cgroup", tmp_path / "membership")
+        return available_memory(tmp_path / "cgroup", tmp_path / "membership")
 
     return answer
 
 
 def test_without_limits_it_is_the_machines(limited, tmp_path):
-    machine = memory_bytes(tmp_path, tmp_path / "nowhere")
+    machine = available_memory(tmp_path, tmp_path / "nowhere")
 
     assert machine > 64 * MIB
     assert limited("0::/\n", memory_max="max") == machine
@@ -35,7 +35,7 @@ def test_without_limits_it_is_the_machines(limited, tmp_path):
 
 def test_the_least_limit_of_the_group_and_those_around_it_counts(limited):
     assert limited("0::/a/b\n", a__memory_max=20 * MIB, a__b__memory_max=30 * MIB) == 20 * MIB
-    assert limited("9:cpu,memory:/c\n0::/\n", memory__c__memory_limit_in_bytes=10 * MIB) == 10 * MIB
+    assert limited("9:memory:/c\n0::/\n", memory__c__memory_limit_in_bytes=10 * MIB) == 10 * MIB
 
 
 def test_a_container_sees_its_own_group_as_the_root(limited):
