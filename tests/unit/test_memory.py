@@ -1,42 +1,34 @@
-"""The memory that there is: the machine's, or what a control group leaves of it."""
+"""The memory that a process may use, as its control groups tell it."""
 
 from __future__ import annotations
 
-import pytest
+from pathlib import Path
 
 from ops.memory import available_memory
 
-MIB = 2**20
+
+def write(path: Path, text: str) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text)
 
 
-@pytest.fixture
-def limited(tmp_path):
-    """The memory under limits that are written into control groups, for a process of these groups."""
+def test_the_least_limit_above_a_process_counts(tmp_path):
+    own, root = tmp_path / "own", tmp_path / "cgroup"
+    machine = available_memory(root, own)
+    assert machine > 2**28
 
-    def answer(membership, **limits):
-        for name, value in limits.items():
-            folder, _, file = name.rpartition("__")
-            path = tmp_path / "cgroup" / folder.replace("__", "/") / file.replace("memory_", "memory.", 1)
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(f"{value}\n")
-        (tmp_path / "membership").write_text(membership)
-        return available_memory(tmp_path / "cgroup", tmp_path / "membership")
-
-    return answer
-
-
-def test_without_limits_it_is_the_machines(limited, tmp_path):
-    machine = available_memory(tmp_path, tmp_path / "nowhere")
-
-    assert machine > 64 * MIB
-    assert limited("0::/\n", memory_max="max") == machine
-    assert limited("4:memory:/\n", memory__memory_limit_in_bytes=2**63 - 4096) == machine
-
-
-def test_the_least_limit_of_the_group_and_those_around_it_counts(limited):
-    assert limited("0::/a/b\n", a__memory_max=20 * MIB, a__b__memory_max=30 * MIB) == 20 * MIB
-    assert limited("9:memory:/c\n0::/\n", memory__c__memory_limit_in_bytes=10 * MIB) == 10 * MIB
-
-
-def test_a_container_sees_its_own_group_as_the_root(limited):
-    assert limited("0::/docker/4711\n", memory_max=40 * MIB) == 40 * MIB
+    # version 2: a group without a limit within one that has one
+    write(own, "0::/pod/container\n")
+    write(root / "pod" / "container" / "memory.max", "max\n")
+    write(root / "pod" / "memory.max", f"{2**28}\n")
+    assert available_memory(root, own) == 2**28
+    # in a container of its own, the group is the root
+    write(own, "0::/../elsewhere\n")
+    write(root / "memory.max", f"{2**27}\n")
+    assert available_memory(root, own) == 2**27
+    # version 1
+    write(own, "5:cpu:/x\n4:memory:/docker/abc\n")
+    write(root / "memory" / "memory.limit_in_bytes", f"{2**26}\n")
+    assert available_memory(root, own) == 2**26
+    write(root / "memory" / "memory.limit_in_bytes", f"{2**63 - 4096}\n")
+    assert available_memory(root, own) == machine
