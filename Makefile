@@ -27,7 +27,7 @@ run: .venv/runtime ## Run Redis, the API and two workers until Ctrl-C
 	@exec $(BIN)/python -m stack.run
 
 .PHONY: test
-test: .venv/development ## Run all tests but those of `make manifests` and `make test-engine`
+test: .venv/development ## Run all tests but those of `make manifests`, `make test-hostile` and `make test-engine`
 	$(BIN)/python -m pytest
 
 .PHONY: test-unit
@@ -41,6 +41,10 @@ test-integration: .venv/development ## Run the tests on real servers and process
 .PHONY: test-faults
 test-faults: .venv/development ## Run the tests that kill, stall, cut off and confuse what is running
 	$(BIN)/python -m pytest tests/faults
+
+.PHONY: test-hostile
+test-hostile: .venv/development ## Attack the API in 2 GiB of memory, measure it and /health; ONLY=a line or a word, PAGE=docs/reliability.md
+	$(BIN)/python -m tests.hostile $(if $(ONLY),--only "$(ONLY)") $(if $(PAGE),--write $(PAGE))
 
 .PHONY: test-model
 test-model: .venv/development ## Compare the transitions with their model in six thousand sequences: an hour or two
@@ -83,13 +87,17 @@ image-sizes: ## Print how large the images are, and how much of ours is not the 
 		dataset-jobs:0.1.0 | awk '{ size[NR] = $$2; printf "%-28s %4.0f MB\n", $$1, $$2 / 1e6 } \
 		END { printf "%-28s %4.0f MB\n", "of ours, beyond Python", (size[3] - size[1]) / 1e6 }'
 
+# Where no Redis is named it is the one of `make run`, which wants the password in its folder.
+OWN_REDIS = password="$${DATA_DIR:-var}/redis-password"; \
+	if [ -z "$$REDIS_IP$$REDIS_SENTINELS$$REDIS_PASSWORD_FILE" ] && [ -r "$$password" ]; then export REDIS_PASSWORD_FILE="$$password"; fi;
+
 .PHONY: backup
 backup: .venv/runtime ## Back up the Redis that the settings name into BACKUP_DIR (./backups), while it runs
-	@exec $(BIN)/python -m backup save
+	@$(OWN_REDIS) exec $(BIN)/python -m backup save
 
 .PHONY: restore
 restore: .venv/runtime ## Restore FILE=… (the newest back-up without it) into the empty Redis that the settings name
-	@exec $(BIN)/python -m backup restore "$(or $(FILE),newest)"
+	@$(OWN_REDIS) exec $(BIN)/python -m backup restore "$(or $(FILE),newest)"
 
 .PHONY: bench
 bench: .venv/runtime ## Measure how fast one worker child drains jobs, against bare PINGs
@@ -125,7 +133,7 @@ gallery: .venv/runtime ## Write docs/analyses.md and its pictures from the sampl
 
 .PHONY: check
 check: .venv/runtime ## Verify the invariants of the Redis of REDIS_IP, at rest or under load
-	@$(BIN)/python -m checks
+	@$(OWN_REDIS) exec $(BIN)/python -m checks
 
 .PHONY: lint
 lint: style types imports ## Run everything that reads the code: style, types, imports

@@ -15,7 +15,7 @@ from typing import Any
 
 import redis
 
-from ops.settings import load, redis_access
+from ops.settings import load_or_exit, redis_access
 from record import (
     BadCursor,
     DatasetMoved,
@@ -104,7 +104,7 @@ _IDEMPOTENCY_SECONDS = 86400
 _BATCH = 1000
 _CURSOR = re.compile(r"(\d{1,17})\.([0-9a-f-]{36})")
 
-settings = load()
+settings = load_or_exit()
 
 
 def _connect(db: int, blocking: bool = False) -> redis.Redis:

@@ -9,17 +9,13 @@ from collections import Counter
 import redis
 
 from checks.invariants import find_broken
-from ops.settings import InvalidSetting, load, redis_access
+from ops.settings import load_or_exit, redis_access
 from transitions import Access, connect
 
 
 def main() -> int:
     """Print each broken line, then how many jobs were looked at and what was found."""
-    try:
-        settings = load()
-    except InvalidSetting as error:
-        print(error, file=sys.stderr)
-        return 2
+    settings = load_or_exit()
     records, queue = (
         connect(settings.redis_ip, settings.redis_port, db, access=Access(**redis_access(settings)), patience=60)
         for db in (settings.redis_db, settings.queue_db)

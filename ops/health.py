@@ -13,7 +13,7 @@ import urllib.error
 import urllib.request
 from pathlib import Path
 
-from ops.settings import Settings, bracketed, load
+from ops.settings import Settings, api_address, load_or_exit
 
 __all__ = ["STALE_SECONDS", "Pulse", "main"]
 
@@ -36,21 +36,20 @@ class Pulse:
 
 
 def main(arguments: list[str]) -> int:
-    """0 where the process is well; else 1, and what is wrong on standard error."""
+    """Return 0 for a healthy process; else print the fault and return 1, or 2 for wrong arguments or settings."""
     checks = {"api": _check_api, "worker": _check_worker, "backup": _check_backup}
     if len(arguments) != 1 or arguments[0] not in checks:
         print(f"usage: python -m ops.health {' | '.join(checks)}", file=sys.stderr)
         return 2
-    complaint = checks[arguments[0]](load())
+    complaint = checks[arguments[0]](load_or_exit())
     if complaint:
         print(complaint, file=sys.stderr)
     return int(bool(complaint))
 
 
 def _check_api(settings: Settings) -> str:
-    name = settings.allowed_hosts.split(",")[0].strip()
-    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(settings.api_host, settings.api_host)
-    request = urllib.request.Request(f"http://{bracketed(host)}:{settings.api_port}/health", headers={"Host": name})
+    host = settings.allowed_hosts.split(",")[0].strip()
+    request = urllib.request.Request(f"{api_address(settings)}/health", headers={"Host": host})
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     try:
         opener.open(request, timeout=_API_SECONDS).close()

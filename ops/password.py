@@ -10,7 +10,18 @@ import secrets
 import sys
 from pathlib import Path
 
-__all__ = ["main"]
+__all__ = ["ensure_password", "main"]
+
+
+def ensure_password(file: Path, mode: int) -> None:
+    """Write a random password into ``file``, which gets this mode, unless it exists; raises OSError."""
+    if file.exists():
+        return
+    partial = file.with_name(f".{file.name}.{os.getpid()}")
+    with open(os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as made:
+        made.write(secrets.token_urlsafe(32))
+    partial.chmod(mode)
+    partial.rename(file)
 
 
 def main(arguments: list[str]) -> int:
@@ -19,12 +30,8 @@ def main(arguments: list[str]) -> int:
         print("usage: python -m ops.password FILE", file=sys.stderr)
         return 2
     file = Path(arguments[0])
-    partial = file.with_name(f".{file.name}.{os.getpid()}")
     try:
-        if not file.exists():
-            partial.write_text(secrets.token_urlsafe(32))
-            partial.chmod(0o444)
-            partial.rename(file)
+        ensure_password(file, 0o444)
         empty = not file.read_text("utf-8").strip()
     except OSError as error:
         print(f"{file}: {error.strerror}", file=sys.stderr)

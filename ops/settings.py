@@ -5,18 +5,37 @@
 
 from __future__ import annotations
 
+import ipaddress
 import os
 import re
-from collections.abc import Mapping
+import sys
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any
 
-__all__ = ["TABLE", "InvalidSetting", "Setting", "Settings", "bracketed", "load", "redis_access"]
+__all__ = [
+    "TABLE",
+    "InvalidSetting",
+    "Setting",
+    "Settings",
+    "api_address",
+    "bracketed",
+    "load",
+    "load_or_exit",
+    "redis_access",
+]
 
 
 _REDIS_TAKES = 256 * 2**20
 """What is written with one command: Redis takes 512 MiB in one value, and 1 GiB in one command."""
 _LEAST_MEMORY_MB = 128
+_MAX_PORT = 65535
+_MAX_DATABASE = 9999
+_MAX_MIB = 2**30  # a PiB
+_MAX_PROCESSES = 4096
+_MAX_COUNT = 2**53  # the largest that Redis' scripts count exactly
+_MAX_SECONDS = 100 * 365 * 86400.0
+_LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 
 
 class InvalidSetting(ValueError):
@@ -26,6 +45,40 @@ class InvalidSetting(ValueError):
 _YES, _NO = ("yes", "true", "on", "1"), ("no", "false", "off", "0")
 _PREFIX = re.compile(r"(/(?!\.{1,2}(/|$))[A-Za-z0-9._~-]+)*")
 _ADDRESS = re.compile(r"([^\s:,\[\]]+|\[[0-9a-fA-F:.]+\]):(\d{1,5})")
+_QUEUE_NAME = re.compile(r"[\w.:-]{1,200}")
+_SHOWN_CHARACTERS = 60
+
+
+def _host(text: str) -> str:
+    """Return a host name or an address, an IPv6 address without its brackets."""
+    host = text[1:-1] if text.startswith("[") and text.endswith("]") else text
+    try:
+        if ":" in host or host != text:
+            ipaddress.IPv6Address(host)
+        host.encode("idna")
+    except ValueError:
+        host = ""
+    if not host or re.search(r"[\s/@?#,\[\]]", host):
+        raise ValueError("a host name or an address")
+    return host
+
+
+def _hosts(text: str) -> str:
+    if not all(name.strip() for name in text.split(",")):
+        raise ValueError("names, separated by commas")
+    return text
+
+
+def _log_level(text: str) -> str:
+    if text.upper() not in _LOG_LEVELS:
+        raise ValueError(f"one of {', '.join(_LOG_LEVELS)}")
+    return text.upper()
+
+
+def _queue_name(text: str) -> str:
+    if not _QUEUE_NAME.fullmatch(text):
+        raise ValueError("letters, digits and any of _ . : -")
+    return text
 
 
 def _setting(
@@ -34,10 +87,11 @@ def _setting(
     *,
     least: float | None = None,
     most: float | None = None,
+    read: Callable[[str], str] | None = None,
     file: bool = False,
     secret: bool = False,
 ) -> Any:
-    about = {"help": help, "least": least, "most": most, "file": file or secret, "secret": secret}
+    about = {"help": help, "least": least, "most": most, "read": read, "file": file or secret, "secret": secret}
     return field(default=default, metadata=about)
 
 
@@ -45,11 +99,15 @@ def _setting(
 class Settings:
     """Every setting as a typed attribute; the environment's name is the attribute's in capitals."""
 
-    redis_ip: str = _setting("127.0.0.1", "Host of the Redis server.")
-    redis_port: int = _setting(6379, "Port of the Redis server.", least=1)
-    redis_db: int = _setting(0, "Database of the job records and the dataset.", least=0)
-    queue_db: int = _setting(1, "Database of the queue; the same number as `REDIS_DB` works too.", least=0)
-    queue_name: str = _setting("queue", "Name of the HotQueue: ids wait in the list `hotqueue:<name>`.")
+    redis_ip: str = _setting("127.0.0.1", "Host of the Redis server.", read=_host)
+    redis_port: int = _setting(6379, "Port of the Redis server.", least=1, most=_MAX_PORT)
+    redis_db: int = _setting(0, "Database of the job records and the dataset.", least=0, most=_MAX_DATABASE)
+    queue_db: int = _setting(
+        1, "Database of the queue; the same number as `REDIS_DB` works too.", least=0, most=_MAX_DATABASE
+    )
+    queue_name: str = _setting(
+        "queue", "Name of the HotQueue: ids wait in the list `hotqueue:<name>`.", read=_queue_name
+    )
     redis_username: str = _setting("", "User of the Redis server; empty is its default user.")
     redis_password_file: str = _setting(
         "", "File with the user's password, read anew for each connection.", secret=True
@@ -65,13 +123,16 @@ class Settings:
     redis_sentinel_username: str = _setting("", "User of the Sentinels; empty is their default user.")
     redis_sentinel_password_file: str = _setting("", "File with that user's password.", secret=True)
 
-    api_host: str = _setting("127.0.0.1", "Address that the API listens on.")
-    api_port: int = _setting(5000, "Port that the API listens on.", least=1)
+    api_host: str = _setting("127.0.0.1", "Address that the API listens on.", read=_host)
+    api_port: int = _setting(5000, "Port that the API listens on.", least=1, most=_MAX_PORT)
     api_threads: int = _setting(
-        96, "Threads of the API process; all but 16 of them may hold waiting clients.", least=20
+        96,
+        "Threads of the API process; all but 16 of them may hold waiting clients.",
+        least=20,
+        most=_MAX_PROCESSES,
     )
     allowed_hosts: str = _setting(
-        "localhost,127.0.0.1,[::1]", "Names, comma-separated, that the `Host` header may carry."
+        "localhost,127.0.0.1,[::1]", "Names, comma-separated, that the `Host` header may carry.", read=_hosts
     )
     url_prefix: str = _setting(
         "",
@@ -79,7 +140,10 @@ class Settings:
         "or without it.",
     )
     request_memory_mb: int = _setting(
-        512, "Memory that the bodies and responses of all requests may use together, in MiB.", least=64
+        512,
+        "Memory that the bodies and responses of all requests may use together, in MiB.",
+        least=64,
+        most=_MAX_MIB,
     )
     max_body_bytes: int = _setting(256 * 2**20, "Largest body of `POST /data`, unpacked, in bytes.", least=1)
     max_jobs_bytes: int = _setting(
@@ -92,8 +156,10 @@ class Settings:
         64 * 2**10, "Largest `params` of one job, as compact JSON, in bytes.", least=2, most=16 * 2**20
     )
 
-    workers: int = _setting(0, "Children of one worker process; 0 is one per core.", least=0)
-    spare_children: int = _setting(1, "Children started ahead, each to take over at once when another dies.", least=0)
+    workers: int = _setting(0, "Children of one worker process; 0 is one per core.", least=0, most=_MAX_PROCESSES)
+    spare_children: int = _setting(
+        1, "Children started ahead, each to take over at once when another dies.", least=0, most=_MAX_PROCESSES
+    )
     lease_seconds: float = _setting(15.0, "Seconds without a heartbeat until a worker is taken for lost.", least=1)
     drain_seconds: float = _setting(
         30.0, "Seconds that a stopping worker lets its jobs run before it gives them back.", least=0
@@ -102,7 +168,10 @@ class Settings:
         100_000, "Jobs after which a child is replaced by a fresh process; 0 is never.", least=0
     )
     memory_limit_mb: int = _setting(
-        0, "Memory that one child, with all that its analysis starts, may use, in MiB; 0 is no limit.", least=0
+        0,
+        "Memory that one child, with all that its analysis starts, may use, in MiB; 0 is no limit.",
+        least=0,
+        most=_MAX_MIB,
     )
     max_result_bytes: int = _setting(
         64 * 2**20,
@@ -124,11 +193,13 @@ class Settings:
         86400.0, "Seconds between two back-ups of `python -m backup every`.", least=1
     )
 
-    restore_port: int = _setting(0, "Port from which Redis fetches a snapshot that is restored; 0 is any.", least=0)
+    restore_port: int = _setting(
+        0, "Port from which Redis fetches a snapshot that is restored; 0 is any.", least=0, most=_MAX_PORT
+    )
 
     data_dir: str = _setting("./var", "Folder where `make run` keeps the state of its Redis.")
     redis_server: str = _setting("", "Server program that `make run` starts; empty is the installed valkey-server.")
-    log_level: str = _setting("INFO", "Least severe level that is logged.")
+    log_level: str = _setting("INFO", "Least severe level that is logged.", read=_log_level)
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,6 +242,21 @@ def load(environ: Mapping[str, str] = os.environ) -> Settings:
         )
     _check_together(settings)
     return settings
+
+
+def load_or_exit() -> Settings:
+    """Read the settings for a program: an impossible value is one sentence on standard error and exit status 2."""
+    try:
+        return load()
+    except InvalidSetting as error:
+        print(error, file=sys.stderr)
+        sys.exit(2)
+
+
+def api_address(settings: Settings) -> str:
+    """Return the URL by which this machine reaches the API, without a slash at its end."""
+    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(settings.api_host, settings.api_host)
+    return f"http://{bracketed(host)}:{settings.api_port}"
 
 
 def bracketed(host: str) -> str:
@@ -226,25 +312,37 @@ def _addresses(text: str) -> tuple[tuple[str, int], ...]:
     found = []
     for part in filter(None, text.split(",")):
         address = _ADDRESS.fullmatch(part.strip())
-        if address is None:
+        if address is None or not 1 <= int(address[2]) <= _MAX_PORT:
             raise InvalidSetting(f"REDIS_SENTINELS={text!r}: expected host:port,host:port")
         found.append((address[1].strip("[]"), int(address[2])))
     return tuple(found)
 
 
 def _parse(name: str, text: str, kind: type, about: Mapping[str, Any]) -> Any:
+    shown = f"{name}={text if len(text) <= _SHOWN_CHARACTERS else text[:_SHOWN_CHARACTERS] + '…'!r}"
+    if re.search(r"[\x00-\x1f\x7f\ud800-\udfff]", text):
+        raise InvalidSetting(f"{shown}: expected UTF-8 without control characters")
     if kind is bool:
         if text.lower() not in _YES + _NO:
-            raise InvalidSetting(f"{name}={text!r}: expected yes or no")
+            raise InvalidSetting(f"{shown}: expected yes or no")
         return text.lower() in _YES
+    if kind is str:
+        try:
+            return about["read"](text) if about["read"] else text
+        except ValueError as error:
+            raise InvalidSetting(f"{shown}: expected {error}") from None
+    return _parse_number(shown, text, kind, about["least"], about["most"])
+
+
+def _parse_number(shown: str, text: str, kind: type, least: float, most: float | None) -> Any:
     try:
         value = kind(text)
     except ValueError:
-        expected = "a whole number" if kind is int else "a number"
-        raise InvalidSetting(f"{name}={text!r}: expected {expected}") from None
-    least, most = about["least"], about["most"]
-    if least is not None and not value >= least:
-        raise InvalidSetting(f"{name}={text!r}: expected {least:g} or more")
-    if most is not None and not value <= most:
-        raise InvalidSetting(f"{name}={text!r}: expected {most:.0f} or less")
+        raise InvalidSetting(f"{shown}: expected {'a whole number' if kind is int else 'a number'}") from None
+    if most is None:
+        most = _MAX_COUNT if kind is int else _MAX_SECONDS
+    if not value >= least:  # NaN too
+        raise InvalidSetting(f"{shown}: expected {least:g} or more")
+    if value > most:
+        raise InvalidSetting(f"{shown}: expected {most:.0f} or less")
     return value

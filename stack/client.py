@@ -7,7 +7,7 @@ import urllib.error
 import urllib.request
 from typing import Any
 
-from ops.settings import Settings, bracketed
+from ops.settings import Settings, api_address
 
 __all__ = ["Api", "ApiAway", "ApiError"]
 
@@ -28,8 +28,7 @@ class Api:
     """Calls to one API server; ``address`` is where this machine reaches it."""
 
     def __init__(self, settings: Settings) -> None:
-        host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(settings.api_host, settings.api_host)
-        self.address = f"http://{bracketed(host)}:{settings.api_port}"
+        self.address = api_address(settings)
         self._host = settings.allowed_hosts.split(",")[0].strip()
         # A proxy that the environment names is for the world outside.
         self._opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))

@@ -30,6 +30,7 @@ _PARAMS: dict[str, dict[str, Any]] = {
 }
 _KEPT = ("LOG_LEVEL", "REDIS_SERVER")  # settings that the demo takes over
 _JOBS_SECONDS = 60.0
+_INVALID = 422
 
 
 class _DemoFailed(Exception):
@@ -37,18 +38,22 @@ class _DemoFailed(Exception):
 
 
 def main() -> int:
-    """Run the demo; the exit code is 0 when everything worked, 130 when it was interrupted, else 1."""
+    """Run the demo; the exit code is 0 when everything worked, 130 when it was interrupted, 2 for settings, else 1."""
     console = Console()
     try:
         with raising_on_signals(), tempfile.TemporaryDirectory(prefix="demo-") as folder:
+            stack = Stack(_environ(os.environ, folder))
             console.print("Starting Redis, the API and two workers ...")
-            with Stack(_environ(os.environ, folder)) as stack:
+            with stack:
                 stack.wait_until_ready()
                 _show(stack, console)
     except Interrupted:
         console.print("Interrupted; everything is stopped.")
         return 130
-    except (StackError, InvalidSetting, ApiError, ApiAway, _DemoFailed) as error:
+    except InvalidSetting as error:
+        print(error, file=sys.stderr, flush=True)
+        return 2
+    except (StackError, ApiError, ApiAway, _DemoFailed) as error:
         print(f"The demo failed: {error}", file=sys.stderr, flush=True)
         return 1
     return 0
@@ -70,7 +75,7 @@ def _environ(environ: Mapping[str, str], folder: str) -> dict[str, str]:
 def _show(stack: Stack, console: Console) -> None:
     api = stack.api
     _load_sample(api, console)
-    jobs = show_progress(console, api, _submit_one_of_each(api), _watcher(stack))
+    jobs = show_progress(console, api, _submit_one_of_each(api, console), _watcher(stack))
     failed = [f"{job['analysis']} is {job['status']} ({job['error']})" for job in jobs if job["status"] != "complete"]
     if failed:
         raise _DemoFailed("; ".join(failed))
@@ -87,27 +92,51 @@ def _load_sample(api: Api, console: Console) -> None:
     console.print(f"Loaded {dataset['count']} earthquakes, {dataset['first']} to {dataset['last']}.\n", highlight=False)
 
 
-def _submit_one_of_each(api: Api) -> list[dict[str, Any]]:
+def _submit_one_of_each(api: Api, console: Console) -> list[dict[str, Any]]:
     columns = api.get("/data?limit=1")["dataset"]["columns"]
-    jobs = []
+    submitted = []
     for analysis in api.get("/analyses")["analyses"]:
-        params = _PARAMS.get(analysis["name"]) or _required(analysis["params"], columns)
-        jobs.append({"analysis": analysis["name"], "params": params, "start": None, "end": None})
-    submitted: list[dict[str, Any]] = api.post("/jobs", jobs)
+        name, schema = analysis["name"], analysis["params"]
+        params = _PARAMS.get(name) or _required(schema, columns)
+        if missing := [field for field in schema.get("required", []) if field not in params]:
+            console.print(f"Left out {name}: no example of {' and '.join(missing)} is known.", highlight=False)
+            continue
+        try:
+            submitted.append(api.post("/jobs", {"analysis": name, "params": params, "start": None, "end": None}))
+        except ApiError as error:
+            if error.status != _INVALID:
+                raise
+            console.print(f"Left out {name}: {error}.", highlight=False, markup=False)
     return submitted
 
 
 def _required(schema: dict[str, Any], columns: list[dict[str, Any]]) -> dict[str, Any]:
-    """Values for the parameters that have no default: an example that the schema gives, or a column that fits."""
+    """Values for the parameters that have no default, as far as the schema or the columns give one."""
+    names = [column["name"] for column in columns]
     numbers = [column["name"] for column in columns if column["type"] in ("integer", "number")]
-    fitting = {"number-column": numbers, "column": [column["name"] for column in columns]}
+    fitting = {"number-column": numbers, "column": names}
     values: dict[str, Any] = {}
     for name in schema.get("required", []):
-        about = schema["properties"][name]
-        candidates = about.get("examples") or fitting.get(about.get("format"))
-        if candidates:
+        if candidates := _candidates(schema["properties"][name], schema.get("$defs", {}), fitting):
             values[name] = candidates[0]
     return values
+
+
+def _candidates(about: dict[str, Any], defs: dict[str, Any], fitting: dict[str, list[str]]) -> list[Any]:
+    """Values that a parameter takes, the likeliest first: its examples, its choices, or columns by its format."""
+    if "const" in about:
+        return [about["const"]]
+    own = about.get("examples") or about.get("enum") or fitting.get(about.get("format", ""))
+    if own:
+        return list(own)
+    if about.get("type") == "array":
+        least = about.get("minItems", 1)
+        items = _candidates(about.get("items", {}), defs, fitting)[: max(1, least)]
+        return [items] if len(items) >= least and items else []
+    choices = [*about.get("anyOf", []), *about.get("allOf", [])]
+    if "$ref" in about:
+        choices.append(defs.get(about["$ref"].rpartition("/")[2], {}))
+    return [value for choice in choices for value in _candidates(choice, defs, fitting)]
 
 
 def _watcher(stack: Stack) -> Callable[[], None]:

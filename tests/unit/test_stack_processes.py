@@ -5,7 +5,8 @@ import socket
 import pytest
 
 from ops.settings import InvalidSetting
-from stack.processes import Stack, StackError, _locked
+from stack.data_dir import open_locked
+from stack.processes import Stack, StackError
 from tests.conftest import free_port
 
 
@@ -64,7 +65,7 @@ def test_a_folder_that_cannot_be_made_is_refused(tmp_path):
 
 
 def test_a_folder_that_another_stack_uses_is_refused_with_its_process(tmp_path):
-    with _locked(tmp_path) as lock:
+    with open_locked(tmp_path) as lock:
         lock.truncate(0)
         lock.write("4711")
         lock.flush()
@@ -78,4 +79,4 @@ def test_a_folder_that_another_stack_uses_is_refused_with_its_process(tmp_path):
 def test_a_refused_stack_leaves_the_folder_free(tmp_path, taken_port):
     refusal({"DATA_DIR": str(tmp_path), "REDIS_PORT": str(taken_port)})
 
-    _locked(tmp_path).close()
+    open_locked(tmp_path).close()

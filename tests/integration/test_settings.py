@@ -1,0 +1,38 @@
+"""Impossible values of settings, as every program meets them."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+from tests.conftest import ROOT
+
+PROGRAMS = [
+    ["worker.py"],
+    ["-m", "gunicorn", "--config", "python:web.server", "api:create_app()"],
+    ["-m", "backup", "save"],
+    ["-m", "checks"],
+    ["-m", "ops.health", "api"],
+    ["-m", "stack.run"],
+    ["-m", "stack.demo"],
+]
+
+
+@pytest.mark.parametrize("program", PROGRAMS, ids=" ".join)
+def test_every_program_refuses_an_impossible_value_in_one_sentence(program):
+    # LOG_LEVEL is the one setting that the demo, too, takes from outside
+    done = subprocess.run(
+        [sys.executable, *program],
+        cwd=ROOT,
+        env=os.environ | {"LOG_LEVEL": "verbose"},
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+
+    assert done.returncode == 2
+    assert done.stderr == "LOG_LEVEL='verbose': expected one of DEBUG, INFO, WARNING, ERROR, CRITICAL\n"
+    assert done.stdout == ""
