@@ -27,7 +27,6 @@ __all__ = ["DESCRIPTORS_LOST", "Traces"]
 DESCRIPTORS_LOST = 113
 """The exit status of a child whose analysis closed descriptors that are not its own: what it holds leads nowhere."""
 
-_TIMERS: Final = (signal.ITIMER_REAL, signal.ITIMER_VIRTUAL, signal.ITIMER_PROF)
 # Those and only those that can harm a job: each look is paid for by all jobs.
 _SIGNALS: Final = tuple(n for n in range(1, 32) if n in signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP})
 _LIMITS: Final = tuple(
@@ -69,8 +68,8 @@ class Traces:
 
     def remove(self) -> None:
         """End the processes that the attempt started, and put back how this one was: Redis need not wait for it."""
-        for timer in _TIMERS:
-            signal.setitimer(timer, 0)
+        signal.setitimer(signal.ITIMER_VIRTUAL, 0)
+        signal.setitimer(signal.ITIMER_PROF, 0)
         faulthandler.cancel_dump_traceback_later()
         faulthandler.unregister(signal.SIGUSR1)
         if has_children():
@@ -148,7 +147,7 @@ def _restore_environ(before: dict[bytes, bytes]) -> None:
 
 
 def _limits() -> list[tuple[int, int]]:
-    return list(map(resource.getrlimit, _LIMITS))
+    return [*map(resource.getrlimit, _LIMITS)]
 
 
 def _restore_limits(before: list[tuple[int, int]]) -> None:
