@@ -49,17 +49,8 @@ class ChildProcess:
         with shared_bytes(SLOT_BYTES) as shared:
             self.slot = Slot(shared.fileno())
             ear, mouth = os.pipe()
-            descriptors = (ear, shared.fileno(), self._output.fileno())
             try:
-                with signals_blocked():
-                    self.process = subprocess.Popen(
-                        [sys.executable, os.path.abspath(script), "--child", self.worker]
-                        + [str(number) for number in (*descriptors, os.getpid())],
-                        start_new_session=True,
-                        pass_fds=descriptors,
-                        stdin=subprocess.DEVNULL,
-                        env=environ,
-                    )
+                self.process = self._start(script, (ear, shared.fileno(), self._output.fileno()), environ)
             except OSError:
                 os.close(mouth)
                 self._output.close()
@@ -68,6 +59,17 @@ class ChildProcess:
                 os.close(ear)
         self._meter = MemoryMeter(self.process.pid)
         self._mouth = os.fdopen(mouth, "wb", buffering=0)
+
+    def _start(self, script: str, descriptors: tuple[int, ...], environ: Mapping[str, str]) -> subprocess.Popen[bytes]:
+        numbers = map(str, (*descriptors, os.getpid()))
+        with signals_blocked():
+            return subprocess.Popen(
+                [sys.executable, os.path.abspath(script), "--child", self.worker, *numbers],
+                start_new_session=True,
+                pass_fds=descriptors,
+                stdin=subprocess.DEVNULL,
+                env=environ,
+            )
 
     def order(self, *words: str) -> None:
         """Say something to the child, which may be dead already."""
