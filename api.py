@@ -16,7 +16,7 @@ from flask import Blueprint, Flask, Response, current_app, request
 from werkzeug.routing import BaseConverter
 
 import jobs
-from analyses import DatasetColumns, InvalidParams, get_analyses
+from analyses import DatasetColumns, InvalidParams, Range, get_analyses
 from dataset import (
     MEDIA_TYPES,
     BoundsError,
@@ -24,6 +24,7 @@ from dataset import (
     FilterError,
     InvalidDataset,
     Malformed,
+    Ranges,
     Store,
     Table,
     TooLarge,
@@ -295,6 +296,7 @@ def _checked(posted: Sequence[Posted], prefixes: Sequence[str], retry_of: str | 
     dataset = _store().current() if any(job.analysis in reading for job in posted) else None
     check_bounds = dataset.bounds_check() if dataset else None
     columns = DatasetColumns(dataset.types(), dataset.index) if dataset else _NO_COLUMNS
+    ranges = Ranges(_store(), dataset.version) if dataset else None
     submissions, errors, unknown = [], [], 0
     for job, prefix in zip(posted, prefixes, strict=True):
         reads = job.analysis in reading
@@ -305,8 +307,11 @@ def _checked(posted: Sequence[Posted], prefixes: Sequence[str], retry_of: str | 
             raise Problem("no-dataset", f"The analysis {job.analysis!r} reads a dataset: load one by POST /data.")
         else:
             version = dataset.version if dataset and reads else None
-            known_columns = columns if reads else _NO_COLUMNS
-            faults = [*_faulty_params(job, known_columns), *_faulty_bounds(job, check_bounds if reads else None)]
+            known_columns, known_ranges = (columns, ranges) if reads else (_NO_COLUMNS, None)
+            faults = [
+                *_faulty_params(job, known_columns, known_ranges),
+                *_faulty_bounds(job, check_bounds if reads else None),
+            ]
             errors += [{"pointer": prefix + pointer, "detail": detail} for pointer, detail in faults]
             if not errors:
                 members = vars(job) | {"params": json.loads(job.params)}
@@ -318,13 +323,22 @@ def _checked(posted: Sequence[Posted], prefixes: Sequence[str], retry_of: str | 
     return submissions
 
 
-def _faulty_params(job: Posted, columns: DatasetColumns) -> list[tuple[str, str]]:
+def _faulty_params(job: Posted, columns: DatasetColumns, ranges: Ranges | None) -> list[tuple[str, str]]:
     """What the analysis cannot take: JSON pointers and details."""
     try:
-        get_analyses()[job.analysis].read_params_text(job.params, columns)
+        params = get_analyses()[job.analysis].read_params_text(job.params, columns)
+        if ranges is not None:
+            try:
+                params.check_ranges(lambda column: _range(ranges.of(column)))
+            except InvalidParams:  # on all rows; those of the job take longer to find
+                params.check_ranges(lambda column: _range(ranges.of(column, job.start, job.end)))
     except InvalidParams as error:
         return [(f"/params{pointer}", detail) for pointer, detail in error.errors]
     return []
+
+
+def _range(found: tuple[float, float] | None) -> Range | None:
+    return None if found is None else Range(*found)
 
 
 def _faulty_bounds(job: Posted, check: Callable[[Any, Any], object] | None) -> list[tuple[str, str]]:

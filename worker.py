@@ -15,12 +15,19 @@ import signal
 import socket
 import sys
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from functools import lru_cache
-from typing import Any
+from types import FrameType
+from typing import Any, NamedTuple
+
+if __name__ == "__main__":  # before what takes long to import: a stray signal ends no worker that starts
+    for _stray in (signal.SIGUSR1, signal.SIGUSR2):
+        signal.signal(_stray, signal.SIG_IGN)
 
 import jobs
 from analyses import (
+    Analysis,
     BrokenAnalysis,
     InvalidParams,
     Outcome,
@@ -30,22 +37,29 @@ from analyses import (
     get_analysis,
 )
 from attempt import (
+    ALLOCATOR_SETTINGS,
     GRACE_SECONDS,
     ChildProcess,
+    MemoryWatch,
     Orders,
     Output,
     Reporter,
     Slot,
     Stopped,
+    Tables,
     Traces,
     adopt_orphans,
+    cache_settings,
     compose_results,
     end_orphans,
     failure,
     failure_of,
     garbled,
-    give_way,
+    ignore_stray_signals,
+    raise_oom_score,
     read_bound,
+    thread_settings,
+    usable_cores,
 )
 from dataset import BoundsError, Store, Table, VersionGone
 from jobs import TakenJob, WorkerGone, q, settings
@@ -64,16 +78,21 @@ _log = logging.getLogger("worker")
 @q.worker  # type: ignore[untyped-decorator]
 def execute_job(job: TakenJob) -> None:
     """Run one job, and say what became of it with the call that takes the next one."""
+    if child.traces.are_lasting:
+        q.drain()
+        q.release(job, "drain", "", "")
+        return
     child.begin(job)
     try:
-        outcome, params, count = _run_analysis(job)
-        document, artifacts = compose_results(job, outcome, params, count, settings.max_result_bytes)
+        prepared = _prepare(job)
+        outcome = _run(job, prepared)
+        document, artifacts = compose_results(job, outcome, prepared.posted, prepared.height, settings.max_result_bytes)
     except Stopped as stop:
         if stop.reason == "timeout":
             _give_back(job, "timeout", failure("timeout"))
-    except (UnknownAnalysis, InvalidParams) as error:  # the API knows them: a worker of another version will
-        _give_back(job, "unknown", failure_of(error, "invalid"))
-    except (BoundsError, VersionGone) as error:
+    except _NotPrepared as failed:
+        _give_back(job, failed.why, failure_of(failed.error, "invalid"))
+    except InvalidParams as error:  # the analysis' own verdict: no further attempt would end otherwise
         _give_back(job, "invalid", failure_of(error, "invalid"))
     except BaseException as error:  # a panic in polars, an exit: whatever is not Stopped is the analysis' own
         logging.getLogger().error("the analysis raised", exc_info=error)
@@ -87,34 +106,37 @@ def execute_job(job: TakenJob) -> None:
 class Child:
     """What a child has beside the queue: its output, its reporter, its orders and the word to its parent."""
 
-    def __init__(self, worker: str, orders: int, slot: int, parent: int) -> None:
+    def __init__(self, worker: str, orders: int, slot: int, output: int, parent: int) -> None:
         self.worker = worker
         self.slot = Slot(slot)
-        self.output = Output()
+        self.output = Output(output)
         self.output.catch()
         self.orders = Orders(os.fdopen(orders), parent, q.drain)
         self.reporter = Reporter(self.output)
-        self.store = Store(jobs.rd)
+        self.tables = Tables(Store(jobs.rd), settings.memory_limit_mb * 2**20)
         self.traces = Traces(orders)
         self._left = settings.max_jobs_per_child or None
 
     def begin(self, job: TakenJob) -> None:
         """A job was taken."""
         self.slot.runs(job.id, job.attempt)
-        self.output.begin()
         self.reporter.begin(lambda *progress: self._report(job, *progress))
 
     def end(self) -> None:
         """Its analysis is over, however it went."""
         self.reporter.end()
-        if not self.traces.are_removable():
+        if not self.traces.are_removable() or self.tables.has_leak():
             q.drain()
-        q.meanwhile(self.traces.remove)
+        q.meanwhile(self._clean_up)
         self.slot.ran()
         if self._left is not None:
             self._left -= 1
             if self._left == 0:
                 q.drain()
+
+    def _clean_up(self) -> None:
+        self.traces.remove()
+        self.output.reset()
 
     def _report(self, job: TakenJob, progress: float | None, message: str | None, log: str) -> None:
         with suppress(jobs.RedisError):
@@ -124,19 +146,49 @@ class Child:
 child: Child
 
 
-def _run_analysis(job: TakenJob) -> tuple[Outcome, dict[str, Any], int]:
-    """The outcome, the parameters with their defaults, and the count of rows in range."""
-    analysis = get_analysis(job.analysis)
-    params, posted = _read_params(job.analysis, job.params, job.dataset)
-    rows = None
-    if analysis.reads_dataset:
-        rows = _load_table(job.dataset).slice(read_bound(job.start), read_bound(job.end))
+class _Prepared(NamedTuple):
+    """An analysis and what it takes; ``posted`` are the parameters with their defaults, as JSON."""
+
+    analysis: Analysis
+    params: Params
+    posted: dict[str, Any]
+    rows: Any
+
+    @property
+    def height(self) -> int:
+        return 0 if self.rows is None else self.rows.height
+
+
+class _NotPrepared(Exception):
+    """This worker or the dataset cannot do what the job asks for; ``why`` is the reason of its release."""
+
+    def __init__(self, why: str, error: Exception) -> None:
+        super().__init__(why)
+        self.why, self.error = why, error
+
+
+def _prepare(job: TakenJob) -> _Prepared:
+    """Read what the job names, before its analysis runs; raises _NotPrepared."""
+    try:
+        analysis = get_analysis(job.analysis)
+        child.tables.make_room(job.dataset)
+        params, posted = _read_params(job.analysis, job.params, job.dataset)
+        rows = None
+        if analysis.reads_dataset:
+            rows = _load_table(job.dataset).slice(read_bound(job.start), read_bound(job.end))
+    except (UnknownAnalysis, InvalidParams) as error:  # the API knows them: a worker of another version will
+        raise _NotPrepared("unknown", error) from error
+    except (BoundsError, VersionGone) as error:
+        raise _NotPrepared("invalid", error) from error
+    return _Prepared(analysis, params, posted, rows)
+
+
+def _run(job: TakenJob, prepared: _Prepared) -> Outcome:
     child.orders.begin(job.id, job.attempt)
     try:
-        outcome = analysis.run(rows, params, child.reporter.progress)
+        return prepared.analysis.run(prepared.rows, prepared.params, child.reporter.progress)
     finally:
         child.orders.end()
-    return outcome, posted, 0 if rows is None else rows.height
 
 
 @lru_cache(maxsize=256)
@@ -152,7 +204,7 @@ def _load_table(version: str) -> Table:
     """The job's dataset, however long Redis is away."""
     while True:
         try:
-            return child.store.table(version)
+            return child.tables.get(version)
         except jobs.RedisUnavailable as error:
             _log.warning("redis is away", extra={"error": str(error)})
             time.sleep(TICK_SECONDS)
@@ -162,12 +214,12 @@ def _give_back(job: TakenJob, why: str, error: dict[str, str]) -> None:
     q.release(job, why, json.dumps(error), child.output.text())
 
 
-def run_child(worker: str, orders: int, slot: int, parent: int) -> None:
+def run_child(worker: str, orders: int, slot: int, output: int, parent: int) -> None:
     """What a child process does until it is drained, recycled or killed."""
     global child
     adopt_orphans()
-    give_way()
-    child = Child(worker, orders, slot, parent)
+    raise_oom_score()
+    child = Child(worker, orders, slot, output, parent)
     child.orders.wait_to_go()
     q.hold_as(worker)
     with suppress(WorkerGone):
@@ -177,8 +229,14 @@ def run_child(worker: str, orders: int, slot: int, parent: int) -> None:
 # ------------------------------------------------------------------------------------------------- the parent
 
 
-def _new_child() -> ChildProcess:
-    return ChildProcess(__file__, settings.memory_limit_mb * 2**20)
+def _child_environ() -> dict[str, str]:
+    # A library's own default is a thread for each core, in each child.
+    environ = {**os.environ, **thread_settings(os.environ, max(1, usable_cores() // _wanted_children()))}
+    return environ | ALLOCATOR_SETTINGS if settings.memory_limit_mb else environ
+
+
+def _wanted_children() -> int:
+    return settings.workers or usable_cores()
 
 
 class Parent:
@@ -186,6 +244,7 @@ class Parent:
 
     def __init__(self, pulse: Pulse | None = None) -> None:
         self._pulse = pulse or Pulse("")
+        self._environ = _child_environ()
         self.children: list[ChildProcess] = []
         self.dead: list[ChildProcess] = []
         self.spares: list[ChildProcess] = []
@@ -207,16 +266,18 @@ class Parent:
         # The byte that a signal writes here ends the sleep of the loop: a dead child is replaced at once.
         signal.set_wakeup_fd(self._mouth, warn_on_full_buffer=False)
         signal.signal(signal.SIGCHLD, lambda *_: None)
-        signal.signal(signal.SIGTERM, self._on_signal)
-        signal.signal(signal.SIGINT, self._on_signal)
-        while not self._is_done(time.monotonic()):
-            now = time.monotonic()
-            self._pulse.beat(now)
-            self.tick(now)
-            self._sleep()
-        give_up = time.monotonic() + GRACE_SECONDS
-        while end_orphans(()) and time.monotonic() < give_up:
-            time.sleep(0.02)
+        _handle_stops(self._on_signal)
+        MemoryWatch(lambda: list(self.children))
+        with cache_settings(os.environ) as cache:
+            self._environ |= cache
+            while not self._is_done(time.monotonic()):
+                now = time.monotonic()
+                self._pulse.beat(now)
+                self.tick(now)
+                self._sleep()
+            give_up = time.monotonic() + GRACE_SECONDS
+            while end_orphans(()) and time.monotonic() < give_up:
+                time.sleep(0.02)
 
     def _is_done(self, now: float) -> bool:
         """The drain is over; what dead children held cannot be given back without end while Redis is away."""
@@ -228,8 +289,6 @@ class Parent:
         """One round: bury and replace, renew and learn, stop, release, tidy up."""
         self._bury(now)
         self._give_birth(now)
-        for one in self.children:
-            one.hold_to_memory()
         if self.draining:
             for one in self.children:
                 one.order("drain")
@@ -275,18 +334,21 @@ class Parent:
             for one in self.spares:
                 one.kill("drain")
             return
-        wanted = settings.workers or os.cpu_count() or 1
+        wanted = _wanted_children()
         try:
             while len(self.children) < wanted and (self.spares or now >= self._next_birth):
                 if not self.spares:
                     # Spares wait until those that are needed at once have started: all compete for the processor.
                     self._next_spare = now + SPARE_AFTER_SECONDS
-                self.children.append(self.spares.pop(0) if self.spares else _new_child())
+                self.children.append(self.spares.pop(0) if self.spares else self._new_child())
             while len(self.spares) < settings.spare_children and now >= max(self._next_birth, self._next_spare):
-                self.spares.append(_new_child())
+                self.spares.append(self._new_child())
         except OSError as error:
             self._next_birth = now + TICK_SECONDS
             _log.error("no child can be started", extra={"error": str(error)})
+
+    def _new_child(self) -> ChildProcess:
+        return ChildProcess(__file__, settings.memory_limit_mb * 2**20, self._environ)
 
     def _dismiss_dead(self) -> None:
         while self.dead:
@@ -337,8 +399,10 @@ class Parent:
             held = jobs.dismiss_worker(worker, "lost", failure("lost"), expired=True)
             _log.warning("worker lost", extra={"worker": worker, "job": held})
 
-    def _on_signal(self, *_: object) -> None:
+    def _on_signal(self, number: int, _: object) -> None:
         """The first drains, the second gives back what still runs at once; the next tick gives the orders."""
+        if number == signal.SIGHUP and self.draining:
+            return  # service managers send it right after the first
         self.stop_by = time.monotonic() + (0 if self.draining else settings.drain_seconds)
         self.draining = True
 
@@ -351,6 +415,7 @@ def main() -> None:
     except BrokenAnalysis as error:
         sys.exit(str(error))
     if sys.argv[1:2] == ["--child"]:
+        ignore_stray_signals()
         worker, *numbers = sys.argv[2:]
         status = 1
         try:
@@ -364,7 +429,7 @@ def main() -> None:
             os._exit(status)
     pulse = _open_pulse()
     # The first process of a container is deaf to a signal that it has no handler for.
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+    _handle_stops(lambda *_: sys.exit(0))
     while True:
         pulse.beat(time.monotonic())
         try:
@@ -376,6 +441,13 @@ def main() -> None:
         except jobs.UnusableServer as error:
             sys.exit(str(error))
     Parent(pulse).run()
+
+
+def _handle_stops(handler: Callable[[int, FrameType | None], object]) -> None:
+    for each in (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT):
+        signal.signal(each, handler)
+    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # nohup's own
+        signal.signal(signal.SIGHUP, handler)
 
 
 def _open_pulse() -> Pulse:

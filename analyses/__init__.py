@@ -1,7 +1,7 @@
 """The analyses: one file each, found by the registry; ``kit`` is what they are written with."""
 
 from analyses.dataset_columns import DatasetColumns
-from analyses.kit import InvalidParams, Outcome, Params, Progress
+from analyses.kit import InvalidParams, Outcome, Params, Progress, Range
 from analyses.registry import Analysis, BrokenAnalysis, UnknownAnalysis, get_analyses, get_analysis
 from analyses.rendering import Artifact, Rendered, render
 
@@ -14,6 +14,7 @@ __all__ = [
     "Outcome",
     "Params",
     "Progress",
+    "Range",
     "Rendered",
     "UnknownAnalysis",
     "get_analyses",

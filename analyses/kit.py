@@ -18,6 +18,7 @@ from analyses.parameters import (
     NumberColumn,
     NumberColumns,
     Params,
+    Range,
     bad_column,
 )
 from analyses.plotting import label, new_plot, plain
@@ -40,6 +41,7 @@ __all__ = [
     "Outcome",
     "Params",
     "Progress",
+    "Range",
     "bad_column",
     "label",
     "new_plot",

@@ -35,8 +35,16 @@ __all__ = [
     "NumberColumn",
     "NumberColumns",
     "Params",
+    "Range",
     "bad_column",
 ]
+
+
+class Range(NamedTuple):
+    """The least and the greatest value of a column; of dates and times in seconds since 1970."""
+
+    low: float
+    high: float
 
 
 class InvalidParams(ValueError):
@@ -81,6 +89,14 @@ class Params(BaseModel):
             details = error.errors(include_url=False, include_context=False, include_input=False)[:_MAX_ERRORS]
             params = from_json(text)
             raise InvalidParams([(_pointer(each, params), cls._detail(each)) for each in details]) from None
+
+    def check_ranges(self, range_of: Callable[[str], Range | None]) -> None:
+        """Refuse, before a job is queued, what :func:`run` would refuse on the ranges of the columns; any by default.
+
+        ``range_of`` gives the range of a column of numbers, dates or times in the job's rows, None where it has none.
+
+        :raises InvalidParams: with the reasons.
+        """
 
     def as_json(self) -> dict[str, Any]:
         """All of them, defaults included, fit for JSON."""

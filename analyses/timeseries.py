@@ -10,10 +10,12 @@ from pydantic import Field, ValidationInfo, field_validator
 
 from analyses.aggregates import Aggregate, aggregate, finite
 from analyses.columns import MOMENTS
-from analyses.kit import AxisColumn, InvalidParams, NumberColumn, Outcome, Params, bad_column, label, new_plot
+from analyses.kit import AxisColumn, InvalidParams, NumberColumn, Outcome, Params, Range, bad_column, label, new_plot
 from analyses.plotting import COLORS, axis_label, drawable, positions, say_empty, show_dates
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     import polars as pl
     from matplotlib.figure import Figure
 
@@ -63,6 +65,11 @@ class TimeseriesParams(Params):
             raise bad_column(f"{kind} is of a column: name one in `column`, or leave this out to count the rows")
         return kind
 
+    def check_ranges(self, range_of: Callable[[str], Range | None]) -> None:
+        """Refuse a step of which the rows' range has too many."""
+        if self.every is not None and (found := range_of(self.index)) is not None:
+            _check_count(found, self.every)
+
 
 def run(rows: pl.DataFrame, params: TimeseriesParams) -> Outcome:
     """Aggregate the rows of each step; a step begins with its lower edge and ends before the next one's.
@@ -108,7 +115,7 @@ def _timed_steps(frame: pl.DataFrame, every: Any) -> tuple[str | None, dict[str,
     seconds = (int(moments.max()) - int(moments.min())) / 1e6  # type: ignore[arg-type]
     candidates = [each for each in _STEPS if not dated or each[-1] not in "smh"]
     every = every or next((each for each in candidates if seconds / _length(each) <= _FEW), candidates[-1])
-    _check_count(seconds / _length(every))
+    _check_count(Range(0, seconds), every)
     column = frame["step"].cast(pl.Datetime("us", "UTC")) if dated and every[-1] in "smh" else frame["step"]
     truncated = column.dt.truncate(every)
     make = pl.date_range if column.dtype == pl.Date else pl.datetime_range
@@ -131,7 +138,7 @@ def _number_steps(frame: pl.DataFrame, every: Any) -> tuple[float | None, dict[s
         return every, {"step of row": column, "steps": column}
     low, high = float(column.min()), float(column.max())  # type: ignore[arg-type]
     width = float(every) if every else _round_width(low, high)
-    _check_count(high / width - low / width)
+    _check_count(Range(low, high), width)
     values = column.to_numpy()
     numbers = np.floor(values / width)
     # A quotient is rounded, and so is an edge: what begins a step belongs to it, whichever way they went.
@@ -152,8 +159,9 @@ def _round_width(low: float, high: float) -> float:
     return next((factor * power for factor in (1, 2, 5) if factor * power >= least), 10 * power)
 
 
-def _check_count(steps: float) -> None:
-    if not steps < _MOST:
+def _check_count(found: Range, every: str | float) -> None:
+    length = _length(every) if isinstance(every, str) else float(every)
+    if not found.high / length - found.low / length < _MOST:
         raise InvalidParams([("/every", f"more than {_MOST:,} steps in this range: choose a longer one")])
 
 

@@ -14,7 +14,7 @@ from collections.abc import Collection, Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
 
-__all__ = ["adopt_orphans", "descendants_of", "end_children", "end_orphans", "has_children"]
+__all__ = ["adopt_orphans", "child_pids", "descendants_of", "end_children", "end_orphans", "has_children"]
 
 _PR_SET_CHILD_SUBREAPER = 36
 
@@ -32,6 +32,11 @@ def descendants_of(pid: int) -> Iterator[int]:
         yield from descendants_of(child)
 
 
+def child_pids() -> list[int]:
+    """The children of this process, dead or alive."""
+    return list(_children_of(os.getpid()))
+
+
 def has_children() -> bool:
     """Whether this process has any child, dead or alive: one system call."""
     try:
@@ -44,7 +49,7 @@ def has_children() -> bool:
 def end_children() -> int:
     """Kill the children of this process, and what they leave behind, until there are none; how many there were."""
     ended = 0
-    while found := list(_children_of(os.getpid())):
+    while found := child_pids():
         _kill(found)
         for pid in found:
             with suppress(ChildProcessError):
@@ -58,7 +63,7 @@ def end_orphans(own: Collection[int]) -> bool:
 
     Call it again until there are none: those that a killed one leaves behind come next.
     """
-    found = [pid for pid in _children_of(os.getpid()) if pid not in own]
+    found = [pid for pid in child_pids() if pid not in own]
     _kill(found)
     for pid in found:
         with suppress(ChildProcessError):

@@ -1,14 +1,21 @@
-"""What an analysis prints and logs, the end of it."""
+"""Standard output and error of a child: a file whose last 64 KiB become the log of the job."""
 
 from __future__ import annotations
 
+import ctypes
 import io
 import logging
+import os
 import sys
+from typing import Final
 
-__all__ = ["Output", "valid_text"]
+__all__ = ["Output", "drop_beginning", "valid_text"]
 
-_KEPT_BYTES = 64 * 1024
+_KEPT_BYTES: Final = 64 * 1024
+_LARGEST_BYTES: Final = 2**20
+_PAGE: Final = os.sysconf("SC_PAGE_SIZE")
+_PUNCH_HOLE: Final = 0x02 | 0x01  # FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE
+_CONTINUATION: Final = bytes(range(0x80, 0xC0))
 
 
 def valid_text(text: str) -> str:
@@ -16,42 +23,84 @@ def valid_text(text: str) -> str:
     return text.encode("utf-8", "replace").decode()
 
 
-class Output(io.TextIOBase):
-    """Stands in for standard output and error in a child, and keeps the last 64 KiB of each attempt."""
+def drop_beginning(descriptor: int) -> None:
+    """Free the space of an output file but for its end, once it takes more than 1 MiB; its size stays.
 
-    def __init__(self) -> None:
-        self.changed = False
-        self._parts: list[str] = []
-        self._size = 0
+    Writers never wait and lose nothing of the end, whatever they hold locked.
+    """
+    status = os.fstat(descriptor)
+    if status.st_blocks * 512 <= _LARGEST_BYTES:
+        return
+    if sys.platform == "linux":
+        length = (status.st_size - _KEPT_BYTES) // _PAGE * _PAGE
+        fallocate = ctypes.CDLL(None, use_errno=True).fallocate
+        fallocate(ctypes.c_int(descriptor), ctypes.c_int(_PUNCH_HOLE), ctypes.c_int64(0), ctypes.c_int64(length))
+    else:
+        os.ftruncate(descriptor, 0)
+
+
+class Output:
+    """Makes a file, opened for appending, the standard output and error of this process, and reads its end."""
+
+    def __init__(self, descriptor: int) -> None:
+        self._file = descriptor
+        self._reported = 0
+        self._streams: tuple[io.TextIOWrapper, ...] = ()
+        self._handler = logging.StreamHandler()
+        self._handler.setFormatter(logging.Formatter("%(levelname)s %(name)s %(message)s"))
 
     def catch(self) -> None:
-        """Take over what this process prints and logs from now on."""
-        handler = logging.StreamHandler(self)
-        handler.setFormatter(logging.Formatter("%(levelname)s %(name)s %(message)s"))
-        logging.getLogger().addHandler(handler)
-        sys.stdout = sys.stderr = self
+        """Take over what this process prints and logs from now on; the worker's own log stays where it is."""
+        log = open(os.dup(2), "w", buffering=1, encoding="utf-8", errors="replace")  # noqa: SIM115
+        root = logging.getLogger()
+        for handler in root.handlers:
+            if isinstance(handler, logging.StreamHandler):
+                handler.setStream(log)
+        root.addHandler(self._handler)
+        self.reset()
 
-    def begin(self) -> None:
-        """Forget the attempt before."""
-        self._parts, self._size, self.changed = [], 0, False
+    def reset(self) -> None:
+        """Forget the attempt before, and lead standard output and error here again, wherever it led them."""
+        if self._size():
+            os.ftruncate(self._file, 0)
+        self._reported = 0
+        os.dup2(self._file, 1)
+        os.dup2(self._file, 2)
+        if not (self._streams and all(map(_is_intact, self._streams))):
+            self._streams = (_open_stream(1), _open_stream(2))
+            self._handler.stream = self._streams[1]  # setStream would flush the old one, which may be closed
+        sys.stdout, sys.stderr = self._streams
+
+    def has_changed(self) -> bool:
+        """Whether anything was written since the last call."""
+        before, self._reported = self._reported, self._size()
+        return self._reported != before
 
     def text(self) -> str:
-        """What was printed in this attempt so far, without what stood before its last 64 KiB."""
-        if not self._parts:
+        """What was written in this attempt so far, without what stood before its last 64 KiB."""
+        size = self._size()
+        if not size:
             return ""
-        whole = "".join(self._parts).encode("utf-8", "replace")
-        return whole[-_KEPT_BYTES:].decode("utf-8", "ignore")
+        begin = max(0, size - _KEPT_BYTES)
+        found = os.pread(self._file, _KEPT_BYTES, begin)
+        if begin:
+            found = found.lstrip(_CONTINUATION)
+        # What is not UTF-8 becomes longer.
+        return found.decode("utf-8", "replace").encode()[-_KEPT_BYTES:].decode("utf-8", "ignore")
 
-    def writable(self) -> bool:
-        """Always, as a text stream must say."""
-        return True
+    def _size(self) -> int:
+        return os.lseek(self._file, 0, os.SEEK_END)
 
-    def write(self, text: str) -> int:
-        """Keep ``text``."""
-        self._parts.append(text)
-        self._size += len(text)
-        self.changed = True
-        if self._size > 4 * _KEPT_BYTES:
-            self._parts = ["".join(self._parts)[-_KEPT_BYTES:]]
-            self._size = len(self._parts[0])
-        return len(text)
+
+def _open_stream(descriptor: int) -> io.TextIOWrapper:
+    # Unbuffered, so that nothing is lost when the process is killed, and all writers' words stay in order.
+    raw = io.FileIO(descriptor, "w", closefd=False)
+    return io.TextIOWrapper(raw, encoding="utf-8", errors="replace", write_through=True)
+
+
+def _is_intact(stream: io.TextIOWrapper) -> bool:
+    """Whether an analysis has neither closed nor detached nor reconfigured it."""
+    try:
+        return not stream.closed and (stream.encoding, stream.errors) == ("utf-8", "replace")
+    except ValueError:
+        return False

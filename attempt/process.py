@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
 import signal
 import subprocess
 import sys
-import tempfile
 import uuid
+from collections.abc import Mapping
 from contextlib import suppress
-from typing import IO, Any
+from threading import Lock
+from typing import Any
 
 from attempt.failure import death, failure, out_of_memory
-from attempt.memory import hold_to
+from attempt.memory import MemoryMeter, seconds_to_fill
+from attempt.output import drop_beginning
+from attempt.shared import shared_bytes, shared_output
+from attempt.signals import signals_blocked
 from attempt.slot import SLOT_BYTES, Slot
 
 __all__ = ["GRACE_SECONDS", "ChildProcess"]
@@ -25,11 +28,12 @@ GRACE_SECONDS = 1.0
 class ChildProcess:
     """A child as its parent sees it: ``script --child …``. Its worker id is new, and never used again."""
 
-    def __init__(self, script: str, memory: int = 0) -> None:
+    def __init__(self, script: str, memory: int = 0, environ: Mapping[str, str] = os.environ) -> None:
         """Start it; it and all that it starts are held to ``memory`` bytes, 0 for no limit."""
         self.worker = str(uuid.uuid4())
         self.registered = False
         self.memory = memory
+        self._killed = False
         self.why = "killed"
         self.error: dict[str, Any] | None = None
         self.meant: tuple[str, ...] = ()
@@ -39,23 +43,33 @@ class ChildProcess:
         self.stray_since = 0.0
         self._timed: tuple[str, ...] = ()
         self._over_at = 0.0
-        with _shared_bytes() as shared:
+        # Whoever kills it must not meet another process, which may have its id once its end was learned.
+        self._ending = Lock()
+        self._output = shared_output()
+        with shared_bytes(SLOT_BYTES) as shared:
             self.slot = Slot(shared.fileno())
             ear, mouth = os.pipe()
-            words = [self.worker, str(ear), str(shared.fileno()), str(os.getpid())]
             try:
-                self.process = subprocess.Popen(
-                    [sys.executable, os.path.abspath(script), "--child", *words],
-                    start_new_session=True,
-                    pass_fds=(ear, shared.fileno()),
-                    stdin=subprocess.DEVNULL,
-                )
+                self.process = self._start(script, (ear, shared.fileno(), self._output.fileno()), environ)
             except OSError:
                 os.close(mouth)
+                self._output.close()
                 raise
             finally:
                 os.close(ear)
+        self._meter = MemoryMeter(self.process.pid)
         self._mouth = os.fdopen(mouth, "wb", buffering=0)
+
+    def _start(self, script: str, descriptors: tuple[int, ...], environ: Mapping[str, str]) -> subprocess.Popen[bytes]:
+        numbers = map(str, (*descriptors, os.getpid()))
+        with signals_blocked():
+            return subprocess.Popen(
+                [sys.executable, os.path.abspath(script), "--child", self.worker, *numbers],
+                start_new_session=True,
+                pass_fds=descriptors,
+                stdin=subprocess.DEVNULL,
+                env=environ,
+            )
 
     def order(self, *words: str) -> None:
         """Say something to the child, which may be dead already."""
@@ -84,50 +98,50 @@ class ChildProcess:
         _, run = self.slot.read()
         return run != () and not (len(run) == 2 and run[1].isdecimal())
 
-    def hold_to_memory(self) -> None:
-        """End it if it uses more than it may; that is charged to what it runs, if it runs anything."""
-        if not self.memory or (used := hold_to(self.memory, self.process.pid)) <= self.memory:
-            return
+    def look(self) -> float:
+        """End it if its job uses more memory than it may, and keep its output small; the seconds until the next look.
+
+        Called from a thread of its own.
+        """
         running, run = self.slot.read()
-        if running:
+        with self._ending:
+            if self.process.returncode is None:
+                drop_beginning(self._output.fileno())
+        if not running or not self.memory:
+            return seconds_to_fill(sys.maxsize)
+        used = self._meter.read(self.memory)
+        if used > self.memory and self.slot.read() == (True, run):
             self.kill("killed", out_of_memory(used, self.memory), run)
-        else:
-            self.kill("drain")
+        return seconds_to_fill(self.memory - used)
 
     def kill(self, why: str, error: dict[str, Any] | None = None, meant: tuple[str, ...] = ()) -> None:
-        """End the process and all that it started; ``why`` becomes of the job ``meant``, or of any."""
-        self.why, self.error, self.meant = why, error, meant
-        with suppress(ProcessLookupError):
-            os.killpg(self.process.pid, signal.SIGKILL)
+        """End the process and all that it started; ``why`` becomes of the job ``meant``, or of any.
+
+        The first reason counts; a process that has ended is left as it is.
+        """
+        with self._ending:
+            if self.process.returncode is None:
+                if not self._killed:
+                    self._killed, self.why, self.error, self.meant = True, why, error, meant
+                with suppress(ProcessLookupError):
+                    os.killpg(self.process.pid, signal.SIGKILL)
 
     def is_over(self) -> bool:
         """Whether the process has ended; then nothing that it started is left either."""
-        code = self.process.poll()
-        if code is None:
-            return False
+        with self._ending:
+            code = self.process.poll()
+            if code is None:
+                return False
+            with suppress(ProcessLookupError):
+                os.killpg(self.process.pid, signal.SIGKILL)
+            self._output.close()
         if code == 0 and not self.slot.read()[0]:
             self.why, self.error = "drain", None
         elif self.error is None and self.why == "killed":
             self.error = death(code, self.memory)
-        with suppress(ProcessLookupError):
-            os.killpg(self.process.pid, signal.SIGKILL)
         self._mouth.close()
         return True
 
     def failed_to_start(self) -> bool:
         """Whether it ended by itself before it ran anything."""
         return self.process.returncode not in (0, -signal.SIGKILL) and self.slot.read()[1] == ()
-
-
-def _shared_bytes() -> IO[bytes]:
-    """A file for the slot. On Linux it needs no disk, and nobody can cut it off: to read beyond its end is deadly."""
-    if sys.platform == "linux":
-        descriptor = os.memfd_create("slot", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
-    else:
-        descriptor, name = tempfile.mkstemp()
-        os.unlink(name)
-    shared = os.fdopen(descriptor, "w+b", buffering=0)
-    shared.write(bytes(SLOT_BYTES))
-    if sys.platform == "linux":
-        fcntl.fcntl(shared, fcntl.F_ADD_SEALS, fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_SEAL)
-    return shared

@@ -47,9 +47,9 @@ class Reporter:
         pause = threading.Event()
         while not pause.wait(_SECONDS):
             send = self._send
-            if send is None or not (self._changed or self._output.changed):
+            if send is None or not (self._output.has_changed() or self._changed):
                 continue
-            self._changed = self._output.changed = False
+            self._changed = False
             # Where the analysis has left no memory to report with, the next report may find some.
             with suppress(MemoryError):
                 send(self._fraction, self._message, self._output.text())

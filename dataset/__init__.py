@@ -19,6 +19,7 @@ from .errors import (
 )
 from .formats import MEDIA_TYPES, is_telling
 from .ingest import ingest
+from .ranges import Ranges
 from .store import Store
 from .table import Page, Table
 
@@ -32,6 +33,7 @@ __all__ = [
     "InvalidDataset",
     "Malformed",
     "Page",
+    "Ranges",
     "Store",
     "Table",
     "TooLarge",

@@ -39,6 +39,7 @@ _CHUNK_BYTES: Final = 8 * 2**20
 _UPLOAD_SECONDS: Final = 3600
 _UPLOADS: Final = 5
 _KEPT: Final = 3
+_KEPT_BYTES: Final = 512 * 2**20
 _VERSION: Final = re.compile("[0-9a-f]{32}")
 
 
@@ -115,6 +116,21 @@ class Store:
         self._keep(version, shelf)
         return shelf.table
 
+    def holds(self, version: str) -> bool:
+        """Answer whether `table` would answer this version from memory."""
+        shelf = self._shelves.get(version)
+        return shelf is not None and shelf.table is not None
+
+    def drop(self, *, but: str, most_bytes: int) -> bool:
+        """Drop what this process decoded of other versions if it has more than `most_bytes`; answer whether it had."""
+        with self._guard:
+            others = {name: shelf.table for name, shelf in self._shelves.items() if shelf.table and name != but}
+            if sum(table.frame.estimated_size() for table in others.values()) <= most_bytes:
+                return False
+            for name in others:
+                del self._shelves[name]
+        return True
+
     def clear(self) -> None:
         """Leave no dataset loaded; a version that unfinished jobs hold stays until they end."""
         self._clear(keys=[_CURRENT])
@@ -127,19 +143,27 @@ class Store:
     def _fetch(self, version: str) -> Table:
         description = self.describe(version)
         count: Any = self._rd.hget(f"data.{version}", "chunks")
-        chunks: list[Any] = [self._rd.get(f"data.{version}.{number}") for number in range(int(count or 0))]
-        if not chunks or None in chunks:
+        frames = []
+        # One after the other: all of them together would take as much memory again.
+        for number in range(int(count or 0)):
+            chunk: Any = self._rd.get(f"data.{version}.{number}")
+            if chunk is None:
+                raise _gone(version)
+            frames.append(pl.read_ipc(io.BytesIO(chunk)))
+        if not frames:
             raise _gone(version)
-        frame = pl.concat([pl.read_ipc(io.BytesIO(chunk)) for chunk in chunks])
-        return Table(description, frame)
+        return Table(description, pl.concat(frames))
 
     def _keep(self, version: str, shelf: _Shelf) -> None:
         with self._guard:
             self._shelves[version] = shelf
             self._shelves.move_to_end(version)
-            filled = [name for name, other in self._shelves.items() if other.table is not None]
-            for name in filled[:-_KEPT]:
-                del self._shelves[name]
+            kept, size = 0, 0.0
+            for name, other in [*self._shelves.items()][::-1]:
+                if other.table is not None:
+                    kept, size = kept + 1, size + other.table.frame.estimated_size()
+                    if kept > 1 and (kept > _KEPT or size > _KEPT_BYTES):
+                        del self._shelves[name]
 
     def _forget_all(self) -> None:
         """What was replaced: nobody asks a process that replaces datasets for it again."""

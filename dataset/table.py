@@ -93,6 +93,22 @@ class Table:
             return self.frame
         return self.frame.filter(within(self._index(), start, end))
 
+    def range_of(self, column: str, start: object, end: object) -> tuple[float, float] | None:
+        """Answer the least and the greatest finite value of a column of numbers, dates or times in `slice(start, end)`.
+
+        Dates and times are seconds since 1970. None where there is none. Raises BoundsError.
+        """
+        values = self.frame[column]
+        if not (start is None and end is None):
+            values = values.filter(within(self._index(), start, end))
+        seconds = {pl.Date: 86_400.0, pl.Datetime: 1e-6}.get(values.dtype.base_type(), 1.0)
+        numbers = values.to_physical().drop_nulls()
+        if numbers.dtype.is_float():
+            numbers = numbers.filter(numbers.is_finite())
+        if not numbers.dtype.is_numeric() or not len(numbers):
+            return None
+        return float(numbers.min()) * seconds, float(numbers.max()) * seconds  # type: ignore[arg-type]
+
     def _index(self) -> pl.Series:
         name = self.description.index
         return self.frame[name] if name in self.frame.columns else self._row_numbers()

@@ -3,20 +3,25 @@
 from __future__ import annotations
 
 import ctypes
+import faulthandler
 import fcntl
 import gc
 import locale
+import logging
 import math
 import mmap
+import multiprocessing
 import os
+import resource
 import signal
+import socket
 import subprocess
 import sys
 import threading
 import time
 from typing import Any
 
-from analyses.kit import Params, Progress
+from analyses.kit import InvalidParams, Params, Progress
 
 _DAEMON = """
 import os, sys, time
@@ -179,7 +184,63 @@ def start_threads(params: MisbehavingParams, progress: Progress) -> None:
         threading.Thread(target=work).start()
 
 
+def _double(number: int) -> int:
+    return 2 * number
+
+
+def use_multiprocessing(params: MisbehavingParams, progress: Progress) -> dict[Any, Any]:
+    context: Any = multiprocessing.get_context(params.file)
+    with context.Pool(2) as pool:
+        doubled = pool.map(_double, range(4))
+    lock, queue = context.Lock(), context.Queue()
+    process = context.Process(target=_put, args=(queue, lock))
+    process.start()
+    found = queue.get(timeout=20)
+    process.join()
+    return {"doubled": doubled, "found": found, "active": len(multiprocessing.active_children())}
+
+
+def _put(queue: Any, lock: Any) -> None:
+    with lock:
+        queue.put("found")
+
+
+def leave_a_process_of_multiprocessing(params: MisbehavingParams, progress: Progress) -> None:
+    context: Any = multiprocessing.get_context(params.file)
+    context.Process(target=time.sleep, args=(300,)).start()
+
+
+def hang_in_native_code(params: MisbehavingParams, progress: Progress) -> None:
+    # It holds the interpreter's lock as long as it waits.
+    ctypes.PyDLL(None).sleep(3600)
+
+
 # Words
+
+
+def write_to_descriptors(params: MisbehavingParams, progress: Progress) -> None:
+    block = b"x" * 2**20
+    for _ in range(params.size):
+        os.write(1, block)
+    subprocess.run(["sh", "-c", "echo of a shell; echo of its errors >&2"], stdout=sys.stdout, stderr=sys.stderr)
+    ctypes.CDLL(None).dprintf(1, b"of C\n")
+    sys.stdout.buffer.write("of bytes: \u00fc\n".encode(sys.stdout.encoding))
+    print("of print", sys.stdout.fileno())
+    logging.getLogger("its.own").warning("of logging")
+
+
+def flood_from_locked_native_code(params: MisbehavingParams, progress: Progress) -> None:
+    write = ctypes.PyDLL(None).write
+    block = b"y" * 2**20
+    for _ in range(params.size):
+        write(1, block, len(block))
+
+
+def break_the_streams(params: MisbehavingParams, progress: Progress) -> None:
+    sys.stdout.close()
+    sys.stderr.detach()
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+    os.close(2)
 
 
 def flood_the_log(params: MisbehavingParams, progress: Progress) -> None:
@@ -219,7 +280,80 @@ def catch_everything(params: MisbehavingParams, progress: Progress) -> None:
             print("caught", type(error))
 
 
+def wait_for_signals(params: MisbehavingParams, progress: Progress) -> dict[Any, Any]:
+    # What it starts has the dispositions that a program expects.
+    progress(0.5, "waiting")
+    time.sleep(params.size)
+    ended = {}
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT, signal.SIGUSR1, signal.SIGUSR2):
+        started = subprocess.Popen(["sleep", "60"])
+        started.send_signal(number)
+        ended[number.name] = started.wait()
+    with multiprocessing.get_context("fork").Pool(2) as pool:
+        ended["fork"] = pool.map(_double, [1])[0]
+    return ended
+
+
+def handle_signals_itself(params: MisbehavingParams, progress: Progress) -> None:
+    for number in range(1, 32):
+        if number not in (signal.SIGKILL, signal.SIGSTOP):
+            signal.signal(number, signal.SIG_DFL)
+
+
+# Refusals
+
+
+def refuse_its_parameters(params: MisbehavingParams, progress: Progress) -> None:
+    raise InvalidParams([("/size", "too large for these rows")])
+
+
+def look_up_what_is_not_there(params: MisbehavingParams, progress: Progress) -> None:
+    from analyses import get_analysis
+
+    get_analysis("of another version")
+
+
 # The process' own state
+
+
+def leave_traps(params: MisbehavingParams, progress: Progress) -> None:
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+    signal.setitimer(signal.ITIMER_PROF, 0.2)
+    signal.setitimer(signal.ITIMER_VIRTUAL, 0.2)
+    faulthandler.dump_traceback_later(1.0, exit=True, file=sys.__stderr__)
+    faulthandler.register(signal.SIGUSR1, file=sys.__stderr__)
+    for which, soft in (("NOFILE", 20), ("CPU", 1), ("FSIZE", 100), ("AS", 2**36)):
+        hard = resource.getrlimit(getattr(resource, f"RLIMIT_{which}"))[1]
+        resource.setrlimit(getattr(resource, f"RLIMIT_{which}"), (soft, hard))
+    os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
+    socket.setdefaulttimeout(0.001)
+    gc.disable()
+    logging.disable()
+    logging.basicConfig(force=True)
+    sys.path.clear()
+
+
+def leave_what_nobody_can_undo(params: MisbehavingParams, progress: Progress) -> None:
+    os.nice(5)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (64, 64))
+
+
+def work_honestly(params: MisbehavingParams, progress: Progress) -> dict[Any, Any]:
+    give_up = time.process_time() + 1.2
+    while time.process_time() < give_up:
+        sum(range(10_000))
+    with open(params.file, "wb") as file:
+        file.write(bytes(100_000))
+    ended = subprocess.run([sys.executable, "-c", "raise SystemExit(3)"], check=False).returncode
+    hoard = bytearray(2**28)
+    logging.getLogger("honest").warning("heard too")
+    return {
+        "ended": ended,
+        "size": len(hoard),
+        "nice": os.nice(0),
+        "cores": len(os.sched_getaffinity(0)),
+        "space": resource.getrlimit(resource.RLIMIT_AS),
+    }
 
 
 def change_everything(params: MisbehavingParams, progress: Progress) -> None:

@@ -376,3 +376,58 @@ def test_an_ended_job_can_be_deleted(client):
     assert client.delete(job["links"]["self"]).status_code == 204
     assert client.get(job["links"]["self"]).status_code == 404
     assert client.delete(job["links"]["self"]).status_code == 404
+
+
+# What an analysis can know of the rows before it runs
+
+
+def minutes(count):
+    """A time series of as many minutes, the last one ten years later."""
+    rows = [f"{n},2010-01-01T{n // 60:02d}:{n % 60:02d}:00Z,{n}" for n in range(count)]
+    return "\n".join(["id,time,far", *rows, f"{count},2020-01-01T00:00:00Z,90000000", ""])
+
+
+@pytest.mark.parametrize(
+    ("params", "bounds"),
+    [
+        ({"every": "1s"}, {}),
+        ({"every": "1m"}, {"start": "2009-01-01", "end": "2030-01-01"}),
+        ({"index": "far", "every": 0.5}, {}),
+        ({"index": "far", "every": 10}, {"start": "2010-01-01T00:05:00Z"}),
+    ],
+)
+def test_more_steps_than_a_time_series_may_have_are_told_before_it_is_queued(client, params, bounds):
+    client.post("/data", data=minutes(60), content_type="text/csv")
+
+    answer = client.post("/jobs", json={**OPEN, **bounds, "analysis": "timeseries", "params": params})
+
+    assert errors_of(answer) == {"/params/every": "more than 100,000 steps in this range: choose a longer one"}
+
+
+@pytest.mark.parametrize(
+    ("params", "bounds"),
+    [
+        ({"every": "1h"}, {}),
+        ({"every": "1s"}, {"end": "2010-12-31"}),
+        ({"every": "1s"}, {"start": "2015-01-01"}),
+        ({"every": "1s"}, {"start": "2030-01-01"}),
+        ({"index": "far", "every": 10}, {"end": "2010-12-31"}),
+        ({}, {}),
+    ],
+)
+def test_steps_count_in_the_rows_of_the_job(client, params, bounds):
+    client.post("/data", data=minutes(60), content_type="text/csv")
+
+    answer = client.post("/jobs", json={**OPEN, **bounds, "analysis": "timeseries", "params": params})
+
+    assert answer.status_code == 202
+
+
+def test_too_many_steps_in_one_job_of_a_list_refuse_it_whole(client):
+    client.post("/data", data=minutes(60), content_type="text/csv")
+    series = {**OPEN, "analysis": "timeseries", "params": {"every": "1h"}}
+
+    answer = client.post("/jobs", json=[series, {**series, "params": {"every": "1s"}}])
+
+    assert list(errors_of(answer)) == ["/1/params/every"]
+    assert client.get("/jobs").json["total"] == 0

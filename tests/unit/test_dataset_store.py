@@ -236,6 +236,48 @@ def test_simultaneous_callers_share_one_decode(rd: Watched, store: Store) -> Non
     assert rd.sent.count("GET") == 1
 
 
+@pytest.fixture
+def three(rd: Watched, store: Store) -> tuple[Store, list[str]]:
+    """A store of another process that asked for three versions, and these."""
+    versions = []
+    for value in range(3):
+        versions.append(store.publish(table(value)).version)
+        rd.hincrby(f"data.{versions[-1]}", "pins", 1)
+    other = Store(rd)
+    for version in versions:
+        other.table(version)
+    return other, versions
+
+
+def test_versions_are_kept_in_memory_by_their_bytes(
+    rd: Watched, store: Store, three: tuple[Store, list[str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other, versions = three
+    size = other.table(versions[2]).frame.estimated_size()
+    monkeypatch.setattr(dataset.store, "_KEPT_BYTES", int(2.5 * size))
+
+    other.table(versions[2])
+    assert [other.holds(version) for version in versions] == [False, True, True]
+
+    # The one that is asked for is kept, however large it is.
+    monkeypatch.setattr(dataset.store, "_KEPT_BYTES", 1)
+    other.table(versions[0])
+    assert [other.holds(version) for version in versions] == [True, False, False]
+
+
+def test_other_versions_are_dropped_where_they_are_too_large(three: tuple[Store, list[str]]) -> None:
+    other, versions = three
+
+    assert not other.drop(but=versions[1], most_bytes=10_000)
+    assert all(map(other.holds, versions))
+
+    assert other.drop(but=versions[1], most_bytes=100)
+    assert [other.holds(version) for version in versions] == [False, True, False]
+
+    assert other.drop(but="", most_bytes=0)
+    assert not any(map(other.holds, versions))
+
+
 def test_only_a_few_versions_are_kept_in_memory(rd: Watched, store: Store) -> None:
     versions = []
     for value in range(5):

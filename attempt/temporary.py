@@ -1,0 +1,40 @@
+"""Where the children's libraries put what they cache, when they can write to no home folder."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+__all__ = ["cache_settings"]
+
+
+@contextmanager
+def cache_settings(environ: Mapping[str, str]) -> Iterator[dict[str, str]]:
+    """Yield environment variables that name one cache for all children; it is removed at the end.
+
+    There are none where matplotlib has a folder to itself. Without one, each process that imports it would make one in
+    the temporary folder, and a child that is killed would leave it there.
+    """
+    if "MPLCONFIGDIR" in environ or all(map(_is_writable, _own_folders(environ))):
+        yield {}
+        return
+    with tempfile.TemporaryDirectory(prefix="worker-", ignore_cleanup_errors=True) as folder:
+        yield {"MPLCONFIGDIR": folder}
+
+
+def _own_folders(environ: Mapping[str, str]) -> Iterator[Path]:
+    """Yield the folders that matplotlib makes for itself."""
+    for name, usual in (("XDG_CONFIG_HOME", ".config"), ("XDG_CACHE_HOME", ".cache")):
+        base = environ.get(name)
+        yield Path(base or Path(os.path.expanduser("~"), usual), "matplotlib")
+
+
+def _is_writable(folder: Path) -> bool:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError:
+        return False
+    return os.access(folder, os.W_OK) and folder.is_dir()
