@@ -43,6 +43,8 @@ from transitions import (
     RedisError,
     RedisFull,
     RedisUnavailable,
+    ResultsGone,
+    StoredResults,
     TakenJob,
     Transitions,
     UnusableServer,
@@ -68,7 +70,9 @@ __all__ = [
     "RedisError",
     "RedisFull",
     "RedisUnavailable",
+    "ResultsGone",
     "Status",
+    "StoredResults",
     "Submission",
     "TakenJob",
     "UnusableServer",
@@ -89,6 +93,7 @@ __all__ = [
     "get_workers",
     "heartbeat",
     "named",
+    "open_results",
     "ping",
     "q",
     "rd",
@@ -200,14 +205,28 @@ def get_jobs(
 
 def get_results(jid: str) -> dict[str, Any] | None:
     """The results document, or None while there is none. It is there if and only if the job is complete."""
-    document = rd.hget(f"results.{jid}", "document")
-    return None if document is None else json.loads(document)
+    try:
+        stored = open_results(jid)
+        document: dict[str, Any] = json.loads(b"".join([*stored.read_head(), b"}"]))
+        return document | ({"artifacts": stored.artifacts} if stored.artifacts else {})
+    except ResultsGone:
+        return None
+
+
+def open_results(jid: str) -> StoredResults:
+    """The results as they are stored, to be read in parts.
+
+    :raises ResultsGone: there are none.
+    """
+    return StoredResults(rd, jid)
 
 
 def get_artifact(jid: str, name: str) -> bytes | None:
     """One figure or table of the results, or None."""
-    content: bytes | None = _bytes(rd.hget(f"results.{jid}", f"artifact.{name}"))
-    return content
+    try:
+        return open_results(jid).load_artifact(name)
+    except ResultsGone:
+        return None
 
 
 def get_log(jid: str) -> str:

@@ -16,7 +16,6 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Iterator
-from typing import Any
 
 import redis
 
@@ -131,8 +130,9 @@ class _Search:
                 yield Broken(4, f"job.{job.id}", "due, and not queued")
 
     def _read_attempt(self, jid: str) -> str:
-        """Of a document as a whole; it never changes."""
-        document: Any = self._facts.records.hget(f"results.{jid}", "document")
+        """Read it from the field ``about`` of a large document, else from all of a small one; neither ever changes."""
+        about, document = self._facts.records.hmget(f"results.{jid}", "about", "document")
+        document = about or document
         try:
             return str(json.loads(document or "{}").get("attempt", ""))
         except (ValueError, AttributeError):

@@ -30,9 +30,15 @@ local function count_holders(id)
   return count
 end
 
--- A document names its attempt once; an analysis' parameters before it may do so too, which is looked at elsewhere.
+-- A document names its attempt once; an analysis' parameters before it may do so too, which is looked at elsewhere, as are
+-- documents of more than a mebibyte in one field, which older releases wrote.
 local function attempt_of_results(id)
-  local document = call('HGET', 'results.' .. id, 'document')
+  local results = 'results.' .. id
+  local document = call('HGET', results, 'about')
+  if not document then
+    if call('HSTRLEN', results, 'document') > 2 ^ 20 then return '' end
+    document = call('HGET', results, 'document')
+  end
   if not document then return '' end
   bytes = bytes + #document
   return string.match(document, '"attempt":%s*(%d+)') or ''

@@ -5,6 +5,7 @@ nothing otherwise. Each file opens with what it takes, what it guards and each a
 """
 
 from transitions.queue import JobQueue, TakenJob, WorkerGone
+from transitions.results import ResultsGone, StoredResults
 from transitions.scripts import NoScript, Script, Transitions
 from transitions.server import (
     Access,
@@ -24,7 +25,9 @@ __all__ = [
     "RedisError",
     "RedisFull",
     "RedisUnavailable",
+    "ResultsGone",
     "Script",
+    "StoredResults",
     "TakenJob",
     "Transitions",
     "UnusableServer",

@@ -123,6 +123,7 @@ def install(app: Flask) -> None:
     app.register_error_handler(Problem, _answer)
     app.register_error_handler(HTTPException, _of_http)
     app.register_error_handler(jobs.JobNotFound, _of_job_not_found)
+    app.register_error_handler(jobs.ResultsGone, _of_job_not_found)
     app.register_error_handler(jobs.ImpossibleChange, _of_impossible_change)
     app.register_error_handler(jobs.IdempotencyConflict, _of_idempotency_conflict)
     app.register_error_handler(jobs.BadCursor, _of_bad_cursor)
