@@ -40,7 +40,7 @@ from web.links import path_to
 from web.posted import MOST_ERRORS, Posted, invalid_body, read_job_body, read_posted
 from web.problems import Problem
 from web.query import choice, field_filters, invalid, moment, parameter, parameters
-from web.results import artifact_answer, linked, results_answer, results_of
+from web.results import artifact_answer, linked, page_answer, results_answer, results_of
 from web.uploads import read_upload
 from web.waiting import RETRY_AFTER, Waiting, requested_wait
 
@@ -184,9 +184,7 @@ def list_jobs() -> Response:
         limit=paging.read_limit(),
         cursor=paging.read_cursor(),
     )
-    address, headers = paging.to_next(page.next)
-    found = {"jobs": [linked(job) for job in page.jobs], "total": page.total, "next": address}
-    return json_answer(found, headers=headers)
+    return page_answer(page)
 
 
 @job_routes.get("/jobs/<jid>")

@@ -40,6 +40,8 @@ from record import (
 from transitions import (
     Access,
     JobQueue,
+    Listing,
+    Range,
     RedisError,
     RedisFull,
     RedisUnavailable,
@@ -97,6 +99,7 @@ __all__ = [
     "ping",
     "q",
     "rd",
+    "read_job",
     "register_worker",
     "release_job",
     "report_progress",
@@ -188,19 +191,17 @@ def get_jobs(
     """
     indexes = [f"jobs.{status}"] if status else []
     indexes += [f"jobs.analysis.{analysis}"] if analysis else []
-    first, second = ([*indexes, "", ""] if indexes else ["jobs", ""])[:2]
     # Clients see milliseconds: after the one they saw is after all of it.
     least = "" if created_after is None else f"{created_after * 1e6 + 999:.0f}"
     greatest = "" if created_before is None else f"{created_before * 1e6:.0f}"
-    seen = _parse_cursor(cursor)
-    order = "asc" if ascending else "desc"
-    total, flat, more = _run("page", first, second, least, greatest, order, *seen, limit)
-    records = [dict(zip(pairs[::2], pairs[1::2], strict=True)) for pairs in flat]
-    last = f"{records[-1][b'created'].decode()}.{records[-1][b'id'].decode()}" if more else None
-    found = [read_job(record) for record in records]
+    wanted = Range(tuple(indexes or ["jobs"]), least, greatest, ascending)
+    found = Listing.read(_transitions(), wanted, _parse_cursor(cursor), limit)
+    last = ".".join(found.last) if found.last else None
+    # What has changed its status, or was removed, since it was found is left out.
+    records = [record for record in found.records if record and status in (None, record[b"status"].decode())]
     if tag is None:
-        return JobPage(found, total, last)
-    return JobPage([job for job in found if tag in job["tags"]], None, last)
+        return JobPage(records, found.total, last)
+    return JobPage([record for record in records if tag in json.loads(record.get(b"tags", "[]"))], None, last)
 
 
 def get_results(jid: str) -> dict[str, Any] | None:

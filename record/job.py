@@ -100,11 +100,19 @@ class Idempotency(NamedTuple):
 
 
 class JobPage(NamedTuple):
-    """One page of the listing; ``total`` is None where it would have to be counted, ``next`` where nothing follows."""
+    """One page of the listing: the jobs' records as they are stored.
 
-    jobs: list[Job]
+    ``total`` is None where it would have to be counted, ``next`` where nothing follows.
+    """
+
+    records: list[dict[bytes, bytes]]
     total: int | None
     next: str | None
+
+    @property
+    def jobs(self) -> list[Job]:
+        """The jobs, parsed."""
+        return [read_job(record) for record in self.records]
 
 
 def generate_jid() -> str:

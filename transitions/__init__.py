@@ -4,6 +4,7 @@ A script checks the state that it leaves, writes the state that it enters with e
 nothing otherwise. Each file opens with what it takes, what it guards and each answer it can give.
 """
 
+from transitions.listing import Listing, Range
 from transitions.queue import JobQueue, TakenJob, WorkerGone
 from transitions.results import ResultsGone, StoredResults
 from transitions.scripts import NoScript, Script, Transitions
@@ -21,7 +22,9 @@ from transitions.server import (
 __all__ = [
     "Access",
     "JobQueue",
+    "Listing",
     "NoScript",
+    "Range",
     "RedisError",
     "RedisFull",
     "RedisUnavailable",

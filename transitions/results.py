@@ -1,4 +1,4 @@
-"""The results of a job as they are stored: the bytes that are sent, in fields of at most one mebibyte.
+"""The results of a job as they are stored: the bytes that are sent, in fields of at most 256 KiB.
 
 A small document and a small artifact are one field each, ``document`` and ``artifact.<name>``. What is larger continues
 in ``part.1.<field>``, ``part.2.<field>``, …; a large document is stored without its last member, ``artifacts``, which
@@ -16,7 +16,7 @@ import redis
 
 __all__ = ["PART_BYTES", "ResultsGone", "StoredResults", "results_fields", "split_document"]
 
-PART_BYTES = 2**20
+PART_BYTES = 2**18
 """The largest field that is written; larger values are read and sent part by part."""
 
 _ARTIFACTS = b'"artifacts"'

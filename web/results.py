@@ -14,13 +14,13 @@ from flask import Response, request
 
 import jobs
 
-from . import budget
+from . import budget, paging
 from .answers import revalidated
 from .links import path_to
 from .problems import Problem
 from .waiting import RETRY_AFTER
 
-__all__ = ["artifact_answer", "linked", "results_answer", "results_of"]
+__all__ = ["artifact_answer", "linked", "page_answer", "results_answer", "results_of"]
 
 _COPIES = 3
 """How often a part is held while it is sent: as it came from Redis, as it is, and on its way out."""
@@ -34,6 +34,20 @@ def linked(job: jobs.Job) -> dict[str, Any]:
     own = path_to(f"/jobs/{job['id']}")
     links = {"self": own} | {name: f"{own}/{name}" for name in ("results", "log", "cancel", "retry")}
     return {**job, "links": links}
+
+
+def page_answer(page: jobs.JobPage) -> Response:
+    """One page of the jobs; their parameters, which may be large, are passed on without being parsed."""
+    budget.reserve(_COPIES * sum(len(value) for record in page.records for value in record.values()))
+    address, headers = paging.to_next(page.next)
+    listed = ",".join(map(_listed, page.records))
+    text = f'{{"jobs":[{listed}],"total":{json.dumps(page.total)},"next":{json.dumps(address)}}}\n'
+    return Response(text.encode(errors="replace"), headers=headers, content_type="application/json")
+
+
+def _listed(record: Mapping[bytes, bytes]) -> str:
+    text = json.dumps(linked(jobs.read_job({**record, b"params": b"{}"})), ensure_ascii=False, separators=(",", ":"))
+    return text.replace('"params":{}', f'"params":{record[b"params"].decode("utf-8", "replace")}', 1)
 
 
 def results_of(job: jobs.Job, headers: Mapping[str, str]) -> jobs.StoredResults:

@@ -12,7 +12,7 @@ import pytest
 import jobs
 from jobs import Idempotency, ImpossibleChange, JobNotFound, Submission, WorkerGone
 from record import fields_of, generate_jid
-from transitions import Transitions
+from transitions import Transitions, listing
 
 
 def _add(count: int = 1, **options) -> list[jobs.Job]:
@@ -390,6 +390,54 @@ def test_the_listing_is_filtered(worker):
     assert (tagged.total, len(tagged.jobs)) == (None, 2)
     assert jobs.get_jobs(created_after=time.time() + 1).total == 0
     assert jobs.get_jobs(created_before=time.time() + 1, created_after=time.time() - 60).total == 3
+
+
+def test_a_page_ends_at_eight_mebibytes_and_has_at_least_one_job(rd):
+    sizes = [3_000_000] * 5 + [9_000_000] + [10]
+    added = [jobs.add_job(None, None, "sleep", params={"x": "x" * size})["id"] for size in sizes]
+    pages, cursor = [], ""
+    while cursor is not None:
+        page = jobs.get_jobs(ascending=True, cursor=cursor or None)
+        assert page.total == len(added)
+        pages.append([added.index(job["id"]) for job in page.jobs])
+        cursor = page.next
+
+    assert pages == [[0, 1], [2, 3], [4], [5], [6]]
+
+
+def test_two_filters_are_walked_in_short_calls_and_counted_whole(worker, monkeypatch):
+    # Given jobs of two analyses, created in turn, some of which have ended
+    monkeypatch.setattr(listing, "_WALKED", 3)
+    monkeypatch.setattr(listing, "_READ", 2)
+    made = [jobs.add_job(None, None, ("sleep", "summary")[n % 3 == 0])["id"] for n in range(30)]
+    for jid in made[::4]:
+        jobs.cancel_job(jid)
+    expected = [jid for n, jid in enumerate(made) if n % 3 and n % 4]
+    # when those that wait are listed by analysis, page by page in either order, then each comes once
+    for ascending in (True, False):
+        found, cursor = [], ""
+        while cursor is not None:
+            page = jobs.get_jobs(
+                status="submitted", analysis="sleep", ascending=ascending, limit=4, cursor=cursor or None
+            )
+            assert page.total == len(expected)
+            found += [job["id"] for job in page.jobs]
+            cursor = page.next
+        assert found == expected[:: 1 if ascending else -1]
+    # and so is what a worker holds
+    held = jobs.q.get().id
+    both = [jobs.get_jobs(status="in progress", analysis=name) for name in ("sleep", "summary")]
+    assert sorted((page.total, [job["id"] for job in page.jobs]) for page in both) == [(0, []), (1, [held])]
+
+
+def test_a_job_that_leaves_a_status_while_it_is_listed_is_left_out(worker, monkeypatch):
+    first, second = _add(2)
+    read = listing._read_records
+    monkeypatch.setattr(listing, "_read_records", lambda *words: jobs.cancel_job(first["id"]) and read(*words))
+
+    page = jobs.get_jobs(status="submitted")
+
+    assert [job["id"] for job in page.jobs] == [second["id"]]
 
 
 def test_a_cursor_that_no_page_gave_is_refused(rd):
