@@ -28,6 +28,7 @@ from record import (
     JobError,
     JobNotFound,
     JobPage,
+    QueueFull,
     Status,
     Submission,
     fields_of,
@@ -48,9 +49,11 @@ from transitions import (
     ResultsGone,
     StoredResults,
     TakenJob,
+    Terms,
     Transitions,
     UnusableServer,
     WorkerGone,
+    bulk,
     check_server,
     connect,
     named,
@@ -69,6 +72,7 @@ __all__ = [
     "JobNotFound",
     "JobPage",
     "JobQueue",
+    "QueueFull",
     "RedisError",
     "RedisFull",
     "RedisUnavailable",
@@ -109,7 +113,9 @@ __all__ = [
 ]
 
 _IDEMPOTENCY_SECONDS = 86400
-_BATCH = 1000
+_BATCH = 200
+"""How many jobs one call of the housekeeping changes: a few milliseconds of Redis' time. While there are more, a
+heartbeat follows another without a pause."""
 _CURSOR = re.compile(r"(\d{1,17})\.([0-9a-f-]{36})")
 
 settings = load()
@@ -132,25 +138,30 @@ def add_job(start: Any, end: Any, analysis: str = "summary", **options: Any) -> 
 
 
 def add_jobs(submissions: Sequence[Submission], idempotency: Idempotency | None = None) -> tuple[list[Job], bool]:
-    """Store and queue jobs, all or none, in one round trip; the flag tells that the idempotency key was known.
+    """Store and queue jobs, all or none; the flag tells that the idempotency key was known.
 
     :raises DatasetMoved: a submission names a version that is no longer current.
     :raises IdempotencyConflict: the key came with another body before.
+    :raises QueueFull: with these, more than ``MAX_QUEUED_JOBS`` would be unfinished.
     """
     ids = [generate_jid() for _ in submissions]
     version = next((s.dataset for s in submissions if s.dataset), "")
     key, fingerprint = (idempotency.hash, idempotency.fingerprint) if idempotency else ("", "")
-    records = [fields_of(jid, s) for jid, s in zip(ids, submissions, strict=True)]
-    flat = [word for record in records for word in record]
-    answer = _run("add", version, key, fingerprint, _IDEMPOTENCY_SECONDS, len(records[0]), *flat)
+    records = [fields_of(jid, s, key) for jid, s in zip(ids, submissions, strict=True)]
+    terms = Terms(version, key, fingerprint, _IDEMPOTENCY_SECONDS, settings.max_queued_jobs)
+    answer = bulk.add(_transitions(), terms, records)
     match answer[0]:
         case b"added":
             now = int(answer[1])
             return [new_job(ids[n], asked, now, n) for n, asked in enumerate(submissions)], False
         case b"replay":
-            return _replay(fingerprint, answer[1], answer[2]), True
-        case b"there":
-            return _jobs_by_id(ids), False
+            return _replay(fingerprint, *answer[1:]), True
+        case b"there" | b"gone":
+            if found := _jobs_by_id(ids):
+                return found, False
+            raise redis.TimeoutError("The jobs expired before they were accepted.")
+        case b"full":
+            raise QueueFull(f"{answer[1]} jobs are unfinished; with these there would be more than MAX_QUEUED_JOBS.")
     raise DatasetMoved(f"The dataset is no longer at version {version}.")
 
 
@@ -159,8 +170,8 @@ def find_replay(idempotency: Idempotency) -> list[Job] | None:
 
     :raises IdempotencyConflict: it had another body.
     """
-    kept, made = _bytes(rd.hmget(f"idempotency.{idempotency.hash}", "fingerprint", "jobs"))
-    return None if kept is None else _replay(idempotency.fingerprint, kept, made)
+    kept, made, of_bulk = _bytes(rd.hmget(f"idempotency.{idempotency.hash}", "fingerprint", "jobs", "bulk"))
+    return None if kept is None else _replay(idempotency.fingerprint, kept, made, of_bulk)
 
 
 def get_job_by_id(jid: str) -> Job:
@@ -297,11 +308,10 @@ def get_workers() -> list[dict[str, Any]]:
 
 
 def get_stats() -> dict[str, Any]:
-    """Queue lengths, jobs by status, seconds that the oldest waits, live workers, ends within the last minute."""
+    """Jobs that wait by priority, jobs by status, seconds that the oldest waits, live workers, ends within the last minute."""
     _, waiting, counts, oldest, workers, ended = _run("stats", *Status)
-    queue = dict(zip(("high", "normal", "low"), waiting, strict=True))
     return {
-        "queue": {**queue, "total": sum(waiting)},
+        "queue": dict(zip(("high", "normal", "low", "total"), waiting, strict=True)),
         "jobs": dict(zip(map(str, Status), counts, strict=True)),
         "oldest_waiting_seconds": int(oldest) / 1e6 if oldest else None,
         "workers": workers,
@@ -335,15 +345,16 @@ def register_worker(worker: str, host: str, pid: int) -> None:
 
 def heartbeat(workers: Sequence[str]) -> Heartbeat:
     """Renew the leases of these workers, queue what is due and remove what is past its retention: one round trip."""
-    renewed, promoted, purged = _transitions().run_all(
+    renewed, promoted, purged, published = _transitions().run_all(
         [
             ("renew", _lease(), *workers),
             ("promote", _BATCH, ""),
             ("purge", f"{settings.retention_seconds * 1e6:.0f}", _BATCH),
+            ("publish", ""),
         ]
     )
     held = [None if entry[0] == b"gone" else read_held(*entry[1:]) for entry in renewed[2]]
-    more = _BATCH in (promoted[1], purged[1])
+    more = _BATCH in (promoted[1], purged[1]) or published[1] > 0
     return Heartbeat(int(renewed[0]) / 1e6, [worker.decode() for worker in renewed[1]], held, more)
 
 
@@ -403,9 +414,11 @@ def _jobs_by_id(ids: Sequence[str]) -> list[Job]:
     return [read_job(record) for record in pipeline.execute() if record]
 
 
-def _replay(fingerprint: str, kept: bytes, made: bytes) -> list[Job]:
+def _replay(fingerprint: str, kept: bytes, made: bytes, of_bulk: bytes | None) -> list[Job]:
     if kept.decode() != fingerprint:
         raise IdempotencyConflict("This idempotency key was used with another body: take a new key.")
+    if of_bulk:
+        bulk.publish(_transitions(), of_bulk.decode())
     return _jobs_by_id(made.decode().split())
 
 

@@ -18,7 +18,7 @@ PAGE = 100
 _RECORD = "status id created analysis priority worker attempt charged max_attempts dataset ended".split()
 _INDEXES = ("jobs", "jobs.scheduled", "jobs.submitted", "jobs.complete", "jobs.failed", "jobs.cancelled")
 _LISTED = 1000
-_PINNING_AT_ONCE = 20_000
+_PINNING_AT_ONCE = 5_000
 
 
 class Job(NamedTuple):
@@ -126,7 +126,9 @@ class Facts:
         so if that was left alone meanwhile, the count is that of one moment."""
         key = f"data.{version}"
         with self.records.pipeline() as watching:
-            watching.watch(key)  # type: ignore[no-untyped-call]
+            watching.watch(key, "bulks")  # type: ignore[no-untyped-call]
+            if watching.exists("bulks"):
+                return None
             pins = int(_any(watching.hget(key, "pins")) or 0)
             holders: set[str] = set()
             for keys in pages(self.records.scan_iter("job.*", count=PAGE)):

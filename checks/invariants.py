@@ -22,7 +22,7 @@ import redis
 from checks.broken import Broken
 from checks.facts import PAGE, Facts, Job, pages, text
 from checks.job import judge_job
-from checks.keys import judge_chunk, judge_idempotency, judge_queue_key, judge_version, judge_workers
+from checks.keys import judge_bulk, judge_chunk, judge_idempotency, judge_queue_key, judge_version, judge_workers
 from ops.settings import load
 
 __all__ = ["HOUSEKEEPING_SECONDS", "MOST", "find_broken"]
@@ -52,7 +52,7 @@ def find_broken(
 
     ``records`` is a client of ``REDIS_DB``, ``queue`` one of ``QUEUE_DB``, which may be the same number;
     ``retention_seconds`` is what the workers were given, None for the setting; ``housekeeping_seconds`` how long what
-    is due, or past its retention, may stay while a worker lives: each heartbeat does a thousand.
+    is due, or past its retention, may stay while a worker lives.
     """
     retention = load().retention_seconds if retention_seconds is None else retention_seconds
     found: dict[Broken, None] = {}
@@ -148,9 +148,11 @@ class _Search:
             self._find_strays(key)
         elif kind == "idempotency":
             yield from judge_idempotency(facts, key)
+        elif kind == "bulk":
+            yield from judge_bulk(facts, key, self._late_since)
         elif kind == "data":
             yield from judge_chunk(facts, key) if key != "data.current" else ()
-        else:
+        elif key != "bulks":
             yield from _known(key, judge_queue_key(facts, key) if facts.in_one else None)
 
     def _find_strays(self, index: str) -> None:

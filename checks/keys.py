@@ -8,7 +8,7 @@ from typing import Any
 from checks.broken import Broken
 from checks.facts import Facts, list_of, text
 
-__all__ = ["judge_chunk", "judge_idempotency", "judge_queue_key", "judge_version", "judge_workers"]
+__all__ = ["judge_bulk", "judge_chunk", "judge_idempotency", "judge_queue_key", "judge_version", "judge_workers"]
 
 _EXISTS_AT_ONCE = 1000
 
@@ -19,10 +19,11 @@ def judge_idempotency(facts: Facts, key: str) -> Iterator[Broken]:
     with facts.records.pipeline() as moment:
         moment.hget(key, "left")
         moment.pttl(key)
+        moment.zscore("bulks", text(facts.records.hget(key, "bulk")))
         for at in range(0, len(ids), _EXISTS_AT_ONCE):
             moment.exists(*(f"job.{jid}" for jid in ids[at : at + _EXISTS_AT_ONCE]))
-        left, lives, *kept = moment.execute()
-    if lives == -2:
+        left, lives, unpublished, *kept = moment.execute()
+    if lives == -2 or unpublished is not None:
         return
     if lives == -1:
         yield Broken(4, key, "an idempotency key that lives for ever")
@@ -67,6 +68,19 @@ def judge_chunk(facts: Facts, key: str) -> Iterator[Broken]:
     has_place = counted is not None and number.isdigit() and int(number) < int(counted)
     if life == -1 and not has_place:
         yield Broken(4, key, "a chunk of no version")
+
+
+def judge_bulk(facts: Facts, key: str, late_since: int | None) -> Iterator[Broken]:
+    """It is staged, and expires, or is accepted, and is published soon."""
+    bulk = key.split(".")[1]
+    with facts.records.pipeline() as moment:
+        moment.pttl(key)
+        moment.zscore("bulks", bulk)
+        life, accepted = moment.execute()
+    if life == -1 and accepted is None:
+        yield Broken(4, key, "of a bulk that was not accepted, and does not expire")
+    elif accepted is not None and late_since is not None and accepted < late_since:
+        yield Broken(1, key, "of a bulk that was accepted, and is not queued")
 
 
 def judge_queue_key(facts: Facts, key: str) -> list[Broken] | None:

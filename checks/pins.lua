@@ -13,7 +13,9 @@ end
 
 use(RECORDS)
 local pins = call('HGET', 'data.' .. VERSION, 'pins')
-if call('ZCARD', 'jobs.submitted') + call('ZCARD', 'jobs.scheduled') > tonumber(MOST) then
+-- An accepted bulk holds its pins before its jobs are stored.
+local many = call('ZCARD', 'jobs.submitted') + call('ZCARD', 'jobs.scheduled') > tonumber(MOST)
+if many or call('ZCARD', 'bulks') > 0 then
   use(HOME)
   return {pins, -1}
 end

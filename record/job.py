@@ -120,8 +120,11 @@ def generate_jid() -> str:
     return str(uuid.uuid4())
 
 
-def fields_of(jid: str, asked: Submission) -> list[Any]:
-    """The words of one job as ``add.lua`` takes them, of equal count for all: six of its own, then names and values."""
+def fields_of(jid: str, asked: Submission, idempotency: str = "") -> list[Any]:
+    """The words of one job as ``parts/store.lua`` takes them: six of its own, then names and values.
+
+    They are of equal count for all jobs of one request; ``idempotency`` is the hash of the request's key.
+    """
     due = "" if asked.run_at is None else f"{asked.run_at * 1e6:.0f}"
     delay = f"{asked.delay * 1e6:.0f}" if asked.delay else ""
     fields = {
@@ -132,7 +135,7 @@ def fields_of(jid: str, asked: Submission) -> list[Any]:
         "timeout": asked.timeout,
         "max_attempts": asked.max_attempts,
         "retry_of": asked.retry_of or "",
-    }
+    } | ({"idempotency": idempotency} if idempotency else {})
     pairs = [word for pair in fields.items() for word in pair]
     return [jid, asked.analysis, asked.priority, due, delay, asked.dataset or "", *pairs]
 

@@ -4,6 +4,8 @@ A script checks the state that it leaves, writes the state that it enters with e
 nothing otherwise. Each file opens with what it takes, what it guards and each answer it can give.
 """
 
+from transitions import bulk
+from transitions.bulk import Terms
 from transitions.listing import Listing, Range
 from transitions.queue import JobQueue, TakenJob, WorkerGone
 from transitions.results import ResultsGone, StoredResults
@@ -32,9 +34,11 @@ __all__ = [
     "Script",
     "StoredResults",
     "TakenJob",
+    "Terms",
     "Transitions",
     "UnusableServer",
     "WorkerGone",
+    "bulk",
     "check_server",
     "connect",
     "named",

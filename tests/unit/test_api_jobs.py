@@ -3,6 +3,7 @@
 import json
 import time
 import uuid
+from dataclasses import replace
 
 import pytest
 
@@ -376,3 +377,18 @@ def test_an_ended_job_can_be_deleted(client):
     assert client.delete(job["links"]["self"]).status_code == 204
     assert client.get(job["links"]["self"]).status_code == 404
     assert client.delete(job["links"]["self"]).status_code == 404
+
+
+def test_a_full_queue_takes_nothing_more(client, monkeypatch):
+    # Given room for three unfinished jobs
+    monkeypatch.setattr(jobs, "settings", replace(jobs.settings, max_queued_jobs=3))
+    first = client.post("/jobs", json=[NAP, NAP]).json[0]["links"]
+    # when two more are posted, or one more after that, then all are refused, or accepted
+    answer = client.post("/jobs", json=[NAP, NAP])
+    assert (answer.status_code, type_of(answer)) == (507, "/problems/queue-full")
+    assert client.post("/jobs", json=NAP).status_code == 202
+    # and a retry is refused until there is room again
+    client.post(first["cancel"])
+    assert client.post(first["retry"]).status_code == 202
+    assert type_of(client.post(first["retry"])) == "/problems/queue-full"
+    assert client.get("/jobs").json["total"] == 4

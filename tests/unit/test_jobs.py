@@ -5,14 +5,16 @@ from __future__ import annotations
 import json
 import time
 import uuid
+from dataclasses import replace
 from datetime import datetime
 
 import pytest
 
 import jobs
+from checks import find_broken
 from jobs import Idempotency, ImpossibleChange, JobNotFound, Submission, WorkerGone
 from record import fields_of, generate_jid
-from transitions import Transitions, listing
+from transitions import Transitions, bulk, listing
 
 
 def _add(count: int = 1, **options) -> list[jobs.Job]:
@@ -67,6 +69,19 @@ def test_the_length_of_the_queue_counts_waiting_normal_jobs(worker):
         assert job.id == expected["id"]
         _finish(job)
     assert len(jobs.q) == 0
+
+
+def test_statistics_count_what_waits_and_no_id_that_is_dropped(worker):
+    # Given jobs of which most were cancelled while they waited, and ids that somebody pushed
+    made = {priority: _add(6, priority=priority) for priority in ("high", "normal", "low")}
+    _push("nonsense", made["low"][0]["id"])
+    assert jobs.get_stats()["queue"] == {"high": 6, "normal": 6, "low": 6, "total": 18}
+    for priority, count in (("high", 5), ("normal", 2), ("low", 6)):
+        for job in made[priority][:count]:
+            jobs.cancel_job(job["id"])
+    # then those are counted that a worker will take
+    assert jobs.get_stats()["queue"] == {"high": 1, "normal": 4, "low": 0, "total": 5}
+    assert jobs.get_stats()["jobs"]["submitted"] == 5
 
 
 def test_priorities_go_before_each_other_and_keep_their_order(worker):
@@ -220,7 +235,7 @@ def test_a_record_without_a_field_that_is_newer_goes_all_the_way(worker, name, w
 def test_a_bulk_sent_again_late_adds_nothing_where_its_first_job_is_deleted(rd):
     asked = [Submission(start=n, end=None, analysis="sleep") for n in range(2)]
     words = [fields_of(generate_jid(), one) for one in asked]
-    call = ("", "", "", 60, len(words[0]), *(word for one in words for word in one))
+    call = ("", "", "", 60, 1000, len(words[0]), *(word for one in words for word in one))
     jobs._run("add", *call)
     jobs.cancel_job(words[0][0])
     jobs.cancel_job(words[1][0])
@@ -358,6 +373,87 @@ def test_adding_the_same_ids_twice_makes_them_once(rd, monkeypatch):
 
     assert again == first
     assert len(jobs.q) == 2
+
+
+@pytest.fixture
+def small_slices(monkeypatch):
+    monkeypatch.setattr(bulk, "_SLICE_JOBS", 3)
+
+
+def test_a_large_bulk_is_stored_as_a_small_one_is(worker, small_slices):
+    asked = [Submission(start=n, end=None, analysis="sleep", priority=("low", "high")[n % 2]) for n in range(10)]
+
+    added, _ = jobs.add_jobs([*asked, Submission(start=10, end=None, delay=60)])
+
+    assert [jobs.get_job_by_id(job["id"]) for job in added] == added
+    assert jobs.get_jobs(ascending=True).jobs == added
+    assert jobs.get_stats()["queue"] == {"high": 5, "normal": 0, "low": 5, "total": 10}
+    taken = [jobs.q.get().id]
+    assert taken == [added[1]["id"]]
+    assert jobs.rd.keys("bulk*") == []
+    assert find_broken(jobs.rd, jobs.q._client) == []
+
+
+def test_slices_end_at_a_number_of_jobs_and_of_bytes(monkeypatch):
+    monkeypatch.setattr(bulk, "_SLICE_JOBS", 3)
+    monkeypatch.setattr(bulk, "_SLICE_BYTES", 100)
+    records = [[size * "x"] for size in (10, 10, 10, 10, 95, 10, 200, 1)]
+
+    slices = [(first, [len(record[0]) for record in one]) for first, one in bulk._slices(records)]
+
+    assert slices == [(0, [10, 10, 10]), (3, [10]), (4, [95]), (5, [10]), (6, [200]), (7, [1])]
+
+
+def test_an_accepted_bulk_is_published_although_its_process_dies(worker, small_slices, monkeypatch):
+    # Given a process that dies when its bulk was accepted and a slice of it published
+    asked = [Submission(start=n, end=None, analysis="sleep") for n in range(10)]
+    run = Transitions.run
+    with monkeypatch.context() as dying:
+        dying.setattr(bulk, "publish", lambda *_: run(jobs._transitions(), "publish", "") and 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            jobs.add_jobs(asked, Idempotency("key", "body"))
+    assert len(jobs.q) == 3
+    # when the request is sent again, then all its jobs are there
+    assert find_broken(jobs.rd, jobs.q._client) == []
+    again, replayed = jobs.add_jobs(asked, Idempotency("key", "body"))
+    assert (replayed, [job["start"] for job in again]) == (True, list(range(10)))
+    assert len(jobs.q) == 10
+    # and where it is not, workers publish what is left
+    with monkeypatch.context() as dying:
+        dying.setattr(bulk, "publish", lambda *_: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            jobs.add_jobs(asked)
+    while jobs.heartbeat([worker]).more:
+        pass
+    assert len(jobs.q) == 20
+    assert find_broken(jobs.rd, jobs.q._client) == []
+
+
+def test_of_a_bulk_that_is_refused_nothing_is_left(rd, small_slices, monkeypatch):
+    asked = [Submission(start=n, end=None, analysis="sleep", dataset="v1") for n in range(10)]
+    with pytest.raises(jobs.DatasetMoved):
+        jobs.add_jobs(asked)
+    monkeypatch.setattr(bulk.Transitions, "stage", lambda *_: None)
+    with pytest.raises(jobs.RedisUnavailable):
+        _add(10)
+
+    assert jobs.rd.keys("*") == []
+
+
+@pytest.mark.parametrize("before", [2, 5])
+def test_more_unfinished_jobs_than_there_may_be_are_refused_whole(worker, small_slices, monkeypatch, before):
+    # Given room for five jobs, of which some are unfinished: scheduled, submitted or in progress
+    monkeypatch.setattr(jobs, "settings", replace(jobs.settings, max_queued_jobs=5))
+    _add(before - 1)
+    _add(1, delay=60)
+    jobs.q.get()
+    for count in (6 - before, 10):
+        with pytest.raises(jobs.QueueFull):
+            _add(count)
+    assert jobs.get_jobs().total == before
+    # when some have ended, then there is room again
+    _finish(jobs.q.get())
+    assert len(_add(6 - before)) == 6 - before
 
 
 def test_a_bulk_is_listed_newest_first_page_by_page_and_insertions_shift_nothing(rd):

@@ -10,9 +10,12 @@ end
 
 local function enqueue(entries, at_head)
   use(QUEUE)
-  local push = at_head and 'LPUSH' or 'RPUSH'
+  local lists = {}
   for _, entry in ipairs(entries) do
-    call(push, WAITING .. (SUFFIX[entry[2]] or ''), entry[1])
+    local list = WAITING .. (SUFFIX[entry[2]] or '')
+    lists[list] = lists[list] or {}
+    table.insert(lists[list], entry[1])
   end
+  for list, ids in pairs(lists) do call(at_head and 'LPUSH' or 'RPUSH', list, unpack(ids)) end
   wake(#entries)
 end
