@@ -308,7 +308,7 @@ def get_workers() -> list[dict[str, Any]]:
 
 
 def get_stats() -> dict[str, Any]:
-    """Jobs that wait by priority, jobs by status, seconds that the oldest waits, live workers, ends within the last minute."""
+    """Jobs that wait by priority, jobs by status, seconds that the oldest waits, workers, ends in the last minute."""
     _, waiting, counts, oldest, workers, ended = _run("stats", *Status)
     return {
         "queue": dict(zip(("high", "normal", "low", "total"), waiting, strict=True)),
@@ -344,17 +344,22 @@ def register_worker(worker: str, host: str, pid: int) -> None:
 
 
 def heartbeat(workers: Sequence[str]) -> Heartbeat:
-    """Renew the leases of these workers, queue what is due and remove what is past its retention: one round trip."""
-    renewed, promoted, purged, published = _transitions().run_all(
+    """Renew the leases of these workers and keep house, in one round trip.
+
+    Queues what is due and what was accepted, removes what is past its retention, and repairs a queue that was lost.
+    """
+    renewed, *kept_house = _transitions().run_all(
         [
             ("renew", _lease(), *workers),
             ("promote", _BATCH, ""),
             ("purge", f"{settings.retention_seconds * 1e6:.0f}", _BATCH),
             ("publish", ""),
+            ("repair", _BATCH),
         ]
     )
     held = [None if entry[0] == b"gone" else read_held(*entry[1:]) for entry in renewed[2]]
-    more = _BATCH in (promoted[1], purged[1]) or published[1] > 0
+    promoted, purged, published, repaired = (int(answer[1]) for answer in kept_house)
+    more = _BATCH in (promoted, purged) or published > 0 or repaired > 0
     return Heartbeat(int(renewed[0]) / 1e6, [worker.decode() for worker in renewed[1]], held, more)
 
 

@@ -152,7 +152,7 @@ class _Search:
             yield from judge_bulk(facts, key, self._late_since)
         elif kind == "data":
             yield from judge_chunk(facts, key) if key != "data.current" else ()
-        elif key != "bulks":
+        elif key not in ("bulks", "queue.epoch"):
             yield from _known(key, judge_queue_key(facts, key) if facts.in_one else None)
 
     def _find_strays(self, index: str) -> None:

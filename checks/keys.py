@@ -85,32 +85,33 @@ def judge_bulk(facts: Facts, key: str, late_since: int | None) -> Iterator[Broke
 
 def judge_queue_key(facts: Facts, key: str) -> list[Broken] | None:
     """What is wrong with a key of the queue or its workers; None where it is not one of theirs."""
-    if key == "workers" or key in {facts.waiting + suffix for suffix in ("", ".high", ".low", ".wake")}:
+    suffixes = ("", ".high", ".low", ".wake", ".epoch", ".repair")
+    if key == facts.workers or key in {facts.waiting + suffix for suffix in suffixes}:
         return []
-    for start in ("worker.", f"{facts.waiting}:"):
+    for start in (facts.worker, f"{facts.waiting}:"):
         if key.startswith(start):
             return list(_judge_workers_key(facts, key, key.removeprefix(start)))
-    return None
+    return [] if facts.is_of_another_queue(key) else None
 
 
 def judge_workers(facts: Facts) -> Iterator[Broken]:
     """Each that is registered can be told by its host and process, and holds one job at most."""
-    workers: Any = facts.queue.zrange("workers", 0, -1)
+    workers: Any = facts.queue.zrange(facts.workers, 0, -1)
     for worker in map(text, workers):
         with facts.queue.pipeline() as moment:
-            moment.zscore("workers", worker)
-            moment.hmget(f"worker.{worker}", "host", "pid", "since")
+            moment.zscore(facts.workers, worker)
+            moment.hmget(f"{facts.worker}{worker}", "host", "pid", "since")
             registered, about = moment.execute()
         if registered is not None and None in about:
-            yield Broken(4, f"worker.{worker}", "registered, and nothing tells where it runs")
+            yield Broken(4, f"{facts.worker}{worker}", "registered, and nothing tells where it runs")
 
 
 def _judge_workers_key(facts: Facts, key: str, worker: str) -> Iterator[Broken]:
     with facts.queue.pipeline() as moment:
         moment.exists(key)
-        moment.zscore("workers", worker)
+        moment.zscore(facts.workers, worker)
         kept, registered = moment.execute()
     if kept and registered is None:
         yield Broken(4, key, "its worker is not registered")
-    if key.startswith(facts.waiting) and len(held := list_of(facts.queue, key, 0, -1)) > 1:
+    if key.startswith(f"{facts.waiting}:") and len(held := list_of(facts.queue, key, 0, -1)) > 1:
         yield Broken(1, key, f"a worker holds {len(held)} jobs: {held[:3]}")

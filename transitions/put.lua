@@ -6,13 +6,13 @@
 -- include: enqueue
 for at = 5, #ARGV do
   use(RECORDS)
-  local job = call('HMGET', 'job.' .. ARGV[at], 'status', 'priority')
+  local job = call('HMGET', 'job.' .. ARGV[at], 'status', 'priority', 'created')
   if job[1] == 'submitted' then
     use(QUEUE)
     for _, suffix in pairs(SUFFIX) do
       call('LREM', WAITING .. suffix, 0, ARGV[at])
     end
-    enqueue({{ARGV[at], job[2]}}, false)
+    enqueue({{ARGV[at], job[2], job[3]}}, false)
   end
 end
 return answer('put')

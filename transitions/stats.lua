@@ -39,9 +39,9 @@ local function count_waiting(submitted)
 end
 
 use(QUEUE)
-local workers = call('ZCOUNT', 'workers', '(' .. NOW, '+inf')
+local workers = call('ZCOUNT', WORKERS, '(' .. NOW, '+inf')
 local held = 0
-for _, worker in ipairs(call('ZRANGE', 'workers', 0, -1)) do
+for _, worker in ipairs(call('ZRANGE', WORKERS, 0, -1)) do
   held = held + call('LLEN', WAITING .. ':' .. worker)
 end
 use(RECORDS)

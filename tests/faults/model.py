@@ -279,6 +279,19 @@ class Model:
             self.queues[job.asked.priority].append(job.id)
         return ["promoted", len(due)]
 
+    def lose_queue(self) -> None:
+        """All that the queue's database had, and what a repair makes of the records."""
+        running = [jid for jid in self.listed() if self.jobs[jid].status == "in progress"]
+        for jid in running:
+            self._give_back(self.jobs[jid], "drain")
+        self.workers = {}
+        self.queues = {priority: [] for priority in self.queues}
+        for jid in self.listed():
+            job = self.jobs[jid]
+            if job.status == "submitted":
+                queue = self.queues[job.asked.priority]
+                queue.insert(0 if jid in running else len(queue), jid)
+
     def purge(self, most: int) -> list[Any]:
         old = [job for job in self.jobs.values() if job.ended is not None and job.ended + RETENTION <= self.now]
         old = sorted(old, key=lambda job: (job.ended, job.id))[:most]

@@ -143,6 +143,7 @@ class Machine(RuleBasedStateMachine):
 
     @initialize(with_data=st.booleans())
     def begin(self, with_data):
+        self.transitions.run("repair", 3)
         if with_data:
             self.publish("v1")
         for worker in WORKERS[:2]:
@@ -190,7 +191,7 @@ class Machine(RuleBasedStateMachine):
     )
     def add_in_slices(self, sizes, priority, with_data, key):
         version = self.model.current if with_data else None
-        asked = Submission(start=None, end=None, analysis="sleep", priority=priority, dataset=version, timeout=95.0)
+        asked = Submission(start=0, end=None, analysis="sleep", priority=priority, dataset=version, timeout=95.0)
         ids = [str(uuid.UUID(int=len(self.ids) + n, version=4)) for n in range(sum(sizes))]
         self.ids += ids
         bulk, hashed, left = f"bulk{len(self.ids)}", Idempotency(key, "one").hash if key else "", iter(ids)
@@ -299,6 +300,18 @@ class Machine(RuleBasedStateMachine):
     def purge(self, most):
         self._send("purge", (round(RETENTION * 1e6), most), (most,))
 
+    @rule()
+    def lose_the_queue(self):
+        """What else the queue's database holds goes with it; whoever keeps house repairs it in slices."""
+        self._settle()
+        for pattern in ("hotqueue:*", "worker*"):
+            for key in self.world.queue.keys(pattern):
+                self.world.queue.delete(key)
+        self.model.lose_queue()
+        while self.transitions.run("repair", 3)[1]:
+            pass
+        self._compare()
+
     @rule(worker=st.sampled_from(WORKERS))
     def dismiss_lost(self, worker):
         self._send("dismiss", (worker, "lost", _error("lost"), 0, "", "", 1), (worker, "lost", "", "", 1))
@@ -373,6 +386,7 @@ class Machine(RuleBasedStateMachine):
             (2, self.dismiss_lost, (worker,)),
             (1, self.publish, (version,)),
             (1, self.clear, ()),
+            (1, self.lose_the_queue, ()),
             (4, self.add_in_slices, ([roll.randint(1, 3)] * roll.randint(1, 3), *(asked[0], asked[3], asked[4]))),
             (8, self.publish_slice, (lucky, pick)),
             (8, self._resend, (0 if lucky else roll.randrange(40),)),

@@ -559,6 +559,45 @@ def test_jobs_pin_the_version_that_they_were_submitted_with(worker):
         _add(dataset="v1")
 
 
+def test_while_a_lost_queue_is_repaired_each_job_is_queued_once(worker):
+    # Given jobs of which one runs, and one is scheduled, when the queue was lost
+    jobs.heartbeat([worker])
+    first = [job["id"] for job in _add(4)]
+    later = _add(1, delay=60)[0]["id"]
+    last = [job["id"] for job in _add(4)]
+    running = jobs.q.get()
+    jobs.q._client.flushdb()
+    jobs.register_worker(worker, "host", 1)
+    # when it is half repaired, and jobs are added, put, due, cancelled, taken and given back in between
+    assert jobs._run("repair", 3)[1] == 3
+    assert rd_queue() == [running.id, *first[1:3]]
+    added = [job["id"] for job in _add(2)]
+    jobs.update_job_status(later, "submitted")
+    jobs.q.put(last[0], first[1])
+    jobs.cancel_job(first[3])
+    taken = jobs.q.get()
+    assert taken.id == running.id
+    _release(taken, "drain")
+    assert rd_queue() == [running.id, first[2], first[1]]
+    while jobs.heartbeat([worker]).more:
+        pass
+    # then each waits once, in the order of creation but for what was moved by hand
+    assert rd_queue() == [running.id, first[2], first[1], later, *last, *added]
+    assert jobs.rd.hget(f"job.{running.id}", "charged") is None
+    assert find_broken(jobs.rd, jobs.q._client) == []
+
+
+def test_only_a_queue_that_was_lost_is_repaired(worker):
+    _add(3)
+    for _ in range(2):
+        assert not jobs.heartbeat([worker]).more
+    # A queue of a release before had no epoch, nor had its records.
+    jobs.rd.delete("queue.epoch")
+    jobs.q._client.delete("hotqueue:queue.epoch")
+    assert not jobs.heartbeat([worker]).more
+    assert len(jobs.q) == 3
+
+
 def test_as_many_idle_workers_are_woken_as_there_are_jobs(rd):
     for n in range(5):
         jobs.register_worker(str(n), "host", n)

@@ -48,7 +48,7 @@ end
 local function held_entries(second, least, greatest, ascending)
   use(QUEUE)
   local ids, entries = {}, {}
-  for _, worker in ipairs(call('ZRANGE', 'workers', 0, -1)) do
+  for _, worker in ipairs(call('ZRANGE', WORKERS, 0, -1)) do
     ids[#ids + 1] = call('LINDEX', WAITING .. ':' .. worker, 0) or nil
   end
   use(RECORDS)
