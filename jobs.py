@@ -113,7 +113,7 @@ __all__ = [
 ]
 
 _IDEMPOTENCY_SECONDS = 86400
-_BATCH = 200
+_BATCH = 100
 """How many jobs one call of the housekeeping changes: a few milliseconds of Redis' time. While there are more, a
 heartbeat follows another without a pause."""
 _CURSOR = re.compile(r"(\d{1,17})\.([0-9a-f-]{36})")

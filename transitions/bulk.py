@@ -14,7 +14,7 @@ from transitions.scripts import Transitions
 
 __all__ = ["Terms", "add", "publish"]
 
-_SLICE_JOBS = 200
+_SLICE_JOBS = 100
 _SLICE_BYTES = 2**20
 _STAGED_SECONDS = 600
 _DATASET = 5

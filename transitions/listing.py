@@ -11,8 +11,8 @@ __all__ = ["PAGE_BYTES", "Listing", "Range"]
 PAGE_BYTES = 8 * 2**20
 """The most that the jobs of one page have together, unless the first alone has more."""
 
-_WALKED = 1000
-_READ = 200
+_WALKED = 500
+_READ = 100
 
 
 class Range(NamedTuple):

@@ -1,5 +1,5 @@
 -- Queues ids at the tail by hand, as HotQueue's put does: each once, however often it is put, and only those whose jobs
--- wait for a worker.
+-- wait for a worker. It takes as long as the lists are: some milliseconds for each id where a million wait.
 --   takes:   [5...] ids
 --   answers: put
 -- include: prelude

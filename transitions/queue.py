@@ -87,7 +87,7 @@ class JobQueue(HotQueue):  # type: ignore[misc]
 
     def put(self, *ids: str) -> None:
         """Queue ids again by hand, at the tail, and wake workers; an id whose job does not wait is left out."""
-        self._transitions.run("put", *ids)
+        self._transitions.run_all([("put", jid) for jid in ids])
 
     def finish(self, job: TakenJob, document: str | bytes, artifacts: list[tuple[str, bytes]], log: str) -> None:
         """Say that a job is complete, with the next :meth:`get` or :meth:`flush`."""

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -41,7 +41,7 @@ def _peak(pid: int) -> int:
     return int(line.split()[1]) * 1024
 
 
-def _gunicorn(start: Callable) -> int:
+def _gunicorn(start: Any) -> int:
     """The process that answers: the arbiter's only child."""
     arbiter = next(p for p in start.started if "gunicorn" in p.process.args).process.pid
     return int(Path(f"/proc/{arbiter}/task/{arbiter}/children").read_text().split()[0])
@@ -97,7 +97,7 @@ def test_readers_of_a_large_result_hold_a_few_parts_of_it(large):
 def test_a_list_of_jobs_with_large_parameters_is_bounded(start, start_api):
     # Given 60 jobs of an older release, each with 5 MB of parameters that are many times that once they are parsed
     api = start_api()
-    params = {"x": [{}] * 1_660_000}
+    params: dict[str, Any] = {"x": [{}] * 1_660_000}
     ids = [jobs.add_job(None, None, "sleep", params=params, delay=1e6)["id"] for _ in range(60)]
     pid = _gunicorn(start)
     before = _peak(pid)

@@ -200,8 +200,8 @@ class Machine(RuleBasedStateMachine):
         for n, slice_ in enumerate(slices):
             records = [fields_of(jid, one, hashed) for jid, one in slice_]
             width = len(records[0])
-            words = [position, *(word for record in records for word in record)]
-            self.transitions.stage(f"bulk.{bulk}.{n}", words, 10**9)
+            staged = [position, *(word for record in records for word in record)]
+            self.transitions.stage(f"bulk.{bulk}.{n}", staged, 10**9)
             position += len(slice_)
         self.model.staged[bulk] = len(slices)
         terms = (version or "", hashed, "one", int(KEY_LIVES), MOST)

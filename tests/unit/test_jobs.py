@@ -433,7 +433,7 @@ def test_of_a_bulk_that_is_refused_nothing_is_left(rd, small_slices, monkeypatch
     asked = [Submission(start=n, end=None, analysis="sleep", dataset="v1") for n in range(10)]
     with pytest.raises(jobs.DatasetMoved):
         jobs.add_jobs(asked)
-    monkeypatch.setattr(bulk.Transitions, "stage", lambda *_: None)
+    monkeypatch.setattr(Transitions, "stage", lambda *_: None)
     with pytest.raises(jobs.RedisUnavailable):
         _add(10)
 
