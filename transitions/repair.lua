@@ -17,6 +17,8 @@ use(QUEUE)
 local known, walked = call('GET', EPOCH), call('GET', REPAIR)
 if not walked and epoch and known == epoch then return answer('repaired', 0) end
 
+-- At maxmemory the first write must be one that frees.
+call('ZREM', WORKERS, '')
 if not epoch then
   call('SET', EPOCH, NOW)
   use(RECORDS)
