@@ -40,7 +40,7 @@ from web.links import path_to
 from web.posted import MOST_ERRORS, Posted, invalid_body, read_job_body, read_posted
 from web.problems import Problem
 from web.query import choice, field_filters, invalid, moment, parameter, parameters
-from web.results import artifact_answer, linked, page_answer, results_answer, results_of
+from web.results import artifact_answer, linked, page_answer, reserve_page, results_answer, results_of
 from web.uploads import read_upload
 from web.waiting import RETRY_AFTER, Waiting, requested_wait
 
@@ -183,6 +183,7 @@ def list_jobs() -> Response:
         ascending=choice("order", ("asc", "desc")) == "asc",
         limit=paging.read_limit(),
         cursor=paging.read_cursor(),
+        reserve=reserve_page,
     )
     return page_answer(page)
 

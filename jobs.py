@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import random
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import redis
@@ -195,8 +195,11 @@ def get_jobs(
     ascending: bool = False,
     limit: int = 100,
     cursor: str | None = None,
+    reserve: Callable[[int], None] = lambda size: None,
 ) -> JobPage:
     """One page of the jobs, newest first; the bounds are seconds since 1970, exclusive. A tag filters within the page.
+
+    ``reserve`` is called with the bytes that were read, now and then while the page is read.
 
     :raises BadCursor: the cursor is not one that a page gave.
     """
@@ -206,7 +209,7 @@ def get_jobs(
     least = "" if created_after is None else f"{created_after * 1e6 + 999:.0f}"
     greatest = "" if created_before is None else f"{created_before * 1e6:.0f}"
     wanted = Range(tuple(indexes or ["jobs"]), least, greatest, ascending)
-    found = Listing.read(_transitions(), wanted, _parse_cursor(cursor), limit)
+    found = Listing.read(_transitions(), wanted, _parse_cursor(cursor), limit, reserve)
     last = ".".join(found.last) if found.last else None
     # What has changed its status, or was removed, since it was found is left out.
     records = [record for record in found.records if record and status in (None, record[b"status"].decode())]

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 from transitions.scripts import Transitions
 
 __all__ = ["PAGE_BYTES", "Listing", "Range"]
+
+Reserve = Callable[[int], None]
 
 PAGE_BYTES = 8 * 2**20
 """The most that the jobs of one page have together, unless the first alone has more."""
@@ -41,15 +44,20 @@ class Listing(NamedTuple):
     last: tuple[str, str] | None
 
     @classmethod
-    def read(cls, transitions: Transitions, wanted: Range, seen: tuple[str, str], limit: int) -> Listing:
-        """Read the jobs after ``seen`` (creation and id, ``""`` for the beginning), ``limit`` at most."""
+    def read(
+        cls, transitions: Transitions, wanted: Range, seen: tuple[str, str], limit: int, reserve: Reserve
+    ) -> Listing:
+        """Read the jobs after ``seen`` (creation and id, ``""`` for the beginning), ``limit`` at most.
+
+        ``reserve`` is told the bytes of each mebibyte or so that was read, before more is; what it raises ends that.
+        """
         if len(wanted.indexes) == 2 and wanted.indexes[0] != "jobs.in progress":
             total = _count_matching(transitions, wanted)
             entries, more = _find_matching(transitions, wanted, seen, limit)
         else:
             total, flat, more = transitions.run("page", *wanted.words, *seen, limit)
             entries = _entries(flat)
-        records = _read_records(transitions, [jid for _, jid in entries])
+        records = _read_records(transitions, [jid for _, jid in entries], reserve)
         more = more or len(records) < len(entries)
         last = entries[len(records) - 1] if more and records else None
         return cls(records, total, last)
@@ -74,17 +82,18 @@ def _find_matching(
     return entries[:limit], len(entries) > limit
 
 
-def _read_records(transitions: Transitions, ids: list[str]) -> list[dict[bytes, bytes]]:
+def _read_records(transitions: Transitions, ids: list[str], reserve: Reserve) -> list[dict[bytes, bytes]]:
     """Read these records, until a page is full."""
     records: list[dict[bytes, bytes]] = []
     left = PAGE_BYTES
-    for at in range(0, len(ids), _READ):
-        batch = ids[at : at + _READ]
+    while len(records) < len(ids):
+        batch = ids[len(records) : len(records) + _READ]
         size, found = transitions.run("records", left, int(not records), *batch)
+        if not found:
+            break
+        reserve(size)
         records += [dict(zip(flat[::2], flat[1::2], strict=True)) for flat in found]
         left -= size
-        if len(found) < len(batch):
-            break
     return records
 
 

@@ -20,7 +20,7 @@ from .links import path_to
 from .problems import Problem
 from .waiting import RETRY_AFTER
 
-__all__ = ["artifact_answer", "linked", "page_answer", "results_answer", "results_of"]
+__all__ = ["artifact_answer", "linked", "page_answer", "reserve_page", "results_answer", "results_of"]
 
 _COPIES = 3
 """How often a part is held while it is sent: as it came from Redis, as it is, and on its way out."""
@@ -36,9 +36,13 @@ def linked(job: jobs.Job) -> dict[str, Any]:
     return {**job, "links": links}
 
 
+def reserve_page(size: int) -> None:
+    """Reserve memory for so many bytes of a page of jobs, until the response has been sent."""
+    budget.reserve(_COPIES * size)
+
+
 def page_answer(page: jobs.JobPage) -> Response:
     """One page of the jobs; their parameters, which may be large, are passed on without being parsed."""
-    budget.reserve(_COPIES * sum(len(value) for record in page.records for value in record.values()))
     address, headers = paging.to_next(page.next)
     listed = ",".join(map(_listed, page.records))
     text = f'{{"jobs":[{listed}],"total":{json.dumps(page.total)},"next":{json.dumps(address)}}}\n'
