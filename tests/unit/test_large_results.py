@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import pytest
 
@@ -127,3 +128,24 @@ def test_artifacts_carry_a_name_to_be_saved_by(client, name, media_type, expecte
 def test_two_runs_have_results_of_two_tags(client):
     tags = {client.get(f"{complete(client, ARTIFACTS)}/results{path}").headers["ETag"] for path in ("", "/e", "/e")}
     assert len(tags) == 3
+
+
+def test_behind_a_prefix_the_artifacts_have_their_addresses_there_and_another_tag(rd, worker, client):
+    # Given results that were fetched at the root
+    own = complete(client, ARTIFACTS)
+    tag = client.get(f"{own}/results").headers["ETag"]
+    # when they are fetched behind a prefix
+    behind = create_app(replace(jobs.settings, url_prefix="/jobs-api")).test_client()
+    answer = behind.get(f"/jobs-api{own}/results", headers={"If-None-Match": tag})
+    # then they are sent, and their artifacts are where they say
+    assert answer.status_code == 200
+    addresses = [artifact["url"] for artifact in answer.json["artifacts"]]
+    assert {address.startswith(f"/jobs-api{own}/results/") for address in addresses} == {True}
+    assert [behind.get(address).data for address in addresses] == [content for _, _, content in ARTIFACTS]
+
+
+def test_results_are_sent_if_they_match(client):
+    own = complete(client, ARTIFACTS)
+    tag = client.get(f"{own}/results").headers["ETag"]
+    assert client.get(f"{own}/results", headers={"If-Match": tag}).status_code == 200
+    assert client.get(f"{own}/results", headers={"If-Match": '"x"'}).status_code == 412
