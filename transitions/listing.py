@@ -49,7 +49,7 @@ class Listing(NamedTuple):
     ) -> Listing:
         """Read the jobs after ``seen`` (creation and id, ``""`` for the beginning), ``limit`` at most.
 
-        ``reserve`` is told the bytes of each mebibyte or so that was read, before more is; what it raises ends that.
+        ``reserve`` is called with the bytes that were read, about every mebibyte; its exceptions end the reading.
         """
         if len(wanted.indexes) == 2 and wanted.indexes[0] != "jobs.in progress":
             total = _count_matching(transitions, wanted)
