@@ -41,7 +41,7 @@ from web.links import path_to
 from web.posted import MOST_ERRORS, Posted, invalid_body, read_job_body, read_posted
 from web.problems import Problem
 from web.query import choice, field_filters, invalid, moment, parameter, parameters
-from web.results import artifact_of, linked, results_of
+from web.results import artifact_answer, linked, page_answer, reserve_page, results_answer, results_of
 from web.uploads import read_upload
 from web.waiting import RETRY_AFTER, Waiting, requested_wait
 
@@ -185,10 +185,9 @@ def list_jobs() -> Response:
         ascending=choice("order", ("asc", "desc")) == "asc",
         limit=paging.read_limit(),
         cursor=paging.read_cursor(),
+        reserve=reserve_page,
     )
-    address, headers = paging.to_next(page.next)
-    found = {"jobs": [linked(job) for job in page.jobs], "total": page.total, "next": address}
-    return json_answer(found, headers=headers)
+    return page_answer(page)
 
 
 @job_routes.get("/jobs/<jid>")
@@ -205,14 +204,14 @@ def show_results(jid: str) -> Response:
     """What the job computed; with `Accept: image/png` or `text/csv` the first artifact of that type."""
     job, headers = _awaited(jid)
     results = results_of(job, headers)
-    artifacts = results["artifacts"]
-    wanted = negotiated(["application/json", *(artifact["type"] for artifact in artifacts)])
+    wanted = negotiated(["application/json", *(artifact["type"] for artifact in results.artifacts)])
     if wanted == "application/json":
-        answer = json_answer(results)
+        answer = results_answer(job, results)
     else:
-        answer = artifact_of(job, next(artifact for artifact in artifacts if artifact["type"] == wanted))
+        artifact = next(artifact for artifact in results.artifacts if artifact["type"] == wanted)
+        answer = artifact_answer(job, results, artifact)
     answer.headers.update(headers)
-    return revalidated(answer)
+    return answer
 
 
 @job_routes.get("/results/<jid>")
@@ -228,9 +227,10 @@ def redirect_to_results(jid: str) -> Response:
 def show_artifact(jid: str, name: str) -> Response:
     """One figure or table of the results."""
     job = jobs.get_job_by_id(jid)
-    for artifact in results_of(job, {})["artifacts"]:
+    results = results_of(job, {})
+    for artifact in results.artifacts:
         if artifact["name"] == name:
-            return revalidated(artifact_of(job, artifact))
+            return artifact_answer(job, results, artifact)
     raise Problem("artifact-not-found", "The results have no artifact of this name; their `artifacts` lists them.")
 
 

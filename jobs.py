@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import random
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import redis
@@ -28,6 +28,7 @@ from record import (
     JobError,
     JobNotFound,
     JobPage,
+    QueueFull,
     Status,
     Submission,
     fields_of,
@@ -40,13 +41,19 @@ from record import (
 from transitions import (
     Access,
     JobQueue,
+    Listing,
+    Range,
     RedisError,
     RedisFull,
     RedisUnavailable,
+    ResultsGone,
+    StoredResults,
     TakenJob,
+    Terms,
     Transitions,
     UnusableServer,
     WorkerGone,
+    bulk,
     check_server,
     connect,
     named,
@@ -65,10 +72,13 @@ __all__ = [
     "JobNotFound",
     "JobPage",
     "JobQueue",
+    "QueueFull",
     "RedisError",
     "RedisFull",
     "RedisUnavailable",
+    "ResultsGone",
     "Status",
+    "StoredResults",
     "Submission",
     "TakenJob",
     "UnusableServer",
@@ -89,9 +99,11 @@ __all__ = [
     "get_workers",
     "heartbeat",
     "named",
+    "open_results",
     "ping",
     "q",
     "rd",
+    "read_job",
     "register_worker",
     "release_job",
     "report_progress",
@@ -101,7 +113,9 @@ __all__ = [
 ]
 
 _IDEMPOTENCY_SECONDS = 86400
-_BATCH = 1000
+_BATCH = 100
+"""How many jobs one call of the housekeeping changes: a few milliseconds of Redis' time. While there are more, a
+heartbeat follows another without a pause."""
 _CURSOR = re.compile(r"(\d{1,17})\.([0-9a-f-]{36})")
 
 settings = load_or_exit()
@@ -124,25 +138,30 @@ def add_job(start: Any, end: Any, analysis: str = "summary", **options: Any) -> 
 
 
 def add_jobs(submissions: Sequence[Submission], idempotency: Idempotency | None = None) -> tuple[list[Job], bool]:
-    """Store and queue jobs, all or none, in one round trip; the flag tells that the idempotency key was known.
+    """Store and queue jobs, all or none; the flag tells that the idempotency key was known.
 
     :raises DatasetMoved: a submission names a version that is no longer current.
     :raises IdempotencyConflict: the key came with another body before.
+    :raises QueueFull: with these, more than ``MAX_QUEUED_JOBS`` would be unfinished.
     """
     ids = [generate_jid() for _ in submissions]
     version = next((s.dataset for s in submissions if s.dataset), "")
     key, fingerprint = (idempotency.hash, idempotency.fingerprint) if idempotency else ("", "")
-    records = [fields_of(jid, s) for jid, s in zip(ids, submissions, strict=True)]
-    flat = [word for record in records for word in record]
-    answer = _run("add", version, key, fingerprint, _IDEMPOTENCY_SECONDS, len(records[0]), *flat)
+    records = [fields_of(jid, s, key) for jid, s in zip(ids, submissions, strict=True)]
+    terms = Terms(version, key, fingerprint, _IDEMPOTENCY_SECONDS, settings.max_queued_jobs)
+    answer = bulk.add(_transitions(), terms, records)
     match answer[0]:
         case b"added":
             now = int(answer[1])
             return [new_job(ids[n], asked, now, n) for n, asked in enumerate(submissions)], False
         case b"replay":
-            return _replay(fingerprint, answer[1], answer[2]), True
-        case b"there":
-            return _jobs_by_id(ids), False
+            return _replay(fingerprint, *answer[1:]), True
+        case b"there" | b"gone":
+            if found := _jobs_by_id(ids):
+                return found, False
+            raise redis.TimeoutError("The jobs expired before they were accepted.")
+        case b"full":
+            raise QueueFull(f"{answer[1]} jobs are unfinished; with these there would be more than MAX_QUEUED_JOBS.")
     raise DatasetMoved(f"The dataset is no longer at version {version}.")
 
 
@@ -151,8 +170,8 @@ def find_replay(idempotency: Idempotency) -> list[Job] | None:
 
     :raises IdempotencyConflict: it had another body.
     """
-    kept, made = _bytes(rd.hmget(f"idempotency.{idempotency.hash}", "fingerprint", "jobs"))
-    return None if kept is None else _replay(idempotency.fingerprint, kept, made)
+    kept, made, of_bulk = _bytes(rd.hmget(f"idempotency.{idempotency.hash}", "fingerprint", "jobs", "bulk"))
+    return None if kept is None else _replay(idempotency.fingerprint, kept, made, of_bulk)
 
 
 def get_job_by_id(jid: str) -> Job:
@@ -176,38 +195,53 @@ def get_jobs(
     ascending: bool = False,
     limit: int = 100,
     cursor: str | None = None,
+    reserve: Callable[[int], None] = lambda size: None,
 ) -> JobPage:
     """One page of the jobs, newest first; the bounds are seconds since 1970, exclusive. A tag filters within the page.
+
+    ``reserve`` is called with the bytes that were read, now and then while the page is read.
 
     :raises BadCursor: the cursor is not one that a page gave.
     """
     indexes = [f"jobs.{status}"] if status else []
     indexes += [f"jobs.analysis.{analysis}"] if analysis else []
-    first, second = ([*indexes, "", ""] if indexes else ["jobs", ""])[:2]
     # Clients see milliseconds: after the one they saw is after all of it.
     least = "" if created_after is None else f"{created_after * 1e6 + 999:.0f}"
     greatest = "" if created_before is None else f"{created_before * 1e6:.0f}"
-    seen = _parse_cursor(cursor)
-    order = "asc" if ascending else "desc"
-    total, flat, more = _run("page", first, second, least, greatest, order, *seen, limit)
-    records = [dict(zip(pairs[::2], pairs[1::2], strict=True)) for pairs in flat]
-    last = f"{records[-1][b'created'].decode()}.{records[-1][b'id'].decode()}" if more else None
-    found = [read_job(record) for record in records]
+    wanted = Range(tuple(indexes or ["jobs"]), least, greatest, ascending)
+    found = Listing.read(_transitions(), wanted, _parse_cursor(cursor), limit, reserve)
+    last = ".".join(found.last) if found.last else None
+    # What has changed its status, or was removed, since it was found is left out.
+    records = [record for record in found.records if record and status in (None, record[b"status"].decode())]
     if tag is None:
-        return JobPage(found, total, last)
-    return JobPage([job for job in found if tag in job["tags"]], None, last)
+        return JobPage(records, found.total, last)
+    return JobPage([record for record in records if tag in json.loads(record.get(b"tags", "[]"))], None, last)
 
 
 def get_results(jid: str) -> dict[str, Any] | None:
     """The results document, or None while there is none. It is there if and only if the job is complete."""
-    document = rd.hget(f"results.{jid}", "document")
-    return None if document is None else json.loads(document)
+    try:
+        stored = open_results(jid)
+        document: dict[str, Any] = json.loads(b"".join([*stored.read_head(), b"}"]))
+        return document | ({"artifacts": stored.artifacts} if stored.artifacts else {})
+    except ResultsGone:
+        return None
+
+
+def open_results(jid: str) -> StoredResults:
+    """The results as they are stored, to be read in parts.
+
+    :raises ResultsGone: there are none.
+    """
+    return StoredResults(rd, jid)
 
 
 def get_artifact(jid: str, name: str) -> bytes | None:
     """One figure or table of the results, or None."""
-    content: bytes | None = _bytes(rd.hget(f"results.{jid}", f"artifact.{name}"))
-    return content
+    try:
+        return open_results(jid).load_artifact(name)
+    except ResultsGone:
+        return None
 
 
 def get_log(jid: str) -> str:
@@ -277,11 +311,10 @@ def get_workers() -> list[dict[str, Any]]:
 
 
 def get_stats() -> dict[str, Any]:
-    """Queue lengths, jobs by status, seconds that the oldest waits, live workers, ends within the last minute."""
+    """Jobs that wait by priority, jobs by status, seconds that the oldest waits, workers, ends in the last minute."""
     _, waiting, counts, oldest, workers, ended = _run("stats", *Status)
-    queue = dict(zip(("high", "normal", "low"), waiting, strict=True))
     return {
-        "queue": {**queue, "total": sum(waiting)},
+        "queue": dict(zip(("high", "normal", "low", "total"), waiting, strict=True)),
         "jobs": dict(zip(map(str, Status), counts, strict=True)),
         "oldest_waiting_seconds": int(oldest) / 1e6 if oldest else None,
         "workers": workers,
@@ -314,16 +347,22 @@ def register_worker(worker: str, host: str, pid: int) -> None:
 
 
 def heartbeat(workers: Sequence[str]) -> Heartbeat:
-    """Renew the leases of these workers, queue what is due and remove what is past its retention: one round trip."""
-    renewed, promoted, purged = _transitions().run_all(
+    """Renew the leases of these workers and keep house, in one round trip.
+
+    Queues what is due and what was accepted, removes what is past its retention, and repairs a queue that was lost.
+    """
+    renewed, *kept_house = _transitions().run_all(
         [
             ("renew", _lease(), *workers),
             ("promote", _BATCH, ""),
             ("purge", f"{settings.retention_seconds * 1e6:.0f}", _BATCH),
+            ("publish", ""),
+            ("repair", _BATCH),
         ]
     )
     held = [None if entry[0] == b"gone" else read_held(*entry[1:]) for entry in renewed[2]]
-    more = _BATCH in (promoted[1], purged[1])
+    promoted, purged, published, repaired = (int(answer[1]) for answer in kept_house)
+    more = _BATCH in (promoted, purged) or published > 0 or repaired > 0
     return Heartbeat(int(renewed[0]) / 1e6, [worker.decode() for worker in renewed[1]], held, more)
 
 
@@ -383,9 +422,11 @@ def _jobs_by_id(ids: Sequence[str]) -> list[Job]:
     return [read_job(record) for record in pipeline.execute() if record]
 
 
-def _replay(fingerprint: str, kept: bytes, made: bytes) -> list[Job]:
+def _replay(fingerprint: str, kept: bytes, made: bytes, of_bulk: bytes | None) -> list[Job]:
     if kept.decode() != fingerprint:
         raise IdempotencyConflict("This idempotency key was used with another body: take a new key.")
+    if of_bulk:
+        bulk.publish(_transitions(), of_bulk.decode())
     return _jobs_by_id(made.decode().split())
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -18,7 +19,7 @@ PAGE = 100
 _RECORD = "status id created analysis priority worker attempt charged max_attempts dataset ended".split()
 _INDEXES = ("jobs", "jobs.scheduled", "jobs.submitted", "jobs.complete", "jobs.failed", "jobs.cancelled")
 _LISTED = 1000
-_PINNING_AT_ONCE = 20_000
+_PINNING_AT_ONCE = 5_000
 
 
 class Job(NamedTuple):
@@ -59,6 +60,8 @@ class Facts:
     def __init__(self, records: redis.Redis, queue: redis.Redis, queue_name: str) -> None:
         self.records, self.queue = records, queue
         self.waiting = f"hotqueue:{queue_name}"
+        own = "" if queue_name == "queue" else f"{self.waiting}."
+        self.workers, self.worker = f"{own}workers", f"{own}worker."
         home, there = (client.connection_pool.connection_kwargs.get("db", 0) for client in (records, queue))
         self.in_one = home == there
         self._opening = [home, home, there, self.waiting]
@@ -94,11 +97,23 @@ class Facts:
 
     def held(self) -> list[str]:
         """What the registered workers hold."""
-        workers = [text(worker) for worker in _any(self.queue.zrange("workers", 0, -1))]
+        workers = [text(worker) for worker in _any(self.queue.zrange(self.workers, 0, -1))]
         pipeline = self.queue.pipeline(transaction=False)
         for worker in workers:
             pipeline.lrange(f"{self.waiting}:{worker}", 0, -1)
         return [text(jid) for ids in pipeline.execute() for jid in ids]
+
+    @cached_property
+    def _others(self) -> set[str]:
+        """The keys of the other queues that are kept in the same database."""
+        found = {text(key).removesuffix(".epoch") for key in self.queue.scan_iter("hotqueue:*.epoch", count=PAGE)}
+        return found - {self.waiting}
+
+    def is_of_another_queue(self, key: str) -> bool:
+        """Whether a key of the queue's database belongs to another queue that is kept there."""
+        if "hotqueue:queue" in self._others and (key == "workers" or key.startswith("worker.")):
+            return True
+        return any(key == name or key.startswith((f"{name}.", f"{name}:")) for name in self._others)
 
     def analyses(self, ids: Sequence[str]) -> list[str]:
         """The analysis in each job's record, '' where there is none."""
@@ -106,10 +121,10 @@ class Facts:
 
     def living_since(self, now: int) -> list[int]:
         """Since when, in microseconds, some of the workers have lived whose lease is not over."""
-        workers = _any(self.queue.zrangebyscore("workers", now, "+inf", start=0, num=PAGE))
+        workers = _any(self.queue.zrangebyscore(self.workers, now, "+inf", start=0, num=PAGE))
         pipeline = self.queue.pipeline(transaction=False)
         for worker in workers:
-            pipeline.hget(f"worker.{text(worker)}", "since")
+            pipeline.hget(f"{self.worker}{text(worker)}", "since")
         return [int(since) for since in pipeline.execute() if since is not None]
 
     def now(self) -> int:
@@ -126,7 +141,9 @@ class Facts:
         so if that was left alone meanwhile, the count is that of one moment."""
         key = f"data.{version}"
         with self.records.pipeline() as watching:
-            watching.watch(key)  # type: ignore[no-untyped-call]
+            watching.watch(key, "bulks")  # type: ignore[no-untyped-call]
+            if watching.exists("bulks"):
+                return None
             pins = int(_any(watching.hget(key, "pins")) or 0)
             holders: set[str] = set()
             for keys in pages(self.records.scan_iter("job.*", count=PAGE)):

@@ -16,14 +16,13 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Iterator
-from typing import Any
 
 import redis
 
 from checks.broken import Broken
 from checks.facts import PAGE, Facts, Job, pages, text
 from checks.job import judge_job
-from checks.keys import judge_chunk, judge_idempotency, judge_queue_key, judge_version, judge_workers
+from checks.keys import judge_bulk, judge_chunk, judge_idempotency, judge_queue_key, judge_version, judge_workers
 from ops.settings import load
 
 __all__ = ["HOUSEKEEPING_SECONDS", "MOST", "find_broken"]
@@ -53,7 +52,7 @@ def find_broken(
 
     ``records`` is a client of ``REDIS_DB``, ``queue`` one of ``QUEUE_DB``, which may be the same number;
     ``retention_seconds`` is what the workers were given, None for the setting; ``housekeeping_seconds`` how long what
-    is due, or past its retention, may stay while a worker lives: each heartbeat does a thousand.
+    is due, or past its retention, may stay while a worker lives.
     """
     retention = load().retention_seconds if retention_seconds is None else retention_seconds
     found: dict[Broken, None] = {}
@@ -131,8 +130,9 @@ class _Search:
                 yield Broken(4, f"job.{job.id}", "due, and not queued")
 
     def _read_attempt(self, jid: str) -> str:
-        """Of a document as a whole; it never changes."""
-        document: Any = self._facts.records.hget(f"results.{jid}", "document")
+        """Read it from the field ``about`` of a large document, else from all of a small one; neither ever changes."""
+        about, document = self._facts.records.hmget(f"results.{jid}", "about", "document")
+        document = about or document
         try:
             return str(json.loads(document or "{}").get("attempt", ""))
         except (ValueError, AttributeError):
@@ -148,9 +148,11 @@ class _Search:
             self._find_strays(key)
         elif kind == "idempotency":
             yield from judge_idempotency(facts, key)
+        elif kind == "bulk":
+            yield from judge_bulk(facts, key, self._late_since)
         elif kind == "data":
             yield from judge_chunk(facts, key) if key != "data.current" else ()
-        else:
+        elif key not in ("bulks", "queue.epoch"):
             yield from _known(key, judge_queue_key(facts, key) if facts.in_one else None)
 
     def _find_strays(self, index: str) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 from checks.broken import Broken
 from checks.facts import Facts, list_of, text
 
-__all__ = ["judge_chunk", "judge_idempotency", "judge_queue_key", "judge_version", "judge_workers"]
+__all__ = ["judge_bulk", "judge_chunk", "judge_idempotency", "judge_queue_key", "judge_version", "judge_workers"]
 
 _EXISTS_AT_ONCE = 1000
 
@@ -19,10 +19,11 @@ def judge_idempotency(facts: Facts, key: str) -> Iterator[Broken]:
     with facts.records.pipeline() as moment:
         moment.hget(key, "left")
         moment.pttl(key)
+        moment.zscore("bulks", text(facts.records.hget(key, "bulk")))
         for at in range(0, len(ids), _EXISTS_AT_ONCE):
             moment.exists(*(f"job.{jid}" for jid in ids[at : at + _EXISTS_AT_ONCE]))
-        left, lives, *kept = moment.execute()
-    if lives == -2:
+        left, lives, unpublished, *kept = moment.execute()
+    if lives == -2 or unpublished is not None:
         return
     if lives == -1:
         yield Broken(4, key, "an idempotency key that lives for ever")
@@ -69,34 +70,48 @@ def judge_chunk(facts: Facts, key: str) -> Iterator[Broken]:
         yield Broken(4, key, "a chunk of no version")
 
 
+def judge_bulk(facts: Facts, key: str, late_since: int | None) -> Iterator[Broken]:
+    """It is staged, and expires, or is accepted, and is published soon."""
+    bulk = key.split(".")[1]
+    with facts.records.pipeline() as moment:
+        moment.pttl(key)
+        moment.zscore("bulks", bulk)
+        life, accepted = moment.execute()
+    if life == -1 and accepted is None:
+        yield Broken(4, key, "of a bulk that was not accepted, and does not expire")
+    elif accepted is not None and late_since is not None and accepted < late_since:
+        yield Broken(1, key, "of a bulk that was accepted, and is not queued")
+
+
 def judge_queue_key(facts: Facts, key: str) -> list[Broken] | None:
     """What is wrong with a key of the queue or its workers; None where it is not one of theirs."""
-    if key == "workers" or key in {facts.waiting + suffix for suffix in ("", ".high", ".low", ".wake")}:
+    suffixes = ("", ".high", ".low", ".wake", ".epoch", ".repair")
+    if key == facts.workers or key in {facts.waiting + suffix for suffix in suffixes}:
         return []
-    for start in ("worker.", f"{facts.waiting}:"):
+    for start in (facts.worker, f"{facts.waiting}:"):
         if key.startswith(start):
             return list(_judge_workers_key(facts, key, key.removeprefix(start)))
-    return None
+    return [] if facts.is_of_another_queue(key) else None
 
 
 def judge_workers(facts: Facts) -> Iterator[Broken]:
     """Each that is registered can be told by its host and process, and holds one job at most."""
-    workers: Any = facts.queue.zrange("workers", 0, -1)
+    workers: Any = facts.queue.zrange(facts.workers, 0, -1)
     for worker in map(text, workers):
         with facts.queue.pipeline() as moment:
-            moment.zscore("workers", worker)
-            moment.hmget(f"worker.{worker}", "host", "pid", "since")
+            moment.zscore(facts.workers, worker)
+            moment.hmget(f"{facts.worker}{worker}", "host", "pid", "since")
             registered, about = moment.execute()
         if registered is not None and None in about:
-            yield Broken(4, f"worker.{worker}", "registered, and nothing tells where it runs")
+            yield Broken(4, f"{facts.worker}{worker}", "registered, and nothing tells where it runs")
 
 
 def _judge_workers_key(facts: Facts, key: str, worker: str) -> Iterator[Broken]:
     with facts.queue.pipeline() as moment:
         moment.exists(key)
-        moment.zscore("workers", worker)
+        moment.zscore(facts.workers, worker)
         kept, registered = moment.execute()
     if kept and registered is None:
         yield Broken(4, key, "its worker is not registered")
-    if key.startswith(facts.waiting) and len(held := list_of(facts.queue, key, 0, -1)) > 1:
+    if key.startswith(f"{facts.waiting}:") and len(held := list_of(facts.queue, key, 0, -1)) > 1:
         yield Broken(1, key, f"a worker holds {len(held)} jobs: {held[:3]}")

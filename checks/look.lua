@@ -6,6 +6,7 @@
 local HOME, RECORDS, QUEUE, WAITING, DEEP = unpack(ARGV, 1, 5)
 local MOST_BYTES = 4 * 2 ^ 20
 local INDEXES = {'jobs', 'jobs.scheduled', 'jobs.submitted', 'jobs.complete', 'jobs.failed', 'jobs.cancelled'}
+local WORKERS = WAITING == 'hotqueue:queue' and 'workers' or WAITING .. '.workers'
 local call = redis.call
 local database, bytes = HOME, 0
 
@@ -24,15 +25,21 @@ end
 
 local function count_holders(id)
   local count = 0
-  for _, worker in ipairs(call('ZRANGE', 'workers', 0, -1)) do
+  for _, worker in ipairs(call('ZRANGE', WORKERS, 0, -1)) do
     if call('LPOS', WAITING .. ':' .. worker, id) then count = count + 1 end
   end
   return count
 end
 
--- A document names its attempt once; an analysis' parameters before it may do so too, which is looked at elsewhere.
+-- A document names its attempt once; an analysis' parameters before it may do so too, which is looked at elsewhere, as are
+-- documents of more than a mebibyte in one field, which older releases wrote.
 local function attempt_of_results(id)
-  local document = call('HGET', 'results.' .. id, 'document')
+  local results = 'results.' .. id
+  local document = call('HGET', results, 'about')
+  if not document then
+    if call('HSTRLEN', results, 'document') > 2 ^ 20 then return '' end
+    document = call('HGET', results, 'document')
+  end
   if not document then return '' end
   bytes = bytes + #document
   return string.match(document, '"attempt":%s*(%d+)') or ''
@@ -53,7 +60,7 @@ local function look(id, index)
   local kept = call('EXISTS', key)
   local loaded = record[10] and call('HEXISTS', 'data.' .. record[10], 'description')
   use(QUEUE)
-  local lives = record[6] and call('ZSCORE', 'workers', record[6])
+  local lives = record[6] and call('ZSCORE', WORKERS, record[6])
   local holds = record[6] and call('LRANGE', WAITING .. ':' .. record[6], 0, 1) or {}
   local queued, holders = -1, -1
   if DEEP == '1' then queued, holders = count_queued(id), count_holders(id) end

@@ -3,6 +3,7 @@
 --            [5] version   [6] how many unfinished jobs are counted at most: each takes a microsecond of everybody's
 --   answers: <pins> <unfinished jobs that hold it, or -1 where there are too many jobs>
 local HOME, RECORDS, QUEUE, WAITING, VERSION, MOST = unpack(ARGV, 1, 6)
+local WORKERS = WAITING == 'hotqueue:queue' and 'workers' or WAITING .. '.workers'
 local call = redis.call
 local database, ids, count = HOME, {}, 0
 
@@ -13,12 +14,14 @@ end
 
 use(RECORDS)
 local pins = call('HGET', 'data.' .. VERSION, 'pins')
-if call('ZCARD', 'jobs.submitted') + call('ZCARD', 'jobs.scheduled') > tonumber(MOST) then
+-- An accepted bulk holds its pins before its jobs are stored.
+local many = call('ZCARD', 'jobs.submitted') + call('ZCARD', 'jobs.scheduled') > tonumber(MOST)
+if many or call('ZCARD', 'bulks') > 0 then
   use(HOME)
   return {pins, -1}
 end
 use(QUEUE)
-for _, worker in ipairs(call('ZRANGE', 'workers', 0, -1)) do
+for _, worker in ipairs(call('ZRANGE', WORKERS, 0, -1)) do
   for _, id in ipairs(call('LRANGE', WAITING .. ':' .. worker, 0, 0)) do ids[#ids + 1] = id end
 end
 use(RECORDS)

@@ -157,6 +157,9 @@ class Settings:
     max_params_bytes: int = _setting(
         64 * 2**10, "Largest `params` of one job, as compact JSON, in bytes.", least=2, most=16 * 2**20
     )
+    max_queued_jobs: int = _setting(
+        1_000_000, "Unfinished jobs that there may be in all: more are refused, the whole request.", least=1
+    )
 
     workers: int = _setting(0, "Children of one worker process; 0 is one per core.", least=0, most=_MAX_PROCESSES)
     spare_children: int = _setting(

@@ -1,6 +1,14 @@
 """What a job is: its statuses, its members, and how they stand in its record in Redis."""
 
-from record.errors import BadCursor, DatasetMoved, IdempotencyConflict, ImpossibleChange, JobError, JobNotFound
+from record.errors import (
+    BadCursor,
+    DatasetMoved,
+    IdempotencyConflict,
+    ImpossibleChange,
+    JobError,
+    JobNotFound,
+    QueueFull,
+)
 from record.heartbeat import Heartbeat, Held, read_held
 from record.job import (
     Idempotency,
@@ -27,6 +35,7 @@ __all__ = [
     "JobError",
     "JobNotFound",
     "JobPage",
+    "QueueFull",
     "Status",
     "Submission",
     "fields_of",

@@ -4,7 +4,15 @@ from __future__ import annotations
 
 from record.job import Job
 
-__all__ = ["BadCursor", "DatasetMoved", "IdempotencyConflict", "ImpossibleChange", "JobError", "JobNotFound"]
+__all__ = [
+    "BadCursor",
+    "DatasetMoved",
+    "IdempotencyConflict",
+    "ImpossibleChange",
+    "JobError",
+    "JobNotFound",
+    "QueueFull",
+]
 
 
 class JobError(Exception):
@@ -33,3 +41,7 @@ class IdempotencyConflict(JobError):
 
 class BadCursor(JobError):
     """This is not a cursor that a page gave."""
+
+
+class QueueFull(JobError):
+    """With these jobs there would be more unfinished ones than ``MAX_QUEUED_JOBS``."""

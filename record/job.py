@@ -100,11 +100,19 @@ class Idempotency(NamedTuple):
 
 
 class JobPage(NamedTuple):
-    """One page of the listing; ``total`` is None where it would have to be counted, ``next`` where nothing follows."""
+    """One page of the listing: the jobs' records as they are stored.
 
-    jobs: list[Job]
+    ``total`` is None where it would have to be counted, ``next`` where nothing follows.
+    """
+
+    records: list[dict[bytes, bytes]]
     total: int | None
     next: str | None
+
+    @property
+    def jobs(self) -> list[Job]:
+        """The jobs, parsed."""
+        return [read_job(record) for record in self.records]
 
 
 def generate_jid() -> str:
@@ -112,8 +120,11 @@ def generate_jid() -> str:
     return str(uuid.uuid4())
 
 
-def fields_of(jid: str, asked: Submission) -> list[Any]:
-    """The words of one job as ``add.lua`` takes them, of equal count for all: six of its own, then names and values."""
+def fields_of(jid: str, asked: Submission, idempotency: str = "") -> list[Any]:
+    """The words of one job as ``parts/store.lua`` takes them: six of its own, then names and values.
+
+    They are of equal count for all jobs of one request; ``idempotency`` is the hash of the request's key.
+    """
     due = "" if asked.run_at is None else f"{asked.run_at * 1e6:.0f}"
     delay = f"{asked.delay * 1e6:.0f}" if asked.delay else ""
     fields = {
@@ -124,7 +135,7 @@ def fields_of(jid: str, asked: Submission) -> list[Any]:
         "timeout": asked.timeout,
         "max_attempts": asked.max_attempts,
         "retry_of": asked.retry_of or "",
-    }
+    } | ({"idempotency": idempotency} if idempotency else {})
     pairs = [word for pair in fields.items() for word in pair]
     return [jid, asked.analysis, asked.priority, due, delay, asked.dataset or "", *pairs]
 

@@ -16,7 +16,7 @@ call('ZREM', 'jobs.due', id)
 if status == 'in progress' then
   use(QUEUE)
   call('LREM', WAITING .. ':' .. worker, 1, id)
-  call('HSET', 'worker.' .. worker, 'stop', id .. ' ' .. record[5])
+  call('HSET', WORKER .. worker, 'stop', id .. ' ' .. record[5])
 end
 settle(id, status, 'cancelled', record[2], record[3])
 return answer('cancelled')

@@ -12,9 +12,9 @@
 local worker, why, failure, meant = ARGV[5], ARGV[6], ARGV[7], ARGV[9]
 
 use(QUEUE)
-local deadline = call('ZSCORE', 'workers', worker)
+local deadline = call('ZSCORE', WORKERS, worker)
 if ARGV[11] == '1' and deadline and tonumber(deadline) > tonumber(NOW) then return answer('alive') end
-call('ZREM', 'workers', worker)
+call('ZREM', WORKERS, worker)
 local id = call('LINDEX', WAITING .. ':' .. worker, 0) or ''
 if id ~= '' then
   use(RECORDS)
@@ -27,5 +27,5 @@ if id ~= '' then
   end
 end
 use(QUEUE)
-call('DEL', WAITING .. ':' .. worker, 'worker.' .. worker)
+call('DEL', WAITING .. ':' .. worker, WORKER .. worker)
 return answer('dismissed', id)

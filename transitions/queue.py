@@ -15,6 +15,7 @@ from hiredis import pack_command
 from hotqueue import HotQueue
 from redis.exceptions import ConnectionError, ResponseError, TimeoutError
 
+from transitions.results import results_fields
 from transitions.scripts import NoScript, Transitions
 from transitions.server import BLOCK_SECONDS, is_demoted, is_passing, pool_of
 
@@ -86,14 +87,12 @@ class JobQueue(HotQueue):  # type: ignore[misc]
 
     def put(self, *ids: str) -> None:
         """Queue ids again by hand, at the tail, and wake workers; an id whose job does not wait is left out."""
-        self._transitions.run("put", *ids)
+        self._transitions.run_all([("put", jid) for jid in ids])
 
     def finish(self, job: TakenJob, document: str | bytes, artifacts: list[tuple[str, bytes]], log: str) -> None:
         """Say that a job is complete, with the next :meth:`get` or :meth:`flush`."""
-        words = [self.worker_id, job.id, job.attempt, document, log]
-        for artifact in artifacts:
-            words += artifact
-        self._outcome = ("finish", words)
+        _, *fields = results_fields(document, artifacts, job.attempt)
+        self._outcome = ("finish", [self.worker_id, job.id, job.attempt, fields[0], log, *fields[1:]])
 
     def release(self, job: TakenJob, why: str, error: str, log: str) -> None:
         """Say likewise that it is given back, and why: one of the words in ``parts/give_back.lua``."""

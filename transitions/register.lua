@@ -4,8 +4,8 @@
 -- include: prelude
 -- include: integer
 use(QUEUE)
-call('ZREM', 'workers', '')
-call('ZADD', 'workers', integer(NOW + ARGV[6]), ARGV[5])
-call('HSET', 'worker.' .. ARGV[5], 'host', ARGV[7], 'pid', ARGV[8])
-call('HSETNX', 'worker.' .. ARGV[5], 'since', NOW)
+call('ZREM', WORKERS, '')
+call('ZADD', WORKERS, integer(NOW + ARGV[6]), ARGV[5])
+call('HSET', WORKER .. ARGV[5], 'host', ARGV[7], 'pid', ARGV[8])
+call('HSETNX', WORKER .. ARGV[5], 'since', NOW)
 return answer('registered')

@@ -10,7 +10,7 @@ local deadline = integer(NOW + lease)
 local function held_by(worker)
   use(QUEUE)
   local id = call('LINDEX', WAITING .. ':' .. worker, 0)
-  local stop = call('HGET', 'worker.' .. worker, 'stop') or ''
+  local stop = call('HGET', WORKER .. worker, 'stop') or ''
   if not id then return {'held', '', '', 0, stop} end
   use(RECORDS)
   local job = call('HMGET', 'job.' .. id, 'attempt', 'started', 'timeout')
@@ -19,12 +19,12 @@ local function held_by(worker)
 end
 
 use(QUEUE)
-call('ZREM', 'workers', '')
+call('ZREM', WORKERS, '')
 local held = {}
 for at = 6, #ARGV do
   use(QUEUE)
-  if call('ZSCORE', 'workers', ARGV[at]) then
-    call('ZADD', 'workers', deadline, ARGV[at])
+  if call('ZSCORE', WORKERS, ARGV[at]) then
+    call('ZADD', WORKERS, deadline, ARGV[at])
     held[#held + 1] = held_by(ARGV[at])
   else
     held[#held + 1] = {'gone'}
@@ -32,8 +32,8 @@ for at = 6, #ARGV do
 end
 use(QUEUE)
 -- A deadline further ahead was set by another clock.
-for _, worker in ipairs(call('ZRANGEBYSCORE', 'workers', '(' .. deadline, '+inf', 'LIMIT', 0, 100)) do
-  call('ZADD', 'workers', deadline, worker)
+for _, worker in ipairs(call('ZRANGEBYSCORE', WORKERS, '(' .. deadline, '+inf', 'LIMIT', 0, 100)) do
+  call('ZADD', WORKERS, deadline, worker)
 end
-local expired = call('ZRANGEBYSCORE', 'workers', '-inf', '(' .. NOW, 'LIMIT', 0, 100)
+local expired = call('ZRANGEBYSCORE', WORKERS, '-inf', '(' .. NOW, 'LIMIT', 0, 100)
 return answer(NOW, expired, held)

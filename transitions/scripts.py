@@ -66,6 +66,17 @@ class Transitions:
             self.client.connection_pool.disconnect(inuse_connections=False)
             self.load(*{call[0] for call in calls})
             answers = self._send_all(calls)
+        return self._checked(answers)
+
+    def stage(self, key: str, words: list[Any], seconds: int) -> None:
+        """Store a list for so many seconds, in the database of the client, the records'. Safe to send twice."""
+        pipeline = self.client.pipeline()
+        pipeline.delete(key)
+        pipeline.rpush(key, *words)
+        pipeline.expire(key, seconds)
+        self._checked(pipeline.execute(raise_on_error=False))
+
+    def _checked(self, answers: list[Any]) -> list[Any]:
         for answer in answers:
             if isinstance(answer, Exception):
                 if is_demoted(answer):

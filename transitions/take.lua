@@ -10,7 +10,7 @@
 local worker = ARGV[5]
 
 use(QUEUE)
-if not call('ZSCORE', 'workers', worker) then
+if not call('ZSCORE', WORKERS, worker) then
   if ARGV[6] == '1' then wake(1) end
   return answer('gone')
 end

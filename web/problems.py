@@ -48,6 +48,7 @@ PROBLEMS: dict[str, tuple[int, str]] = {
     "not-implemented": (501, "The request asks for what this server does not do"),
     "unavailable": (503, "The service is not available for the moment"),
     "storage-full": (507, "The storage is full"),
+    "queue-full": (507, "The queue is full"),
 }
 
 _OF_STATUS = {
@@ -123,8 +124,10 @@ def install(app: Flask) -> None:
     app.register_error_handler(Problem, _answer)
     app.register_error_handler(HTTPException, _of_http)
     app.register_error_handler(jobs.JobNotFound, _of_job_not_found)
+    app.register_error_handler(jobs.ResultsGone, _of_job_not_found)
     app.register_error_handler(jobs.ImpossibleChange, _of_impossible_change)
     app.register_error_handler(jobs.IdempotencyConflict, _of_idempotency_conflict)
+    app.register_error_handler(jobs.QueueFull, _of_queue_full)
     app.register_error_handler(jobs.BadCursor, _of_bad_cursor)
     app.register_error_handler(jobs.RedisError, _of_redis)
 
@@ -170,6 +173,10 @@ def _of_idempotency_conflict(error: Exception) -> Response:
     return _answer(
         Problem("idempotency-key-reused", detail, errors=[{"header": "Idempotency-Key", "detail": "Used before."}])
     )
+
+
+def _of_queue_full(error: Exception) -> Response:
+    return _answer(Problem("queue-full", f"{error} None was accepted: wait until jobs have ended, or cancel some."))
 
 
 def _of_bad_cursor(error: Exception) -> Response:

@@ -2,19 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import hashlib
+import json
+import re
+from collections.abc import Iterator, Mapping
+from itertools import chain
 from typing import Any
 from urllib.parse import quote
 
-from flask import Response
+from flask import Response, request
 
 import jobs
 
+from . import budget, paging
+from .answers import revalidated
 from .links import path_to
 from .problems import Problem
 from .waiting import RETRY_AFTER
 
-__all__ = ["artifact_of", "linked", "results_of"]
+__all__ = ["artifact_answer", "linked", "page_answer", "reserve_page", "results_answer", "results_of"]
+
+_COPIES = 3
+"""How often a part is held while it is sent: as it came from Redis, as it is, and on its way out."""
 
 # An SVG opened by itself is a page of this origin: nothing in it may run.
 _NO_SCRIPTS = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; sandbox"
@@ -27,8 +36,26 @@ def linked(job: jobs.Job) -> dict[str, Any]:
     return {**job, "links": links}
 
 
-def results_of(job: jobs.Job, headers: Mapping[str, str]) -> dict[str, Any]:
-    """The results of a complete job, with the addresses of their artifacts.
+def reserve_page(size: int) -> None:
+    """Reserve memory for so many bytes of a page of jobs, until the response has been sent."""
+    budget.reserve(_COPIES * size)
+
+
+def page_answer(page: jobs.JobPage) -> Response:
+    """One page of the jobs; their parameters, which may be large, are passed on without being parsed."""
+    address, headers = paging.to_next(page.next)
+    listed = ",".join(map(_listed, page.records))
+    text = f'{{"jobs":[{listed}],"total":{json.dumps(page.total)},"next":{json.dumps(address)}}}\n'
+    return Response(text.encode(errors="replace"), headers=headers, content_type="application/json")
+
+
+def _listed(record: Mapping[bytes, bytes]) -> str:
+    text = json.dumps(linked(jobs.read_job({**record, b"params": b"{}"})), ensure_ascii=False, separators=(",", ":"))
+    return text.replace('"params":{}', f'"params":{record[b"params"].decode("utf-8", "replace")}', 1)
+
+
+def results_of(job: jobs.Job, headers: Mapping[str, str]) -> jobs.StoredResults:
+    """The results of a complete job, and memory to read them with.
 
     :raises Problem: the job has none, or none yet; ``headers`` go with it.
     """
@@ -39,19 +66,53 @@ def results_of(job: jobs.Job, headers: Mapping[str, str]) -> dict[str, Any]:
     if status is not jobs.Status.COMPLETE:
         detail = f"The job is {status} and has no results: see its error and its log; POST …/retry makes a new one."
         raise Problem(f"job-{status}", detail, headers=headers, members={"error": job["error"]})
-    results = jobs.get_results(job["id"])
-    if results is None:
-        raise jobs.JobNotFound("The job was removed just now.")
-    for artifact in results["artifacts"]:
-        artifact["url"] = path_to(f"/jobs/{job['id']}/results/{quote(artifact['name'], safe='')}")
+    results = jobs.open_results(job["id"])
+    budget.reserve(_COPIES * results.held_bytes)
     return results
 
 
-def artifact_of(job: jobs.Job, artifact: Mapping[str, Any]) -> Response:
-    """One artifact of the results, as it is."""
-    content = jobs.get_artifact(job["id"], artifact["name"])
-    if content is None:
-        raise jobs.JobNotFound("The job was removed just now.")
-    charset = "; charset=utf-8" if artifact["type"].startswith("text/") else ""
-    headers = {"Content-Security-Policy": _NO_SCRIPTS}
-    return Response(content, headers=headers, content_type=artifact["type"] + charset)
+def results_answer(job: jobs.Job, results: jobs.StoredResults) -> Response:
+    """The results document, its artifacts with their addresses; a large one is read while it is sent."""
+    own = path_to(f"/jobs/{job['id']}/results")
+    listed = [{**artifact, "url": f"{own}/{quote(artifact['name'], safe='')}"} for artifact in results.artifacts]
+    text = json.dumps(listed, ensure_ascii=False, separators=(",", ":"))
+    tail = f',"artifacts":{text}}}\n'.encode(errors="replace")
+    parts = chain(results.read_head(), [tail])
+    return _streamed(parts, results.head_bytes + len(tail), "application/json", _tag(job, tail))
+
+
+def artifact_answer(job: jobs.Job, results: jobs.StoredResults, artifact: Mapping[str, Any]) -> Response:
+    """One artifact of the results, as it is; a large one is read while it is sent."""
+    name, media_type, size = artifact["name"], artifact["type"], artifact["bytes"]
+    budget.reserve(_COPIES * results.largest_part(name))
+    charset = "; charset=utf-8" if media_type.startswith("text/") else ""
+    answer = _streamed(results.read_artifact(name, size), size, media_type + charset, _tag(job, name.encode()))
+    answer.headers["Content-Security-Policy"] = _NO_SCRIPTS
+    disposition = "inline" if media_type.startswith("image/") else "attachment"
+    answer.headers.set("Content-Disposition", disposition, **_file_names(name))
+    return answer
+
+
+def _streamed(parts: Iterator[bytes], size: int, content_type: str, tag: str) -> Response:
+    """An answer of ``size`` bytes, read while it is sent; of a 304 and to a HEAD nothing is read.
+
+    :raises jobs.ResultsGone: the first part was removed just now; where a later one is, the connection is cut.
+    """
+    answer = Response(parts, content_type=content_type, headers={"Content-Length": str(size)})
+    answer.set_etag(tag)
+    revalidated(answer)
+    if answer.status_code == 200 and request.method != "HEAD":
+        answer.response = chain([next(parts)], parts)
+    return answer
+
+
+def _tag(job: jobs.Job, part: bytes) -> str:
+    """The entity tag of a part of the results, which never change: one run of a job stores them, once."""
+    run = f"{job['id']} {job['attempt']} {job['ended']} ".encode()
+    return hashlib.blake2b(run + part, digest_size=16).hexdigest()
+
+
+def _file_names(name: str) -> dict[str, str]:
+    """The parameters of ``Content-Disposition`` for a name (RFC 6266): in ASCII, and as it is where it differs."""
+    plain = re.sub(r"[^A-Za-z0-9._ -]", "_", name)
+    return {"filename": plain} | ({} if plain == name else {"filename*": f"UTF-8''{quote(name, safe='')}"})

@@ -21,7 +21,9 @@ import threading
 import time
 from typing import Any
 
-from analyses.kit import InvalidParams, Params, Progress
+import polars as pl
+
+from analyses.kit import InvalidParams, Outcome, Params, Progress
 
 _DAEMON = """
 import os, sys, time
@@ -392,6 +394,11 @@ def return_odd_numbers(params: MisbehavingParams, progress: Progress) -> dict[An
 
 def return_too_much(params: MisbehavingParams, progress: Progress) -> dict[Any, Any]:
     return {"text": "x" * params.size}
+
+
+def return_too_many(params: MisbehavingParams, progress: Progress) -> Outcome:
+    table = pl.DataFrame({"x": [1]})
+    return Outcome({}, tables={f"{n:0100d}": table for n in range(params.size)})
 
 
 def return_a_generator(params: MisbehavingParams, progress: Progress) -> Any:

@@ -14,6 +14,7 @@ LEASE = 15.0
 RETENTION = 1000.0
 KEY_LIVES = 300.0
 PATIENCE = 600.0
+MOST = 16
 FINAL = ("complete", "failed", "cancelled")
 
 
@@ -24,6 +25,7 @@ class Job:
     id: str
     asked: Submission
     key: str
+    created: tuple[int, int]
     status: str = "submitted"
     worker: str | None = None
     attempt: int = 0
@@ -51,6 +53,21 @@ class Key:
     ids: list[str]
     left: int
     until: float
+    bulk: str = ""
+
+
+@dataclass
+class Bulk:
+    """Accepted jobs that are not stored yet, in slices; the first of them has this place in the order of creation."""
+
+    slices: list[list[tuple[str, Submission]]]
+    key: str
+    accepted: int
+    published: int = 0
+
+    @property
+    def left(self) -> int:
+        return sum(map(len, self.slices))
 
 
 class Model:
@@ -64,6 +81,9 @@ class Model:
         self.keys: dict[str, Key] = {}
         self.pins: dict[str, int] = {}
         self.current: str | None = None
+        self.staged: dict[str, int] = {}
+        self.bulks: dict[str, Bulk] = {}
+        self._created = 0
 
     def deadlines(self) -> list[float]:
         """The moments at which something changes by itself."""
@@ -82,28 +102,49 @@ class Model:
 
     # ------------------------------------------------------------------------------------------- clients
 
+    def listed(self) -> list[str]:
+        """All jobs by creation."""
+        return sorted(self.jobs, key=lambda jid: self.jobs[jid].created)
+
     def add(self, asked: list[tuple[str, Submission]], key: str, fingerprint: str) -> list[Any]:
         if key and key in self.keys:
-            kept = self.keys[key]
-            return ["replay", kept.fingerprint, " ".join(kept.ids)]
+            return self._replay(key)
         if any(jid in self.jobs for jid, _ in asked):
             return ["there"]
-        version = next((s.dataset for _, s in asked if s.dataset), None)
-        if version and version != self.current:
-            return ["moved"]
-        for jid, submission in asked:
-            job = self.jobs[jid] = Job(jid, submission, key)
-            due = self.now + submission.delay if submission.delay else None
-            if due is not None:
-                job.status, job.due = "scheduled", due
-            else:
-                self.queues[submission.priority].append(jid)
-            if submission.dataset:
-                self.pins[submission.dataset] += 1
-        if key:
-            ids = [jid for jid, _ in asked]
-            self.keys[key] = Key(fingerprint, ids, len(ids), self.now + KEY_LIVES)
+        if refusal := self._refuse(asked):
+            return refusal
+        self._accept(asked, key, fingerprint, "")
+        for position, (jid, submission) in enumerate(asked):
+            self._store(jid, submission, key, (self._created, position))
         return ["added"]
+
+    def accept(self, bulk: str, slices: list[list[tuple[str, Submission]]], key: str, fingerprint: str) -> list[Any]:
+        if key and key in self.keys:
+            return self._replay(key)
+        if bulk in self.bulks:
+            return ["added"]
+        if bulk not in self.staged:
+            return ["gone"]
+        asked = [one for slice_ in slices for one in slice_]
+        if refusal := self._refuse(asked):
+            return refusal
+        self._accept(asked, key, fingerprint, bulk)
+        self.bulks[bulk] = Bulk(list(slices), key, self._created)
+        del self.staged[bulk]
+        return ["added"]
+
+    def publish(self, bulk: str) -> list[Any]:
+        bulk = bulk or next(iter(self.bulks), "")
+        if bulk not in self.bulks:
+            return ["published", 0, 0]
+        known = self.bulks[bulk]
+        slice_ = known.slices.pop(0)
+        for jid, submission in slice_:
+            self._store(jid, submission, known.key, (known.accepted, known.published))
+            known.published += 1
+        if not known.slices:
+            del self.bulks[bulk]
+        return ["published", len(slice_), known.left]
 
     def cancel(self, jid: str) -> list[Any]:
         job = self.jobs.get(jid)
@@ -238,6 +279,19 @@ class Model:
             self.queues[job.asked.priority].append(job.id)
         return ["promoted", len(due)]
 
+    def lose_queue(self) -> None:
+        """All that the queue's database had, and what a repair makes of the records."""
+        running = [jid for jid in self.listed() if self.jobs[jid].status == "in progress"]
+        for jid in running:
+            self._give_back(self.jobs[jid], "drain")
+        self.workers = {}
+        self.queues = {priority: [] for priority in self.queues}
+        for jid in self.listed():
+            job = self.jobs[jid]
+            if job.status == "submitted":
+                queue = self.queues[job.asked.priority]
+                queue.insert(0 if jid in running else len(queue), jid)
+
     def purge(self, most: int) -> list[Any]:
         old = [job for job in self.jobs.values() if job.ended is not None and job.ended + RETENTION <= self.now]
         old = sorted(old, key=lambda job: (job.ended, job.id))[:most]
@@ -247,7 +301,7 @@ class Model:
 
     # ------------------------------------------------------------------------------------------- dataset
 
-    def publish(self, version: str) -> None:
+    def set_current(self, version: str) -> None:
         previous, self.current = self.current, version
         self.pins.setdefault(version, 0)
         self._collect(previous)
@@ -257,6 +311,34 @@ class Model:
         self._collect(previous)
 
     # ---------------------------------------------------------------------------------------------- parts
+
+    def _replay(self, key: str) -> list[Any]:
+        kept = self.keys[key]
+        return ["replay", kept.fingerprint, " ".join(kept.ids), kept.bulk]
+
+    def _refuse(self, asked: list[tuple[str, Submission]]) -> list[Any] | None:
+        version = next((s.dataset for _, s in asked if s.dataset), None)
+        if version and version != self.current:
+            return ["moved"]
+        unfinished = sum(job.status not in FINAL for job in self.jobs.values())
+        unfinished += sum(bulk.left for bulk in self.bulks.values())
+        return ["full", unfinished] if unfinished + len(asked) > MOST else None
+
+    def _accept(self, asked: list[tuple[str, Submission]], key: str, fingerprint: str, bulk: str) -> None:
+        self._created += 1
+        for _, submission in asked:
+            if submission.dataset:
+                self.pins[submission.dataset] += 1
+        if key:
+            ids = [jid for jid, _ in asked]
+            self.keys[key] = Key(fingerprint, ids, len(ids), self.now + KEY_LIVES, bulk)
+
+    def _store(self, jid: str, submission: Submission, key: str, created: tuple[int, int]) -> None:
+        job = self.jobs[jid] = Job(jid, submission, key, created)
+        if submission.delay:
+            job.status, job.due = "scheduled", self.now + submission.delay
+        else:
+            self.queues[submission.priority].append(jid)
 
     def _collect(self, version: str | None) -> None:
         if version is not None and version != self.current and self.pins.get(version) == 0:

@@ -14,6 +14,7 @@ import httpx
 import pytest
 
 import jobs
+from checks import find_broken
 from tests.conftest import eventually
 
 CLIENTS = 8
@@ -68,3 +69,46 @@ def test_requests_that_died_with_the_api_make_one_job_each_when_asked_again(star
     records = [jobs.get_job_by_id(jid) for jid in made.values()]
     assert [job["tags"] for job in records] == [[key] for key in made]
     assert jobs.get_stats()["jobs"]["submitted"] == len(set(made.values())) == len(made)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="finds processes in /proc")
+def test_a_bulk_that_died_with_the_api_is_there_as_a_whole_or_not_at_all(start, start_api):
+    # Given an API that is killed at any moment while it takes bulks, each in many slices
+    api = start_api()
+    gunicorn = start.started[-1].process.pid
+    dice, bulk = random.Random(2), [{"start": None, "end": None, "analysis": "sleep", "params": {"seconds": 0}}] * 1500
+    unanswered = 0
+    for number in range(12):
+        children = Path(f"/proc/{gunicorn}/task/{gunicorn}/children")
+        eventually(lambda children=children: children.read_text().split())
+        killer = threading.Timer(dice.uniform(0.02, 0.6), lambda c=children: os.kill(int(c.read_text().split()[0]), 9))
+        eventually(lambda: _is_up(api))
+        killer.start()
+        try:
+            assert api.post("/jobs", json=bulk, headers={"Idempotency-Key": str(number)}).status_code == 202
+        except httpx.TransportError:
+            unanswered += 1
+        killer.join()
+    # when somebody keeps house, then what was accepted is all there, and nothing else is
+    while jobs.heartbeat([]).more:
+        pass
+    assert unanswered
+    total = jobs.get_jobs(limit=1).total
+    assert total is not None
+    assert total % len(bulk) == 0
+    assert total >= (12 - unanswered) * len(bulk)
+    assert jobs.get_stats()["queue"]["total"] == len(jobs.q) == total
+    assert find_broken(jobs.rd, jobs.q._client) == []
+    # and who asks again gets those, or new ones
+    eventually(lambda: _is_up(api))
+    for number in range(12):
+        answer = api.post("/jobs", json=bulk, headers={"Idempotency-Key": str(number)})
+        assert (answer.status_code, len(answer.json())) == (202, len(bulk))
+    assert jobs.get_jobs(limit=1).total == 12 * len(bulk)
+
+
+def _is_up(api: httpx.Client) -> bool:
+    try:
+        return api.get("/health").status_code == 200
+    except httpx.TransportError:
+        return False

@@ -545,8 +545,8 @@ def test_results_that_redis_never_takes_fail_the_attempt(misbehaving):
     misbehaving()
     jobs.rd.config_set("proto-max-bulk-len", 2**20)
     try:
-        # When a result is larger
-        jid = _submit("return_too_much", size=3_000_000)
+        # When what belongs to a result in one piece is larger: the list of its artifacts
+        jid = _submit("return_too_many", size=9_000)
 
         # Then the job fails with that reason, and its child goes on
         reason, kind, message = _error(jid)

@@ -27,7 +27,7 @@ from checks import find_broken
 from jobs import Idempotency, Status, Submission
 from record import fields_of
 from tests.conftest import ROOT
-from tests.faults.model import FINAL, KEY_LIVES, LEASE, RETENTION, Model
+from tests.faults.model import FINAL, KEY_LIVES, LEASE, MOST, RETENTION, Model
 from transitions import Transitions
 
 LONG = os.environ.get("MODEL") == "long"
@@ -143,6 +143,7 @@ class Machine(RuleBasedStateMachine):
 
     @initialize(with_data=st.booleans())
     def begin(self, with_data):
+        self.transitions.run("repair", 3)
         if with_data:
             self.publish("v1")
         for worker in WORKERS[:2]:
@@ -169,10 +170,48 @@ class Machine(RuleBasedStateMachine):
         ]  # fmt: skip
         named = [(str(uuid.UUID(int=len(self.ids) + n, version=4)), one) for n, one in enumerate(asked)]
         self.ids += [jid for jid, _ in named]
-        fields = [fields_of(jid, one) for jid, one in named]
         hashed = Idempotency(key, body).hash if key else ""
-        words = (version or "", hashed, body, int(KEY_LIVES), len(fields[0]), *(word for one in fields for word in one))
+        fields = [fields_of(jid, one, hashed) for jid, one in named]
+        words = (
+            version or "",
+            hashed,
+            body,
+            int(KEY_LIVES),
+            MOST,
+            len(fields[0]),
+            *(word for one in fields for word in one),
+        )
         self._send("add", words, (named, hashed, body))
+
+    @rule(
+        sizes=st.lists(st.integers(1, 3), min_size=1, max_size=3),
+        priority=st.sampled_from(PRIORITIES),
+        with_data=st.booleans(),
+        key=st.sampled_from(["", "a", "b"]),
+    )
+    def add_in_slices(self, sizes, priority, with_data, key):
+        version = self.model.current if with_data else None
+        asked = Submission(start=0, end=None, analysis="sleep", priority=priority, dataset=version, timeout=95.0)
+        ids = [str(uuid.UUID(int=len(self.ids) + n, version=4)) for n in range(sum(sizes))]
+        self.ids += ids
+        bulk, hashed, left = f"bulk{len(self.ids)}", Idempotency(key, "one").hash if key else "", iter(ids)
+        slices = [[(next(left), asked) for _ in range(size)] for size in sizes]
+        position = width = 0
+        for n, slice_ in enumerate(slices):
+            records = [fields_of(jid, one, hashed) for jid, one in slice_]
+            width = len(records[0])
+            staged = [position, *(word for record in records for word in record)]
+            self.transitions.stage(f"bulk.{bulk}.{n}", staged, 10**9)
+            position += len(slice_)
+        self.model.staged[bulk] = len(slices)
+        terms = (version or "", hashed, "one", int(KEY_LIVES), MOST)
+        words = (*terms, bulk, len(slices), len(ids), len(ids) if version else 0, width, " ".join(ids))
+        self._send("accept", words, (bulk, slices, hashed, "one"))
+
+    @rule(oldest=st.booleans(), pick=PICK)
+    def publish_slice(self, oldest, pick):
+        bulk = "" if oldest or not self.model.bulks else _pick(list(self.model.bulks), pick)
+        self._send("publish", (bulk,), (bulk,))
 
     @rule(pick=PICK)
     def cancel(self, pick):
@@ -261,6 +300,18 @@ class Machine(RuleBasedStateMachine):
     def purge(self, most):
         self._send("purge", (round(RETENTION * 1e6), most), (most,))
 
+    @rule()
+    def lose_the_queue(self):
+        """What else the queue's database holds goes with it; whoever keeps house repairs it in slices."""
+        self._settle()
+        for pattern in ("hotqueue:*", "worker*"):
+            for key in self.world.queue.keys(pattern):
+                self.world.queue.delete(key)
+        self.model.lose_queue()
+        while self.transitions.run("repair", 3)[1]:
+            pass
+        self._compare()
+
     @rule(worker=st.sampled_from(WORKERS))
     def dismiss_lost(self, worker):
         self._send("dismiss", (worker, "lost", _error("lost"), 0, "", "", 1), (worker, "lost", "", "", 1))
@@ -272,7 +323,7 @@ class Machine(RuleBasedStateMachine):
         self._settle()
         self.world.records.set(f"data.{version}.0", "rows", nx=True, ex=3600)
         self.publishing(keys=["data.current"], args=[version, 1, "{}"])
-        self.model.publish(version)
+        self.model.set_current(version)
         self._compare()
 
     @rule()
@@ -335,6 +386,9 @@ class Machine(RuleBasedStateMachine):
             (2, self.dismiss_lost, (worker,)),
             (1, self.publish, (version,)),
             (1, self.clear, ()),
+            (1, self.lose_the_queue, ()),
+            (4, self.add_in_slices, ([roll.randint(1, 3)] * roll.randint(1, 3), *(asked[0], asked[3], asked[4]))),
+            (8, self.publish_slice, (lucky, pick)),
             (8, self._resend, (0 if lucky else roll.randrange(40),)),
         ]
         _, step, words = roll.choices(steps, [weight for weight, _, _ in steps])[0]
@@ -417,7 +471,7 @@ class Machine(RuleBasedStateMachine):
             pipeline.hmget(f"job.{jid}", "status", "worker", "attempt", "charged", "message", "error")
             pipeline.hget(f"results.{jid}", "document")
             pipeline.hgetall(f"log.{jid}")
-        pipeline.zrange("jobs", 0, -1).get("data.current")
+        pipeline.zrange("jobs", 0, -1).get("data.current").zrange("bulks", 0, -1)
         for version in ("v1", "v2"):
             pipeline.hget(f"data.{version}", "pins")
         for key in KEYS:
@@ -425,7 +479,7 @@ class Machine(RuleBasedStateMachine):
         found = iter(pipeline.execute())
         for jid in self.ids:
             assert _read(next(found), next(found), next(found)) == _expect(model, jid), jid
-        assert (next(found), next(found)) == (list(model.jobs), model.current)
+        assert (next(found), next(found), next(found)) == (model.listed(), model.current, list(model.bulks))
         assert _counted(next(found), next(found)) == [model.pins.get(version) for version in ("v1", "v2")]
         assert _counted(*found) == [model.keys[key].left if key in model.keys else None for key in KEYS]
         for jid, status in self.ended.items():
@@ -445,8 +499,9 @@ class Machine(RuleBasedStateMachine):
 
     def _compare_counts(self) -> None:
         _, waiting, counts, *_ = self.transitions.run("stats", *Status)
-        assert waiting == [len(queue) for queue in self.model.queues.values()]
         jobs = self.model.jobs.values()
+        submitted = [job.asked.priority for job in jobs if job.status == "submitted"]
+        assert waiting == [*(submitted.count(priority) for priority in self.model.queues), len(submitted)]
         assert counts == [sum(job.status == status for job in jobs) for status in Status]
 
     def _verify(self) -> None:

@@ -3,6 +3,7 @@
 import json
 import time
 import uuid
+from dataclasses import replace
 
 import pytest
 
@@ -431,3 +432,18 @@ def test_too_many_steps_in_one_job_of_a_list_refuse_it_whole(client):
 
     assert list(errors_of(answer)) == ["/1/params/every"]
     assert client.get("/jobs").json["total"] == 0
+
+
+def test_a_full_queue_takes_nothing_more(client, monkeypatch):
+    # Given room for three unfinished jobs
+    monkeypatch.setattr(jobs, "settings", replace(jobs.settings, max_queued_jobs=3))
+    first = client.post("/jobs", json=[NAP, NAP]).json[0]["links"]
+    # when two more are posted, or one more after that, then all are refused, or accepted
+    answer = client.post("/jobs", json=[NAP, NAP])
+    assert (answer.status_code, type_of(answer)) == (507, "/problems/queue-full")
+    assert client.post("/jobs", json=NAP).status_code == 202
+    # and a retry is refused until there is room again
+    client.post(first["cancel"])
+    assert client.post(first["retry"]).status_code == 202
+    assert type_of(client.post(first["retry"])) == "/problems/queue-full"
+    assert client.get("/jobs").json["total"] == 4

@@ -3,6 +3,7 @@
 import json
 import re
 import socket
+from pathlib import Path
 
 import pytest
 
@@ -11,6 +12,7 @@ from analyses import get_analyses
 from api import create_app
 from web.problems import PROBLEMS
 
+ROOT = Path(__file__).parents[2]
 NAP = {"start": None, "end": None, "analysis": "sleep", "params": {"seconds": 0}}
 
 
@@ -44,6 +46,23 @@ def test_statistics_count_what_waits(client):
     assert (stats["jobs"]["submitted"], stats["jobs"]["scheduled"]) == (2, 1)
     assert stats["oldest_waiting_seconds"] >= 0
     assert stats["workers"] == 0
+
+
+def test_cancelled_jobs_count_neither_for_statistics_nor_for_scalers(client, rd, worker):
+    # Given jobs of which one runs, one waits, and all others were cancelled while they waited
+    made = client.post("/jobs", json=[NAP] * 120).json
+    jobs.q.get()
+    for job in made[1:-1]:
+        client.post(job["links"]["cancel"])
+    # then one waits, though the others' ids still stand in the queue
+    assert client.get("/stats").json["queue"] == {"high": 0, "normal": 1, "low": 0, "total": 1}
+    assert len(jobs.q) == 119
+    # and what KEDA counts are the two that are unfinished
+    scaled = (ROOT / "kubernetes/components/keda/scaled-object.yaml").read_text()
+    triggers = re.findall(r"- name: (\w+)\n +type: redis\n.*listName: ([\w.]+),", scaled)
+    formula = re.search(r'formula: "([\w -]+)"', scaled)[1]
+    assert len(triggers) == 5
+    assert eval(formula, {name: rd.zcard(index) for name, index in triggers}) == 2
 
 
 def test_health_and_readiness(client):

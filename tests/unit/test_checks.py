@@ -15,6 +15,7 @@ import jobs
 from checks import Broken, find_broken
 from checks.facts import Facts
 from jobs import Idempotency, Submission
+from transitions import Transitions
 
 WEEK = jobs.settings.retention_seconds
 
@@ -26,6 +27,10 @@ class Healthy(NamedTuple):
     queue: redis.Redis
     worker: str
     ids: dict[str, str]
+
+    @property
+    def queue_db(self) -> int:
+        return self.queue.connection_pool.connection_kwargs["db"]
 
     def look(self) -> list[Broken]:
         return find_broken(self.rd, self.queue)
@@ -79,6 +84,18 @@ def test_a_queued_id_whose_job_does_not_wait_is_allowed(healthy):
     healthy.queue.rpush("hotqueue:queue", "nonsense", *healthy.ids.values())
     healthy.queue.lrem("hotqueue:queue", 1, healthy.ids["submitted"])
 
+    assert healthy.look() == []
+
+
+def test_another_queue_in_the_same_database_is_none_of_ours(healthy):
+    # Given two queues that are kept by workers of their own, each with its own records
+    jobs.heartbeat(["w"])
+    other = Transitions(healthy.queue, records_db=5, queue_db=healthy.queue_db, queue_name="b")
+    other.run("register", "of b", 15_000_000, "host", 2)
+    other.run("repair", 100)
+    healthy.queue.rpush("hotqueue:b:of b", "held")
+    healthy.queue.rpush("hotqueue:b.low", "waits")
+    assert jobs.heartbeat(["w", "of b"]).held[1] is None
     assert healthy.look() == []
 
 
@@ -276,6 +293,11 @@ def a_record_lacks_a_field(h):
 @breaks(4, "a key that nobody knows")
 def there_is_an_unknown_key(h):
     h.rd.set("something", 1)
+
+
+@breaks(4, "of a bulk that was not accepted, and does not expire")
+def a_staged_slice_does_not_expire(h):
+    h.rd.rpush("bulk.x.0", "0")
 
 
 @breaks(4, "a key that nobody knows")

@@ -5,14 +5,16 @@ from __future__ import annotations
 import json
 import time
 import uuid
+from dataclasses import replace
 from datetime import datetime
 
 import pytest
 
 import jobs
+from checks import find_broken
 from jobs import Idempotency, ImpossibleChange, JobNotFound, Submission, WorkerGone
 from record import fields_of, generate_jid
-from transitions import Transitions
+from transitions import Transitions, bulk, listing
 
 
 def _add(count: int = 1, **options) -> list[jobs.Job]:
@@ -67,6 +69,19 @@ def test_the_length_of_the_queue_counts_waiting_normal_jobs(worker):
         assert job.id == expected["id"]
         _finish(job)
     assert len(jobs.q) == 0
+
+
+def test_statistics_count_what_waits_and_no_id_that_is_dropped(worker):
+    # Given jobs of which most were cancelled while they waited, and ids that somebody pushed
+    made = {priority: _add(6, priority=priority) for priority in ("high", "normal", "low")}
+    _push("nonsense", made["low"][0]["id"])
+    assert jobs.get_stats()["queue"] == {"high": 6, "normal": 6, "low": 6, "total": 18}
+    for priority, count in (("high", 5), ("normal", 2), ("low", 6)):
+        for job in made[priority][:count]:
+            jobs.cancel_job(job["id"])
+    # then those are counted that a worker will take
+    assert jobs.get_stats()["queue"] == {"high": 1, "normal": 4, "low": 0, "total": 5}
+    assert jobs.get_stats()["jobs"]["submitted"] == 5
 
 
 def test_priorities_go_before_each_other_and_keep_their_order(worker):
@@ -220,7 +235,7 @@ def test_a_record_without_a_field_that_is_newer_goes_all_the_way(worker, name, w
 def test_a_bulk_sent_again_late_adds_nothing_where_its_first_job_is_deleted(rd):
     asked = [Submission(start=n, end=None, analysis="sleep") for n in range(2)]
     words = [fields_of(generate_jid(), one) for one in asked]
-    call = ("", "", "", 60, len(words[0]), *(word for one in words for word in one))
+    call = ("", "", "", 60, 1000, len(words[0]), *(word for one in words for word in one))
     jobs._run("add", *call)
     jobs.cancel_job(words[0][0])
     jobs.cancel_job(words[1][0])
@@ -360,6 +375,87 @@ def test_adding_the_same_ids_twice_makes_them_once(rd, monkeypatch):
     assert len(jobs.q) == 2
 
 
+@pytest.fixture
+def small_slices(monkeypatch):
+    monkeypatch.setattr(bulk, "_SLICE_JOBS", 3)
+
+
+def test_a_large_bulk_is_stored_as_a_small_one_is(worker, small_slices):
+    asked = [Submission(start=n, end=None, analysis="sleep", priority=("low", "high")[n % 2]) for n in range(10)]
+
+    added, _ = jobs.add_jobs([*asked, Submission(start=10, end=None, delay=60)])
+
+    assert [jobs.get_job_by_id(job["id"]) for job in added] == added
+    assert jobs.get_jobs(ascending=True).jobs == added
+    assert jobs.get_stats()["queue"] == {"high": 5, "normal": 0, "low": 5, "total": 10}
+    taken = [jobs.q.get().id]
+    assert taken == [added[1]["id"]]
+    assert jobs.rd.keys("bulk*") == []
+    assert find_broken(jobs.rd, jobs.q._client) == []
+
+
+def test_slices_end_at_a_number_of_jobs_and_of_bytes(monkeypatch):
+    monkeypatch.setattr(bulk, "_SLICE_JOBS", 3)
+    monkeypatch.setattr(bulk, "_SLICE_BYTES", 100)
+    records = [[size * "x"] for size in (10, 10, 10, 10, 95, 10, 200, 1)]
+
+    slices = [(first, [len(record[0]) for record in one]) for first, one in bulk._slices(records)]
+
+    assert slices == [(0, [10, 10, 10]), (3, [10]), (4, [95]), (5, [10]), (6, [200]), (7, [1])]
+
+
+def test_an_accepted_bulk_is_published_although_its_process_dies(worker, small_slices, monkeypatch):
+    # Given a process that dies when its bulk was accepted and a slice of it published
+    asked = [Submission(start=n, end=None, analysis="sleep") for n in range(10)]
+    run = Transitions.run
+    with monkeypatch.context() as dying:
+        dying.setattr(bulk, "publish", lambda *_: run(jobs._transitions(), "publish", "") and 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            jobs.add_jobs(asked, Idempotency("key", "body"))
+    assert len(jobs.q) == 3
+    # when the request is sent again, then all its jobs are there
+    assert find_broken(jobs.rd, jobs.q._client) == []
+    again, replayed = jobs.add_jobs(asked, Idempotency("key", "body"))
+    assert (replayed, [job["start"] for job in again]) == (True, list(range(10)))
+    assert len(jobs.q) == 10
+    # and where it is not, workers publish what is left
+    with monkeypatch.context() as dying:
+        dying.setattr(bulk, "publish", lambda *_: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            jobs.add_jobs(asked)
+    while jobs.heartbeat([worker]).more:
+        pass
+    assert len(jobs.q) == 20
+    assert find_broken(jobs.rd, jobs.q._client) == []
+
+
+def test_of_a_bulk_that_is_refused_nothing_is_left(rd, small_slices, monkeypatch):
+    asked = [Submission(start=n, end=None, analysis="sleep", dataset="v1") for n in range(10)]
+    with pytest.raises(jobs.DatasetMoved):
+        jobs.add_jobs(asked)
+    monkeypatch.setattr(Transitions, "stage", lambda *_: None)
+    with pytest.raises(jobs.RedisUnavailable):
+        _add(10)
+
+    assert jobs.rd.keys("*") == []
+
+
+@pytest.mark.parametrize("before", [2, 5])
+def test_more_unfinished_jobs_than_there_may_be_are_refused_whole(worker, small_slices, monkeypatch, before):
+    # Given room for five jobs, of which some are unfinished: scheduled, submitted or in progress
+    monkeypatch.setattr(jobs, "settings", replace(jobs.settings, max_queued_jobs=5))
+    _add(before - 1)
+    _add(1, delay=60)
+    jobs.q.get()
+    for count in (6 - before, 10):
+        with pytest.raises(jobs.QueueFull):
+            _add(count)
+    assert jobs.get_jobs().total == before
+    # when some have ended, then there is room again
+    _finish(jobs.q.get())
+    assert len(_add(6 - before)) == 6 - before
+
+
 def test_a_bulk_is_listed_newest_first_page_by_page_and_insertions_shift_nothing(rd):
     added = [job["id"] for job in _add(25)]
     seen, cursor = [], None
@@ -392,6 +488,54 @@ def test_the_listing_is_filtered(worker):
     assert jobs.get_jobs(created_before=time.time() + 1, created_after=time.time() - 60).total == 3
 
 
+def test_a_page_ends_at_eight_mebibytes_and_has_at_least_one_job(rd):
+    sizes = [3_000_000] * 5 + [9_000_000] + [10]
+    added = [jobs.add_job(None, None, "sleep", params={"x": "x" * size})["id"] for size in sizes]
+    pages, cursor = [], ""
+    while cursor is not None:
+        page = jobs.get_jobs(ascending=True, cursor=cursor or None)
+        assert page.total == len(added)
+        pages.append([added.index(job["id"]) for job in page.jobs])
+        cursor = page.next
+
+    assert pages == [[0, 1], [2, 3], [4], [5], [6]]
+
+
+def test_two_filters_are_walked_in_short_calls_and_counted_whole(worker, monkeypatch):
+    # Given jobs of two analyses, created in turn, some of which have ended
+    monkeypatch.setattr(listing, "_WALKED", 3)
+    monkeypatch.setattr(listing, "_READ", 2)
+    made = [jobs.add_job(None, None, ("sleep", "summary")[n % 3 == 0])["id"] for n in range(30)]
+    for jid in made[::4]:
+        jobs.cancel_job(jid)
+    expected = [jid for n, jid in enumerate(made) if n % 3 and n % 4]
+    # when those that wait are listed by analysis, page by page in either order, then each comes once
+    for ascending in (True, False):
+        found, cursor = [], ""
+        while cursor is not None:
+            page = jobs.get_jobs(
+                status="submitted", analysis="sleep", ascending=ascending, limit=4, cursor=cursor or None
+            )
+            assert page.total == len(expected)
+            found += [job["id"] for job in page.jobs]
+            cursor = page.next
+        assert found == expected[:: 1 if ascending else -1]
+    # and so is what a worker holds
+    held = jobs.q.get().id
+    both = [jobs.get_jobs(status="in progress", analysis=name) for name in ("sleep", "summary")]
+    assert sorted((page.total, [job["id"] for job in page.jobs]) for page in both) == [(0, []), (1, [held])]
+
+
+def test_a_job_that_leaves_a_status_while_it_is_listed_is_left_out(worker, monkeypatch):
+    first, second = _add(2)
+    read = listing._read_records
+    monkeypatch.setattr(listing, "_read_records", lambda *words: jobs.cancel_job(first["id"]) and read(*words))
+
+    page = jobs.get_jobs(status="submitted")
+
+    assert [job["id"] for job in page.jobs] == [second["id"]]
+
+
 def test_a_cursor_that_no_page_gave_is_refused(rd):
     with pytest.raises(jobs.BadCursor):
         jobs.get_jobs(cursor="1")
@@ -413,6 +557,45 @@ def test_jobs_pin_the_version_that_they_were_submitted_with(worker):
     assert jobs.rd.keys("data.*") == [b"data.current"]
     with pytest.raises(jobs.DatasetMoved):
         _add(dataset="v1")
+
+
+def test_while_a_lost_queue_is_repaired_each_job_is_queued_once(worker):
+    # Given jobs of which one runs, and one is scheduled, when the queue was lost
+    jobs.heartbeat([worker])
+    first = [job["id"] for job in _add(4)]
+    later = _add(1, delay=60)[0]["id"]
+    last = [job["id"] for job in _add(4)]
+    running = jobs.q.get()
+    jobs.q._client.flushdb()
+    jobs.register_worker(worker, "host", 1)
+    # when it is half repaired, and jobs are added, put, due, cancelled, taken and given back in between
+    assert jobs._run("repair", 3)[1] == 3
+    assert rd_queue() == [running.id, *first[1:3]]
+    added = [job["id"] for job in _add(2)]
+    jobs.update_job_status(later, "submitted")
+    jobs.q.put(last[0], first[1])
+    jobs.cancel_job(first[3])
+    taken = jobs.q.get()
+    assert taken.id == running.id
+    _release(taken, "drain")
+    assert rd_queue() == [running.id, first[2], first[1]]
+    while jobs.heartbeat([worker]).more:
+        pass
+    # then each waits once, in the order of creation but for what was moved by hand
+    assert rd_queue() == [running.id, first[2], first[1], later, *last, *added]
+    assert jobs.rd.hget(f"job.{running.id}", "charged") is None
+    assert find_broken(jobs.rd, jobs.q._client) == []
+
+
+def test_only_a_queue_that_was_lost_is_repaired(worker):
+    _add(3)
+    for _ in range(2):
+        assert not jobs.heartbeat([worker]).more
+    # A queue of a release before had no epoch, nor had its records.
+    jobs.rd.delete("queue.epoch")
+    jobs.q._client.delete("hotqueue:queue.epoch")
+    assert not jobs.heartbeat([worker]).more
+    assert len(jobs.q) == 3
 
 
 def test_as_many_idle_workers_are_woken_as_there_are_jobs(rd):

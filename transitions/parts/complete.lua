@@ -10,6 +10,6 @@ local version = record[5]
 local results = 'results.' .. id
 call('HSET', results, 'document', ARGV[8])
 for at = 10, #ARGV, 2 do
-  call('HSET', results, 'artifact.' .. ARGV[at], ARGV[at + 1])
+  call('HSET', results, ARGV[at], ARGV[at + 1])
 end
 if ARGV[9] ~= '' then call('HSET', 'log.' .. id, attempt, ARGV[9]) end

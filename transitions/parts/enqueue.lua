@@ -1,18 +1,24 @@
--- Queues ids ({id, priority} each) at the tail or the head, and wakes as many idle workers as can take them.
+-- Queues ids ({id, priority, creation} each) at the tail or the head, and wakes as many idle workers as can take them.
+-- What a repair of the queue has yet to reach (repair.lua) is left to it.
 local SUFFIX = {high = '.high', normal = '', low = '.low'}
 
 local function wake(count)
   use(QUEUE)
-  for _ = 1, math.min(count, call('ZCARD', 'workers') - call('LLEN', WAKE)) do
+  for _ = 1, math.min(count, call('ZCARD', WORKERS) - call('LLEN', WAKE)) do
     call('RPUSH', WAKE, '1')
   end
 end
 
 local function enqueue(entries, at_head)
   use(QUEUE)
-  local push = at_head and 'LPUSH' or 'RPUSH'
+  local lists, repaired = {}, tonumber(call('GET', WAITING .. '.repair'))
   for _, entry in ipairs(entries) do
-    call(push, WAITING .. (SUFFIX[entry[2]] or ''), entry[1])
+    if not repaired or tonumber(entry[3]) <= repaired then
+      local list = WAITING .. (SUFFIX[entry[2]] or '')
+      lists[list] = lists[list] or {}
+      table.insert(lists[list], entry[1])
+    end
   end
+  for list, ids in pairs(lists) do call(at_head and 'LPUSH' or 'RPUSH', list, unpack(ids)) end
   wake(#entries)
 end

@@ -39,6 +39,6 @@ local function give_back(id, worker, why, failure, jitter)
     call('ZADD', 'jobs.due', integer(NOW + back_off(math.max(charged, 1), jitter) * 1000000), id)
   else
     move(id, from, 'submitted', created)
-    enqueue({{id, priority}}, true)
+    enqueue({{id, priority, created}}, true)
   end
 end

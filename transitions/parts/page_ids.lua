@@ -29,32 +29,38 @@ local function slice_index(index, least, greatest, ascending, seen, limit)
   return pairs_of(call('ZREVRANGEBYSCORE', index, to, from, 'WITHSCORES', 'LIMIT', 0, count))
 end
 
--- What the workers hold.
-local function held_entries()
+-- What follows the last job seen, up to the limit, and 1 where more follows.
+local function following(found, ascending, seen_created, seen_id, limit)
+  local entries = {}
+  for _, entry in ipairs(found) do
+    local created, id = entry[1], entry[2]
+    local after = not seen_created or ascending == (created > seen_created)
+    if created == seen_created then after = id ~= seen_id and ascending == (id > seen_id) end
+    if after then
+      if #entries == limit then return entries, 1 end
+      entries[#entries + 1] = entry
+    end
+  end
+  return entries, 0
+end
+
+-- What the workers hold, of those in a second index where one is given.
+local function held_entries(second, least, greatest, ascending)
   use(QUEUE)
   local ids, entries = {}, {}
-  for _, worker in ipairs(call('ZRANGE', 'workers', 0, -1)) do
+  for _, worker in ipairs(call('ZRANGE', WORKERS, 0, -1)) do
     ids[#ids + 1] = call('LINDEX', WAITING .. ':' .. worker, 0) or nil
   end
   use(RECORDS)
   for _, id in ipairs(ids) do
-    local created = call('ZSCORE', 'jobs', id)
-    if created then entries[#entries + 1] = {tonumber(created), id} end
+    local created = tonumber(call('ZSCORE', second ~= '' and second or 'jobs', id))
+    if created and (not least or created > least) and (not greatest or created < greatest) then
+      entries[#entries + 1] = {created, id}
+    end
   end
-  return entries
-end
-
-local function all_in_both(first, second, least, greatest, ascending)
-  use(RECORDS)
-  local entries = first == 'jobs.in progress' and held_entries() or pairs_of(call('ZRANGE', first, 0, -1, 'WITHSCORES'))
-  local both = {}
-  for _, entry in ipairs(entries) do
-    local between = (not least or entry[1] > least) and (not greatest or entry[1] < greatest)
-    if between and (second == '' or call('ZSCORE', second, entry[2])) then both[#both + 1] = entry end
-  end
-  table.sort(both, function(a, b)
+  table.sort(entries, function(a, b)
     if not ascending then a, b = b, a end
     return a[1] < b[1] or a[1] == b[1] and a[2] < b[2]
   end)
-  return both
+  return entries
 end

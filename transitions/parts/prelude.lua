@@ -3,6 +3,9 @@
 -- queue; the transition's own arguments begin at ARGV[5].
 local HOME, RECORDS, QUEUE, WAITING = ARGV[1], ARGV[2], ARGV[3], 'hotqueue:' .. ARGV[4]
 local WAKE = WAITING .. '.wake'
+-- The keys of the default queue's workers have no name in them: any release before had these for every queue.
+local WORKERS, WORKER = 'workers', 'worker.'
+if ARGV[4] ~= 'queue' then WORKERS, WORKER = WAITING .. '.workers', WAITING .. '.worker.' end
 local database = HOME
 local call = redis.call
 

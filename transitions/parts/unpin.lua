@@ -3,8 +3,8 @@
 if version and call('HINCRBY', 'data.' .. version, 'pins', -1) <= 0 and call('GET', 'data.current') ~= version then
   local stored = 'data.' .. version
   local chunks = tonumber(call('HGET', stored, 'chunks') or 0)
-  call('DEL', stored)
+  call('UNLINK', stored)
   for n = 0, chunks - 1 do
-    call('DEL', stored .. '.' .. n)
+    call('UNLINK', stored .. '.' .. n)
   end
 end
