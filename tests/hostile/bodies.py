@@ -76,12 +76,11 @@ def nested_parquet(service: Service) -> None:
 @scenario(5, "lists of millions of empty members, to /jobs and /data, four at once")
 def empty_members(service: Service) -> None:
     size = 16 * MIB - 10
-    for member in ("{}", "[]", "1", '"a"', "null", '{"a":[]}'):
+    for member in ("{}", "[]", "1", '"a"'):
         body = f"[{','.join([member] * (size // (len(member) + 1)))}]".encode()
         answers = at_once([partial(service.client.ask, "/jobs", body)] * 4)
         _assert_answered(answers, _REFUSED)
-        answers = at_once([partial(service.client.load, body, "application/json")] * 2)
-        _assert_answered(answers, _DONE | _REFUSED)
+        _assert_answered([service.client.load(body, "application/json")], _DONE | _REFUSED)
 
 
 def _gzipped(head: bytes, part: bytes, times: int) -> bytes:
@@ -97,8 +96,8 @@ def gzip_bombs(service: Service) -> None:
         (_gzipped(b"[", b" " * MIB, 255), "application/json"),
         (_gzipped(b"", b'{"a":1}\n' * 2**17, 255), "application/x-ndjson"),
     ]
-    for (body, media_type), times in zip(bombs, (10, 3, 3), strict=True):
-        load = partial(service.client.load, body, media_type, content_encoding="gzip")
+    for (body, media_type), times in zip(bombs, (10, 2, 2), strict=True):
+        load = partial(service.client.load, body, media_type, timeout=120, content_encoding="gzip")
         _assert_answered(at_once([load] * times), _DONE | _REFUSED)
 
 
