@@ -7,6 +7,7 @@ import struct
 from collections.abc import Iterable, Iterator
 from itertools import pairwise
 from typing import IO, Final
+from weakref import finalize
 
 import polars as pl
 
@@ -44,20 +45,17 @@ def write_chunks(chunks: Iterable[bytes], file: IO[bytes]) -> None:
 
 
 class Packed:
-    """A dataset that was read in another process: its description, and its chunks in a file."""
+    """A dataset that was read in another process: its description, and its chunks in a file, which goes with this."""
 
     def __init__(self, description: Description, memory: int, file: IO[bytes]) -> None:
         self.description = description
         self.memory = memory
         self._file = file
         self._begin = file.tell()
+        finalize(self, file.close)
 
     def chunks(self) -> Iterator[bytes]:
         """Answer the chunks, each read when it is asked for."""
         self._file.seek(self._begin)
         while size := self._file.read(_SIZE.size):
             yield self._file.read(_SIZE.unpack(size)[0])
-
-    def close(self) -> None:
-        """Remove the file."""
-        self._file.close()

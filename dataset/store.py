@@ -176,7 +176,6 @@ class Store:
             except Busy:
                 return None
             finally:
-                packed.close()
                 self._drop_if_empty(version, shelf)
         self._keep(version, shelf)
         return shelf.table
