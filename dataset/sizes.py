@@ -14,8 +14,8 @@ __all__ = ["LARGEST_RECORD", "check_stored", "fitting", "in_memory", "slices"]
 LARGEST_RECORD: Final = 4 * 2**20
 """Bytes that one record may have as JSON."""
 
-_ROWS: Final = 100_000
-_SLICE_BYTES: Final = 16 * 2**20
+_ROWS: Final = 32_768
+_SLICE_BYTES: Final = 4 * 2**20
 _INLINE: Final = 12  # bytes of a text that are held beside it, in the 16 bytes that each text takes
 _VIEW: Final = 16
 _LONGEST: Final = {pl.Boolean: 5, pl.Int64: 20, pl.Float64: 24, pl.Date: 12}  # characters; all else is a time
@@ -63,7 +63,7 @@ def in_memory(frame: pl.DataFrame) -> int:
 
 
 def slices(frame: pl.DataFrame) -> list[tuple[int, int]]:
-    """Answer first rows and lengths of slices that hold 100,000 rows, and 16 MiB of text or one record, at most."""
+    """Answer first rows and lengths of slices that hold 32,768 rows, and 4 MiB of text or one record, at most."""
     found: list[tuple[int, int]] = []
     for first in range(0, frame.height, _ROWS):
         texts = frame.slice(first, _ROWS).select(pl.col(pl.String))

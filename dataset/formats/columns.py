@@ -42,7 +42,7 @@ def from_rows(rows: Sequence[dict[str, Any]], body_bytes: int, limits: Limits) -
         columns = (list(map(itemgetter(member), rows)) for member in members)
     else:
         columns = ([row.get(member) for row in rows] for member in members)
-    return pl.DataFrame(_typed(name, values) for name, values in zip(names, columns, strict=True))
+    return pl.DataFrame([_typed(name, values) for name, values in zip(names, columns, strict=True)])
 
 
 def read_plain_text(name: str, texts: pl.Series) -> pl.Series:

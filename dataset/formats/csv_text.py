@@ -89,7 +89,7 @@ def _converted(names: list[str], texts: list[pl.Series]) -> pl.DataFrame:
 
     with ThreadPoolExecutor(_CONVERTED_AT_ONCE) as threads:
         list(threads.map(convert, order))
-    return pl.DataFrame(column for column in typed if column is not None)
+    return pl.DataFrame([column for column in typed if column is not None])
 
 
 class _View(io.RawIOBase):
