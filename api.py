@@ -39,7 +39,7 @@ from dataset import (
 from ops.memory import available_memory
 from ops.settings import Settings
 from web import answers, bodies, budget, guard, links, paging, problems, query, rest
-from web.answers import json_answer, negotiated, revalidated, text_answer
+from web.answers import json_answer, list_answer, negotiated, revalidated, text_answer
 from web.links import path_to
 from web.posted import MOST_ERRORS, Posted, invalid_body, read_job_body, read_posted
 from web.problems import Problem
@@ -155,10 +155,10 @@ def list_data() -> Response:
     except FilterError as error:
         raise invalid(error.field, error.detail) from error
     address, headers = paging.to_next(None if page.next_row is None else f"{description.version}.{page.next_row}")
-    members = {"records": page.records, "total": page.total, "next": address, "dataset": description.as_json()}
+    members = {"total": page.total, "next": address, "dataset": description.as_json()}
     if page.numbers is not None:
         members["rows"] = page.numbers
-    return revalidated(json_answer(members, headers=headers))
+    return revalidated(list_answer("records", page.records, members, headers))
 
 
 @data_routes.get("/data/<text:id>")

@@ -41,4 +41,5 @@ def as_texts(column: pl.Series) -> pl.Series:
 
 def records(frame: pl.DataFrame) -> list[dict[str, Any]]:
     """Answer the rows as JSON objects."""
-    return frame.select(as_json_values(column) for column in frame).to_dicts()
+    printed = [as_json_values(column) for column in frame if column.dtype in (pl.Date, TIME)]
+    return frame.with_columns(printed).to_dicts()

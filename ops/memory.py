@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
-__all__ = ["available_memory"]
+__all__ = ["available_memory", "return_freed_memory"]
 
 _ROOT = Path("/sys/fs/cgroup")
 _OWN = Path("/proc/self/cgroup")
+_M_MMAP_THRESHOLD = -3  # of malloc.h
+_LARGE = 256 * 1024
 
 
 def available_memory(root: Path = _ROOT, own: Path = _OWN) -> int:
@@ -23,6 +27,15 @@ def available_memory(root: Path = _ROOT, own: Path = _OWN) -> int:
         if text.isdecimal():
             limits.append(int(text))
     return min(limits)
+
+
+def return_freed_memory() -> None:
+    """Have the C library give large blocks back to the system when they are freed, instead of keeping them for reuse.
+
+    By default glibc keeps more with each large block that is freed, for each thread.
+    """
+    with suppress(OSError, AttributeError):  # another C library
+        ctypes.CDLL(None).mallopt(_M_MMAP_THRESHOLD, _LARGE)
 
 
 def _limit_files(root: Path, own: Path) -> Iterator[Path]:

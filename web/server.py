@@ -13,6 +13,7 @@ import gunicorn.util
 import jobs
 from analyses import BrokenAnalysis, get_analyses
 from ops.logs import set_up_logging
+from ops.memory import return_freed_memory
 from web.connections import PatientWorker, closing_after_unread, write_problem
 
 _settings = jobs.settings
@@ -22,6 +23,7 @@ class Worker(PatientWorker):
     """Answers those who wait for jobs before it stops, so that a stop takes no minute."""
 
     def load_wsgi(self) -> None:
+        return_freed_memory()
         super().load_wsgi()
         self.wsgi.wsgi_app = closing_after_unread(self.wsgi.wsgi_app)
 
@@ -75,6 +77,9 @@ graceful_timeout = 10
 limit_request_line = 8190
 limit_request_fields = 100
 proc_name = "api"
+
+# The allocator of polars would keep what was freed, for each of its threads.
+raw_env = ["_RJEM_MALLOC_CONF=dirty_decay_ms:0,muzzy_decay_ms:0"]
 loglevel = _settings.log_level.lower()
 
 # Headers that only a proxy may set are not believed: the API needs none of them, and any client could send them.
