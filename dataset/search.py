@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from threading import BoundedSemaphore, Lock
 from typing import Final
 
@@ -13,14 +13,14 @@ from .errors import Busy
 from .printing import as_texts
 from .recognition import TIME
 
-__all__ = ["SearchIndex"]
+__all__ = ["Matcher", "SearchIndex"]
 
 _BORDER: Final = "\0"
 _SIGMA: Final = "\N{GREEK SMALL LETTER SIGMA}"
 _FINAL_SIGMA: Final = "\N{GREEK SMALL LETTER FINAL SIGMA}"
 
 _PRINTING: Final = BoundedSemaphore(2)
-"""Held while the values of a slice are printed as text, which takes several times the memory of the slice."""
+"""Held by a search that prints the values as text, slice by slice, which takes several times a slice's memory."""
 _WAIT_SECONDS: Final = 20
 
 # What the folded text of a type is made of: a search for anything else need not look there.
@@ -64,33 +64,34 @@ class SearchIndex:
                 for number in range(len(self._slices) if names else 0):
                     self._line(textual, number)
 
-    def matcher(self, search: str) -> Matcher:
-        """Answer what finds the text in a slice; it raises Busy where too many search a table without an index."""
+    @contextmanager
+    def matching(self, search: str) -> Iterator[Matcher]:
+        """Give what finds the text in a slice. Raises Busy where too many search a table without an index."""
         try:
             needle = _fold(pl.Series([search])).item()
         except UnicodeEncodeError:  # half of a surrogate pair is in no text
-            return lambda _: None
-        if _BORDER in needle:
-            return lambda number: self._with_border(needle, number)
+            yield lambda _: None
+            return
+        crosses = _BORDER in needle
         sides = [textual for textual in (True, False) if self._may_hold(needle, textual)]
-        return lambda number: self._matches(needle, number, sides)
+        with nullcontext() if self._kept and not crosses else _printing():
+            if crosses:
+                yield lambda number: self._with_border(needle, number)
+            else:
+                yield lambda number: self._matches(needle, number, sides)
 
     def _matches(self, needle: str, number: int, sides: Sequence[bool]) -> pl.Series | None:
         found: pl.Series | None = None
         for textual in sides:
-            if self._kept:
-                hits = self._line(textual, number).str.contains(needle, literal=True)
-            else:
-                with _printing():
-                    hits = self._printed(textual, number).str.contains(needle, literal=True)
+            line = self._line(textual, number) if self._kept else self._printed(textual, number)
+            hits = line.str.contains(needle, literal=True)
             found = hits if found is None else found | hits
         return found
 
     def _with_border(self, needle: str, number: int) -> pl.Series | None:
-        with _printing():
-            texts = self._frame.slice(*self._slices[number]).select(pl.col(pl.String))
-            hits = texts.select(_fold(column).str.contains(needle, literal=True) for column in texts)
-            return hits.select(pl.any_horizontal(pl.all()).fill_null(value=False)).to_series() if hits.width else None
+        texts = self._frame.slice(*self._slices[number]).select(pl.col(pl.String))
+        hits = texts.select(_fold(column).str.contains(needle, literal=True) for column in texts)
+        return hits.select(pl.any_horizontal(pl.all()).fill_null(value=False)).to_series() if hits.width else None
 
     def _may_hold(self, needle: str, textual: bool) -> bool:
         schema = self._frame.schema

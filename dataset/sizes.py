@@ -9,7 +9,7 @@ import polars as pl
 
 from .errors import InvalidDataset, TooLarge
 
-__all__ = ["LARGEST_RECORD", "check_stored", "fitting", "in_memory", "slices"]
+__all__ = ["LARGEST_RECORD", "bytes_beside_texts", "check_stored", "fitting", "in_memory", "slices"]
 
 LARGEST_RECORD: Final = 4 * 2**20
 """Bytes that one record may have as JSON."""
@@ -39,11 +39,12 @@ def check_stored(frame: pl.DataFrame, most_bytes: int, most_memory: int | None) 
         raise TooLarge(
             f"The dataset takes {memory:,} bytes of memory, and may take {most_memory:,}: send fewer rows or columns."
         )
+    fixed = bytes_beside_texts(frame)
     for first, length in slices(frame):
         part = frame.slice(first, length)
-        if _at_most(part) <= LARGEST_RECORD:
+        if _at_most(part, fixed) <= LARGEST_RECORD:
             continue
-        large = (_json_bytes(part) > LARGEST_RECORD).arg_true()
+        large = (_json_bytes(part, fixed) > LARGEST_RECORD).arg_true()
         if len(large):
             raise InvalidDataset(
                 f"Record {first + large[0] + 1} has more than {LARGEST_RECORD:,} bytes as JSON: split it into several."
@@ -81,11 +82,12 @@ def slices(frame: pl.DataFrame) -> list[tuple[int, int]]:
     return found
 
 
-def fitting(frame: pl.DataFrame, most_bytes: int) -> tuple[int, int]:
+def fitting(frame: pl.DataFrame, fixed: int, most_bytes: int) -> tuple[int, int]:
     """Answer how many of the first records, one at least, have `most_bytes` at most as JSON; and their bytes."""
-    if not frame.height or frame.height * _at_most(frame) <= most_bytes:
-        return frame.height, frame.height * _at_most(frame)
-    sizes = _json_bytes(frame).cum_sum()
+    most = frame.height and frame.height * _at_most(frame, fixed)
+    if most <= most_bytes:
+        return frame.height, most
+    sizes = _json_bytes(frame, fixed).cum_sum()
     count = max(1, int(sizes.search_sorted(most_bytes, side="right")))
     return count, int(sizes[count - 1])
 
@@ -96,8 +98,8 @@ def _plain_bytes(column: pl.Series) -> int:
     return len(column) * (1 if column.dtype == pl.Boolean else 4)
 
 
-def _fixed(frame: pl.DataFrame) -> int:
-    """The bytes of a record beside its texts: names, punctuation, and the longest value of each other type."""
+def bytes_beside_texts(frame: pl.DataFrame) -> int:
+    """Answer the bytes of a record as JSON but for its texts: names, punctuation, the longest value of other types."""
     size = 3
     for name, kind in frame.schema.items():
         quotes = 2 if kind == pl.String else 0
@@ -106,12 +108,10 @@ def _fixed(frame: pl.DataFrame) -> int:
     return size
 
 
-def _at_most(frame: pl.DataFrame) -> int:
+def _at_most(frame: pl.DataFrame, fixed: int) -> int:
     """An upper bound of the bytes of each record, from the longest text of each column."""
     texts = frame.select(pl.col(pl.String).str.len_bytes().max())
-    return _fixed(frame) + sum(
-        max(4, _MOST_ESCAPED * (longest or 0)) for longest in (texts.row(0) if texts.width else ())
-    )
+    return fixed + sum(max(4, _MOST_ESCAPED * (longest or 0)) for longest in (texts.row(0) if texts.width else ()))
 
 
 def _row_sums(texts: pl.DataFrame) -> pl.Series:
@@ -120,15 +120,15 @@ def _row_sums(texts: pl.DataFrame) -> pl.Series:
     ).to_series()
 
 
-def _json_bytes(frame: pl.DataFrame) -> pl.Series:
+def _json_bytes(frame: pl.DataFrame, fixed: int) -> pl.Series:
     """The bytes of each record as JSON, where numbers and times are counted as long as they can be."""
     texts = frame.select(pl.col(pl.String))
     if not texts.width:
-        return pl.repeat(_fixed(frame), frame.height, dtype=pl.Int64, eager=True)
+        return pl.repeat(fixed, frame.height, dtype=pl.Int64, eager=True)
     text = pl.col(pl.String)
     sizes = (
         text.str.len_bytes().cast(pl.Int64)
         + text.str.count_matches(_ESCAPED)
         + text.str.count_matches(_CONTROLS) * (_MOST_ESCAPED - 1)
     ).fill_null(2)  # of the four letters of null, two are counted as quotes
-    return texts.select(pl.sum_horizontal(sizes).alias("") + _fixed(frame)).to_series()
+    return texts.select(pl.sum_horizontal(sizes).alias("") + fixed).to_series()

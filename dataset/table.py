@@ -15,8 +15,8 @@ from .description import Description
 from .filters import Filters
 from .printing import records
 from .recognition import recognise_instants, recognise_numerals
-from .search import SearchIndex
-from .sizes import fitting, in_memory, slices
+from .search import Matcher, SearchIndex
+from .sizes import bytes_beside_texts, fitting, in_memory, slices
 
 __all__ = ["Page", "Table"]
 
@@ -63,6 +63,7 @@ class Table:
         self._sorted_ids: tuple[pl.Series, pl.Series] | None = None
         self._search_index: SearchIndex | None = None
         self._slices: list[tuple[int, int]] = []
+        self._fixed = 0
 
     def record(self, id_text: str, claim: Claim | None = None) -> dict[str, Any] | None:
         """Answer the record with this identifier as JSON values, or None.
@@ -113,7 +114,14 @@ class Table:
     ) -> tuple[int, int, list[int]]:
         """Count the rows that match, in all and from `row` on, and find the first of the latter, slice by slice."""
         condition = Filters(self.frame, filters) if filters else None
-        matches = self._search().matcher(search) if search else None
+        if search:
+            with self._search().matching(search) as matches:
+                return self._count(condition, matches, row, limit)
+        return self._count(condition, None, row, limit)
+
+    def _count(
+        self, condition: Filters | None, matches: Matcher | None, row: int, limit: int
+    ) -> tuple[int, int, list[int]]:
         total, after, rows = 0, 0, list[int]()
         for number, (first, length) in enumerate(self._all_slices()):
             hits = condition.matching(self.frame.slice(first, length)) if condition else None
@@ -132,7 +140,9 @@ class Table:
         return total, after, rows
 
     def _records(self, part: pl.DataFrame, most_bytes: int, claim: Claim | None) -> list[dict[str, Any]]:
-        count, size = fitting(part, most_bytes)
+        with self._building:
+            self._fixed = self._fixed or bytes_beside_texts(self.frame)
+        count, size = fitting(part, self._fixed, most_bytes)
         if claim is not None:
             claim(size)
         return records(part.head(count))
