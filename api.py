@@ -117,7 +117,6 @@ def load_data() -> Response:
     try:
         loaded = ingest_apart(upload.parts, upload.media_type, limits=limits, **columns)
         description = _store().publish(loaded)
-        _store().prepare(loaded)
     except Malformed as error:
         raise Problem("malformed", error.detail) from error
     except TooLarge as error:
@@ -155,7 +154,7 @@ def list_data() -> Response:
     except FilterError as error:
         raise invalid(error.field, error.detail) from error
     address, headers = paging.to_next(None if page.next_row is None else f"{description.version}.{page.next_row}")
-    members = {"total": page.total, "next": address, "dataset": description.as_json()}
+    members: dict[str, Any] = {"total": page.total, "next": address, "dataset": description.as_json()}
     if page.numbers is not None:
         members["rows"] = page.numbers
     return revalidated(list_answer("records", page.records, members, headers))

@@ -24,9 +24,11 @@ from threading import Lock, Thread
 from typing import TYPE_CHECKING, Any, Final
 from weakref import WeakSet
 
+import polars as pl
+
 from .description import Description
 from .errors import Busy, VersionGone, quoted
-from .packing import Packed, pack, unpack
+from .packing import Packed, pack, split, unpack
 from .table import Table
 
 if TYPE_CHECKING:
@@ -72,26 +74,26 @@ class Store:
         self._last_read: tuple[bytes, Description] | None = None
 
     def publish(self, loaded: Table | Packed) -> Description:
-        """Replace the dataset whole, and answer its description.
+        """Replace the dataset whole, and answer its description; what its first search needs is built in a thread.
 
         Raises VersionGone when others replace it all the while.
         """
         wanted = loaded.description
+        # A large one is decoded only when the one that it replaces has gone.
+        early = self._most_memory is None or loaded.memory < self._most_memory // 4
+        if early:
+            self._prepare(loaded)
         for _ in range(_UPLOADS):
             count = self._upload(loaded)
             answer: Any = self._publish(
                 keys=[_CURRENT], args=[wanted.version, count, json.dumps(wanted.as_json()), loaded.memory]
             )
             if answer != b"incomplete":
-                self._forget_all()
-                if isinstance(loaded, Table):
-                    self._keep(wanted.version, _Shelf(table=self._note(loaded)))
+                self._forget_all(but=wanted.version)
+                if not early:
+                    self._prepare(loaded)
                 return wanted
         raise VersionGone("Others replaced the dataset while this one was loaded: load it again.")
-
-    def prepare(self, loaded: Table | Packed) -> None:
-        """Begin, in a thread of its own, to decode and index what was published, for the first search and look-up."""
-        Thread(target=self._prepare, args=(loaded,), name="prepare").start()
 
     def current(self) -> Description | None:
         """Answer what is loaded, in one round trip; None when nothing is."""
@@ -133,10 +135,10 @@ class Store:
 
     def _upload(self, loaded: Table | Packed) -> int:
         """Upload the chunks, one held at a time, and answer how many there are."""
-        packed = loaded.chunks() if isinstance(loaded, Packed) else pack(loaded.frame, loaded.description.bytes)
+        chunks = loaded.chunks() if isinstance(loaded, Packed) else split(loaded.frame, loaded.description.bytes)
         count = 0
-        for chunk in packed:
-            self._rd.set(f"data.{loaded.description.version}.{count}", chunk, nx=True, ex=_UPLOAD_SECONDS)
+        for rows in chunks:
+            self._rd.set(f"data.{loaded.description.version}.{count}", pack(rows), nx=True, ex=_UPLOAD_SECONDS)
             count += 1
         return count
 
@@ -157,12 +159,15 @@ class Store:
             yield chunk
 
     def _prepare(self, loaded: Table | Packed) -> None:
+        """Begin, in a thread of its own, to decode and index what the first search and look-up would wait for."""
         version = loaded.description.version
-        table = loaded if isinstance(loaded, Table) else self._table_of(version, loaded)
-        if table is not None:
-            table.prepare()
+        if isinstance(loaded, Table):
+            self._keep(version, _Shelf(table=self._note(loaded)))
+            Thread(target=loaded.prepare, name="prepare").start()
+        else:
+            Thread(target=self._decode, args=(version, loaded), name="prepare").start()
 
-    def _table_of(self, version: str, packed: Packed) -> Table | None:
+    def _decode(self, version: str, packed: Packed) -> None:
         """Decode a version from the file at hand, unless a request did so first or there is no room now."""
         with self._guard:
             shelf = self._shelves.setdefault(version, _Shelf())
@@ -170,15 +175,14 @@ class Store:
             try:
                 if shelf.table is None:
                     self._make_room(version, packed.memory)
-                    shelf.table = self._note(
-                        Table(packed.description, unpack(packed.chunks()), packed.memory, self._most_memory)
-                    )
+                    rows = pl.concat(packed.chunks())
+                    shelf.table = self._note(Table(packed.description, rows, packed.memory, self._most_memory))
             except Busy:
-                return None
+                return
             finally:
                 self._drop_if_empty(version, shelf)
         self._keep(version, shelf)
-        return shelf.table
+        shelf.table.prepare()
 
     def _note(self, table: Table) -> Table:
         with self._guard:
@@ -212,10 +216,10 @@ class Store:
             for name in filled[:-_KEPT]:
                 del self._shelves[name]
 
-    def _forget_all(self) -> None:
+    def _forget_all(self, but: str | None = None) -> None:
         """What was replaced: nobody asks a process that replaces datasets for it again."""
         with self._guard:
-            for name in [name for name, shelf in self._shelves.items() if shelf.table is not None]:
+            for name in [name for name, shelf in self._shelves.items() if shelf.table is not None and name != but]:
                 del self._shelves[name]
 
     def _read_description(self, text: bytes) -> Description:
