@@ -127,7 +127,7 @@ def test_a_column_named_many_times_is_one() -> None:
     seen: list[float | None] = []
     run = get_analysis("summary").run
     outcome = run(
-        pl.DataFrame({"a": [1, 2]}), {"columns": ["a"] * 9999}, lambda fraction, message=None: seen.append(fraction)
+        pl.DataFrame({"a": [1, 2]}), {"columns": ["a"] * 999}, lambda fraction, message=None: seen.append(fraction)
     )
 
     assert list(render(outcome).result["columns"]) == ["a"]
