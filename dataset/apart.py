@@ -45,12 +45,16 @@ _TOO_MUCH: Final = "Reading the body takes more memory than there is: send fewer
 
 
 class LoadLimits(NamedTuple):
-    """Bytes of a body, of its reader's memory, and of the table in memory (None: not limited); seconds of reading."""
+    """Bytes of a body, of its reader's memory, and of the table in memory (None: not limited); seconds of reading.
+
+    `folder` is where bodies and what was read of them wait on disk; None is the system's temporary folder.
+    """
 
     body_bytes: int = 256 * 2**20
     reader_memory: int | None = None
     table_memory: int | None = None
     seconds: float = 120
+    folder: str | None = None
 
 
 _UNLESS_TOLD: Final = LoadLimits()
@@ -107,9 +111,9 @@ def _turn() -> Iterator[None]:
 
 
 def _read_in_child(options: dict[str, Any], head: bytes, rest: Iterator[bytes], limits: LoadLimits) -> Packed:
-    rows = TemporaryFile()  # noqa: SIM115 - the caller closes it
+    rows = TemporaryFile(dir=limits.folder)  # noqa: SIM115 - the caller closes it
     try:
-        with TemporaryFile() as body, _started(body, rows) as child:
+        with TemporaryFile(dir=limits.folder) as body, _started(body, rows) as child:
             try:
                 # It starts while the body arrives, and reads when it has all of it.
                 body.write(head)

@@ -23,7 +23,6 @@ class Worker(PatientWorker):
     """Answers those who wait for jobs before it stops, so that a stop takes no minute."""
 
     def load_wsgi(self) -> None:
-        return_freed_memory()
         super().load_wsgi()
         self.wsgi.wsgi_app = closing_after_unread(self.wsgi.wsgi_app)
 
@@ -53,6 +52,11 @@ def on_starting(arbiter: Any) -> None:
         raise SystemExit(str(error)) from error
     except jobs.RedisUnavailable as error:
         arbiter.log.warning("Redis is away: %s", error)
+
+
+def post_worker_init(worker: Any) -> None:
+    """Prepare the process that serves requests."""
+    return_freed_memory()
 
 
 def _allow_descriptors(wanted: int) -> None:
