@@ -79,7 +79,7 @@ class _Wanted:
         if len(self._values) == 1:
             masks.append(physical == next(iter(self._values)))
         elif self._values:
-            masks.append(physical.is_in(pl.Series(list(self._values), dtype=physical.dtype)))
+            masks.append(physical.is_in(list(self._values)))
         nowhere = pl.repeat(value=False, n=len(column), dtype=pl.Boolean, eager=True)
         found = reduce(or_, masks, nowhere).fill_null(value=False)
         return found | column.is_null() if self._missing else found
