@@ -13,6 +13,7 @@ from typing import Any
 from urllib.parse import quote
 
 from flask import Blueprint, Flask, Response, current_app, request
+from flask.typing import ResponseReturnValue
 from werkzeug.routing import BaseConverter
 
 import jobs
@@ -20,9 +21,11 @@ from analyses import DatasetColumns, InvalidParams, Range, get_analyses
 from dataset import (
     MEDIA_TYPES,
     BoundsError,
+    Busy,
     Description,
     FilterError,
     InvalidDataset,
+    LoadLimits,
     Malformed,
     Ranges,
     Store,
@@ -34,9 +37,10 @@ from dataset import (
     ingest_apart,
     is_telling,
 )
+from ops.memory import available_memory
 from ops.settings import Settings
 from web import answers, bodies, budget, guard, links, paging, problems, query, rest
-from web.answers import json_answer, negotiated, revalidated, text_answer
+from web.answers import json_answer, list_answer, negotiated, revalidated, text_answer
 from web.links import path_to
 from web.posted import MOST_ERRORS, Posted, invalid_body, read_job_body, read_posted
 from web.problems import Problem
@@ -48,6 +52,9 @@ from web.waiting import RETRY_AFTER, Waiting, requested_wait
 __all__ = ["create_app"]
 
 _TRIES = 5
+_MIB = 2**20
+_MOST_PAGE_BYTES = 8 * _MIB
+_EXPANSION = 10  # bytes of memory for one of JSON, while it is made
 _DATA_CURSOR = re.compile(r"([0-9a-f]{32})\.(\d{1,12})", re.ASCII)
 _KEPT = ("start", "end", "analysis", "params", "timeout", "max_attempts", "priority", "tags")
 
@@ -69,7 +76,9 @@ def create_app(settings: Settings | None = None) -> Flask:
     settings = settings or jobs.settings
     app = Flask(__name__, static_folder=None)
     app.config["SETTINGS"] = settings
-    app.extensions["store"] = Store(jobs.rd)
+    limits = _load_limits(settings)
+    app.extensions["load limits"] = limits
+    app.extensions["store"] = Store(jobs.rd, limits.table_memory)
     app.extensions["waiting"] = Waiting(settings.api_threads - 16)
     app.url_map.merge_slashes = False
     app.url_map.converters["text"] = _AnyText
@@ -78,10 +87,22 @@ def create_app(settings: Settings | None = None) -> Flask:
     query.install(app)
     answers.install(app)
     budget.install(app, settings.request_memory_mb * 2**20)
+    app.register_error_handler(Busy, _busy)
     for routes in (data_routes, job_routes, rest.routes):
         app.register_blueprint(routes)
     links.install(app, settings.url_prefix)
     return app
+
+
+def _load_limits(settings: Settings) -> LoadLimits:
+    """How much a dataset may take; by default shares of the memory that leave the rest to requests and the program."""
+    memory = available_memory()
+    return LoadLimits(
+        body_bytes=settings.max_body_bytes,
+        reader_memory=settings.load_memory_mb * _MIB or min(memory * 7 // 16, 2**30 + 24 * settings.max_body_bytes),
+        table_memory=settings.dataset_memory_mb * _MIB or min(memory // 6, 4096 * _MIB),
+        seconds=settings.max_load_seconds,
+    )
 
 
 # Data
@@ -92,13 +113,12 @@ def create_app(settings: Settings | None = None) -> Flask:
 def load_data() -> Response:
     """Replace the dataset by the body; `id` and `index` name columns."""
     jobs.ping()  # or a large file would be parsed only to find that Redis is away
-    most = _settings().max_body_bytes
-    file, media_type = read_upload(most, is_telling)
+    limits: LoadLimits = current_app.extensions["load limits"]
+    upload = read_upload(limits.body_bytes, is_telling)
     columns = {"id_column": parameter("id"), "index_column": parameter("index")}
     try:
-        table = ingest_apart(file, media_type, most_bytes=most, **columns)
-        table.prepare()
-        description = _store().publish(table)
+        loaded = ingest_apart(upload.parts, upload.media_type, limits=limits, **columns)
+        description = _store().publish(loaded)
     except Malformed as error:
         raise Problem("malformed", error.detail) from error
     except TooLarge as error:
@@ -111,7 +131,7 @@ def load_data() -> Response:
             raise invalid(error.parameter, error.detail) from error
         raise Problem("invalid", error.detail, errors=[{"pointer": "", "detail": error.detail}]) from error
     except VersionGone as error:
-        raise Problem("unavailable", error.detail, headers=RETRY_AFTER) from error
+        raise Busy(error.detail) from error
     return json_answer(description.as_json(), 201, {"Location": path_to("/data")})
 
 
@@ -125,14 +145,21 @@ def list_data() -> Response:
         if found is None:
             return revalidated(json_answer(_without_dataset()))
         description, table = found
-        page = table.page(search=parameter("search"), filters=field_filters(), row=row, limit=limit)
+        page = table.page(
+            search=parameter("search"),
+            filters=field_filters(),
+            row=row,
+            limit=limit,
+            most_bytes=_MOST_PAGE_BYTES - _size_of(description),
+            claim=_claim,
+        )
     except FilterError as error:
         raise invalid(error.field, error.detail) from error
     address, headers = paging.to_next(None if page.next_row is None else f"{description.version}.{page.next_row}")
-    members = {"records": page.records, "total": page.total, "next": address, "dataset": description.as_json()}
+    members: dict[str, Any] = {"total": page.total, "next": address, "dataset": description.as_json()}
     if page.numbers is not None:
         members["rows"] = page.numbers
-    return revalidated(json_answer(members, headers=headers))
+    return revalidated(list_answer("records", page.records, members, headers))
 
 
 @data_routes.get("/data/<text:id>")
@@ -140,7 +167,7 @@ def list_data() -> Response:
 def show_record(id: str) -> Response:
     """One record."""
     found = _current_dataset()
-    record = found[1].record(id) if found else None
+    record = found[1].record(id, _claim) if found else None
     if record is None:
         raise Problem("record-not-found", f"The dataset has no record {id[:100]!r}; see /data.")
     return revalidated(json_answer(record))
@@ -405,6 +432,21 @@ def _dataset_of_page() -> tuple[tuple[Description, Table] | None, int]:
         return (_store().describe(match[1]), _store().table(match[1])), int(match[2])
     except VersionGone as error:
         raise Problem("cursor-expired", error.detail) from error
+
+
+def _busy(error: Busy) -> ResponseReturnValue:
+    return current_app.handle_user_exception(Problem("unavailable", error.detail, headers=RETRY_AFTER))
+
+
+def _size_of(description: Description) -> int:
+    """The most bytes that a description has as JSON."""
+    fixed = 100 * len(description.columns) + 2000
+    names = sum(len(column.name) for column in description.columns)
+    return min(fixed + 6 * names, _MOST_PAGE_BYTES // 2)
+
+
+def _claim(size: int) -> None:
+    budget.reserve(_EXPANSION * size)
 
 
 def _without_dataset() -> dict[str, Any]:

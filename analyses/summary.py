@@ -26,7 +26,7 @@ def run(rows: pl.DataFrame, params: SummaryParams, progress: Progress) -> Outcom
 
     ``most_frequent`` lists the values by falling count, those of equal count by rising value.
     """
-    names = params.columns or rows.columns
+    names = list(dict.fromkeys(params.columns or rows.columns))
     columns: dict[str, dict[str, Any]] = {}
     for done, name in enumerate(names):
         progress(done / len(names), f"column {name}")

@@ -4,11 +4,12 @@ Where no column identifies the records, the row number from 1 does; the descript
 appended until no column has that name), and it is no column of the records.
 """
 
-from .apart import ingest_apart
+from .apart import LoadLimits, ingest_apart
 from .bounds import are_backwards
 from .description import Column, Description
 from .errors import (
     BoundsError,
+    Busy,
     DatasetError,
     FilterError,
     InvalidDataset,
@@ -19,6 +20,7 @@ from .errors import (
 )
 from .formats import MEDIA_TYPES, is_telling
 from .ingest import ingest
+from .packing import Packed
 from .ranges import Ranges
 from .store import Store
 from .table import Page, Table
@@ -26,12 +28,15 @@ from .table import Page, Table
 __all__ = [
     "MEDIA_TYPES",
     "BoundsError",
+    "Busy",
     "Column",
     "DatasetError",
     "Description",
     "FilterError",
     "InvalidDataset",
+    "LoadLimits",
     "Malformed",
+    "Packed",
     "Page",
     "Ranges",
     "Store",

@@ -10,10 +10,11 @@ import polars as pl
 from .errors import BoundsError, quoted
 from .recognition import kind_of, read_instant, read_numeral
 
-__all__ = ["are_backwards", "convert", "within"]
+__all__ = ["are_backwards", "convert", "equal_range", "within"]
 
 _DAY: Final = 86_400_000_000
 _INT64: Final = (-(2**63), 2**63 - 1)
+_INT32: Final = (-(2**31), 2**31 - 1)
 _WANTED: Final = {
     "integer": "a number",
     "number": "a number",
@@ -64,6 +65,21 @@ def within(index: pl.Series, start: object, end: object) -> pl.Series:
     if high is not None:
         mask = mask & (values <= high)
     return mask.fill_null(value=False)
+
+
+def equal_range(kind: str, text: str) -> tuple[Any, Any] | None:
+    """Answer the first and the last physical value that a text equals; None where no value of the type can.
+
+    The two differ for a date among times, which equals all times of that day. Raises BoundsError as `convert` does.
+    """
+    low, high = convert(kind, text, text)
+    if kind == "text":
+        return low, high
+    if kind == "number":
+        return _as_float(low), _as_float(high)
+    least, most = _INT32 if kind == "date" else _INT64
+    first, last = math.ceil(low), math.floor(high)
+    return (first, last) if first <= last and least <= first and last <= most else None
 
 
 def _convert_one(kind: str, bound: object, name: str) -> Any:

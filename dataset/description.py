@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -45,8 +45,10 @@ class Description:
     def as_json(self) -> dict[str, Any]:
         """Answer the contract's JSON object; `notes` only where there are any."""
         loaded = self.loaded.astimezone(dt.UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-        members = asdict(self) | {"columns": [asdict(column) for column in self.columns], "loaded": loaded}
+        members: dict[str, Any] = {name: getattr(self, name) for name in self.__slots__}
+        columns = [{"name": column.name, "type": column.type, "missing": column.missing} for column in self.columns]
         notes = members.pop("notes")
+        members |= {"columns": columns, "loaded": loaded}
         return members | {"notes": list(notes)} if notes else members
 
     @classmethod

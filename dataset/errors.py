@@ -6,11 +6,13 @@ from typing import Final
 
 __all__ = [
     "BoundsError",
+    "Busy",
     "DatasetError",
     "FilterError",
     "InvalidDataset",
     "Malformed",
     "TooLarge",
+    "TooManyValues",
     "UnsupportedMediaType",
     "VersionGone",
     "quoted",
@@ -54,6 +56,14 @@ class InvalidDataset(DatasetError):
     def __init__(self, detail: str, parameter: str | None = None) -> None:
         super().__init__(detail)
         self.parameter = parameter
+
+
+class TooManyValues(InvalidDataset):
+    """The dataset has more columns, or more values, than its reader was allowed to build."""
+
+
+class Busy(DatasetError):
+    """There is no room at the moment for one more dataset to be read, decoded or searched; try again later."""
 
 
 class BoundsError(DatasetError):

@@ -3,36 +3,86 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Final
+from functools import reduce
+from operator import and_, or_
+from typing import Any, Final
 
 import polars as pl
 
-from .bounds import within
+from .bounds import equal_range
 from .errors import BoundsError, FilterError, quoted
-from .recognition import kind_of
+from .recognition import KINDS
 
-__all__ = ["matching"]
+__all__ = ["MOST_FILTERS", "Filters"]
+
+MOST_FILTERS: Final = 50
+"""Filters that one request may have."""
 
 _PREFIX: Final = "field."
 _BOOLEANS: Final = {"true": True, "false": False}
 
 
-def matching(frame: pl.DataFrame, filters: Sequence[tuple[str, str]]) -> pl.Series:
-    """Answer for each row whether it passes all filters, each a column's name and a text.
+class Filters:
+    """The condition that rows pass all filters, each a column's name and a text.
 
     A name may be written `field.NAME`. A field named more than once may equal any of its values. An empty text is equal
-    to a missing value, a date to every time of that day (UTC). Raises FilterError.
+    to a missing value, a date to every time of that day (UTC).
     """
-    wanted: dict[str, pl.Series] = {}
-    for field, text in filters:
-        name = _column(frame, field)
-        hits = _equal(frame[name], text, field)
-        wanted[name] = wanted[name] | hits if name in wanted else hits
-    return (
-        pl.DataFrame([hits.alias(name) for name, hits in wanted.items()])
-        .select(pl.all_horizontal(pl.all()))
-        .to_series()
-    )
+
+    def __init__(self, frame: pl.DataFrame, filters: Sequence[tuple[str, str]]) -> None:
+        """Read the filters. Raises FilterError."""
+        if len(filters) > MOST_FILTERS:
+            field = filters[MOST_FILTERS][0]
+            raise FilterError(f"There are {len(filters)} filters; send {MOST_FILTERS} at most.", field)
+        self._wanted: dict[str, _Wanted] = {}
+        for field, text in filters:
+            name = _column(frame, field)
+            self._wanted.setdefault(name, _Wanted()).add(frame[name].dtype, text, field)
+
+    def matching(self, rows: pl.DataFrame) -> pl.Series:
+        """Answer for each of some rows of the table whether it passes."""
+        masks = [wanted.matching(rows[name]) for name, wanted in self._wanted.items()]
+        return reduce(and_, masks)
+
+
+class _Wanted:
+    """The values that one column may equal: all that are single values are looked for in one pass."""
+
+    def __init__(self) -> None:
+        self._missing = False
+        self._values: dict[Any, None] = {}
+        self._ranges: dict[tuple[Any, Any], None] = {}
+
+    def add(self, dtype: pl.DataType, text: str, field: str) -> None:
+        kind = KINDS[dtype]
+        if not text:
+            self._missing = True
+            if kind == "text":
+                self._values[""] = None
+        elif kind == "boolean":
+            if text.strip().lower() not in _BOOLEANS:
+                raise FilterError(f"{quoted(text)} is no boolean: ask for true or false.", field)
+            self._values[_BOOLEANS[text.strip().lower()]] = None
+        else:
+            try:
+                found = equal_range(kind, text)
+            except BoundsError:
+                raise FilterError(f"{quoted(text)} is no value of the column's type, {kind}.", field) from None
+            if found is not None and found[0] == found[1]:
+                self._values[found[0]] = None
+            elif found is not None:
+                self._ranges[found] = None
+
+    def matching(self, column: pl.Series) -> pl.Series:
+        physical = column.to_physical()
+        masks = [physical.is_between(first, last) for first, last in self._ranges]
+        if len(self._values) == 1:
+            masks.append(physical == next(iter(self._values)))
+        elif self._values:
+            masks.append(physical.is_in(list(self._values)))
+        nowhere = pl.repeat(value=False, n=len(column), dtype=pl.Boolean, eager=True)
+        found = reduce(or_, masks, nowhere).fill_null(value=False)
+        return found | column.is_null() if self._missing else found
 
 
 def _column(frame: pl.DataFrame, field: str) -> str:
@@ -41,18 +91,3 @@ def _column(frame: pl.DataFrame, field: str) -> str:
             return name
     known = ", ".join(map(quoted, frame.columns[:20])) or "none"
     raise FilterError(f"There is no column {quoted(field)}. The columns are: {known}.", field)
-
-
-def _equal(column: pl.Series, text: str, field: str) -> pl.Series:
-    if not text:
-        missing = column.is_null()
-        return missing | column.eq_missing(pl.Series([""])) if column.dtype == pl.String else missing
-    if column.dtype == pl.Boolean:
-        if text.strip().lower() not in _BOOLEANS:
-            raise FilterError(f"{quoted(text)} is no boolean: ask for true or false.", field)
-        return column.eq_missing(pl.Series([_BOOLEANS[text.strip().lower()]]))
-    try:
-        # A value is the range from itself to itself.
-        return within(column, text, text)
-    except BoundsError:
-        raise FilterError(f"{quoted(text)} is no value of the column's type, {kind_of(column)}.", field) from None

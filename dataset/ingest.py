@@ -9,36 +9,38 @@ from typing import Final
 
 import polars as pl
 
-from . import formats
+from . import formats, sizes
 from .description import Column, Description
 from .errors import InvalidDataset, quoted
 from .printing import as_json_values, as_texts
 from .recognition import kind_of
 from .table import Table
 
-__all__ = ["MOST_BYTES", "ingest"]
+__all__ = ["ingest"]
 
-MOST_BYTES: Final = 256 * 2**20
 _RULES: Final = 2  # raise it when the same body would become other rows, so that versions differ
+_UNLESS_TOLD: Final = formats.Limits()
 _ID_ENDINGS: Final = ("_id", "Id", "ID")
 
 
 def ingest(
-    body: bytes,
+    body: formats.Body,
     media_type: str | None,
     *,
     id_column: str | None = None,
     index_column: str | None = None,
-    most_bytes: int = MOST_BYTES,
+    limits: formats.Limits = _UNLESS_TOLD,
+    most_memory: int | None = None,
 ) -> Table:
     """Read a body as a dataset.
 
     A header without rows, or an empty JSON list, is a dataset of no rows. Columns without a name are called
-    `column_<position>`. `most_bytes` bounds what a compressed format may unpack to. Raises Malformed,
-    UnsupportedMediaType, InvalidDataset or TooLarge.
+    `column_<position>`. `limits` bound what a format may unpack to, `most_memory` what the table may take in memory.
+    Raises Malformed, UnsupportedMediaType, InvalidDataset or TooLarge.
     """
     chosen, charset = formats.choose(media_type, body)
-    frame, notes = chosen.read(formats.Source(body, charset, most_bytes))
+    frame, notes = chosen.read(formats.Source(body, charset, limits))
+    sizes.check_stored(frame, limits.plain_bytes, most_memory)
     row_number = _name_of_row_number(frame.columns)
     identifier = _choose_id(frame, id_column) or row_number
     index = _choose_index(frame, index_column, identifier) or row_number
@@ -118,7 +120,7 @@ def _bounds(frame: pl.DataFrame, index: str) -> tuple[object, object]:
     return as_json_values(ends["first"]).item(), as_json_values(ends["last"]).item()
 
 
-def _version(body: bytes, options: tuple[str | None, ...]) -> str:
+def _version(body: formats.Body, options: tuple[str | None, ...]) -> str:
     told = repr((_RULES, *options)).encode("utf-8", "backslashreplace")
     digest = hashlib.sha256(told + b"\n")
     digest.update(body)

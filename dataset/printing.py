@@ -41,4 +41,5 @@ def as_texts(column: pl.Series) -> pl.Series:
 
 def records(frame: pl.DataFrame) -> list[dict[str, Any]]:
     """Answer the rows as JSON objects."""
-    return frame.select(as_json_values(column) for column in frame).to_dicts()
+    moments = frame.select(pl.col(pl.Date, TIME))
+    return frame.with_columns([as_json_values(column) for column in moments]).to_dicts()

@@ -1,6 +1,6 @@
 -- Makes an uploaded version the current one.
 -- KEYS: 1 data.current
--- ARGV: 1 version, 2 number of chunks, 3 description (JSON)
+-- ARGV: 1 version, 2 number of chunks, 3 description (JSON), 4 bytes of memory that its rows take
 -- Guards: all chunks are there (an upload expires).
 -- Answers: 'incomplete' (nothing was changed: upload again), else 'current'. Safe to send twice: a version that is
 --   there already gets this description, which says when it was loaded last.
@@ -19,6 +19,7 @@ for n = 0, chunks - 1 do
 end
 redis.call('HSET', record, 'description', ARGV[3])
 redis.call('HSETNX', record, 'chunks', chunks)
+redis.call('HSET', record, 'memory', ARGV[4])
 redis.call('HSETNX', record, 'pins', 0)
 redis.call('SET', current, version)
 

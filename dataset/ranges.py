@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from .errors import BoundsError, VersionGone
+from .errors import BoundsError, Busy, VersionGone
 from .store import Store
 
 __all__ = ["Ranges"]
@@ -22,7 +22,8 @@ class Ranges:
         self._found: dict[tuple[Any, ...], tuple[float, float] | None] = {}
 
     def of(self, column: str, start: object = None, end: object = None) -> tuple[float, float] | None:
-        """Answer as `Table.range_of`; None too where the version is gone, the bounds are bad or too many were asked.
+        """Answer as `Table.range_of`; None too where the version is gone or
+        cannot be decoded now, the bounds are bad or too many were asked.
 
         Opens nothing before the first call.
         """
@@ -32,6 +33,6 @@ class Ranges:
                 return None
             try:
                 self._found[asked] = self._store.table(self._version).range_of(column, start, end)
-            except (BoundsError, VersionGone):
+            except (BoundsError, Busy, VersionGone):
                 self._found[asked] = None
         return self._found[asked]

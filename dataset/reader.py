@@ -1,59 +1,65 @@
-"""The process in which a body is read: `python -m dataset.reader`, started by `apart`.
+"""The process in which a body is read: `python -m dataset.reader BODY`, started by `apart`.
 
-Standard input: a line of JSON, the arguments of `ingest`, then the body. Standard output: a line of JSON, the
-description or the refusal, then the rows (Arrow IPC).
+BODY is the descriptor of a file with the body. Standard input: a line of JSON, the arguments of `ingest`, once the body
+is complete; its end without a line means that the body broke off. Standard output: a line of JSON with the description,
+or with the refusal; then the chunks.
 """
 
 from __future__ import annotations
 
 import json
-import resource
+import mmap
+import os
 import sys
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
 
-from .errors import DatasetError, InvalidDataset, TooLarge
+from . import packing, sizes
+from .errors import DatasetError, InvalidDataset, TooLarge, TooManyValues
+from .formats import Body, Limits
 from .ingest import ingest
 from .table import Table
 
-_STATM: Final = Path("/proc/self/statm")
-_GENEROUS: Final = 24  # times the largest body: more than any honest one takes
-_PROGRAM: Final = 2**30  # bytes that the program itself takes
-
-
-def _limit_memory(most_bytes: int) -> None:
-    """Die rather than take all there is, and die first where others have taken it."""
-    if not _STATM.exists():  # no Linux
-        return
-    taken = int(_STATM.read_text().split()[0]) * resource.getpagesize()
-    most = taken + _PROGRAM + _GENEROUS * most_bytes
-    _, hard = resource.getrlimit(resource.RLIMIT_AS)
-    resource.setrlimit(resource.RLIMIT_AS, (most if hard == resource.RLIM_INFINITY else min(most, hard), hard))
-    with suppress(PermissionError):  # where a sandbox forbids it
-        Path("/proc/self/oom_score_adj").write_text("1000")
+_REFUSED_FIRST: Final = Path("/proc/self/oom_score_adj")
 
 
 def _main() -> None:
-    arguments: dict[str, Any] = json.loads(sys.stdin.buffer.readline())
-    _limit_memory(arguments["most_bytes"])
+    with suppress(OSError):  # no Linux, or a sandbox that forbids it
+        _REFUSED_FIRST.write_text("1000")
+    line = sys.stdin.buffer.readline()
+    if not line:
+        return
     out = sys.stdout.buffer
     try:
-        table = _ingest(arguments)
+        table = _ingest(_mapped(int(sys.argv[1])), json.loads(line))
     except DatasetError as error:
+        name = "InvalidDataset" if isinstance(error, TooManyValues) else type(error).__name__
         words = [error.detail, error.parameter] if isinstance(error, InvalidDataset) else [error.detail]
-        out.write(json.dumps({"refusal": type(error).__name__, "words": words}).encode())
+        out.write(json.dumps({"refusal": name, "words": words}).encode())
     else:
-        out.write(json.dumps(table.description.as_json()).encode() + b"\n")
-        table.frame.write_ipc(out)
+        told = {"description": table.description.as_json(), "memory": sizes.in_memory(table.frame)}
+        out.write(json.dumps(told).encode() + b"\n")
+        packing.write_chunks(packing.split(table.frame, table.description.bytes), out)
+        out.flush()
 
 
-def _ingest(arguments: dict[str, Any]) -> Table:
+def _mapped(body: int) -> Body:
+    """Map the body: its pages are the file's, which the system can take back, and not this process'."""
+    return mmap.mmap(body, 0, prot=mmap.PROT_READ) if os.fstat(body).st_size else b""
+
+
+def _ingest(body: Body, arguments: dict[str, Any]) -> Table:
+    limits = Limits(**arguments.pop("limits"))
     try:
-        return ingest(sys.stdin.buffer.read(), **arguments)
+        return ingest(body, limits=limits, **arguments)
     except MemoryError as error:
         raise TooLarge("The body takes more memory than there is: send fewer rows or columns.") from error
 
 
 if __name__ == "__main__":
-    _main()
+    try:
+        _main()
+    except OSError as no_disk:
+        print(f"the rows cannot be written: {no_disk}", file=sys.stderr)
+        os._exit(os.EX_TEMPFAIL)

@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
-from threading import Lock
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, nullcontext
+from threading import BoundedSemaphore, Lock
 from typing import Final
 
 import polars as pl
 
+from .errors import Busy
 from .printing import as_texts
 from .recognition import TIME
 
-__all__ = ["SearchIndex"]
+__all__ = ["Matcher", "SearchIndex"]
 
 _BORDER: Final = "\0"
 _SIGMA: Final = "\N{GREEK SMALL LETTER SIGMA}"
 _FINAL_SIGMA: Final = "\N{GREEK SMALL LETTER FINAL SIGMA}"
+
+_PRINTING: Final = BoundedSemaphore(2)
+"""Held by a search that prints the values as text, slice by slice, which takes several times a slice's memory."""
+_WAIT_SECONDS: Final = 20
 
 # What the folded text of a type is made of: a search for anything else need not look there.
 _ALPHABETS: Final[dict[pl.DataType | type[pl.DataType], frozenset[str]]] = {
@@ -24,60 +31,104 @@ _ALPHABETS: Final[dict[pl.DataType | type[pl.DataType], frozenset[str]]] = {
     pl.Date: frozenset("-0123456789"),
     TIME: frozenset("-:.tz0123456789"),
 }
+_LENGTHS: Final[dict[pl.DataType | type[pl.DataType], int]] = {pl.Int64: 8, pl.Float64: 20, pl.Boolean: 5, pl.Date: 10}
+_TIME_LENGTH: Final = 24
+_VIEW: Final = 16
+
+Matcher = Callable[[int], pl.Series | None]
+"""Answers for each row of a slice, by its number, whether a value contains the text; None where no row does."""
 
 
 class SearchIndex:
     """For each row one text of all its values, with borders that no search crosses; built once, when first needed.
 
-    Columns of text and all others are kept apart, since most searches are for words and need the former alone. Safe to
-    share between threads.
+    It is kept where it takes `most_bytes` at most; otherwise each search prints the values anew. Rows are searched in
+    the given slices. Columns of text and all others are kept apart, since most searches are for words and need the
+    former alone. Safe to share between threads.
     """
 
-    def __init__(self, frame: pl.DataFrame) -> None:
+    def __init__(self, frame: pl.DataFrame, slices: Sequence[tuple[int, int]], most_bytes: int | None) -> None:
         self._frame = frame
+        self._slices = slices
         self._columns: dict[bool, list[str]] = {True: [], False: []}
         for column in frame:
             self._columns[column.dtype == pl.String].append(column.name)
-        self._lines: dict[bool, pl.Series] = {}
+        self._kept = most_bytes is None or self._size() <= most_bytes
+        self._lines: dict[tuple[bool, int], pl.Series] = {}
         self._building = {True: Lock(), False: Lock()}
 
     def build(self) -> None:
         """Build what a search would otherwise wait for, what most need first."""
-        for textual, names in self._columns.items():
-            if names:
-                self._line(textual)
+        if self._kept:
+            for textual, names in self._columns.items():
+                for number in range(len(self._slices) if names else 0):
+                    self._line(textual, number)
 
-    def matches(self, search: str) -> pl.Series:
-        """Answer for each row whether a value contains the text."""
-        nowhere = pl.repeat(value=False, n=self._frame.height, dtype=pl.Boolean, eager=True)
+    @contextmanager
+    def matching(self, search: str) -> Iterator[Matcher]:
+        """Give what finds the text in a slice. Raises Busy where too many search a table without an index."""
         try:
             needle = _fold(pl.Series([search])).item()
         except UnicodeEncodeError:  # half of a surrogate pair is in no text
-            return nowhere
-        if _BORDER in needle:
-            texts = self._frame.select(pl.col(pl.String))
-            hits = texts.select(_fold(column).str.contains(needle, literal=True) for column in texts)
-            return (
-                hits.select(pl.any_horizontal(pl.all()).fill_null(value=False)).to_series() if hits.width else nowhere
-            )
-        found = nowhere
-        for textual in (True, False):
-            if self._may_hold(needle, textual):
-                found = found | self._line(textual).str.contains(needle, literal=True)
+            yield lambda _: None
+            return
+        crosses = _BORDER in needle
+        sides = [textual for textual in (True, False) if self._may_hold(needle, textual)]
+        with nullcontext() if self._kept and not crosses else _printing():
+            if crosses:
+                yield lambda number: self._with_border(needle, number)
+            else:
+                yield lambda number: self._matches(needle, number, sides)
+
+    def _matches(self, needle: str, number: int, sides: Sequence[bool]) -> pl.Series | None:
+        found: pl.Series | None = None
+        for textual in sides:
+            line = self._line(textual, number) if self._kept else self._printed(textual, number)
+            hits = line.str.contains(needle, literal=True)
+            found = hits if found is None else found | hits
         return found
+
+    def _with_border(self, needle: str, number: int) -> pl.Series | None:
+        texts = self._frame.slice(*self._slices[number]).select(pl.col(pl.String))
+        hits = texts.select(_fold(column).str.contains(needle, literal=True) for column in texts)
+        return hits.select(pl.any_horizontal(pl.all()).fill_null(value=False)).to_series() if hits.width else None
 
     def _may_hold(self, needle: str, textual: bool) -> bool:
         schema = self._frame.schema
         return any(textual or set(needle) <= _ALPHABETS[schema[name]] for name in self._columns[textual])
 
-    def _line(self, textual: bool) -> pl.Series:
-        with self._building[textual]:
-            if textual not in self._lines:
-                texts = self._frame.select(as_texts(self._frame[name]) for name in self._columns[textual])
-                self._lines[textual] = _fold(
-                    texts.select(pl.concat_str(pl.all(), separator=_BORDER, ignore_nulls=True)).to_series()
-                )
-            return self._lines[textual]
+    def _line(self, textual: bool, number: int) -> pl.Series:
+        key = (textual, number)
+        if key not in self._lines:
+            with self._building[textual]:
+                if key not in self._lines:
+                    self._lines[key] = self._printed(textual, number)
+        return self._lines[key]
+
+    def _printed(self, textual: bool, number: int) -> pl.Series:
+        rows = self._frame.slice(*self._slices[number])
+        texts = rows.select(as_texts(rows[name]) for name in self._columns[textual])
+        return _fold(texts.select(pl.concat_str(pl.all(), separator=_BORDER, ignore_nulls=True)).to_series())
+
+    def _size(self) -> int:
+        """Estimate the bytes of the whole index."""
+        size = 0
+        for name, kind in self._frame.schema.items():
+            if kind == pl.String:
+                size += int(self._frame[name].str.len_bytes().sum()) + self._frame.height
+            else:
+                size += (_LENGTHS.get(kind, _TIME_LENGTH) + 1) * self._frame.height
+        return size + 2 * _VIEW * self._frame.height
+
+
+@contextmanager
+def _printing() -> Iterator[None]:
+    if not _PRINTING.acquire(timeout=_WAIT_SECONDS):
+        raise Busy("Too many searches at the moment: try again.")
+    try:
+        yield
+    finally:
+        _PRINTING.release()
 
 
 def _fold(texts: pl.Series) -> pl.Series:

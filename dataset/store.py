@@ -3,7 +3,8 @@
 Keys, in the database of the job records:
 
 - `data.current`: the version that is loaded; absent when none is.
-- `data.<version>`: a hash of `description` (JSON), `chunks` (how many) and `pins` (how many unfinished jobs hold it).
+- `data.<version>`: a hash of `description` (JSON), `chunks` (how many), `memory` (bytes that its rows take decoded),
+  and `pins` (how many unfinished jobs hold it).
 - `data.<version>.<n>`, n from 0: the rows, in order, as compressed columns (Arrow IPC). Expires after an hour until the
   version is published, so an upload that dies leaves nothing.
 
@@ -12,20 +13,22 @@ What is neither current nor pinned is removed by the script that takes the last 
 
 from __future__ import annotations
 
-import io
 import json
 import re
+import time
 from collections import OrderedDict
+from collections.abc import Iterator
 from dataclasses import dataclass, field
-from itertools import pairwise
 from pathlib import Path
-from threading import Lock
+from threading import Lock, Thread
 from typing import TYPE_CHECKING, Any, Final
+from weakref import WeakSet
 
 import polars as pl
 
 from .description import Description
-from .errors import VersionGone, quoted
+from .errors import Busy, VersionGone, quoted
+from .packing import Packed, pack, split, unpack
 from .table import Table
 
 if TYPE_CHECKING:
@@ -35,11 +38,11 @@ if TYPE_CHECKING:
 __all__ = ["Store"]
 
 _CURRENT: Final = "data.current"
-_CHUNK_BYTES: Final = 8 * 2**20
 _UPLOAD_SECONDS: Final = 3600
 _UPLOADS: Final = 5
 _KEPT: Final = 3
 _KEPT_BYTES: Final = 512 * 2**20
+_WAIT_SECONDS: Final = 10
 _VERSION: Final = re.compile("[0-9a-f]{32}")
 
 
@@ -58,37 +61,45 @@ class Store:
     redis.exceptions.OutOfMemoryError are the caller's; the dataset that was loaded then stays.
     """
 
-    def __init__(self, rd: redis.Redis) -> None:
+    def __init__(self, rd: redis.Redis, most_memory: int | None = None) -> None:
+        """Keep decoded rows and their indexes in at most ``most_memory`` bytes; None is no limit."""
         self._rd = rd
+        self._most_memory = most_memory
         self._publish, self._clear, self._current = (
             rd.register_script((Path(__file__).parent / f"{name}.lua").read_text(encoding="utf-8"))
             for name in ("publish", "clear", "current")
         )
         self._shelves: OrderedDict[str, _Shelf] = OrderedDict()
+        self._decoded: WeakSet[Table] = WeakSet()
         self._guard = Lock()
+        self._last_read: tuple[bytes, Description] | None = None
 
-    def publish(self, table: Table) -> Description:
-        """Replace the dataset whole, and answer its description.
+    def publish(self, loaded: Table | Packed) -> Description:
+        """Replace the dataset whole, and answer its description; what its first search needs is built in a thread.
 
         Raises VersionGone when others replace it all the while.
         """
-        wanted = table.description
-        chunks = _split(table.frame, wanted.bytes)
+        wanted = loaded.description
+        # A large one is decoded only when the one that it replaces has gone.
+        early = self._most_memory is None or loaded.memory < self._most_memory // 4
+        if early:
+            self._prepare(loaded)
         for _ in range(_UPLOADS):
-            self._upload(wanted.version, chunks)
+            count = self._upload(loaded)
             answer: Any = self._publish(
-                keys=[_CURRENT], args=[wanted.version, len(chunks), json.dumps(wanted.as_json())]
+                keys=[_CURRENT], args=[wanted.version, count, json.dumps(wanted.as_json()), loaded.memory]
             )
             if answer != b"incomplete":
-                self._forget_all()
-                self._keep(wanted.version, _Shelf(table=table))
+                self._forget_all(but=wanted.version)
+                if not early:
+                    self._prepare(loaded)
                 return wanted
         raise VersionGone("Others replaced the dataset while this one was loaded: load it again.")
 
     def current(self) -> Description | None:
         """Answer what is loaded, in one round trip; None when nothing is."""
         answer: Any = self._current(keys=[_CURRENT])
-        return None if answer is None else _read_description(answer)
+        return None if answer is None else self._read_description(answer)
 
     def describe(self, version: str) -> Description:
         """Answer the description of a version that Redis still has. Raises VersionGone."""
@@ -97,10 +108,12 @@ class Store:
         answer: Any = self._rd.hget(f"data.{version}", "description")
         if answer is None:
             raise _gone(version)
-        return _read_description(answer)
+        return self._read_description(answer)
 
     def table(self, version: str) -> Table:
-        """Answer a version's rows, from Redis the first time and then from memory. Raises VersionGone.
+        """Answer a version's rows, from Redis the first time and then from memory.
+
+        Raises VersionGone, and Busy while others use so much memory that there is none to decode it.
 
         A version that this process kept is answered even after it went from Redis, and with the description that it had
         when it was fetched: ask `describe` where that matters.
@@ -136,23 +149,80 @@ class Store:
         self._clear(keys=[_CURRENT])
         self._forget_all()
 
-    def _upload(self, version: str, chunks: list[bytes]) -> None:
-        for number, chunk in enumerate(chunks):
-            self._rd.set(f"data.{version}.{number}", chunk, nx=True, ex=_UPLOAD_SECONDS)
+    def _upload(self, loaded: Table | Packed) -> int:
+        """Upload the chunks, one held at a time, and answer how many there are."""
+        chunks = loaded.chunks() if isinstance(loaded, Packed) else split(loaded.frame, loaded.description.bytes)
+        count = 0
+        for rows in chunks:
+            self._rd.set(f"data.{loaded.description.version}.{count}", pack(rows), nx=True, ex=_UPLOAD_SECONDS)
+            count += 1
+        return count
 
     def _fetch(self, version: str) -> Table:
         description = self.describe(version)
-        count: Any = self._rd.hget(f"data.{version}", "chunks")
-        frames = []
-        # One after the other: all of them together would take as much memory again.
-        for number in range(int(count or 0)):
+        count, memory = self._rd.hmget(f"data.{version}", "chunks", "memory")
+        # Versions of before were published without it: their rows rarely take more than this.
+        needed = int(memory or 2 * description.bytes)
+        self._make_room(version, needed)
+        chunks = self._chunks(version, int(count or 0))
+        return self._note(Table(description, unpack(chunks), needed, self._most_memory))
+
+    def _chunks(self, version: str, count: int) -> Iterator[bytes]:
+        for number in range(count) or [0]:
             chunk: Any = self._rd.get(f"data.{version}.{number}")
             if chunk is None:
                 raise _gone(version)
-            frames.append(pl.read_ipc(io.BytesIO(chunk)))
-        if not frames:
-            raise _gone(version)
-        return Table(description, pl.concat(frames))
+            yield chunk
+
+    def _prepare(self, loaded: Table | Packed) -> None:
+        """Begin, in a thread of its own, to decode and index what the first search and look-up would wait for."""
+        version = loaded.description.version
+        if isinstance(loaded, Table):
+            self._keep(version, _Shelf(table=self._note(loaded)))
+            Thread(target=loaded.prepare, name="prepare").start()
+        else:
+            Thread(target=self._decode, args=(version, loaded), name="prepare").start()
+
+    def _decode(self, version: str, packed: Packed) -> None:
+        """Decode a version from the file at hand, unless a request did so first or there is no room now."""
+        with self._guard:
+            shelf = self._shelves.setdefault(version, _Shelf())
+        with shelf.decoding:
+            try:
+                if shelf.table is None:
+                    self._make_room(version, packed.memory)
+                    rows = pl.concat(packed.chunks())
+                    shelf.table = self._note(Table(packed.description, rows, packed.memory, self._most_memory))
+            except Busy:
+                return
+            finally:
+                self._drop_if_empty(version, shelf)
+        self._keep(version, shelf)
+        shelf.table.prepare()
+
+    def _note(self, table: Table) -> Table:
+        with self._guard:
+            self._decoded.add(table)
+        return table
+
+    def _make_room(self, wanted: str, memory: int) -> None:
+        """Drop versions, the oldest first, until this one fits beside those in use. Raises Busy."""
+        if self._most_memory is None:
+            return
+        give_up = time.monotonic() + _WAIT_SECONDS
+        while True:
+            with self._guard:
+                used = sum(table.memory for table in self._decoded)
+                filled = [name for name, shelf in self._shelves.items() if shelf.table is not None and name != wanted]
+                if not used or used + memory <= self._most_memory:
+                    return
+                for name in filled[:1]:
+                    del self._shelves[name]
+            if not filled:
+                # Requests still read what was dropped.
+                if time.monotonic() > give_up:
+                    raise Busy("Other versions of the dataset take all memory at the moment: try again.")
+                time.sleep(0.05)
 
     def _keep(self, version: str, shelf: _Shelf) -> None:
         with self._guard:
@@ -165,35 +235,24 @@ class Store:
                     if kept > 1 and (kept > _KEPT or size > _KEPT_BYTES):
                         del self._shelves[name]
 
-    def _forget_all(self) -> None:
+    def _forget_all(self, but: str | None = None) -> None:
         """What was replaced: nobody asks a process that replaces datasets for it again."""
         with self._guard:
-            for name in [name for name, shelf in self._shelves.items() if shelf.table is not None]:
+            for name in [name for name, shelf in self._shelves.items() if shelf.table is not None and name != but]:
                 del self._shelves[name]
+
+    def _read_description(self, text: bytes) -> Description:
+        """Parse a description, or answer the last one again: one of thousands of columns takes its time."""
+        last = self._last_read
+        if last is None or last[0] != text:
+            last = text, Description.from_json(json.loads(text))
+            self._last_read = last
+        return last[1]
 
     def _drop_if_empty(self, version: str, shelf: _Shelf) -> None:
         with self._guard:
             if shelf.table is None and self._shelves.get(version) is shelf:
                 del self._shelves[version]
-
-
-def _split(frame: pl.DataFrame, body_bytes: int) -> list[bytes]:
-    """Split the rows by the size of the body they came from, so that the same version always has the same chunks.
-
-    Compressed columns are smaller than the text they were.
-    """
-    count = max(1, min(frame.height, -(-body_bytes // _CHUNK_BYTES)))
-    edges = [number * frame.height // count for number in range(count + 1)]
-    chunks = []
-    for first, following in pairwise(edges):
-        chunk = io.BytesIO()
-        frame.slice(first, following - first).write_ipc(chunk, compression="zstd")
-        chunks.append(chunk.getvalue())
-    return chunks
-
-
-def _read_description(text: bytes) -> Description:
-    return Description.from_json(json.loads(text))
 
 
 def _gone(version: str) -> VersionGone:

@@ -2,21 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import sys
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from threading import Lock, Thread
-from typing import Any
+from threading import Lock
+from typing import Any, Final
 
 import polars as pl
 
 from .bounds import within
 from .description import Description
-from .filters import matching
+from .filters import Filters
 from .printing import records
 from .recognition import recognise_instants, recognise_numerals
-from .search import SearchIndex
+from .search import Matcher, SearchIndex
+from .sizes import bytes_beside_texts, fitting, in_memory, slices
 
 __all__ = ["Page", "Table"]
+
+Claim = Callable[[int], None]
+"""Told how many bytes of JSON are about to be made."""
+
+_INDEXED_ID_BYTES: Final = (
+    40  # of one row in the index of identifiers: a text's view and its number, twice while sorting
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,55 +42,125 @@ class Page:
 
 
 class Table:
-    """The rows of one version and what was built to find them. Safe to share between threads; nothing changes it."""
+    """The rows of one version and what was built to find them. Safe to share between threads; nothing changes it.
 
-    def __init__(self, description: Description, frame: pl.DataFrame) -> None:
+    `memory` are the bytes that the rows take; `most_memory` is what they and the indexes of them may take together:
+    an index that would exceed it is not built, and each search or look-up reads the rows.
+    """
+
+    def __init__(
+        self,
+        description: Description,
+        frame: pl.DataFrame,
+        memory: int | None = None,
+        most_memory: int | None = None,
+    ) -> None:
         self.description = description
         self.frame = frame
+        self.memory = in_memory(frame) if memory is None else memory
+        self._left = None if most_memory is None else max(0, most_memory - self.memory)
         self._building = Lock()
         self._sorted_ids: tuple[pl.Series, pl.Series] | None = None
-        self._search = SearchIndex(frame)
+        self._search_index: SearchIndex | None = None
+        self._slices: list[tuple[int, int]] = []
+        self._fixed = 0
 
-    def record(self, id_text: str) -> dict[str, Any] | None:
+    def record(self, id_text: str, claim: Claim | None = None) -> dict[str, Any] | None:
         """Answer the record with this identifier as JSON values, or None.
 
-        The text is read as the identifier's type, so a time may be written with any offset.
+        The text is read as the identifier's type, so a time may be written with any offset. `claim` is called as by
+        `page`.
         """
         row = self._row_of(id_text)
-        return None if row is None else records(self.frame.slice(row, 1))[0]
+        return None if row is None else self._records(self.frame.slice(row, 1), 0, claim)[0]
 
     def page(
-        self, *, search: str | None = None, filters: Sequence[tuple[str, str]] = (), row: int = 0, limit: int
+        self,
+        *,
+        search: str | None = None,
+        filters: Sequence[tuple[str, str]] = (),
+        row: int = 0,
+        limit: int,
+        most_bytes: int = sys.maxsize,
+        claim: Claim | None = None,
     ) -> Page:
         """Answer up to `limit` records from `row` (0 and more) on, in the order they were loaded in.
 
         With `search`, only those with this text in any value as printed, upper and lower case alike; with `filters`,
-        only those whose named fields equal one of the values given for them. Raises FilterError.
+        only those whose named fields equal one of the values given for them. The records have `most_bytes` at most as
+        JSON, unless the first has more. `claim` is called with their bytes before they are made, and may raise. Raises
+        FilterError, and Busy where too many search a large table.
         """
-        hits = [matching(self.frame, filters)] if filters else []
-        if search and self.frame.width:
-            hits.append(self._search.matches(search))
-        if hits:
-            rows = (hits[0] if len(hits) == 1 else hits[0] & hits[1]).arg_true()
-            total, begin = len(rows), int(rows.search_sorted(row))
-            chosen = rows.slice(begin, limit).to_list()
-            part = self.frame[chosen]
-            following = chosen[-1] + 1 if 0 < len(chosen) < total - begin else None
+        if filters or (search and self.frame.width):
+            total, after, rows = self._found(search, filters, row, limit)
+            part = self.frame[rows]
         else:
             total, part = self.frame.height, self.frame.slice(row, limit)
-            chosen = [*range(row, row + part.height)]
-            following = row + part.height if 0 < part.height < total - row else None
+            after, rows = total - row, [*range(row, row + part.height)]
+        found = self._records(part, most_bytes, claim)
+        chosen = rows[: len(found)]
+        following = chosen[-1] + 1 if chosen and len(chosen) < after else None
         numbers = None if self.description.id in self.frame.columns else [each + 1 for each in chosen]
-        return Page(records(part), total, following, numbers)
+        return Page(found, total, following, numbers)
 
     def prepare(self) -> None:
-        """Begin to build, in a thread of its own, what the first search and look-up would otherwise wait for."""
-        Thread(target=self._build, name="prepare").start()
-
-    def _build(self) -> None:
-        self._search.build()
-        if self.description.id in self.frame.columns:
+        """Build the indexes that the first search and look-up would otherwise wait for."""
+        self._search().build()
+        if self.description.id in self.frame.columns and self._may_index_ids():
             self._ids()
+
+    def _found(
+        self, search: str | None, filters: Sequence[tuple[str, str]], row: int, limit: int
+    ) -> tuple[int, int, list[int]]:
+        """Count the rows that match, in all and from `row` on, and find the first of the latter, slice by slice."""
+        condition = Filters(self.frame, filters) if filters else None
+        if search:
+            with self._search().matching(search) as matches:
+                return self._count(condition, matches, row, limit)
+        return self._count(condition, None, row, limit)
+
+    def _count(
+        self, condition: Filters | None, matches: Matcher | None, row: int, limit: int
+    ) -> tuple[int, int, list[int]]:
+        total, after, rows = 0, 0, list[int]()
+        for number, (first, length) in enumerate(self._all_slices()):
+            hits = condition.matching(self.frame.slice(first, length)) if condition else None
+            if matches is not None and (hits is None or hits.any()):
+                found = matches(number)
+                found = found if found is not None else pl.repeat(value=False, n=length, dtype=pl.Boolean, eager=True)
+                hits = found if hits is None else hits & found
+            count = int(hits.sum()) if hits is not None else 0
+            total += count
+            if hits is None or not count or first + length <= row:
+                continue
+            places = hits.arg_true() + first
+            places = places.slice(int(places.search_sorted(row)))
+            after += len(places)
+            rows += places.head(limit - len(rows)).to_list()
+        return total, after, rows
+
+    def _records(self, part: pl.DataFrame, most_bytes: int, claim: Claim | None) -> list[dict[str, Any]]:
+        with self._building:
+            self._fixed = self._fixed or bytes_beside_texts(self.frame)
+        count, size = fitting(part, self._fixed, most_bytes)
+        if claim is not None:
+            claim(size)
+        return records(part.head(count))
+
+    def _all_slices(self) -> list[tuple[int, int]]:
+        with self._building:
+            self._slices = self._slices or slices(self.frame)
+            return self._slices
+
+    def _search(self) -> SearchIndex:
+        spans = self._all_slices()
+        with self._building:
+            if self._search_index is None:
+                left = self._left
+                if left is not None and self._may_index_ids():
+                    left -= _INDEXED_ID_BYTES * self.frame.height
+                self._search_index = SearchIndex(self.frame, spans, left)
+            return self._search_index
 
     def slice(self, start: object, end: object) -> pl.DataFrame:
         """Answer the rows with start <= index <= end, in the order they were loaded in; None is an open end.
@@ -121,12 +200,24 @@ class Table:
         if name not in self.frame.columns:
             number = _as_identifier(id_text, pl.Int64)
             return number - 1 if number is not None and 1 <= number <= self.frame.height else None
-        keys, rows = self._ids()
         value = _as_identifier(id_text, self.frame[name].dtype)
-        if value is None or not len(keys):
+        if value is None or not self.frame.height:
             return None
+        if not self._may_index_ids():
+            return self._scan_for(value)
+        keys, rows = self._ids()
         place = keys.search_sorted(value)
         return rows[place] if place < len(keys) and keys[place] == value else None
+
+    def _may_index_ids(self) -> bool:
+        return self._left is None or _INDEXED_ID_BYTES * self.frame.height <= self._left
+
+    def _scan_for(self, value: Any) -> int | None:
+        for first, length in self._all_slices():
+            place = (self.frame[self.description.id].slice(first, length).to_physical() == value).arg_true()
+            if len(place):
+                return first + int(place[0])
+        return None
 
     def _ids(self) -> tuple[pl.Series, pl.Series]:
         """Build the index of identifiers once: their sorted values, and the row of each."""

@@ -148,6 +148,17 @@ class Settings:
         most=_MAX_MIB,
     )
     max_body_bytes: int = _setting(256 * 2**20, "Largest body of `POST /data`, unpacked, in bytes.", least=1)
+    max_load_seconds: float = _setting(120.0, "Seconds that reading the body of `POST /data` may take.", least=1)
+    load_memory_mb: int = _setting(
+        0,
+        "Memory that reading it may take, in MiB; 0 is 7/16 of the container's (no more than 25 bodies take).",
+        least=0,
+    )
+    dataset_memory_mb: int = _setting(
+        0,
+        "Memory of the API for the dataset and its indexes, in MiB; 0 is a sixth of the container's, 4096 at most.",
+        least=0,
+    )
     max_jobs_bytes: int = _setting(
         16 * 2**20,
         "Largest body of `POST /jobs`, in bytes; at most a tenth of `REQUEST_MEMORY_MB`.",

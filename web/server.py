@@ -14,6 +14,7 @@ import gunicorn.util
 import jobs
 from analyses import BrokenAnalysis, get_analyses
 from ops.logs import set_up_logging
+from ops.memory import return_freed_memory
 from ops.settings import bracketed
 from web.buffering_worker import BufferingThreadWorker
 from web.connections import write_problem
@@ -62,6 +63,11 @@ def on_starting(arbiter: Any) -> None:
         arbiter.log.warning("Redis is away: %s", error)
 
 
+def post_worker_init(worker: Any) -> None:
+    """Prepare the process that serves requests."""
+    return_freed_memory()
+
+
 def _allow_descriptors(wanted: int) -> None:
     """Have the limit of open files, often 1,024, raised as far as this takes and the system lets us."""
     least, most = resource.getrlimit(resource.RLIMIT_NOFILE)
@@ -85,6 +91,9 @@ graceful_timeout = 10
 limit_request_line = 8190
 limit_request_fields = 100
 proc_name = "api"
+
+# The allocator of polars would keep what was freed, for each of its threads.
+raw_env = ["_RJEM_MALLOC_CONF=dirty_decay_ms:0,muzzy_decay_ms:0"]
 loglevel = _settings.log_level.lower()
 
 # Headers that only a proxy may set are not believed: the API needs none of them, and any client could send them.

@@ -1,13 +1,17 @@
-"""A file that a client sends: as the body or in a form, packed by gzip or not, never unpacked beyond a limit."""
+"""A file that a client sends: as the body or in a form, packed by gzip or not, never unpacked beyond a limit.
+
+All of it is a stream: of a large file only a part at a time is held in memory.
+"""
 
 from __future__ import annotations
 
-import io
 import zlib
 from collections.abc import Callable, Iterable, Iterator
+from itertools import chain
 from typing import Final, NamedTuple
 
 from flask import request
+from werkzeug.exceptions import RequestEntityTooLarge
 from werkzeug.http import parse_options_header
 from werkzeug.sansio import multipart
 
@@ -20,6 +24,8 @@ _FORM: Final = "multipart/form-data"
 _GZIP: Final = 16 + zlib.MAX_WBITS
 _GZIP_MAGIC: Final = b"\x1f\x8b\x08"
 _WINDOW: Final = 2**16
+_MOST_MEMBERS: Final = 100_000  # of a gzip: each costs as much as a window, however little is in it
+_MOST_HELD: Final = 4 * _WINDOW  # bytes of a form in which neither content nor the end of a header was found
 
 # What browsers and curl say of files that they know no type of, or none that is taken here.
 _UNTELLING_PARTS: Final = (
@@ -32,9 +38,9 @@ _UNTELLING_PARTS: Final = (
 
 
 class Upload(NamedTuple):
-    """A file, unpacked, and its media type as it was given; None where none was given that tells."""
+    """A file, unpacked, part by part, and its media type as it was given; None where none was given that tells."""
 
-    file: io.BytesIO
+    parts: Iterator[bytes]
     media_type: str | None
 
 
@@ -44,140 +50,129 @@ def read_upload(most: int, is_telling: Callable[[str | None], bool]) -> Upload:
     ``is_telling`` tells media types that say something of a format from those that do not: a file of the latter that
     begins as gzip does is unpacked.
 
-    :raises Problem: too-large; unsupported-media-type for a content coding; malformed when it breaks off; invalid for a
-        form with anything but one `file`.
+    :raises Problem: here or while the parts are read: too-large; unsupported-media-type for a content coding; malformed
+        when it breaks off; invalid for a form with anything but one `file`.
     """
     if (request.content_length or 0) > most:
         raise _too_large(most)
-    file, media_type = _read_body(most), request.headers.get("Content-Type")
+    parts, media_type = _read_body(most), request.headers.get("Content-Type")
     essence, options = parse_options_header(media_type)
     in_form = essence.lower() == _FORM
     if in_form:
-        file, media_type = _only_file(file, options.get("boundary", ""))
+        parts, media_type = _only_file(parts, options.get("boundary", ""))
         if media_type and media_type.partition(";")[0].strip().lower() in _UNTELLING_PARTS:
             media_type = None
     # A part of a form cannot say that it is packed: tools give a .csv.gz the type of the .csv.
-    head = file.getbuffer()[: len(_GZIP_MAGIC)].tobytes()
-    if head == _GZIP_MAGIC and (in_form or not is_telling(media_type)):
-        file = _unpacked(_windows(file), _Gunzip(), most)
-    return Upload(file, media_type)
+    if in_form or not is_telling(media_type):
+        head, parts = _ahead(parts, len(_GZIP_MAGIC))
+        if head.startswith(_GZIP_MAGIC):
+            parts = _limited(_unpacked(parts), most)
+    return Upload(parts, media_type)
 
 
-class _Gunzip:
-    """Unpacks gzip (RFC 1952), one member after the other, a little at a time."""
-
-    def __init__(self) -> None:
-        self._member = zlib.decompressobj(_GZIP)
-        self._waiting = b""
-
-    def feed(self, packed: bytes) -> None:
-        """Take the next packed bytes."""
-        self._waiting += packed
-
-    def take(self, most: int) -> bytes:
-        """The next unpacked bytes, ``most`` at most; none when more are to be fed first."""
-        while self._waiting:
-            if self._member.eof:
-                self._waiting = self._waiting.lstrip(b"\0")  # padding, as tape archives have it
-                if not self._waiting:
-                    break
-                self._member = zlib.decompressobj(_GZIP)
-            part = self._member.decompress(self._waiting, most)
-            self._waiting = self._member.unused_data or self._member.unconsumed_tail
-            if part:
-                return part
-        return b""
-
-    def is_complete(self) -> bool:
-        """Whether a member has just ended."""
-        return self._member.eof
-
-
-class _AsItIs:
-    """Unpacks what is not packed."""
-
-    def __init__(self) -> None:
-        self._waiting = b""
-
-    def feed(self, packed: bytes) -> None:
-        self._waiting = packed
-
-    def take(self, most: int) -> bytes:
-        part, self._waiting = self._waiting, b""
-        return part
-
-    def is_complete(self) -> bool:
-        return True
-
-
-def _read_body(most: int) -> io.BytesIO:
+def _read_body(most: int) -> Iterator[bytes]:
     coding = request.headers.get("Content-Encoding", "").strip().lower()
     if coding in ("gzip", "x-gzip"):
-        return _unpacked(arriving(), _Gunzip(), most)
+        return _limited(_unpacked(arriving()), most)
     if coding in ("", "identity"):
-        return _unpacked(arriving(), _AsItIs(), most)
+        return _limited(arriving(), most)
     detail = "The only Content-Encoding that is taken is gzip."
     raise Problem("unsupported-media-type", detail, headers={"Accept-Encoding": "gzip"})
 
 
-def _windows(file: io.BytesIO) -> Iterator[bytes]:
-    file.seek(0)
-    return iter(lambda: file.read(_WINDOW), b"")
+def _ahead(parts: Iterator[bytes], size: int) -> tuple[bytes, Iterator[bytes]]:
+    """The first ``size`` bytes, or all there are, and all parts, from the first on."""
+    head = b""
+    while len(head) < size and (part := next(parts, b"")):
+        head += part
+    return head, chain([head] if head else [], parts)
 
 
-def _unpacked(parts: Iterable[bytes], unpacking: _Gunzip | _AsItIs, most: int) -> io.BytesIO:
-    whole = io.BytesIO()
+def _limited(parts: Iterable[bytes], most: int) -> Iterator[bytes]:
+    size = 0
+    for part in parts:
+        size += len(part)
+        if size > most:
+            raise _too_large(most)
+        yield part
+
+
+def _unpacked(parts: Iterable[bytes]) -> Iterator[bytes]:
+    """Unpack gzip (RFC 1952), one member after the other, a little at a time."""
+    member, members = zlib.decompressobj(_GZIP), 1
     try:
         for packed in parts:
-            unpacking.feed(packed)
-            while part := unpacking.take(_WINDOW):
-                whole.write(part)
-                if whole.tell() > most:
-                    raise _too_large(most)
+            waiting = packed
+            while waiting:
+                if member.eof:
+                    waiting = waiting.lstrip(b"\0")  # padding, as tape archives have it
+                    if not waiting:
+                        break
+                    member, members = zlib.decompressobj(_GZIP), members + 1
+                    if members > _MOST_MEMBERS:
+                        raise Problem("malformed", f"The gzip has more than {_MOST_MEMBERS:,} members: pack it as one.")
+                part = member.decompress(waiting, _WINDOW)
+                waiting = member.unused_data if member.eof else member.unconsumed_tail
+                if part:
+                    yield part
+        while not member.eof and (part := member.decompress(b"", _WINDOW)):
+            yield part
     except zlib.error as error:
         raise Problem("malformed", f"The body is no gzip: {error}.") from error
-    if not unpacking.is_complete():
+    if not member.eof:
         raise Problem("malformed", "The gzip broke off: send it whole.")
-    return whole
 
 
-def _only_file(form: io.BytesIO, boundary: str) -> tuple[io.BytesIO, str | None]:
-    """The content and the media type of the part `file`."""
-    found: list[tuple[io.BytesIO, str | None]] = []
-    for name, media_type, content in _parts(form, boundary):
-        if name != "file":
-            raise _bad_form(f"/{name}", f"The form has a part {name[:100]!r}; send one part named file, and no other.")
-        found.append((content, media_type))
-    if len(found) != 1:
-        raise _bad_form("/file", f"The form has {len(found)} parts named file; send one.")
-    return found[0]
+def _only_file(form: Iterator[bytes], boundary: str) -> tuple[Iterator[bytes], str | None]:
+    """The content of the part `file`, and its media type."""
+    events = _events(form, boundary)
+    for event in events:
+        if isinstance(event, multipart.Field | multipart.File):
+            _check_name(event)
+            return _content(events), event.headers.get("Content-Type")
+    raise _not_one(0)
 
 
-def _parts(form: io.BytesIO, boundary: str) -> list[tuple[str, str | None, io.BytesIO]]:
-    """Name, media type and content of each part (RFC 7578)."""
-    parts: list[tuple[str, str | None, io.BytesIO]] = []
+def _content(events: Iterator[multipart.Event]) -> Iterator[bytes]:
+    found = 1
+    for event in events:
+        if isinstance(event, multipart.Field | multipart.File):
+            _check_name(event)
+            found += 1
+        elif isinstance(event, multipart.Data) and found == 1 and event.data:
+            yield bytes(event.data)
+    if found > 1:
+        raise _not_one(found)
+
+
+def _check_name(part: multipart.Field | multipart.File) -> None:
+    if part.name != "file":
+        name = (part.name or "")[:100]
+        raise _bad_form(f"/{name}", f"The form has a part {name!r}; send one part named file, and no other.")
+
+
+def _events(form: Iterator[bytes], boundary: str) -> Iterator[multipart.Event]:
+    """What a form consists of (RFC 7578)."""
     if not boundary:
         raise Problem("malformed", "The Content-Type of the form names no boundary.")
     try:
-        decoder = multipart.MultipartDecoder(boundary.encode("latin-1"), max_parts=100)
-        for part in _windows(form):
+        decoder = multipart.MultipartDecoder(boundary.encode("latin-1"), max_form_memory_size=_MOST_HELD, max_parts=100)
+        for part in chain(form, [None]):
             decoder.receive_data(part)
-            _take_events(decoder, parts)
-        decoder.receive_data(None)
-        _take_events(decoder, parts)
+            while not isinstance(event := decoder.next_event(), multipart.NeedData):
+                yield event
+                if isinstance(event, multipart.Epilogue):
+                    break
+    except RequestEntityTooLarge as error:
+        raise Problem(
+            "malformed", "The form cannot be parsed: it has too many parts, or a header that is too long."
+        ) from error
     except ValueError as error:
         raise Problem("malformed", f"The form cannot be parsed: {error or 'it breaks off'}.") from error
-    return parts
 
 
-def _take_events(decoder: multipart.MultipartDecoder, parts: list[tuple[str, str | None, io.BytesIO]]) -> None:
-    while not isinstance(event := decoder.next_event(), multipart.NeedData):
-        if isinstance(event, multipart.Field | multipart.File):
-            parts.append((event.name or "", event.headers.get("Content-Type"), io.BytesIO()))
-        elif isinstance(event, multipart.Data):
-            parts[-1][2].write(event.data)
-        elif isinstance(event, multipart.Epilogue):
-            return
+def _not_one(found: int) -> Problem:
+    return _bad_form("/file", f"The form has {found} parts named file; send one.")
 
 
 def _bad_form(pointer: str, detail: str) -> Problem:

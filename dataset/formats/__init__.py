@@ -12,9 +12,9 @@ from typing import Final, Protocol, cast
 from ..errors import UnsupportedMediaType
 from . import csv_text, json_text, ndjson, parquet
 from .encodings import check_charset, peek
-from .source import Read, Source
+from .source import Body, Limits, Read, Source
 
-__all__ = ["MEDIA_TYPES", "Format", "Read", "Source", "choose", "is_packed", "is_telling"]
+__all__ = ["MEDIA_TYPES", "Body", "Format", "Limits", "Read", "Source", "choose", "is_packed", "is_telling"]
 
 
 class Format(Protocol):
@@ -50,7 +50,7 @@ def is_packed(media_type: str | None, head: bytes) -> bool:
     return _essence(media_type) in parquet.MEDIA_TYPES or (not is_telling(media_type) and parquet.looks_like(head))
 
 
-def choose(media_type: str | None, body: bytes) -> tuple[Format, str | None]:
+def choose(media_type: str | None, body: Body) -> tuple[Format, str | None]:
     """Answer the format of a media type (with parameters), or of the content where the type does not tell; the charset.
 
     curl's own `application/x-www-form-urlencoded` does not tell. Raises UnsupportedMediaType.

@@ -11,16 +11,16 @@ from typing import Any, Final
 import polars as pl
 
 from ..dates import recognise_epoch, recognise_slashes
-from ..errors import InvalidDataset
+from ..errors import InvalidDataset, TooManyValues
 from ..recognition import finite, recognise_instants, recognise_numerals
 from .names import settle
+from .source import Limits
 
 __all__ = ["MISSING", "Infinite", "as_json_text", "from_rows", "read_plain_text", "recognise_dates"]
 
 MISSING: Final = ("", "NA", "null", "NaN")
 
 # A few bytes are an object whose absent members are stored as well, so that the body's size alone bounds nothing.
-_MOST_VALUES: Final = 200_000_000
 _FREE_VALUES: Final = 10_000_000
 
 
@@ -28,21 +28,21 @@ class Infinite(Exception):
     """A column of numbers holds an infinity: the sender's own, or a number that is beyond a double."""
 
 
-def from_rows(rows: Sequence[dict[str, Any]], body_bytes: int) -> pl.DataFrame:
+def from_rows(rows: Sequence[dict[str, Any]], body_bytes: int, limits: Limits) -> pl.DataFrame:
     """Answer a column for each member's name, in order of first occurrence; what a row lacks is missing.
 
-    Raises InvalidDataset, and Infinite.
+    Raises InvalidDataset, TooManyValues, and Infinite.
     """
     shapes = dict.fromkeys(map(tuple, rows))
     members = dict.fromkeys(chain.from_iterable(shapes))
-    names = settle(members)
-    _check_size(len(rows), len(names), body_bytes)
+    names = settle(members, limits)
+    _check_size(len(rows), len(names), min(limits.values, _FREE_VALUES + 2 * body_bytes))
     columns: Iterable[list[Any]]
     if len(shapes) == 1:
         columns = (list(map(itemgetter(member), rows)) for member in members)
     else:
         columns = ([row.get(member) for row in rows] for member in members)
-    return pl.DataFrame(_typed(name, values) for name, values in zip(names, columns, strict=True))
+    return pl.DataFrame([_typed(name, values) for name, values in zip(names, columns, strict=True)])
 
 
 def read_plain_text(name: str, texts: pl.Series) -> pl.Series:
@@ -80,11 +80,11 @@ def as_json_text(value: Any) -> str | None:
     return text
 
 
-def _check_size(height: int, width: int, body_bytes: int) -> None:
+def _check_size(height: int, width: int, most: int) -> None:
     if height and not width:
         raise InvalidDataset("The objects have no members: send objects with at least one.")
-    if height * width > min(_MOST_VALUES, _FREE_VALUES + 2 * body_bytes):
-        raise InvalidDataset(
+    if height * width > most:
+        raise TooManyValues(
             f"{height:,} objects with {width:,} different members between them are too many: send fewer of either."
         )
 

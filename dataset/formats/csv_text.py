@@ -9,13 +9,12 @@ from __future__ import annotations
 
 import csv
 import io
-import os
 import re
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from itertools import islice
-from typing import Final
+from typing import Any, Final
 
 import polars as pl
 
@@ -25,7 +24,7 @@ from .columns import read_plain_text
 from .delimiters import find_delimiter
 from .encodings import as_utf8
 from .names import settle
-from .source import Read, Source
+from .source import Body, Read, Source
 
 __all__ = ["MEDIA_TYPES", "looks_like", "read"]
 
@@ -33,9 +32,12 @@ MEDIA_TYPES: Final = ("text/csv",)
 
 _MARKUP: Final = re.compile(rb"\s*<(?:!doctype|html|\?xml)", re.IGNORECASE)
 _JSON: Final = re.compile(rb"\s*[\[{]")
+_BLANK: Final = re.compile(rb"\s*\Z")
 _EMPTY: Final = "The body is empty: send a first row that names the columns."
 _BATCH: Final = 20_000  # rows held as Python objects at a time
 _WINDOW: Final = 4 * 2**20
+_READ_AT_ONCE: Final = 32 * 2**20  # bytes; polars copies what it reads once more before it joins it
+_CONVERTED_AT_ONCE: Final = 2  # columns: each takes several times its size meanwhile
 
 # The standard library's limit of 128 KiB is less than the outline of a country.
 csv.field_size_limit(2**31 - 1)
@@ -49,43 +51,79 @@ def looks_like(head: bytes) -> bool:
 def read(source: Source) -> Read:
     """Answer the columns, each typed as a whole. Raises Malformed or InvalidDataset."""
     body, notes = as_utf8(source.body, source.charset, or_latin_1=True)
-    if b"\0" in body:
+    if body.find(b"\0") >= 0:
         raise Malformed("The body holds NUL characters: send CSV as text.")
     if _MARKUP.match(body):
         raise Malformed("The body is a page of HTML or XML, no CSV.")
     if _is_json(body):
         raise Malformed("The body is JSON, no CSV: say so by its Content-Type.")
-    if body.isspace():
+    if _BLANK.match(body):
         raise Malformed(_EMPTY)
     delimiter = find_delimiter(body)
     try:
-        text = io.TextIOWrapper(io.BytesIO(body), encoding="utf-8", newline="")
+        text = io.TextIOWrapper(_opened(body), encoding="utf-8", newline="")
         rows = csv.reader(text, strict=True, delimiter=delimiter)
         header = next((row for row in rows if row), None)
         if header is None:
             raise Malformed(_EMPTY)
-        names = settle(name.strip() for name in header)
+        names = settle((name.strip() for name in header), source.limits)
         columns = _read_regular(body, len(names), delimiter)
         if columns is None:
             columns = _read_any(rows, len(names))
     except csv.Error as error:
         raise Malformed(f"The body is no CSV: {error}.") from error
-    with ThreadPoolExecutor(os.cpu_count()) as threads:
-        return Read(pl.DataFrame(list(threads.map(read_plain_text, names, columns))), notes)
+    return Read(_converted(names, columns), notes)
 
 
-def _is_json(body: bytes) -> bool:
+def _converted(names: list[str], texts: list[pl.Series]) -> pl.DataFrame:
+    """Type the columns, dropping the text of each as soon as it is converted; the longest texts come last."""
+    typed: list[pl.Series | None] = [None] * len(names)
+    ahead: list[pl.Series | None] = [*texts]
+    order = sorted(range(len(names)), key=lambda number: texts[number].str.len_bytes().sum())
+    texts.clear()
+
+    def convert(number: int) -> None:
+        column, ahead[number] = ahead[number], None
+        assert column is not None
+        typed[number] = read_plain_text(names[number], column)
+
+    with ThreadPoolExecutor(_CONVERTED_AT_ONCE) as threads:
+        list(threads.map(convert, order))
+    return pl.DataFrame([column for column in typed if column is not None])
+
+
+class _View(io.RawIOBase):
+    """Reads a mapped file without a copy of the whole."""
+
+    def __init__(self, body: Body) -> None:
+        self._rest = memoryview(body)
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        part = self._rest[: len(buffer)]
+        buffer[: len(part)] = part
+        self._rest = self._rest[len(part) :]
+        return len(part)
+
+
+def _opened(body: Body) -> io.BytesIO | io.BufferedReader:
+    return io.BytesIO(body) if isinstance(body, bytes) else io.BufferedReader(_View(body))
+
+
+def _is_json(body: Body) -> bool:
     """Whether a body was given the wrong type: JSON in lines, or in one piece, could be read as CSV, as nonsense."""
     if _JSON.match(body) is None:
         return False
-    first_line = body.lstrip().partition(b"\n")[0]
-    for text in (first_line, body):
+    whole = bytes(body).lstrip()
+    for text in (whole.partition(b"\n")[0], whole):
         with suppress(ValueError):
             return isinstance(json_values.parse(text), dict | list)
     return False
 
 
-def _read_regular(body: bytes, width: int, delimiter: str) -> list[pl.Series] | None:
+def _read_regular(body: Body, width: int, delimiter: str) -> list[pl.Series] | None:
     """Read with polars, ten times as fast, what it can be trusted with; None for all else.
 
     polars pads short rows and guesses at stray quotes. So count first what stands outside of quoted fields: with
@@ -99,40 +137,49 @@ def _read_regular(body: bytes, width: int, delimiter: str) -> list[pl.Series] | 
             return None
         delimiters += part.count(delimiter.encode())
         lines += part.count(b"\n")
-    height = lines if body.endswith(b"\n") else lines + 1
+    height = lines if body[-1:] == b"\n" else lines + 1
     if delimiters != (width - 1) * height:
         return None
     schema = {str(number): pl.String for number in range(width)}
+    frames = []
     try:
-        frame = pl.read_csv(body, has_header=False, schema=schema, separator=delimiter, empty_string_is_null=False)
+        for part in _windows(body, _READ_AT_ONCE):
+            frames.append(
+                pl.read_csv(part, has_header=False, schema=schema, separator=delimiter, empty_string_is_null=False)
+            )
     except (pl.exceptions.PolarsError, pl.exceptions.PanicException):
         return None
+    frame = pl.concat(frames)
     return frame.slice(1).get_columns() if frame.height == height else None
 
 
-def _unquoted(body: bytes, delimiter: bytes) -> Iterator[bytes]:
-    """Answer the body by windows of whole lines, with plain line ends and an x for every quoted field.
-
-    Windows, so that the body is not held once more. A window ends after a line before which an even number of quotes
-    stands; where stray quotes make that no end, one of them is left in the window.
-    """
+def _unquoted(body: Body, delimiter: bytes) -> Iterator[bytes]:
+    """Answer the body by windows, with plain line ends and an x for every quoted field."""
     edge = re.escape(delimiter) + rb"\r\n"
     quoted = re.compile(rb'"(?<![^%b]")[^"]*+(?:""[^"]*+)*+"(?![^%b])' % (edge, edge))
+    for part in _windows(body, _WINDOW):
+        plain = quoted.sub(b"x", part) if b'"' in part else part
+        yield plain.replace(b"\r\n", b"\n") if b"\r" in plain else plain
+
+
+def _windows(body: Body, size: int) -> Iterator[bytes]:
+    """Answer the body by parts of about `size` bytes in whole lines, so that it is not held once more.
+
+    A part ends after a line before which an even number of quotes stands; where stray quotes make that no end, one of
+    them is left in the part.
+    """
     begin = 0
     while begin < len(body):
-        end = _end_of_window(body, begin)
-        part = body[begin:end]
-        if b'"' in part:
-            part = quoted.sub(b"x", part)
-        yield part.replace(b"\r\n", b"\n") if b"\r" in part else part
+        end = _end_of_window(body, begin, size)
+        yield body[begin:end]
         begin = end
 
 
-def _end_of_window(body: bytes, begin: int) -> int:
-    end, odd, seen = min(begin + _WINDOW, len(body)), False, begin
+def _end_of_window(body: Body, begin: int, size: int) -> int:
+    end, odd, seen = min(begin + size, len(body)), False, begin
     while end < len(body):
         end = body.find(b"\n", end) + 1 or len(body)
-        odd ^= body.count(b'"', seen, end) % 2 == 1
+        odd ^= body[seen:end].count(b'"') % 2 == 1
         if not odd:
             break
         seen = end

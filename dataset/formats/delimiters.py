@@ -7,6 +7,8 @@ import io
 from itertools import islice
 from typing import Final
 
+from .source import Body
+
 __all__ = ["find_delimiter"]
 
 _DELIMITERS: Final = ",;\t|"
@@ -14,7 +16,7 @@ _ROWS: Final = 20
 _SAMPLE: Final = 2**16
 
 
-def find_delimiter(body: bytes) -> str:
+def find_delimiter(body: Body) -> str:
     """Answer the one that gives the first rows the most fields, and all of them as many; the comma in doubt."""
     sample = body[:_SAMPLE].decode(errors="replace")
     whole = len(body) <= _SAMPLE

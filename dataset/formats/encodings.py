@@ -11,6 +11,7 @@ import re
 from typing import Final
 
 from ..errors import Malformed, UnsupportedMediaType
+from .source import Body
 
 __all__ = ["LATIN_1_NOTE", "as_utf8", "check_charset", "peek"]
 
@@ -46,13 +47,13 @@ def check_charset(charset: str | None) -> None:
         raise UnsupportedMediaType("Text is read in UTF-8, UTF-16 and Latin-1: convert it, or correct its charset.")
 
 
-def peek(body: bytes) -> bytes:
+def peek(body: Body) -> bytes:
     """Answer how a body begins: its first mebibyte in UTF-8, without its mark, for telling what it is."""
     decoder = codecs.getincrementaldecoder(_told_by_marks(body) or "utf-8-sig")("replace")
     return decoder.decode(body[:_WINDOW]).encode(errors="replace")
 
 
-def as_utf8(body: bytes, charset: str | None, *, or_latin_1: bool = False) -> tuple[bytes, tuple[str, ...]]:
+def as_utf8(body: Body, charset: str | None, *, or_latin_1: bool = False) -> tuple[Body, tuple[str, ...]]:
     """Answer the text in UTF-8 without a byte order mark, and what is to be told of how it was read.
 
     A mark counts more than `charset`, which may be None or one that `check_charset` accepts. Raises Malformed.
@@ -62,7 +63,7 @@ def as_utf8(body: bytes, charset: str | None, *, or_latin_1: bool = False) -> tu
         return _transcoded(body, codec), ()
     fault = _find_fault(body)
     if fault is None:
-        return body.removeprefix(_UTF_8_MARK), ()
+        return (body[len(_UTF_8_MARK) :] if body[: len(_UTF_8_MARK)] == _UTF_8_MARK else body), ()
     if not or_latin_1:
         raise Malformed(f"The body is no UTF-8: {fault}.")
     if _CONTROLS.search(body):
@@ -70,13 +71,13 @@ def as_utf8(body: bytes, charset: str | None, *, or_latin_1: bool = False) -> tu
     return _transcoded(body, "cp1252"), (LATIN_1_NOTE,)
 
 
-def _remedy(body: bytes) -> str:
-    if body.startswith(b"\x1f\x8b"):
+def _remedy(body: Body) -> str:
+    if body[:2] == b"\x1f\x8b":
         return "it looks like gzip, so say Content-Encoding: gzip"
     return "send text, or the Content-Type of what it is"
 
 
-def _told_by_marks(body: bytes) -> str | None:
+def _told_by_marks(body: Body) -> str | None:
     """The codec of UTF-16 with a mark, or whose first characters are the zeros and letters that ASCII makes of it."""
     if body[:2] in _UTF_16_MARKS:
         return "utf-16"
@@ -86,7 +87,7 @@ def _told_by_marks(body: bytes) -> str | None:
     return None
 
 
-def _find_fault(body: bytes) -> str | None:
+def _find_fault(body: Body) -> str | None:
     """Say what is no UTF-8 and at which byte; None when all of it is."""
     decoder = codecs.getincrementaldecoder("utf-8")()
     view = memoryview(body)
@@ -99,7 +100,7 @@ def _find_fault(body: bytes) -> str | None:
     return None
 
 
-def _transcoded(body: bytes, codec: str) -> bytes:
+def _transcoded(body: Body, codec: str) -> bytes:
     decoder = codecs.getincrementaldecoder(codec)()
     view, text = memoryview(body), io.BytesIO()
     try:

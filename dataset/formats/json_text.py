@@ -7,7 +7,8 @@ types and one with nested values, which become JSON text.
 
 from __future__ import annotations
 
-from typing import Any, Final
+from collections.abc import Iterator
+from typing import Any, Final, NamedTuple
 
 from ..errors import InvalidDataset, Malformed, quoted
 from . import geojson, json_values
@@ -18,6 +19,7 @@ __all__ = ["MEDIA_TYPES", "looks_like", "read"]
 
 MEDIA_TYPES: Final = ("application/json", "application/geo+json")
 
+_SHOWN: Final = 100  # characters of a name
 _WANTED: Final = "send a list of objects, or an object that holds one such list"
 
 
@@ -28,7 +30,8 @@ def looks_like(head: bytes) -> bool:
 
 def read(source: Source) -> Read:
     """Answer a column for each member's name. Raises Malformed or InvalidDataset."""
-    text, notes = as_utf8(source.body, source.charset)
+    body, notes = as_utf8(source.body, source.charset)
+    text = bytes(body)
 
     def rows(parse: json_values.Parse) -> list[dict[str, Any]]:
         try:
@@ -37,7 +40,7 @@ def read(source: Source) -> Read:
             raise Malformed(f"The body is no JSON: {json_values.reason(error)}.") from error
         return geojson.rows_of(document["features"]) if geojson.is_collection(document) else _find_rows(document)
 
-    return Read(json_values.tabulate(rows, len(text)), notes)
+    return Read(json_values.tabulate(rows, len(text), source.limits), notes)
 
 
 def _find_rows(document: Any) -> list[dict[str, Any]]:
@@ -46,25 +49,48 @@ def _find_rows(document: Any) -> list[dict[str, Any]]:
             if not isinstance(item, dict):
                 raise InvalidDataset(f"Item {number} of the list is no object: {_WANTED}.")
         return document
-    lists = _lists_of_objects(document)
+    lists = list(_lists_of_objects(document))
     # Portals send empty lists of notes and links along, so these count only where there is no other.
-    candidates = {path: rows for path, rows in lists.items() if rows} or lists
+    candidates = [each for each in lists if each.rows] or lists
     if len(candidates) == 1:
-        return next(iter(candidates.values()))
+        return candidates[0].rows
     if not candidates:
         raise InvalidDataset(f"The body holds no list of objects: {_WANTED}.")
-    paths = ", ".join(map(quoted, list(candidates)[:5]))
+    paths = ", ".join(quoted(_pointer(each.path)) for each in candidates[:5])
     raise InvalidDataset(f"The body holds {len(candidates)} lists of objects ({paths}): send only one of them.")
 
 
-def _lists_of_objects(document: Any) -> dict[str, list[dict[str, Any]]]:
-    """Answer the lists of objects by their JSON pointers, without looking into lists."""
-    found: dict[str, list[dict[str, Any]]] = {}
-    ahead = [("", document)]
+class _Path(NamedTuple):
+    """A member's name and the path of the object that holds it: shared, so that a path costs the same at any depth."""
+
+    parent: _Path | None
+    name: str
+
+
+class _List(NamedTuple):
+    path: _Path | None
+    rows: list[dict[str, Any]]
+
+
+def _lists_of_objects(document: Any) -> Iterator[_List]:
+    """Answer the lists of objects with their paths, in order, without looking into lists."""
+    ahead: list[tuple[_Path | None, Any]] = [(None, document)]
     while ahead:
         path, value = ahead.pop()
         if isinstance(value, dict):
-            ahead += [(f"{path}/{name}", member) for name, member in reversed(value.items())]
+            ahead += [
+                (_Path(path, name), member)
+                for name, member in reversed(value.items())
+                if isinstance(member, dict | list)
+            ]
         elif isinstance(value, list) and all(isinstance(item, dict) for item in value):
-            found[path] = value
-    return found
+            yield _List(path, value)
+
+
+def _pointer(path: _Path | None) -> str:
+    """Write a JSON pointer, of long names only the beginning: a message shows no more."""
+    names: list[str] = []
+    while path is not None:
+        names.append(path.name[:_SHOWN])
+        path = path.parent
+    return "".join(f"/{name}" for name in reversed(names))[: 2 * _SHOWN]

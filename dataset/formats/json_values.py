@@ -10,6 +10,7 @@ import polars as pl
 from pydantic_core import from_json
 
 from . import columns
+from .source import Limits
 
 __all__ = ["Parse", "parse", "reason", "tabulate"]
 
@@ -22,12 +23,12 @@ def parse(text: bytes) -> Any:
     return from_json(text, cache_strings="keys")
 
 
-def tabulate(rows: Callable[[Parse], list[dict[str, Any]]], body_bytes: int) -> pl.DataFrame:
+def tabulate(rows: Callable[[Parse], list[dict[str, Any]]], body_bytes: int, limits: Limits) -> pl.DataFrame:
     """Answer the rows as columns; where a number is beyond a double, read them anew and keep its text."""
     try:
-        return columns.from_rows(rows(parse), body_bytes)
+        return columns.from_rows(rows(parse), body_bytes, limits)
     except columns.Infinite:
-        return columns.from_rows(rows(_parse_to_the_letter), body_bytes)
+        return columns.from_rows(rows(_parse_to_the_letter), body_bytes, limits)
 
 
 def reason(error: ValueError) -> str:

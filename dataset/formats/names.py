@@ -3,27 +3,32 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from itertools import islice
 from typing import Final
 
-from ..errors import InvalidDataset, quoted
+from ..errors import InvalidDataset, TooManyValues, quoted
+from .source import Limits
 
 __all__ = ["settle"]
 
-_MOST: Final = 10_000
+_MOST_BYTES: Final = 2**20
 
 
-def settle(names: Iterable[str]) -> list[str]:
+def settle(names: Iterable[str], limits: Limits) -> list[str]:
     """Answer distinct names, none of them empty: a column without one becomes `column_<position>`.
 
-    Raises InvalidDataset for a name that occurs twice, and for more than 10,000 columns.
+    Raises InvalidDataset for a name that occurs twice, and for names of more than 1 MiB together; TooManyValues for
+    more columns than the limit.
     """
-    settled = [name or f"column_{position}" for position, name in enumerate(islice(names, _MOST + 1), start=1)]
-    if len(settled) > _MOST:
-        raise InvalidDataset(f"There are more than {_MOST:,} columns: send fewer, and more rows instead.")
-    seen: set[str] = set()
-    for name in settled:
+    seen: dict[str, None] = {}
+    size = 0
+    for position, given in enumerate(names, start=1):
+        if position > limits.columns:
+            raise TooManyValues(f"There are more than {limits.columns:,} columns: send fewer, and more rows instead.")
+        name = given or f"column_{position}"
+        size += len(name.encode(errors="replace"))
+        if size > _MOST_BYTES:
+            raise InvalidDataset(f"The columns' names take more than {_MOST_BYTES:,} bytes together: shorten them.")
         if name in seen:
             raise InvalidDataset(f"Two columns are named {quoted(name)}: rename one of them.")
-        seen.add(name)
-    return settled
+        seen[name] = None
+    return list(seen)

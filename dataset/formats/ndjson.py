@@ -32,7 +32,8 @@ def looks_like(head: bytes) -> bool:
 
 def read(source: Source) -> Read:
     """Answer a column for each member's name. Raises Malformed or InvalidDataset, naming the line."""
-    text, notes = as_utf8(source.body, source.charset)
+    body, notes = as_utf8(source.body, source.charset)
+    text = bytes(body)
     if not text or text.isspace():
         raise Malformed("The body is empty: send one object a line.")
 
@@ -40,7 +41,7 @@ def read(source: Source) -> Read:
         lines = enumerate(io.BytesIO(text), start=1)
         return [_row(parse, line, number) for number, line in lines if not line.isspace()]
 
-    return Read(json_values.tabulate(rows, len(text)), notes)
+    return Read(json_values.tabulate(rows, len(text), source.limits), notes)
 
 
 def _row(parse: json_values.Parse, line: bytes, number: int) -> dict[str, Any]:

@@ -6,23 +6,24 @@ become text, nested values JSON text. Text is read as in JSON.
 
 from __future__ import annotations
 
-import io
-from typing import Any, Final
+from typing import Any, Final, cast
 
 import polars as pl
 
 from ..dates import recognise_epoch
-from ..errors import InvalidDataset, Malformed, TooLarge
+from ..errors import InvalidDataset, Malformed, TooLarge, TooManyValues
 from ..recognition import TIME, finite
 from . import columns
 from .names import settle
-from .source import Read, Source
+from .source import Limits, Read, Source
 
 __all__ = ["MEDIA_TYPES", "looks_like", "read"]
 
 MEDIA_TYPES: Final = ("application/vnd.apache.parquet",)
 
 _MAGIC: Final = b"PAR1"
+_COLUMNS_AT_ONCE: Final = 16
+_NESTED_AT_ONCE: Final = 1000  # rows
 _MOST_DIGITS: Final = 15  # that a double holds, whatever they are
 _DAY: Final = 86_400
 _FIRST_SECOND: Final = -62_135_596_800  # of the year 1, since 1970
@@ -39,31 +40,45 @@ def looks_like(head: bytes) -> bool:
 def read(source: Source) -> Read:
     """Answer the file's columns. Raises Malformed, InvalidDataset or TooLarge."""
     try:
-        scan = pl.scan_parquet(io.BytesIO(source.body))
+        scan = pl.scan_parquet(cast(bytes, source.body))  # a mapped file will do
         schema = scan.collect_schema()
-        names = settle(schema.names())
-        _check_size(scan, schema, source.most_bytes)
-        frame = scan.collect()
+        given = schema.names()
+        names = settle(given, source.limits)
+        _check_size(scan, schema, source.limits)
+        typed: list[pl.Series] = []
+        for first in range(0, len(names), _COLUMNS_AT_ONCE):
+            part = scan.select(given[first : first + _COLUMNS_AT_ONCE]).collect()
+            typed += [
+                _typed(name, column, source.limits.plain_bytes)
+                for name, column in zip(names[first : first + _COLUMNS_AT_ONCE], part, strict=True)
+            ]
     except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError) as error:
         raise Malformed(f"The body is no whole Parquet file: {str(error)[:200]}.") from error
-    return Read(pl.DataFrame(_typed(name, column) for name, column in zip(names, frame, strict=True)))
+    return Read(pl.DataFrame(typed))
 
 
-def _check_size(scan: pl.LazyFrame, schema: pl.Schema, most: int) -> None:
-    """Refuse what would be larger than `most` bytes when written plainly, before it is unpacked.
+def _check_size(scan: pl.LazyFrame, schema: pl.Schema, limits: Limits) -> None:
+    """Refuse a file that would be too large when written plainly, before it is unpacked.
 
-    A few bytes can stand for millions of equal values.
+    A few bytes can stand for millions of equal values. Nested values are measured when they are converted.
     """
+    most = limits.plain_bytes
     height: int = scan.select(pl.len()).collect().item()
     if height and not schema:
         raise InvalidDataset("The file has rows but no columns: send at least one.")
+    if height * len(schema) > limits.values:
+        raise TooManyValues(f"{height:,} rows of {len(schema):,} columns are too many: send fewer of either.")
     plain = height * sum(1 if kind in _FIXED else 4 for kind in schema.dtypes())
     texts = [name for name, kind in schema.items() if kind in (pl.String, pl.Binary)]
     if plain <= most and texts:
         lengths = [_length(name, schema[name]) for name in texts]
         plain += sum(scan.select(lengths).collect(engine="streaming").row(0))
     if plain > most:
-        raise TooLarge(f"The file unpacks to more than {most:,} bytes: send fewer rows or columns.")
+        raise _too_large(most)
+
+
+def _too_large(most: int) -> TooLarge:
+    return TooLarge(f"The file unpacks to more than {most:,} bytes: send fewer rows or columns.")
 
 
 def _length(name: str, kind: pl.DataType) -> pl.Expr:
@@ -71,7 +86,7 @@ def _length(name: str, kind: pl.DataType) -> pl.Expr:
     return (column.str.len_bytes() if kind == pl.String else column.bin.size()).cast(pl.Int64).sum()
 
 
-def _typed(name: str, column: pl.Series) -> pl.Series:
+def _typed(name: str, column: pl.Series, most_bytes: int) -> pl.Series:
     column = column.alias(name)
     kind = column.dtype
     if kind.is_integer() and kind != pl.Int64:
@@ -89,7 +104,7 @@ def _typed(name: str, column: pl.Series) -> pl.Series:
     elif kind == pl.Binary:
         column = _of_bytes(column)
     elif kind.is_nested():
-        column = pl.Series(name, map(_nested, column.to_list()), dtype=pl.String)
+        column = _of_nested(column, most_bytes)
     if kind.is_integer() and column.dtype == pl.Int64:
         epoch = recognise_epoch(name, column)
         column = column if epoch is None else epoch
@@ -123,6 +138,20 @@ def _of_bytes(column: pl.Series) -> pl.Series:
         return column.cast(pl.String)
     except pl.exceptions.PolarsError:  # no text in UTF-8
         return column.bin.encode("hex")
+
+
+def _of_nested(column: pl.Series, most_bytes: int) -> pl.Series:
+    """Write nested values as JSON, a few rows at a time: as Python objects they take many times their size."""
+    parts = [pl.Series(column.name, [], dtype=pl.String)]
+    size = 0
+    for first in range(0, len(column), _NESTED_AT_ONCE):
+        values = column.slice(first, _NESTED_AT_ONCE).to_list()
+        part = pl.Series(column.name, map(_nested, values), dtype=pl.String)
+        size += int(part.str.len_bytes().sum())
+        if size > most_bytes:
+            raise _too_large(most_bytes)
+        parts.append(part)
+    return pl.concat(parts)
 
 
 def _nested(value: Any) -> str | None:

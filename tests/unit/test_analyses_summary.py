@@ -121,3 +121,14 @@ def test_the_table_has_a_line_for_each_column() -> None:
         "b,text,1,1,1,,,,,,,,,",
         "c,date,2,0,1,2026-01-02,2026-01-02,,,,,,,",
     ]
+
+
+def test_a_column_named_many_times_is_one() -> None:
+    seen: list[float | None] = []
+    run = get_analysis("summary").run
+    outcome = run(
+        pl.DataFrame({"a": [1, 2]}), {"columns": ["a"] * 999}, lambda fraction, message=None: seen.append(fraction)
+    )
+
+    assert list(render(outcome).result["columns"]) == ["a"]
+    assert len(seen) == 2

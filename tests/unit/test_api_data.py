@@ -1,5 +1,6 @@
 """The data routes: load, list, search, show, clear."""
 
+import gzip
 import json
 import sys
 from datetime import UTC, datetime
@@ -271,3 +272,82 @@ def test_what_has_not_changed_is_not_sent_again(client, path):
     assert (answer.headers["Cache-Control"], answer.headers["Vary"]) == ("no-cache", "Accept")
     again = client.get(path, headers={"If-None-Match": answer.headers["ETag"]})
     assert (again.status_code, again.data, again.headers["ETag"]) == (304, b"", answer.headers["ETag"])
+
+
+def test_more_than_fifty_filters_are_refused(client):
+    load(client)
+    answer = client.get("/data?" + "&".join("place=x" for _ in range(51)))
+    assert answer.status_code == 422
+    assert answer.json["errors"][0]["parameter"] == "place"
+    assert client.get("/data?" + "&".join("place=Chile" for _ in range(50))).json["total"] == 1
+
+
+def test_a_page_has_eight_mebibytes_at_most(client):
+    # Given records of a mebibyte
+    rows = [{"n": number, "text": chr(97 + number) * 2**20} for number in range(12)]
+    assert load(client, json.dumps(rows), content_type="application/json").status_code == 201
+    # when its pages are followed
+    address, seen = "/data?limit=1000", []
+    while address:
+        answer = client.get(address)
+        # then each is of a size that can be sent, and none is left out
+        assert len(answer.data) <= 8 * 2**20
+        seen += [record["n"] for record in answer.json["records"]]
+        address = answer.json["next"]
+    assert seen == list(range(12))
+
+
+def test_a_page_that_does_not_fit_into_memory_is_unavailable_for_the_moment(client):
+    # Given a large record, and other requests that hold all the memory there is for them
+    assert (
+        load(client, json.dumps([{"id": 1, "text": "x" * 2**20}]), content_type="application/json").status_code == 201
+    )
+    memory = client.application.extensions["budget"]
+    with memory.reserved(memory.total):
+        # when it is asked for, then the client is to come again
+        for path in ("/data", "/data/1"):
+            answer = client.get(path)
+            assert (answer.status_code, answer.headers["Retry-After"]) == (503, "1")
+    assert client.get("/data/1").json["id"] == 1
+
+
+FORM = {"content_type": "multipart/form-data; boundary=b"}
+PART = '--b\r\nContent-Disposition: form-data; name="{}"; filename="a.csv"\r\n\r\nid,n\n1,1\n2,2\n\r\n'
+
+
+@pytest.mark.parametrize(
+    ("body", "status"),
+    [
+        (PART.format("file") + "--b--\r\n", 201),
+        (PART.format("other") + "--b--\r\n", 422),
+        (PART.format("file") * 2 + "--b--\r\n", 422),
+        (PART.format("file") + PART.format("other") + "--b--\r\n", 422),
+        ("--b--\r\n", 422),
+        (PART.format("file"), 400),
+        (PART.format("file") + "--b", 400),
+        ("x" * 1_000_000 + PART.format("file") + "--b--\r\n", 400),
+        ("--b\r\nX: " + "x" * 1_000_000, 400),
+        (PART.format("file") + "--b--\r\n" + "x" * 1_000_000, 400),
+    ],
+)
+def test_a_form_has_one_file(client, body, status):
+    assert load(client, body, **FORM).status_code == status
+
+
+def test_gzip_is_unpacked_as_a_stream(client):
+    body = b"id,n\n" + b"".join(b"%d,%d\n" % (number, number % 7) for number in range(200_000))
+    coded = {"content_type": "text/csv", "headers": {"Content-Encoding": "gzip"}}
+    several = b"".join(gzip.compress(body[at : at + 100_000]) for at in range(0, len(body), 100_000))
+
+    for packed in (gzip.compress(body), several, several + bytes(1000)):
+        assert client.post("/data", data=packed, **coded).json["count"] == 200_000
+    for broken in (gzip.compress(body)[:-9], b"", several[:-1], several + b"x", gzip.compress(b"") * 100_001):
+        assert client.post("/data", data=broken, **coded).status_code == 400
+
+
+def test_the_columns_of_a_wide_dataset_are_listed_and_found(client):
+    names = [f"c{number}" for number in range(3000)]
+    assert load(client, ",".join(names) + "\n" + ",".join("1" for _ in names) + "\n").status_code == 201
+    rows = json.dumps([{name: 1} for name in names[:1500]])
+    assert load(client, rows, content_type="application/json").json["count"] == 1500
+    assert client.get("/data?limit=1&c1499=1").json["records"][0]["c1499"] == 1

@@ -15,7 +15,7 @@ import redis
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-import dataset.store
+import dataset.packing
 from dataset import Store, Table, VersionGone, ingest
 
 
@@ -131,7 +131,7 @@ def test_clear_removes_what_nobody_holds_and_may_be_sent_twice(rd: Watched, stor
 def test_a_failed_upload_leaves_the_old_dataset_and_expires(
     rd: Watched, store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(dataset.store, "_CHUNK_BYTES", 150)
+    monkeypatch.setattr(dataset.packing, "_CHUNK_BYTES", 150)
     old, new = table(1), table(2, 3, 4)
     store.publish(old)
     upload = rd.set
@@ -169,7 +169,7 @@ def test_publishing_gives_up_when_chunks_keep_vanishing(rd: Watched, store: Stor
 def test_rows_are_split_into_chunks_and_joined_in_order(
     rd: Watched, store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(dataset.store, "_CHUNK_BYTES", 300)
+    monkeypatch.setattr(dataset.packing, "_CHUNK_BYTES", 300)
     one = table(*range(100))
 
     store.publish(one)

@@ -1,0 +1,79 @@
+"""The rows of a version in chunks of columns (Arrow IPC) that are made and read one at a time."""
+
+from __future__ import annotations
+
+import io
+import os
+import struct
+from collections.abc import Iterable, Iterator
+from itertools import pairwise
+from typing import IO, Final
+from weakref import finalize
+
+import polars as pl
+
+from .description import Description
+
+__all__ = ["Packed", "pack", "split", "unpack", "write_chunks"]
+
+_CHUNK_BYTES: Final = 8 * 2**20
+_SIZE: Final = struct.Struct("<Q")
+
+
+def split(frame: pl.DataFrame, body_bytes: int) -> Iterator[pl.DataFrame]:
+    """Split the rows by the size of the body they came from, so that the same version always has the same chunks.
+
+    Compressed columns are smaller than the text they were.
+    """
+    count = max(1, min(frame.height, -(-body_bytes // _CHUNK_BYTES)))
+    edges = [number * frame.height // count for number in range(count + 1)]
+    for first, following in pairwise(edges):
+        yield frame.slice(first, following - first)
+
+
+def pack(rows: pl.DataFrame) -> bytes:
+    """Compress the rows of a chunk."""
+    chunk = io.BytesIO()
+    rows.write_ipc(chunk, compression="zstd")
+    return chunk.getvalue()
+
+
+def unpack(chunks: Iterable[bytes]) -> pl.DataFrame:
+    """Join the rows of the chunks."""
+    return pl.concat([pl.read_ipc(io.BytesIO(chunk)) for chunk in chunks])
+
+
+def write_chunks(chunks: Iterable[pl.DataFrame], file: IO[bytes]) -> None:
+    """Write each chunk after its size, as it is in memory."""
+    for rows in chunks:
+        chunk = io.BytesIO()
+        rows.write_ipc(chunk)
+        file.write(_SIZE.pack(chunk.tell()))
+        file.write(chunk.getbuffer())
+
+
+class Packed:
+    """A dataset that was read in another process: its description, and its chunks in a file, which goes with this."""
+
+    def __init__(self, description: Description, memory: int, file: IO[bytes]) -> None:
+        self.description = description
+        self.memory = memory
+        self._file = file
+        self._begin = file.tell()
+        finalize(self, file.close)
+
+    def chunks(self) -> Iterator[pl.DataFrame]:
+        """Answer the rows chunk by chunk, each read when it is asked for. Several threads may read at once."""
+        place = self._begin
+        while size := os.pread(self._file.fileno(), _SIZE.size, place):
+            begin, length = place + _SIZE.size, _SIZE.unpack(size)[0]
+            yield pl.read_ipc(io.BytesIO(_read_all(self._file.fileno(), length, begin)))
+            place = begin + length
+
+
+def _read_all(file: int, size: int, place: int) -> bytes:
+    """Read a part of a file; the system reads 2 GiB at most at a time, and may read less."""
+    parts = bytearray()
+    while len(parts) < size and (part := os.pread(file, size - len(parts), place + len(parts))):
+        parts += part
+    return bytes(parts)
