@@ -242,8 +242,6 @@ def load(environ: Mapping[str, str] = os.environ) -> Settings:
         name = f.name.upper()
         text = environ.get(name, "").strip()
         if text:
-            # An IPv6 address comes with brackets or without.
-            text = text.strip("[]") if name == "API_HOST" else text
             values[f.name] = _parse(name, text, type(f.default), f.metadata)
             if f.metadata["file"]:
                 _check_file(name, text)
