@@ -135,7 +135,7 @@ def _read_in_child(options: dict[str, Any], head: bytes, rest: Iterator[bytes], 
 def _started(body: IO[bytes], rows: IO[bytes]) -> subprocess.Popen[bytes]:
     threads = str(min(_THREADS, len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else _THREADS))
     # The allocator of polars keeps freed memory for ten seconds, which would count as if it were used.
-    environ = {"POLARS_MAX_THREADS": threads, "_RJEM_MALLOC_CONF": "dirty_decay_ms:0,muzzy_decay_ms:0"}
+    environ = {"POLARS_MAX_THREADS": threads, "_RJEM_MALLOC_CONF": "dirty_decay_ms:100,muzzy_decay_ms:100"}
     return subprocess.Popen(
         [sys.executable, "-m", "dataset.reader", str(body.fileno())],
         cwd=_ROOT,

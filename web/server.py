@@ -93,7 +93,7 @@ limit_request_fields = 100
 proc_name = "api"
 
 # The allocator of polars would keep what was freed, for each of its threads.
-raw_env = ["_RJEM_MALLOC_CONF=dirty_decay_ms:0,muzzy_decay_ms:0"]
+raw_env = ["_RJEM_MALLOC_CONF=dirty_decay_ms:100,muzzy_decay_ms:100"]
 loglevel = _settings.log_level.lower()
 
 # Headers that only a proxy may set are not believed: the API needs none of them, and any client could send them.
