@@ -73,7 +73,7 @@ class Packed:
 
 def _read_all(file: int, size: int, place: int) -> bytes:
     """Read a part of a file; the system reads 2 GiB at most at a time, and may read less."""
-    parts = bytearray()
-    while len(parts) < size and (part := os.pread(file, size - len(parts), place + len(parts))):
-        parts += part
-    return bytes(parts)
+    part = os.pread(file, size, place)
+    while len(part) < size and (more := os.pread(file, size - len(part), place + len(part))):
+        part += more
+    return part

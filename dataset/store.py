@@ -83,7 +83,7 @@ class Store:
         # A large one is decoded only when the one that it replaces has gone.
         early = self._most_memory is None or loaded.memory < self._most_memory // 4
         if early:
-            self._prepare(loaded)
+            loaded = self._decoded_early(loaded)
         for _ in range(_UPLOADS):
             count = self._upload(loaded)
             answer: Any = self._publish(
@@ -91,8 +91,8 @@ class Store:
             )
             if answer != b"incomplete":
                 self._forget_all(but=wanted.version)
-                if not early:
-                    self._prepare(loaded)
+                if isinstance(loaded, Packed):
+                    Thread(target=self._decode, args=(wanted.version, loaded), name="prepare").start()
                 return wanted
         raise VersionGone("Others replaced the dataset while this one was loaded: load it again.")
 
@@ -174,14 +174,14 @@ class Store:
                 raise _gone(version)
             yield chunk
 
-    def _prepare(self, loaded: Table | Packed) -> None:
-        """Begin, in a thread of its own, to decode and index what the first search and look-up would wait for."""
-        version = loaded.description.version
-        if isinstance(loaded, Table):
-            self._keep(version, _Shelf(table=self._note(loaded)))
-            Thread(target=loaded.prepare, name="prepare").start()
-        else:
-            Thread(target=self._decode, args=(version, loaded), name="prepare").start()
+    def _decoded_early(self, loaded: Table | Packed) -> Table:
+        """Keep a version before it is published, and index in a thread what the first search would otherwise wait for."""
+        if isinstance(loaded, Packed):
+            rows = pl.concat(loaded.chunks())
+            loaded = Table(loaded.description, rows, loaded.memory, self._most_memory)
+        self._keep(loaded.description.version, _Shelf(table=self._note(loaded)))
+        Thread(target=loaded.prepare, name="prepare").start()
+        return loaded
 
     def _decode(self, version: str, packed: Packed) -> None:
         """Decode a version from the file at hand, unless a request did so first or there is no room now."""
