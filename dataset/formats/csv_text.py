@@ -34,9 +34,10 @@ _MARKUP: Final = re.compile(rb"\s*<(?:!doctype|html|\?xml)", re.IGNORECASE)
 _JSON: Final = re.compile(rb"\s*[\[{]")
 _BLANK: Final = re.compile(rb"\s*\Z")
 _EMPTY: Final = "The body is empty: send a first row that names the columns."
-_BATCH: Final = 400_000  # fields held as Python objects at a time
+_BATCH_ROWS: Final = 2_000  # held as Python objects at a time: more of them take longer each
+_BATCH_FIELDS: Final = 400_000
 _WINDOW: Final = 4 * 2**20
-_READ_AT_ONCE: Final = 32 * 2**20  # bytes; as text in columns they take several times as much
+_READ_AT_ONCE: Final = 16 * 2**20  # bytes; as text in columns they take several times as much
 
 # The standard library's limit of 128 KiB is less than the outline of a country.
 csv.field_size_limit(2**31 - 1)
@@ -188,14 +189,22 @@ def _rows(body: Body, delimiter: str) -> Iterator[list[str]]:
 
 
 def _read_any(body: Body, width: int, delimiter: str, wanted: Sequence[int]) -> Iterator[list[pl.Series]]:
-    rows, seen = islice(_rows(body, delimiter), 1, None), 0
-    while batch := list(islice(rows, max(1, _BATCH // width))):
-        for number, row in enumerate(batch, start=seen + 1):
-            if len(row) != width:
-                raise Malformed(
-                    f"Row {number} after the header has {len(row)} fields, the header has {width}: give them as many."
-                )
+    """Read row by row. Raises Malformed, and csv.Error."""
+    rows = islice(_rows(body, delimiter), 1, None)
+    frames: list[pl.DataFrame] = []
+    seen, size = 0, 0.0
+    while batch := list(islice(rows, max(1, min(_BATCH_ROWS, _BATCH_FIELDS // width)))):
+        if set(map(len, batch)) != {width}:
+            number, fields = next((number, len(row)) for number, row in enumerate(batch, seen + 1) if len(row) != width)
+            raise Malformed(
+                f"Row {number} after the header has {fields} fields, the header has {width}: give them as many."
+            )
         columns = list(zip(*batch, strict=True))
+        frames.append(pl.DataFrame([pl.Series(str(n), columns[n], dtype=pl.String) for n in wanted]))
         seen += len(batch)
-        del batch
-        yield [pl.Series(columns[number], dtype=pl.String) for number in wanted]
+        size += frames[-1].estimated_size()
+        if size > _READ_AT_ONCE:
+            yield pl.concat(frames, rechunk=True).get_columns()
+            frames, size = [], 0.0
+    if frames:
+        yield pl.concat(frames, rechunk=True).get_columns()
