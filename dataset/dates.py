@@ -13,9 +13,9 @@ from typing import Final
 
 import polars as pl
 
-from .recognition import TIME, all_match
+from .recognition import TIME, all_match, in_slices
 
-__all__ = ["recognise_epoch", "recognise_slashes"]
+__all__ = ["are_slashes", "recognise_epoch", "recognise_slashes"]
 
 _CLOCK: Final = r"(?:,? +([0-9]{1,2}):([0-5][0-9])(?::([0-5][0-9])(?:\.([0-9]{1,9}))?)?(?: ?([AaPp])[Mm])?)?$"
 _YEAR_FIRST: Final = r"^([0-9]{4})/(0?[1-9]|1[0-2])/(0?[1-9]|[12][0-9]|3[01])" + _CLOCK
@@ -27,19 +27,35 @@ _SINCE: Final = {"epoch", "unix", "timestamp"}
 _MOST_MILLISECONDS: Final = 253_402_300_799_999  # the end of the year 9999
 
 
+def are_slashes(texts: pl.Series) -> bool:
+    """Answer whether all values look like dates with slashes, all in one order."""
+    return all_match(texts, _YEAR_FIRST) or all_match(texts, _YEAR_LAST)
+
+
 def recognise_slashes(texts: pl.Series) -> pl.Series | None:
     """Answer the column as dates, or times in UTC where any value has a time of day; None where it is neither whole."""
     if all_match(texts, _YEAR_FIRST):
-        year, month, day, *clock = _groups(texts, _YEAR_FIRST)
-        return _instants(texts, year, month, day, clock)
-    if not all_match(texts, _YEAR_LAST):
+        year_first, days_first = True, False
+    elif all_match(texts, _YEAR_LAST):
+        numbers = texts.str.extract_groups("^([0-9]+)/([0-9]+)").struct
+        first, second = numbers.field("1").cast(pl.Int8), numbers.field("2").cast(pl.Int8)
+        year_first, days_first, months_first = False, (first > 12).any(), (second > 12).any()
+        if days_first == months_first and (days_first or (first != second).any()):
+            return None
+    else:
         return None
-    first, second, year, *clock = _groups(texts, _YEAR_LAST)
-    days_first, months_first = (first.cast(pl.Int64) > 12).any(), (second.cast(pl.Int64) > 12).any()
-    if days_first == months_first and (days_first or (first.cast(pl.Int64) != second.cast(pl.Int64)).any()):
-        return None
-    month, day = (second, first) if days_first else (first, second)
-    return _instants(texts, year, month, day, clock)
+    with_times = texts.str.contains(":", literal=True).any()
+
+    def convert(part: pl.Series) -> pl.Series | None:
+        groups = part.str.extract_groups(_YEAR_FIRST if year_first else _YEAR_LAST).struct
+        one, two, three, *clock = (groups.field(str(group)) for group in range(1, 9))
+        if year_first:
+            year, month, day = one, two, three
+        else:
+            month, day, year = (two, one, three) if days_first else (one, two, three)
+        return _instants(part, year, month, day, clock if with_times else [])
+
+    return in_slices(texts, convert)
 
 
 def recognise_epoch(name: str, numbers: pl.Series) -> pl.Series | None:
@@ -53,20 +69,15 @@ def recognise_epoch(name: str, numbers: pl.Series) -> pl.Series | None:
     return instants if instants.dt.year().is_between(1, 9999).all() else None
 
 
-def _groups(texts: pl.Series, pattern: str) -> list[pl.Series]:
-    parts = texts.str.extract_groups(pattern).struct
-    return [parts.field(str(group)) for group in range(1, 9)]
-
-
 def _instants(
     texts: pl.Series, year: pl.Series, month: pl.Series, day: pl.Series, clock: list[pl.Series]
 ) -> pl.Series | None:
     dates = (year + "-" + month.str.zfill(2) + "-" + day.str.zfill(2)).str.to_date("%Y-%m-%d", strict=False)
     if dates.null_count() > texts.null_count() or not dates.dt.year().is_between(1, 9999).all():
         return None
-    hour, minute, second, fraction, half = clock
-    if hour.null_count() == len(hour):
+    if not clock:
         return dates
+    hour, minute, second, fraction, half = clock
     hours = hour.cast(pl.Int64).fill_null(0)
     twelve = half.is_not_null()
     if (twelve & ~hours.is_between(1, 12)).any() or (hours > 23).any():

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Callable
 from datetime import date
 from typing import Final
 
@@ -17,7 +18,9 @@ __all__ = [
     "KINDS",
     "TIME",
     "all_match",
+    "are_integers",
     "finite",
+    "in_slices",
     "kind_of",
     "read_instant",
     "read_numeral",
@@ -48,6 +51,7 @@ _TIME = (
     " ?(Z|z|UTC|GMT|[+-](?:[01][0-9]|2[0-3])(?::?[0-5][0-9])?)?$"
 )
 _SAMPLE = 100
+_SLICE = 2**19
 _LONGEST_INT64 = 20
 _EPOCH = date(1970, 1, 1).toordinal()
 _DAY = 86_400_000_000
@@ -63,12 +67,17 @@ def finite(numbers: pl.Series) -> pl.Series:
     return numbers.set(~numbers.is_finite(), None)
 
 
+def are_integers(texts: pl.Series) -> bool:
+    """Answer whether all values are integers, of any size."""
+    return all_match(texts, _INTEGER)
+
+
 def recognise_numerals(texts: pl.Series) -> pl.Series | None:
     """Answer the column as integers (Int64), numbers (Float64) or booleans; None when it is none of them whole.
 
     Missing values are null; NaN and `inf` become null, as long as one finite number remains.
     """
-    if all_match(texts, _INTEGER):
+    if are_integers(texts):
         # A column of integers with one beyond 64 bits is no column of floats: identifiers would lose their last digits.
         integers = texts.cast(pl.Int64, strict=False)
         return integers if integers.null_count() == texts.null_count() else None
@@ -89,10 +98,21 @@ def recognise_instants(texts: pl.Series) -> pl.Series | None:
     None when it is neither whole. Digits below the microsecond are cut off.
     """
     if all_match(texts, _DATE):
-        return _if_real(texts, texts.str.to_date("%Y-%m-%d", strict=False))
+        return in_slices(texts, lambda part: _if_real(part, part.str.to_date("%Y-%m-%d", strict=False)))
     if all_match(texts, _TIME):
-        return _if_real(texts, _times(texts))
+        return in_slices(texts, lambda part: _if_real(part, _times(part)))
     return None
+
+
+def in_slices(texts: pl.Series, convert: Callable[[pl.Series], pl.Series | None]) -> pl.Series | None:
+    """Convert a column slice by slice, since meanwhile a slice takes many times its size; None where one cannot be."""
+    parts = []
+    for first in range(0, max(1, len(texts)), _SLICE):
+        part = convert(texts.slice(first, _SLICE))
+        if part is None:
+            return None
+        parts.append(part)
+    return pl.concat(parts)
 
 
 def read_numeral(text: str) -> int | float | None:

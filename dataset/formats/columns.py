@@ -12,13 +12,12 @@ import polars as pl
 
 from ..dates import recognise_epoch, recognise_slashes
 from ..errors import InvalidDataset, TooManyValues
-from ..recognition import finite, recognise_instants, recognise_numerals
+from ..recognition import finite, recognise_instants
 from .names import settle
+from .parts import MISSING
 from .source import Limits
 
-__all__ = ["MISSING", "Infinite", "as_json_text", "from_rows", "read_plain_text", "recognise_dates"]
-
-MISSING: Final = ("", "NA", "null", "NaN")
+__all__ = ["Infinite", "as_json_text", "from_rows", "recognise_dates"]
 
 # A few bytes are an object whose absent members are stored as well, so that the body's size alone bounds nothing.
 _FREE_VALUES: Final = 10_000_000
@@ -43,20 +42,6 @@ def from_rows(rows: Sequence[dict[str, Any]], body_bytes: int, limits: Limits) -
     else:
         columns = ([row.get(member) for row in rows] for member in members)
     return pl.DataFrame([_typed(name, values) for name, values in zip(names, columns, strict=True)])
-
-
-def read_plain_text(name: str, texts: pl.Series) -> pl.Series:
-    """Type a column of a format that knows nothing but text; where it stays text, it does so to the letter."""
-    trimmed = texts.str.strip_chars(" \t")
-    missing = trimmed.is_in(MISSING)
-    trimmed = trimmed.set(missing, None)
-    typed = recognise_numerals(trimmed)
-    if typed is not None:
-        epoch = recognise_epoch(name, typed)
-        typed = typed if epoch is None else epoch
-    else:
-        typed = _instants(trimmed)
-    return (texts.set(missing, None) if typed is None else typed).alias(name)
 
 
 def recognise_dates(name: str, texts: pl.Series) -> pl.Series:

@@ -10,9 +10,9 @@ from __future__ import annotations
 import csv
 import io
 import re
-from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
+from functools import partial
 from itertools import islice
 from typing import Any, Final
 
@@ -20,10 +20,10 @@ import polars as pl
 
 from ..errors import Malformed
 from . import json_values
-from .columns import read_plain_text
 from .delimiters import find_delimiter
 from .encodings import as_utf8
 from .names import settle
+from .parts import read_typed
 from .source import Body, Read, Source
 
 __all__ = ["MEDIA_TYPES", "looks_like", "read"]
@@ -34,10 +34,10 @@ _MARKUP: Final = re.compile(rb"\s*<(?:!doctype|html|\?xml)", re.IGNORECASE)
 _JSON: Final = re.compile(rb"\s*[\[{]")
 _BLANK: Final = re.compile(rb"\s*\Z")
 _EMPTY: Final = "The body is empty: send a first row that names the columns."
-_BATCH: Final = 20_000  # rows held as Python objects at a time
+_BATCH_ROWS: Final = 2_000  # held as Python objects at a time: more of them take longer each
+_BATCH_FIELDS: Final = 400_000
 _WINDOW: Final = 4 * 2**20
-_READ_AT_ONCE: Final = 32 * 2**20  # bytes; polars copies what it reads once more before it joins it
-_CONVERTED_AT_ONCE: Final = 2  # columns: each takes several times its size meanwhile
+_READ_AT_ONCE: Final = 16 * 2**20  # bytes; as text in columns they take several times as much
 
 # The standard library's limit of 128 KiB is less than the outline of a country.
 csv.field_size_limit(2**31 - 1)
@@ -61,35 +61,25 @@ def read(source: Source) -> Read:
         raise Malformed(_EMPTY)
     delimiter = find_delimiter(body)
     try:
-        text = io.TextIOWrapper(_opened(body), encoding="utf-8", newline="")
-        rows = csv.reader(text, strict=True, delimiter=delimiter)
-        header = next((row for row in rows if row), None)
+        header = next((row for row in _rows(body, delimiter) if row), None)
         if header is None:
             raise Malformed(_EMPTY)
         names = settle((name.strip() for name in header), source.limits)
-        columns = _read_regular(body, len(names), delimiter)
-        if columns is None:
-            columns = _read_any(rows, len(names))
+        return Read(_columns(body, names, delimiter), notes)
     except csv.Error as error:
         raise Malformed(f"The body is no CSV: {error}.") from error
-    return Read(_converted(names, columns), notes)
 
 
-def _converted(names: list[str], texts: list[pl.Series]) -> pl.DataFrame:
-    """Type the columns, dropping the text of each as soon as it is converted; the longest texts come last."""
-    typed: list[pl.Series | None] = [None] * len(names)
-    ahead: list[pl.Series | None] = [*texts]
-    order = sorted(range(len(names)), key=lambda number: texts[number].str.len_bytes().sum())
-    texts.clear()
+def _columns(body: Body, names: list[str], delimiter: str) -> pl.DataFrame:
+    height = _height(body, len(names), delimiter)
+    if height is not None:
+        with suppress(pl.exceptions.PolarsError, pl.exceptions.PanicException, _Irregular):
+            return read_typed(names, partial(_read_regular, body, len(names), delimiter, height))
+    return read_typed(names, partial(_read_any, body, len(names), delimiter))
 
-    def convert(number: int) -> None:
-        column, ahead[number] = ahead[number], None
-        assert column is not None
-        typed[number] = read_plain_text(names[number], column)
 
-    with ThreadPoolExecutor(_CONVERTED_AT_ONCE) as threads:
-        list(threads.map(convert, order))
-    return pl.DataFrame([column for column in typed if column is not None])
+class _Irregular(Exception):
+    """polars finds another number of rows than there are."""
 
 
 class _View(io.RawIOBase):
@@ -123,14 +113,12 @@ def _is_json(body: Body) -> bool:
     return False
 
 
-def _read_regular(body: Body, width: int, delimiter: str) -> list[pl.Series] | None:
-    """Read with polars, ten times as fast, what it can be trusted with; None for all else.
+def _height(body: Body, width: int, delimiter: str) -> int | None:
+    """Answer the number of rows, the header among them, of what polars can be trusted with; None for all else.
 
     polars pads short rows and guesses at stray quotes. So count first what stands outside of quoted fields: with
     delimiters for `width` fields in every row on average, and polars refusing rows that are too long, none is short.
     """
-    if width == 1:
-        return None
     delimiters, lines = 0, 0
     for part in _unquoted(body, delimiter.encode()):
         if b'"' in part or b"\n\n" in part or part.startswith(b"\n") or b"\r" in part:
@@ -138,19 +126,28 @@ def _read_regular(body: Body, width: int, delimiter: str) -> list[pl.Series] | N
         delimiters += part.count(delimiter.encode())
         lines += part.count(b"\n")
     height = lines if body[-1:] == b"\n" else lines + 1
-    if delimiters != (width - 1) * height:
-        return None
-    schema = {str(number): pl.String for number in range(width)}
-    frames = []
-    try:
-        for part in _windows(body, _READ_AT_ONCE):
-            frames.append(
-                pl.read_csv(part, has_header=False, schema=schema, separator=delimiter, empty_string_is_null=False)
-            )
-    except (pl.exceptions.PolarsError, pl.exceptions.PanicException):
-        return None
-    frame = pl.concat(frames)
-    return frame.slice(1).get_columns() if frame.height == height else None
+    return height if delimiters == (width - 1) * height else None
+
+
+def _read_regular(
+    body: Body, width: int, delimiter: str, height: int, wanted: Sequence[int]
+) -> Iterator[list[pl.Series]]:
+    """Read with polars, ten times as fast as row by row. Raises _Irregular, and what polars raises."""
+    schema = {f"column_{number}": pl.String for number in range(width)}
+    seen = 0
+    for part in _windows(body, _READ_AT_ONCE):
+        frame = pl.read_csv(
+            part,
+            has_header=False,
+            schema=schema,
+            columns=list(wanted),
+            separator=delimiter,
+            empty_string_is_null=False,
+        )
+        seen += frame.height
+        yield (frame if seen > frame.height else frame.slice(1)).get_columns()
+    if seen != height:
+        raise _Irregular
 
 
 def _unquoted(body: Body, delimiter: bytes) -> Iterator[bytes]:
@@ -186,17 +183,28 @@ def _end_of_window(body: Body, begin: int, size: int) -> int:
     return end
 
 
-def _read_any(rows: Iterator[list[str]], width: int) -> list[pl.Series]:
-    filled = (row for row in rows if row)
-    empty = [pl.Series(str(number), [], dtype=pl.String) for number in range(width)]
-    frames, seen = [pl.DataFrame(empty)], 0
-    while batch := list(islice(filled, _BATCH)):
-        for number, row in enumerate(batch, start=seen + 1):
-            if len(row) != width:
-                raise Malformed(
-                    f"Row {number} after the header has {len(row)} fields, the header has {width}: give them as many."
-                )
-        columns = zip(*batch, strict=True)
-        frames.append(pl.DataFrame([pl.Series(str(n), c, dtype=pl.String) for n, c in enumerate(columns)]))
+def _rows(body: Body, delimiter: str) -> Iterator[list[str]]:
+    text = io.TextIOWrapper(_opened(body), encoding="utf-8", newline="")
+    return (row for row in csv.reader(text, strict=True, delimiter=delimiter) if row)
+
+
+def _read_any(body: Body, width: int, delimiter: str, wanted: Sequence[int]) -> Iterator[list[pl.Series]]:
+    """Read row by row. Raises Malformed, and csv.Error."""
+    rows = islice(_rows(body, delimiter), 1, None)
+    frames: list[pl.DataFrame] = []
+    seen, size = 0, 0.0
+    while batch := list(islice(rows, max(1, min(_BATCH_ROWS, _BATCH_FIELDS // width)))):
+        if set(map(len, batch)) != {width}:
+            number, fields = next((number, len(row)) for number, row in enumerate(batch, seen + 1) if len(row) != width)
+            raise Malformed(
+                f"Row {number} after the header has {fields} fields, the header has {width}: give them as many."
+            )
+        columns = list(zip(*batch, strict=True))
+        frames.append(pl.DataFrame([pl.Series(str(n), columns[n], dtype=pl.String) for n in wanted]))
         seen += len(batch)
-    return pl.concat(frames).get_columns()
+        size += frames[-1].estimated_size()
+        if size > _READ_AT_ONCE:
+            yield pl.concat(frames, rechunk=True).get_columns()
+            frames, size = [], 0.0
+    if frames:
+        yield pl.concat(frames, rechunk=True).get_columns()

@@ -1,0 +1,102 @@
+"""Columns of text that arrive in parts, each typed at once, so that the text of the whole is never held.
+
+A column has the type that all of its parts have. Where they disagree it is text, and is read once more.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Final
+
+import polars as pl
+
+from ..dates import are_slashes, recognise_epoch, recognise_slashes
+from ..recognition import are_integers, kind_of, recognise_instants, recognise_numerals
+
+__all__ = ["MISSING", "read_typed"]
+
+MISSING: Final = ("", "NA", "null", "NaN")
+_CONVERTED_AT_ONCE: Final = 2  # columns: each takes several times its size meanwhile
+
+_WIDE: Final = "wide"  # integers, some of them beyond 64 bits: text, unless another part has fractions
+_NUMBERS: Final = frozenset(("integer", _WIDE, "number"))
+_KEPT: Final = frozenset(("text", "slashes"))  # parts that are held as text
+
+Parts = Callable[[Sequence[int]], Iterable[Sequence[pl.Series]]]
+"""From the positions of columns to their texts, part by part."""
+
+
+def read_typed(names: Sequence[str], parts: Parts) -> pl.DataFrame:
+    """Answer the columns, typed. `parts` is asked for all of them, and then for those that turn out to be text."""
+    columns = [_Column(name) for name in names]
+    wanted: Sequence[int] = range(len(names))
+    with ThreadPoolExecutor(_CONVERTED_AT_ONCE) as threads:
+        while wanted:
+            for texts in parts(wanted):
+                list(threads.map(lambda number, part: columns[number].add(part), wanted, texts))
+            wanted = [number for number in wanted if columns[number].is_lost()]
+            for number in wanted:
+                columns[number] = _Column(names[number], kinds=("text",))
+    return pl.DataFrame([column.settle() for column in columns])
+
+
+class _Column:
+    """The parts of a column so far, and what they hold."""
+
+    def __init__(self, name: str, kinds: Iterable[str] = ()) -> None:
+        self._name = name
+        self._parts: list[pl.Series] = []
+        self._kinds = set(kinds)
+
+    def add(self, texts: pl.Series) -> None:
+        """Type the next part; where it is nothing else it stays text, to the letter."""
+        if self._disagree():
+            self._parts.clear()
+            return
+        trimmed = texts.str.strip_chars(" \t")
+        missing = trimmed.is_in(MISSING)
+        if missing.all():
+            self._parts.append(pl.repeat(None, len(texts), dtype=pl.Null, eager=True))
+            return
+        kind, typed = ("text", None) if "text" in self._kinds else _typed(trimmed.set(missing, None))
+        self._kinds.add(kind)
+        self._parts.append(texts.set(missing, None) if typed is None else typed)
+
+    def is_lost(self) -> bool:
+        """Answer whether it is text after all, and some of it is gone."""
+        if self._kinds and self._kinds <= _NUMBERS and self._kinds != {"integer"}:
+            # Without a number that is finite or has a fraction somewhere it is no column of numbers.
+            return "number" not in self._kinds or all(part.null_count() == len(part) for part in self._parts)
+        return self._disagree()
+
+    def settle(self) -> pl.Series:
+        """Answer the whole."""
+        dtype = (
+            pl.Float64
+            if "number" in self._kinds
+            else next((part.dtype for part in self._parts if part.dtype != pl.Null), pl.String)
+        )
+        whole = pl.concat([pl.Series([], dtype=dtype), *(part.cast(dtype) for part in self._parts)])
+        self._parts.clear()
+        instants = recognise_epoch(self._name, whole)
+        if self._kinds == {"slashes"}:
+            instants = recognise_slashes(whole.str.strip_chars(" \t"))
+        return (whole if instants is None else instants).alias(self._name)
+
+    def _disagree(self) -> bool:
+        return len(self._kinds) > 1 and not self._kinds <= _NUMBERS and not self._kinds <= _KEPT
+
+
+def _typed(trimmed: pl.Series) -> tuple[str, pl.Series | None]:
+    """Answer what a part holds, and its values unless it is to be kept as text."""
+    typed = recognise_numerals(trimmed)
+    typed = recognise_instants(trimmed) if typed is None else typed
+    if typed is not None:
+        return kind_of(typed), typed
+    if are_slashes(trimmed):
+        return "slashes", None
+    if not are_integers(trimmed):
+        return "text", None
+    floats = trimmed.cast(pl.Float64)
+    return ("text", None) if floats.is_infinite().any() else (_WIDE, floats)
