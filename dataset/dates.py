@@ -9,6 +9,7 @@
 from __future__ import annotations
 
 import re
+from functools import partial
 from typing import Final
 
 import polars as pl
@@ -37,8 +38,9 @@ def recognise_slashes(texts: pl.Series) -> pl.Series | None:
     if all_match(texts, _YEAR_FIRST):
         year_first, days_first = True, False
     elif all_match(texts, _YEAR_LAST):
-        numbers = texts.str.extract_groups("^([0-9]+)/([0-9]+)").struct
-        first, second = numbers.field("1").cast(pl.Int8), numbers.field("2").cast(pl.Int8)
+        first, second = (in_slices(texts, partial(_number, pattern)) for pattern in ("^([0-9]+)", "/([0-9]+)/"))
+        assert first is not None
+        assert second is not None
         year_first, days_first, months_first = False, (first > 12).any(), (second > 12).any()
         if days_first == months_first and (days_first or (first != second).any()):
             return None
@@ -67,6 +69,10 @@ def recognise_epoch(name: str, numbers: pl.Series) -> pl.Series | None:
         return None
     instants = (numbers * 1000).cast(TIME)
     return instants if instants.dt.year().is_between(1, 9999).all() else None
+
+
+def _number(pattern: str, texts: pl.Series) -> pl.Series:
+    return texts.str.extract(pattern).cast(pl.Int8)
 
 
 def _instants(

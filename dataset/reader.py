@@ -40,7 +40,7 @@ def _main() -> None:
     else:
         told = {"description": table.description.as_json(), "memory": sizes.in_memory(table.frame)}
         out.write(json.dumps(told).encode() + b"\n")
-        packing.write_chunks(packing.split(table.frame, table.description.bytes), out)
+        packing.write_chunks(table.frame, table.description.bytes, out)
         out.flush()
 
 

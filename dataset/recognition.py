@@ -51,7 +51,7 @@ _TIME = (
     " ?(Z|z|UTC|GMT|[+-](?:[01][0-9]|2[0-3])(?::?[0-5][0-9])?)?$"
 )
 _SAMPLE = 100
-_SLICE = 2**19
+_SLICE = 2**17
 _LONGEST_INT64 = 20
 _EPOCH = date(1970, 1, 1).toordinal()
 _DAY = 86_400_000_000

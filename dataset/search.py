@@ -10,6 +10,7 @@ from typing import Final
 import polars as pl
 
 from .errors import Busy
+from .parallel import map_two
 from .printing import as_texts
 from .recognition import TIME
 
@@ -55,14 +56,14 @@ class SearchIndex:
             self._columns[column.dtype == pl.String].append(column.name)
         self._kept = most_bytes is None or self._size() <= most_bytes
         self._lines: dict[tuple[bool, int], pl.Series] = {}
-        self._building = {True: Lock(), False: Lock()}
+        numbers = range(len(slices))
+        self._building = {(textual, number): Lock() for textual in self._columns for number in numbers}
 
     def build(self) -> None:
         """Build what a search would otherwise wait for, what most need first."""
         if self._kept:
-            for textual, names in self._columns.items():
-                for number in range(len(self._slices) if names else 0):
-                    self._line(textual, number)
+            for _ in map_two(lambda key: self._line(*key), [key for key in self._building if self._columns[key[0]]]):
+                pass
 
     @contextmanager
     def matching(self, search: str) -> Iterator[Matcher]:
@@ -100,7 +101,7 @@ class SearchIndex:
     def _line(self, textual: bool, number: int) -> pl.Series:
         key = (textual, number)
         if key not in self._lines:
-            with self._building[textual]:
+            with self._building[key]:
                 if key not in self._lines:
                     self._lines[key] = self._printed(textual, number)
         return self._lines[key]

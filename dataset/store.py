@@ -24,11 +24,9 @@ from threading import Lock, Thread
 from typing import TYPE_CHECKING, Any, Final
 from weakref import WeakSet
 
-import polars as pl
-
 from .description import Description
 from .errors import Busy, VersionGone, quoted
-from .packing import Packed, pack, split, unpack
+from .packing import Packed, pack, unpack
 from .table import Table
 
 if TYPE_CHECKING:
@@ -83,7 +81,7 @@ class Store:
         # A large one is decoded only when the one that it replaces has gone.
         early = self._most_memory is None or loaded.memory < self._most_memory // 4
         if early:
-            loaded = self._decoded_early(loaded)
+            self._decode_early(loaded)
         for _ in range(_UPLOADS):
             count = self._upload(loaded)
             answer: Any = self._publish(
@@ -91,7 +89,7 @@ class Store:
             )
             if answer != b"incomplete":
                 self._forget_all(but=wanted.version)
-                if isinstance(loaded, Packed):
+                if isinstance(loaded, Packed) and not early:
                     Thread(target=self._decode, args=(wanted.version, loaded), name="prepare").start()
                 return wanted
         raise VersionGone("Others replaced the dataset while this one was loaded: load it again.")
@@ -150,11 +148,11 @@ class Store:
         self._forget_all()
 
     def _upload(self, loaded: Table | Packed) -> int:
-        """Upload the chunks, one held at a time, and answer how many there are."""
-        chunks = loaded.chunks() if isinstance(loaded, Packed) else split(loaded.frame, loaded.description.bytes)
+        """Upload the chunks, a few held at a time, and answer how many there are."""
+        chunks = loaded.chunks() if isinstance(loaded, Packed) else pack(loaded.frame, loaded.description.bytes)
         count = 0
-        for rows in chunks:
-            self._rd.set(f"data.{loaded.description.version}.{count}", pack(rows), nx=True, ex=_UPLOAD_SECONDS)
+        for chunk in chunks:
+            self._rd.set(f"data.{loaded.description.version}.{count}", chunk, nx=True, ex=_UPLOAD_SECONDS)
             count += 1
         return count
 
@@ -174,14 +172,14 @@ class Store:
                 raise _gone(version)
             yield chunk
 
-    def _decoded_early(self, loaded: Table | Packed) -> Table:
-        """Keep a version before it is published, and index in a thread what the first search would otherwise wait for."""
-        if isinstance(loaded, Packed):
-            rows = pl.concat(loaded.chunks())
-            loaded = Table(loaded.description, rows, loaded.memory, self._most_memory)
-        self._keep(loaded.description.version, _Shelf(table=self._note(loaded)))
-        Thread(target=loaded.prepare, name="prepare").start()
-        return loaded
+    def _decode_early(self, loaded: Table | Packed) -> None:
+        """Keep a version before it is published; index in a thread what its first search would wait for."""
+        table = self._unpacked(loaded) if isinstance(loaded, Packed) else loaded
+        self._keep(table.description.version, _Shelf(table=self._note(table)))
+        Thread(target=table.prepare, name="prepare").start()
+
+    def _unpacked(self, packed: Packed) -> Table:
+        return Table(packed.description, unpack(packed.chunks()), packed.memory, self._most_memory)
 
     def _decode(self, version: str, packed: Packed) -> None:
         """Decode a version from the file at hand, unless a request did so first or there is no room now."""
@@ -191,8 +189,7 @@ class Store:
             try:
                 if shelf.table is None:
                     self._make_room(version, packed.memory)
-                    rows = pl.concat(packed.chunks())
-                    shelf.table = self._note(Table(packed.description, rows, packed.memory, self._most_memory))
+                    shelf.table = self._note(self._unpacked(packed))
             except Busy:
                 return
             finally:

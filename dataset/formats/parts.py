@@ -81,7 +81,9 @@ class _Column:
         self._parts.clear()
         instants = recognise_epoch(self._name, whole)
         if self._kinds == {"slashes"}:
-            instants = recognise_slashes(whole.str.strip_chars(" \t"))
+            # Trimmed only where it changes something: the text of the whole is held already.
+            blanks = whole.str.contains(r"^[ \t]|[ \t]$").any()
+            instants = recognise_slashes(whole.str.strip_chars(" \t") if blanks else whole)
         return (whole if instants is None else instants).alias(self._name)
 
     def _disagree(self) -> bool:

@@ -322,7 +322,7 @@ class Machine(RuleBasedStateMachine):
     def publish(self, version):
         self._settle()
         self.world.records.set(f"data.{version}.0", "rows", nx=True, ex=3600)
-        self.publishing(keys=["data.current"], args=[version, 1, "{}"])
+        self.publishing(keys=["data.current"], args=[version, 1, "{}", 1])
         self.model.set_current(version)
         self._compare()
 

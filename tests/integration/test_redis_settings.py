@@ -271,7 +271,7 @@ def test_a_queue_and_a_client_from_sentinels_share_the_master_in_both_databases(
 
     assert client.client_info()["db"] == 3
     assert queue.get() is None
-    assert redis.Redis(port=master.port, password=PASSWORD, db=4).exists("worker.worker") == 1
+    assert redis.Redis(port=master.port, password=PASSWORD, db=4).exists("hotqueue:q.worker.worker") == 1
 
 
 def test_a_sentinel_that_refuses_the_password_is_named(watched, password):
