@@ -30,8 +30,7 @@ _LINGER_SECONDS = 2.0
 _LONGEST_LINGER_SECONDS = 30.0
 _LINGER_BYTES_PER_SECOND = 2**20
 _RECEIVED = 64 * 1024
-_RESPONSE_BYTES = 2**30
-"""Bytes on disk of all responses that clients have not taken yet."""
+_RESPONSE_BYTES = 2**30  # on disk, of all responses that clients have not taken yet
 _URGENT_THREADS = 2
 
 
