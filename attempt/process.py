@@ -58,6 +58,7 @@ class ChildProcess:
             finally:
                 os.close(ear)
         self._meter = MemoryMeter(self.process.pid)
+        os.set_blocking(mouth, False)
         self._mouth = os.fdopen(mouth, "wb", buffering=0)
 
     def _start(self, script: str, descriptors: tuple[int, ...], environ: Mapping[str, str]) -> subprocess.Popen[bytes]:
@@ -72,7 +73,7 @@ class ChildProcess:
             )
 
     def order(self, *words: str) -> None:
-        """Say something to the child, which may be dead already."""
+        """Say something to the child, which may be dead already, or so slow that its pipe is full."""
         with suppress(BrokenPipeError):
             self._mouth.write((" ".join(words) + "\n").encode("ascii"))
 
