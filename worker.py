@@ -441,9 +441,6 @@ def main() -> None:
         except jobs.UnusableServer as error:
             sys.exit(str(error))
     Parent(pulse).run()
-    # Not by return: what the analyses' libraries do at the interpreter's end may take its time, or hang.
-    logging.shutdown()
-    os._exit(0)
 
 
 def _handle_stops(handler: Callable[[int, FrameType | None], object]) -> None:

@@ -42,6 +42,16 @@ def eventually(condition: Callable[[], Any], seconds: float = 20, every: float =
     pytest.fail(f"not within {seconds} s: {condition}")
 
 
+@pytest.fixture(autouse=True)
+def handlers() -> Iterator[None]:
+    """Starts each test with SIGHUP as it is by default, not under nohup, and undoes what the code under test sets."""
+    before = {number: signal.getsignal(number) for number in (signal.SIGHUP, signal.SIGINT, signal.SIGTERM)}
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)
+
+
 class Server:
     """A real server, append-only, that can be killed and started again on its data."""
 
