@@ -1,4 +1,4 @@
-"""Work of polars on parts of a table, which leaves Python free meanwhile, in two threads."""
+"""Runs polars operations on the parts of a table in two threads; polars releases the GIL."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ Made = TypeVar("Made")
 
 
 def map_two(make: Callable[[Part], Made], parts: Iterable[Part]) -> Iterator[Made]:
-    """Answer what is made of each part, in order. Two are worked on while one is used: no more are held."""
+    """Yield ``make(part)`` for each part, in order. At most two results are computed ahead of the one in use."""
     with ThreadPoolExecutor(_THREADS) as threads:
         ahead: deque[Future[Made]] = deque()
         for part in parts:

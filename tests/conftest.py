@@ -117,15 +117,6 @@ class Process:
                 words, cwd=ROOT, env=environ, stdout=out, stderr=out, start_new_session=True
             )
 
-    def wait(self, seconds: float) -> int:
-        """The exit status; where it does not end, a failure with its log and, with PYTHONFAULTHANDLER, its threads."""
-        try:
-            return self.process.wait(seconds)
-        except subprocess.TimeoutExpired:
-            self.process.send_signal(signal.SIGABRT)
-            self.process.wait(20)
-            pytest.fail(f"it did not end within {seconds} s:\n{self.log.read_text()[-10_000:]}")
-
     def stop(self, how: signal.Signals = signal.SIGTERM, seconds: float = 40) -> int:
         """The exit status, after this signal."""
         self.process.send_signal(how)
