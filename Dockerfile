@@ -6,9 +6,9 @@ ARG PYTHON_IMAGE=python:3.11-slim-bookworm
 FROM ${PYTHON_IMAGE} AS packages
 WORKDIR /build
 RUN python -m venv --without-pip /opt/venv
-COPY requirements-image.txt .
+COPY requirements/image.txt .
 RUN python -m pip --python /opt/venv/bin/python install --no-cache-dir --disable-pip-version-check \
-        --require-hashes -r requirements-image.txt \
+        --require-hashes -r image.txt \
     && find /opt/venv -depth -type d \( -name tests -o -name test \) -exec rm -rf {} + \
     && rm -rf /opt/venv/lib/python3*/site-packages/matplotlib/mpl-data/sample_data
 
@@ -26,12 +26,12 @@ COPY --from=packages /opt/venv /opt/venv
 WORKDIR /app
 COPY api.py jobs.py worker.py ./
 COPY analyses analyses/
-COPY attempt attempt/
-COPY backup backup/
+COPY config config/
 COPY dataset dataset/
+COPY jobstore jobstore/
 COPY ops ops/
-COPY record record/
-COPY transitions transitions/
+COPY runtime runtime/
+COPY submission submission/
 COPY web web/
 RUN python -m compileall -q .
 ENV PATH=/opt/venv/bin:$PATH \
@@ -45,4 +45,4 @@ USER 10001:10001
 EXPOSE 5000
 # A worker's is `ops.health worker`, a back-up's `ops.health backup`.
 HEALTHCHECK --interval=10s --timeout=6s --start-period=30s --retries=3 CMD ["python", "-m", "ops.health", "api"]
-CMD ["python", "-m", "gunicorn", "--config", "python:web.server", "api:create_app()"]
+CMD ["python", "-m", "gunicorn", "--config", "python:web.server.gunicorn_conf", "api:create_app()"]

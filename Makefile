@@ -2,7 +2,7 @@
 
 PYTHON ?= python3
 BIN := .venv/bin
-SOURCES := api.py jobs.py worker.py analyses attempt backup $(wildcard benchmarks) checks dataset docs ops record stack transitions web
+SOURCES := api.py jobs.py worker.py analyses $(wildcard benchmarks) config dataset docs jobstore ops runtime submission web
 
 # Other queues, to be measured beside ours: each in an environment of its own, since their needs clash.
 PEERS := $(patsubst benchmarks/peers/requirements/%.txt,benchmarks/peers/.venv/%/installed,$(wildcard benchmarks/peers/requirements/*.txt)) \
@@ -20,11 +20,11 @@ help: ## List the targets
 
 .PHONY: demo
 demo: .venv/runtime ## Load the sample data, run one job of each analysis, show results and plots, and stop
-	@exec $(BIN)/python -m stack.demo
+	@exec $(BIN)/python -m ops.devserver.demo
 
 .PHONY: run
 run: .venv/runtime ## Run Redis, the API and two workers until Ctrl-C
-	@exec $(BIN)/python -m stack.run
+	@exec $(BIN)/python -m ops.devserver.run
 
 .PHONY: test
 test: .venv/development ## Run all tests but those of `make manifests`, `make test-hostile` and `make test-engine`
@@ -93,11 +93,11 @@ OWN_REDIS = password="$${DATA_DIR:-var}/redis-password"; \
 
 .PHONY: backup
 backup: .venv/runtime ## Back up the Redis that the settings name into BACKUP_DIR (./backups), while it runs
-	@$(OWN_REDIS) exec $(BIN)/python -m backup save
+	@$(OWN_REDIS) exec $(BIN)/python -m ops.backup save
 
 .PHONY: restore
 restore: .venv/runtime ## Restore FILE=… (the newest back-up without it) into the empty Redis that the settings name
-	@$(OWN_REDIS) exec $(BIN)/python -m backup restore "$(or $(FILE),newest)"
+	@$(OWN_REDIS) exec $(BIN)/python -m ops.backup restore "$(or $(FILE),newest)"
 
 .PHONY: bench
 bench: .venv/runtime ## Measure how fast one worker child drains jobs, against bare PINGs
@@ -133,7 +133,7 @@ gallery: .venv/runtime ## Write docs/analyses.md and its pictures from the sampl
 
 .PHONY: check
 check: .venv/runtime ## Verify the invariants of the Redis of REDIS_IP, at rest or under load
-	@$(OWN_REDIS) exec $(BIN)/python -m checks
+	@$(OWN_REDIS) exec $(BIN)/python -m ops.invariants
 
 .PHONY: lint
 lint: style types imports ## Run everything that reads the code: style, types, imports
@@ -162,9 +162,9 @@ LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --genera
 .PHONY: lock
 lock: .venv/development ## Lock the versions that pyproject.toml allows
 	$(LOCK) --group stack --output-file requirements.txt
-	$(LOCK) --constraints requirements.txt --output-file requirements-image.txt
-	$(LOCK) --group stack --group dev --constraints requirements.txt --output-file requirements-dev.txt
-	$(subst pyproject.toml,,$(LOCK)) --group policies --output-file requirements-policies.txt
+	$(LOCK) --constraints requirements.txt --output-file requirements/image.txt
+	$(LOCK) --group stack --group dev --constraints requirements.txt --output-file requirements/dev.txt
+	$(subst pyproject.toml,,$(LOCK)) --group policies --output-file requirements/policies.txt
 
 .PHONY: clean
 clean: ## Remove what was installed and made here, but not the state in var/
@@ -180,13 +180,13 @@ clean: ## Remove what was installed and made here, but not the state in var/
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.txt
 	@touch $@
 
-.venv/development: requirements-dev.txt .venv/runtime
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.txt
+.venv/development: requirements/dev.txt .venv/runtime
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.txt
 	@touch $@
 
-.venv-policies/installed: requirements-policies.txt
+.venv-policies/installed: requirements/policies.txt
 	$(PYTHON) -m venv --clear .venv-policies
-	.venv-policies/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-policies.txt
+	.venv-policies/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/policies.txt
 	@touch $@
 
 benchmarks/peers/.venv/%/installed: benchmarks/peers/requirements/%.txt

@@ -18,6 +18,8 @@ from werkzeug.routing import BaseConverter
 
 import jobs
 from analyses import DatasetColumns, InvalidParams, Range, get_analyses
+from config.memory import available_memory
+from config.settings import Settings
 from dataset import (
     MEDIA_TYPES,
     BoundsError,
@@ -37,17 +39,15 @@ from dataset import (
     ingest_apart,
     is_telling,
 )
-from ops.memory import available_memory
-from ops.settings import Settings
-from web import answers, bodies, budget, guard, links, paging, problems, query, rest
-from web.answers import json_answer, list_answer, negotiated, revalidated, text_answer
+from submission.schema import MOST_ERRORS, Posted, invalid_body, read_job_body, read_posted
+from web import budget, links, origin_check, pagination, problems, query_params, request_body, responses, system_routes
 from web.links import path_to
-from web.posted import MOST_ERRORS, Posted, invalid_body, read_job_body, read_posted
+from web.long_polling import RETRY_AFTER, Waiting, requested_wait
 from web.problems import Problem
-from web.query import choice, field_filters, invalid, moment, parameter, parameters
-from web.results import artifact_answer, linked, page_answer, reserve_page, results_answer, results_of
+from web.query_params import choice, field_filters, invalid, moment, parameter, parameters
+from web.representations import artifact_answer, linked, page_answer, reserve_page, results_answer, results_of
+from web.responses import json_answer, list_answer, negotiated, revalidated, text_answer
 from web.uploads import read_upload
-from web.waiting import RETRY_AFTER, Waiting, requested_wait
 
 __all__ = ["create_app"]
 
@@ -83,12 +83,12 @@ def create_app(settings: Settings | None = None) -> Flask:
     app.url_map.merge_slashes = False
     app.url_map.converters["text"] = _AnyText
     problems.install(app)
-    guard.install(app, settings.allowed_hosts)
-    query.install(app)
-    answers.install(app)
+    origin_check.install(app, settings.allowed_hosts)
+    query_params.install(app)
+    responses.install(app)
     budget.install(app, settings.request_memory_mb * 2**20)
     app.register_error_handler(Busy, _busy)
-    for routes in (data_routes, job_routes, rest.routes):
+    for routes in (data_routes, job_routes, system_routes.routes):
         app.register_blueprint(routes)
     links.install(app, settings.url_prefix)
     return app
@@ -139,7 +139,7 @@ def load_data() -> Response:
 @parameters("search", "limit", "cursor", fields=True)
 def list_data() -> Response:
     """The records, or those with the text `search` in any value; FIELD=VALUE keeps those whose field equals it."""
-    limit = paging.read_limit()
+    limit = pagination.read_limit()
     found, row = _dataset_of_page()
     try:
         if found is None:
@@ -155,7 +155,7 @@ def list_data() -> Response:
         )
     except FilterError as error:
         raise invalid(error.field, error.detail) from error
-    address, headers = paging.to_next(None if page.next_row is None else f"{description.version}.{page.next_row}")
+    address, headers = pagination.to_next(None if page.next_row is None else f"{description.version}.{page.next_row}")
     members: dict[str, Any] = {"total": page.total, "next": address, "dataset": description.as_json()}
     if page.numbers is not None:
         members["rows"] = page.numbers
@@ -190,7 +190,7 @@ def submit_jobs() -> Response:
     """Queue a job, or a list of them."""
     settings = _settings()
     body = read_job_body(settings.max_jobs_bytes, settings.max_params_bytes)
-    idempotency = bodies.read_idempotency(body)
+    idempotency = request_body.read_idempotency(body)
     single = not body.is_list
     if idempotency and (made := jobs.find_replay(idempotency)) is not None:
         return _accepted(made, single=single, replayed=True)
@@ -210,8 +210,8 @@ def list_jobs() -> Response:
         created_after=moment("created_after"),
         created_before=moment("created_before"),
         ascending=choice("order", ("asc", "desc")) == "asc",
-        limit=paging.read_limit(),
-        cursor=paging.read_cursor(),
+        limit=pagination.read_limit(),
+        cursor=pagination.read_cursor(),
         reserve=reserve_page,
     )
     return page_answer(page)
@@ -272,7 +272,7 @@ def show_log(jid: str) -> Response:
 @parameters()
 def cancel_job(jid: str) -> Response:
     """End an unfinished job."""
-    bodies.read_empty(_settings().max_jobs_bytes)
+    request_body.read_empty(_settings().max_jobs_bytes)
     return json_answer(linked(jobs.cancel_job(jid)))
 
 
@@ -280,8 +280,8 @@ def cancel_job(jid: str) -> Response:
 @parameters()
 def retry_job(jid: str) -> Response:
     """Queue a job like this ended one, on today's dataset."""
-    body = bodies.read_empty(_settings().max_jobs_bytes)
-    idempotency = bodies.read_idempotency(body)
+    body = request_body.read_empty(_settings().max_jobs_bytes)
+    idempotency = request_body.read_idempotency(body)
     if idempotency and (made := jobs.find_replay(idempotency)) is not None:
         return _accepted(made, single=True, replayed=True)
     old: dict[str, Any] = {**jobs.get_job_by_id(jid)}
@@ -422,7 +422,7 @@ def _current_dataset() -> tuple[Description, Table] | None:
 
 def _dataset_of_page() -> tuple[tuple[Description, Table] | None, int]:
     """The version that the cursor belongs to (without one: the current), and the row of it where the page begins."""
-    cursor = paging.read_cursor()
+    cursor = pagination.read_cursor()
     if cursor is None:
         return _current_dataset(), 0
     match = _DATA_CURSOR.fullmatch(cursor)

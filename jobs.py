@@ -1,7 +1,7 @@
 """The job, its statuses and its verbs: everything about jobs that is kept in Redis is read and changed here.
 
 The job record is the truth; the queue only says who is next. Each verb that changes a job is one transition
-(``transitions/``), so nothing is half done, whatever dies, and each is safe to send twice. ``docs/redis-keys.md``
+(``jobstore/``), so nothing is half done, whatever dies, and each is safe to send twice. ``docs/redis-keys.md``
 names the keys.
 """
 
@@ -15,8 +15,9 @@ from typing import Any
 
 import redis
 
-from ops.settings import load_or_exit, redis_access
-from record import (
+from config.settings import load_or_exit, redis_access
+from jobstore import (
+    Access,
     BadCursor,
     DatasetMoved,
     Heartbeat,
@@ -28,26 +29,17 @@ from record import (
     JobError,
     JobNotFound,
     JobPage,
-    QueueFull,
-    Status,
-    Submission,
-    fields_of,
-    generate_jid,
-    new_job,
-    read_held,
-    read_job,
-    rfc3339,
-)
-from transitions import (
-    Access,
     JobQueue,
     Listing,
+    QueueFull,
     Range,
     RedisError,
     RedisFull,
     RedisUnavailable,
     ResultsGone,
+    Status,
     StoredResults,
+    Submission,
     TakenJob,
     Terms,
     Transitions,
@@ -56,7 +48,13 @@ from transitions import (
     bulk,
     check_server,
     connect,
+    fields_of,
+    generate_jid,
     named,
+    new_job,
+    read_held,
+    read_job,
+    rfc3339,
 )
 
 __all__ = [

@@ -36,7 +36,11 @@ from analyses import (
     get_analyses,
     get_analysis,
 )
-from attempt import (
+from config.logs import set_up_logging
+from dataset import BoundsError, Store, Table, VersionGone
+from jobs import TakenJob, WorkerGone, q, settings
+from ops.health import Pulse
+from runtime import (
     ALLOCATOR_SETTINGS,
     GRACE_SECONDS,
     ChildProcess,
@@ -61,10 +65,6 @@ from attempt import (
     thread_settings,
     usable_cores,
 )
-from dataset import BoundsError, Store, Table, VersionGone
-from jobs import TakenJob, WorkerGone, q, settings
-from ops.health import Pulse
-from ops.logs import set_up_logging
 
 # A lease must outlast several ticks, or a parent would take each of them for a gap, and never release what others lost.
 TICK_SECONDS = min(0.5, settings.lease_seconds / 6)

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import Field
 
+from analyses.framework.plotting import positions, show_scale
 from analyses.kit import NumberColumns, Outcome, Params, Progress, label, new_plot, plain
-from analyses.plotting import positions, show_scale
 
 if TYPE_CHECKING:
     import numpy as np
@@ -67,7 +67,7 @@ def correlate(x: np.ndarray[Any, Any], y: np.ndarray[Any, Any], method: str) -> 
     import numpy as np
     import polars as pl
 
-    from analyses.student import two_sided_p
+    from analyses.framework.t_distribution import two_sided_p
 
     both = np.isfinite(x) & np.isfinite(y)
     x, y, n = x[both], y[both], int(both.sum())

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import Field, ValidationInfo, field_validator
 
-from analyses.aggregates import Aggregate, aggregate, finite
+from analyses.framework.aggregates import Aggregate, aggregate, finite
+from analyses.framework.plotting import COLORS, drawable, positions, say_empty
 from analyses.kit import CategoryColumns, NumberColumn, Outcome, Params, bad_column, label, new_plot, plain, to_text
-from analyses.plotting import COLORS, drawable, positions, say_empty
 
 if TYPE_CHECKING:
     import polars as pl

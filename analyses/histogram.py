@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import Field
 
+from analyses.framework.plotting import COLORS, drawable, say_empty
 from analyses.kit import FirstNumberColumn, Outcome, Params, label, new_plot
-from analyses.plotting import COLORS, drawable, say_empty
 
 if TYPE_CHECKING:
     import numpy as np

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time
 from typing import TYPE_CHECKING, Any, Protocol
 
-from analyses.parameters import (
+from analyses.framework.parameters import (
     AxisColumn,
     CategoryColumns,
     Column,
@@ -21,7 +21,7 @@ from analyses.parameters import (
     Range,
     bad_column,
 )
-from analyses.plotting import label, new_plot, plain
+from analyses.framework.plotting import label, new_plot, plain
 
 if TYPE_CHECKING:
     import polars as pl

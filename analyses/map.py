@@ -9,8 +9,17 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from pydantic import Field
 
+from analyses.framework.plotting import (
+    COLORS,
+    MOST_POINTS,
+    drawable,
+    positions,
+    say_empty,
+    show_below,
+    show_cells,
+    show_scale,
+)
 from analyses.kit import LatitudeColumn, LongitudeColumn, NumberColumn, Outcome, Params, label, new_plot, plain
-from analyses.plotting import COLORS, MOST_POINTS, drawable, positions, say_empty, show_below, show_cells, show_scale
 
 if TYPE_CHECKING:
     import numpy as np

@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import Field, ValidationInfo, field_validator
 
-from analyses.kit import AxisColumn, FirstNumberColumn, Outcome, Params, label, new_plot
-from analyses.plotting import (
+from analyses.framework.plotting import (
     COLORS,
     MOST_POINTS,
     axis_label,
@@ -19,6 +18,7 @@ from analyses.plotting import (
     show_below,
     show_dates,
 )
+from analyses.kit import AxisColumn, FirstNumberColumn, Outcome, Params, label, new_plot
 
 if TYPE_CHECKING:
     import numpy as np

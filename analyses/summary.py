@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import Field
 
-from analyses.columns import NUMBERS, type_of
+from analyses.framework.columns import NUMBERS, type_of
 from analyses.kit import Columns, Outcome, Params, Progress, to_text
 
 if TYPE_CHECKING:

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import Field, ValidationInfo, field_validator
 
-from analyses.aggregates import Aggregate, aggregate, finite
-from analyses.columns import MOMENTS
+from analyses.framework.aggregates import Aggregate, aggregate, finite
+from analyses.framework.columns import MOMENTS
+from analyses.framework.plotting import COLORS, axis_label, drawable, positions, say_empty, show_dates
 from analyses.kit import AxisColumn, InvalidParams, NumberColumn, Outcome, Params, Range, bad_column, label, new_plot
-from analyses.plotting import COLORS, axis_label, drawable, positions, say_empty, show_dates
 
 if TYPE_CHECKING:
     from collections.abc import Callable

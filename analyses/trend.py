@@ -8,8 +8,17 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import Field
 
+from analyses.framework.plotting import (
+    COLORS,
+    axis_label,
+    draw_points,
+    drawable,
+    positions,
+    say_empty,
+    show_below,
+    show_dates,
+)
 from analyses.kit import AxisColumn, FirstNumberColumn, Outcome, Params, label, new_plot
-from analyses.plotting import COLORS, axis_label, draw_points, drawable, positions, say_empty, show_below, show_dates
 
 if TYPE_CHECKING:
     import numpy as np
@@ -75,7 +84,7 @@ def least_squares(x: np.ndarray[Any, Any], y: np.ndarray[Any, Any], confidence: 
     """
     import numpy as np
 
-    from analyses.student import quantile, two_sided_p
+    from analyses.framework.t_distribution import quantile, two_sided_p
 
     n, x_mean, y_mean = len(x), float(x.mean()), float(y.mean())
     with np.errstate(over="ignore", invalid="ignore", divide="ignore"):

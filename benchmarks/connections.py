@@ -20,12 +20,12 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 
+from benchmarks.harness import machine, markdown
 from benchmarks.processes import own_redis, running
-from benchmarks.stage import machine, markdown
-from stack.processes import free_ports
+from ops.devserver.processes import free_ports
 
 THREADS = 96
-OURS = ["--config", "python:web.server"]
+OURS = ["--config", "python:web.server.gunicorn_conf"]
 STOCK = ["--worker-class", "gthread", "--threads", str(THREADS), "--worker-connections", "2000", "--keep-alive", "15"]
 SERVERS = {"our worker": OURS, "gthread": STOCK}
 HEADS = 2500

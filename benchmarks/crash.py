@@ -24,8 +24,8 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.executions import Kill, Verdict, in_hand, judge
-from benchmarks.peers.roster import PEERS, Peer
-from benchmarks.stage import Stage, machine, markdown, processes_of
+from benchmarks.harness import Stage, machine, markdown, processes_of
+from benchmarks.peers.peers import PEERS, Peer
 from jobs import settings
 
 JOBS = 200

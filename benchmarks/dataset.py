@@ -20,8 +20,8 @@ from collections.abc import Callable
 from typing import Any
 
 from benchmarks.quakes import ROWS, generate
-from stack.client import Api
-from stack.processes import Stack, free_ports
+from ops.devserver.client import Api
+from ops.devserver.processes import Stack, free_ports
 
 _HALF = "2016-06-05T00:00:00Z"  # when half the earthquakes have been
 _MOST_SECONDS = {"POST /data": 3.0, "GET /data?search=nevada": 0.2, "GET /data?search=12.5": 0.2, "summary": 1.5}

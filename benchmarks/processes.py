@@ -12,7 +12,7 @@ from pathlib import Path
 
 import redis
 
-from stack.processes import free_ports
+from ops.devserver.processes import free_ports
 
 __all__ = ["fresh_redis", "own_redis", "running"]
 

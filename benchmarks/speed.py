@@ -17,8 +17,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from benchmarks.peers.roster import PEERS, Peer, Single
-from benchmarks.stage import Stage, machine, markdown
+from benchmarks.harness import Stage, machine, markdown
+from benchmarks.peers.peers import PEERS, Peer, Single
 
 PINGS = 4_000
 DRAIN_SECONDS = 120.0

@@ -4,10 +4,9 @@ Where no column identifies the records, the row number from 1 does; the descript
 appended until no column has that name), and it is no column of the records.
 """
 
-from .apart import LoadLimits, ingest_apart
-from .bounds import are_backwards
-from .description import Column, Description
-from .errors import (
+from dataset.bounds import are_backwards
+from dataset.description import Column, Description
+from dataset.errors import (
     BoundsError,
     Busy,
     DatasetError,
@@ -18,12 +17,13 @@ from .errors import (
     UnsupportedMediaType,
     VersionGone,
 )
-from .formats import MEDIA_TYPES, is_telling
-from .ingest import ingest
-from .packing import Packed
-from .ranges import Ranges
-from .store import Store
-from .table import Page, Table
+from dataset.formats import MEDIA_TYPES, is_telling
+from dataset.ingest import ingest
+from dataset.packing import Packed
+from dataset.ranges import Ranges
+from dataset.store import Store
+from dataset.subprocess_ingest import LoadLimits, ingest_apart
+from dataset.table import Page, Table
 
 __all__ = [
     "MEDIA_TYPES",

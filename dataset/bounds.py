@@ -7,8 +7,8 @@ from typing import Any, Final
 
 import polars as pl
 
-from .errors import BoundsError, quoted
-from .recognition import kind_of, read_instant, read_numeral
+from dataset.errors import BoundsError, quoted
+from dataset.type_inference import kind_of, read_instant, read_numeral
 
 __all__ = ["are_backwards", "convert", "equal_range", "within"]
 

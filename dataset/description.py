@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from .bounds import convert
+from dataset.bounds import convert
 
 __all__ = ["Column", "Description"]
 

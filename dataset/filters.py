@@ -9,9 +9,9 @@ from typing import Any, Final
 
 import polars as pl
 
-from .bounds import equal_range
-from .errors import BoundsError, FilterError, quoted
-from .recognition import KINDS
+from dataset.bounds import equal_range
+from dataset.errors import BoundsError, FilterError, quoted
+from dataset.type_inference import KINDS
 
 __all__ = ["MOST_FILTERS", "Filters"]
 

@@ -9,12 +9,12 @@ from typing import Final
 
 import polars as pl
 
-from . import formats, sizes
-from .description import Column, Description
-from .errors import InvalidDataset, quoted
-from .printing import as_json_values, as_texts
-from .recognition import kind_of
-from .table import Table
+from dataset import formats, sizes
+from dataset.description import Column, Description
+from dataset.errors import InvalidDataset, quoted
+from dataset.serialization import as_json_values, as_texts
+from dataset.table import Table
+from dataset.type_inference import kind_of
 
 __all__ = ["ingest"]
 

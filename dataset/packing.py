@@ -12,8 +12,8 @@ from weakref import finalize
 
 import polars as pl
 
-from .description import Description
-from .parallel import map_two
+from dataset.description import Description
+from dataset.parallel import map_two
 
 __all__ = ["Packed", "pack", "unpack", "write_chunks"]
 

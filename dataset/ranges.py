@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from .errors import BoundsError, Busy, VersionGone
-from .store import Store
+from dataset.errors import BoundsError, Busy, VersionGone
+from dataset.store import Store
 
 __all__ = ["Ranges"]
 

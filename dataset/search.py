@@ -9,10 +9,10 @@ from typing import Final
 
 import polars as pl
 
-from .errors import Busy
-from .parallel import map_two
-from .printing import as_texts
-from .recognition import TIME
+from dataset.errors import Busy
+from dataset.parallel import map_two
+from dataset.serialization import as_texts
+from dataset.type_inference import TIME
 
 __all__ = ["Matcher", "SearchIndex"]
 

@@ -7,7 +7,7 @@ from typing import Final
 
 import polars as pl
 
-from .errors import InvalidDataset, TooLarge
+from dataset.errors import InvalidDataset, TooLarge
 
 __all__ = ["LARGEST_RECORD", "bytes_beside_texts", "check_stored", "fitting", "in_memory", "slices"]
 

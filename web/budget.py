@@ -12,7 +12,7 @@ from threading import Lock
 
 from flask import Flask, Response, current_app, g
 
-from .problems import Problem
+from web.problems import Problem
 
 __all__ = ["FREE_BYTES", "MemoryBudget", "hold", "install", "reserve"]
 

@@ -8,7 +8,7 @@ from urllib.parse import quote
 
 from flask import Flask, request
 
-from ops.settings import InvalidSetting
+from config.settings import InvalidSetting
 
 __all__ = ["install", "path_to"]
 

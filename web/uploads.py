@@ -15,8 +15,8 @@ from werkzeug.exceptions import RequestEntityTooLarge
 from werkzeug.http import parse_options_header
 from werkzeug.sansio import multipart
 
-from .bodies import arriving
-from .problems import Problem
+from web.problems import Problem
+from web.request_body import arriving
 
 __all__ = ["Upload", "read_upload"]
 

@@ -9,10 +9,10 @@ import re
 from types import ModuleType
 from typing import Final, Protocol, cast
 
-from ..errors import UnsupportedMediaType
-from . import csv_text, json_text, ndjson, parquet
-from .encodings import check_charset, peek
-from .source import Body, Limits, Read, Source
+from dataset.errors import UnsupportedMediaType
+from dataset.formats import csv_text, json_text, ndjson, parquet
+from dataset.formats.encodings import check_charset, peek
+from dataset.formats.source import Body, Limits, Read, Source
 
 __all__ = ["MEDIA_TYPES", "Body", "Format", "Limits", "Read", "Source", "choose", "is_packed", "is_telling"]
 

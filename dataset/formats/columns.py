@@ -10,12 +10,12 @@ from typing import Any, Final
 
 import polars as pl
 
-from ..dates import recognise_epoch, recognise_slashes
-from ..errors import InvalidDataset, TooManyValues
-from ..recognition import finite, recognise_instants
-from .names import settle
-from .parts import MISSING
-from .source import Limits
+from dataset.date_formats import recognise_epoch, recognise_slashes
+from dataset.errors import InvalidDataset, TooManyValues
+from dataset.formats.names import settle
+from dataset.formats.parts import MISSING
+from dataset.formats.source import Limits
+from dataset.type_inference import finite, recognise_instants
 
 __all__ = ["Infinite", "as_json_text", "from_rows", "recognise_dates"]
 

@@ -18,13 +18,13 @@ from typing import Any, Final
 
 import polars as pl
 
-from ..errors import Malformed
-from . import json_values
-from .delimiters import find_delimiter
-from .encodings import as_utf8
-from .names import settle
-from .parts import read_typed
-from .source import Body, Read, Source
+from dataset.errors import Malformed
+from dataset.formats import json_values
+from dataset.formats.delimiters import find_delimiter
+from dataset.formats.encodings import as_utf8
+from dataset.formats.names import settle
+from dataset.formats.parts import read_typed
+from dataset.formats.source import Body, Read, Source
 
 __all__ = ["MEDIA_TYPES", "looks_like", "read"]
 

@@ -7,7 +7,7 @@ import io
 from itertools import islice
 from typing import Final
 
-from .source import Body
+from dataset.formats.source import Body
 
 __all__ = ["find_delimiter"]
 

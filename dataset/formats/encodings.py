@@ -10,8 +10,8 @@ import io
 import re
 from typing import Final
 
-from ..errors import Malformed, UnsupportedMediaType
-from .source import Body
+from dataset.errors import Malformed, UnsupportedMediaType
+from dataset.formats.source import Body
 
 __all__ = ["LATIN_1_NOTE", "as_utf8", "check_charset", "peek"]
 

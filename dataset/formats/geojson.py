@@ -10,7 +10,7 @@ from __future__ import annotations
 from itertools import chain
 from typing import Any, Final
 
-from ..errors import InvalidDataset
+from dataset.errors import InvalidDataset
 
 __all__ = ["is_collection", "rows_of"]
 

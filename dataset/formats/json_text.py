@@ -10,10 +10,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, Final, NamedTuple
 
-from ..errors import InvalidDataset, Malformed, quoted
-from . import geojson, json_values
-from .encodings import as_utf8
-from .source import Read, Source
+from dataset.errors import InvalidDataset, Malformed, quoted
+from dataset.formats import geojson, json_values
+from dataset.formats.encodings import as_utf8
+from dataset.formats.source import Read, Source
 
 __all__ = ["MEDIA_TYPES", "looks_like", "read"]
 

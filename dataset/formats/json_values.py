@@ -9,8 +9,8 @@ from typing import Any
 import polars as pl
 from pydantic_core import from_json
 
-from . import columns
-from .source import Limits
+from dataset.formats import columns
+from dataset.formats.source import Limits
 
 __all__ = ["Parse", "parse", "reason", "tabulate"]
 

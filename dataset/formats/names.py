@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Final
 
-from ..errors import InvalidDataset, TooManyValues, quoted
-from .source import Limits
+from dataset.errors import InvalidDataset, TooManyValues, quoted
+from dataset.formats.source import Limits
 
 __all__ = ["settle"]
 

@@ -6,10 +6,10 @@ import io
 import re
 from typing import Any, Final
 
-from ..errors import InvalidDataset, Malformed
-from . import json_values
-from .encodings import as_utf8
-from .source import Read, Source
+from dataset.errors import InvalidDataset, Malformed
+from dataset.formats import json_values
+from dataset.formats.encodings import as_utf8
+from dataset.formats.source import Read, Source
 
 __all__ = ["MEDIA_TYPES", "looks_like", "read"]
 

@@ -10,12 +10,12 @@ from typing import Any, Final, cast
 
 import polars as pl
 
-from ..dates import recognise_epoch
-from ..errors import InvalidDataset, Malformed, TooLarge, TooManyValues
-from ..recognition import TIME, finite
-from . import columns
-from .names import settle
-from .source import Limits, Read, Source
+from dataset.date_formats import recognise_epoch
+from dataset.errors import InvalidDataset, Malformed, TooLarge, TooManyValues
+from dataset.formats import columns
+from dataset.formats.names import settle
+from dataset.formats.source import Limits, Read, Source
+from dataset.type_inference import TIME, finite
 
 __all__ = ["MEDIA_TYPES", "looks_like", "read"]
 

@@ -11,8 +11,8 @@ from typing import Final
 
 import polars as pl
 
-from ..dates import are_slashes, recognise_epoch, recognise_slashes
-from ..recognition import are_integers, kind_of, recognise_instants, recognise_numerals
+from dataset.date_formats import are_slashes, recognise_epoch, recognise_slashes
+from dataset.type_inference import are_integers, kind_of, recognise_instants, recognise_numerals
 
 __all__ = ["MISSING", "read_typed"]
 

@@ -107,13 +107,13 @@ def test_scaling_down_drains_and_charges_nobody(compose):
 
 def test_a_back_up_is_restored_into_an_empty_redis(compose):
     before = compose.api.get("/jobs", params={"limit": 1}).json()["total"]
-    compose("run", "--rm", "backup", "python", "-m", "backup", "save")
+    compose("run", "--rm", "backup", "python", "-m", "ops.backup", "save")
 
     # When Redis loses all that it has
     compose("rm", "--force", "--stop", "api", "worker", "backup", "redis")
     docker("volume", "rm", f"{compose.name}_redis")
     compose("up", "--detach", "redis")
-    compose("run", "--rm", "backup", "python", "-m", "backup", "restore", "newest")
+    compose("run", "--rm", "backup", "python", "-m", "ops.backup", "restore", "newest")
     compose.up()
 
     # Then it is as it was

@@ -14,7 +14,7 @@ import httpx
 import pytest
 
 import jobs
-from checks import find_broken
+from ops.invariants import find_broken
 from tests.conftest import eventually
 
 CLIENTS = 8

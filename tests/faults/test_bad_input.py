@@ -20,7 +20,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.conftest import Process, Server, eventually, free_port
-from tests.faults.raw import Raw, assert_is_answered_well, rss_of
+from tests.faults.raw_http import Raw, assert_is_answered_well, rss_of
 
 MIB = 2**20
 JOB = {"start": None, "end": None, "analysis": "sleep", "params": {"seconds": 0}}
@@ -37,7 +37,14 @@ FUZZED = settings(
 def served(server: Server, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[httpx.Client, int]]:
     """One API for all of these tests, as one has to bear it all in turn; a client of it, and its process."""
     port, log = free_port(), tmp_path_factory.mktemp("api") / "log"
-    words = [sys.executable, "-m", "gunicorn", "--config", "python:web.server", "api:create_app()"]
+    words = [
+        sys.executable,
+        "-m",
+        "gunicorn",
+        "--config",
+        "python:web.server.gunicorn_conf",
+        "api:create_app()",
+    ]
     process = Process(words, server.port, log, API_PORT=port, MAX_BODY_BYTES=8 * MIB, MAX_JOBS_BYTES=4 * MIB)
     with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=90, trust_env=False) as client:
         eventually(lambda: _is_up(client))

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 import jobs
-from checks import find_broken
+from ops.invariants import find_broken
 from tests.conftest import LEASE_SECONDS, Server, eventually
 
 HOUR = 3600

@@ -13,8 +13,8 @@ import httpx
 import pytest
 
 import jobs
-from checks import find_broken
 from jobs import Submission
+from ops.invariants import find_broken
 from tests.conftest import LEASE_SECONDS, Server, eventually, free_port
 
 JOB = {"start": None, "end": None, "analysis": "sleep", "params": {"seconds": 0.0}}

@@ -14,10 +14,10 @@ from contextlib import contextmanager, suppress
 import pytest
 import redis
 
-import checks.invariants
 import jobs
-from checks import Broken, find_broken
+import ops.invariants.invariants
 from jobs import Idempotency, Submission
+from ops.invariants import Broken, find_broken
 from tests.conftest import ROOT, Server, eventually
 
 LOOK_SECONDS = 12
@@ -74,13 +74,13 @@ def _look() -> list[Broken]:
 
 def test_nothing_is_reported_under_heavy_load(live, dataset, start_worker, monkeypatch):
     looked_again = []
-    suspect = checks.invariants._Search._confirm
+    suspect = ops.invariants.invariants._Search._confirm
 
     def counted(search):
         looked_again.append(len(search._suspects))
         return suspect(search)
 
-    monkeypatch.setattr(checks.invariants._Search, "_confirm", counted)
+    monkeypatch.setattr(ops.invariants.invariants._Search, "_confirm", counted)
     start_worker(3)
 
     found: list = []
@@ -107,7 +107,7 @@ def test_what_is_broken_is_found_under_heavy_load(live, dataset, start_worker):
 
 def test_make_check_prints_what_is_broken_and_exits_with_one(live):
     jobs.add_job(None, None, "sleep")
-    run = [sys.executable, "-m", "checks"]
+    run = [sys.executable, "-m", "ops.invariants"]
     environ = {**os.environ, "REDIS_IP": "127.0.0.1", "REDIS_PORT": str(live.port)}
 
     healthy = subprocess.run(run, cwd=ROOT, env=environ, capture_output=True, text=True, check=False)
@@ -125,7 +125,7 @@ def test_make_check_tells_that_redis_is_away(live):
     environ = {**os.environ, "REDIS_IP": "127.0.0.1", "REDIS_PORT": "1"}
 
     away = subprocess.run(
-        [sys.executable, "-m", "checks"], cwd=ROOT, env=environ, capture_output=True, text=True, check=False
+        [sys.executable, "-m", "ops.invariants"], cwd=ROOT, env=environ, capture_output=True, text=True, check=False
     )
 
     assert away.returncode == 2

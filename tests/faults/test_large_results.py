@@ -11,7 +11,7 @@ import httpx
 import pytest
 
 import jobs
-from checks import find_broken
+from ops.invariants import find_broken
 from tests.conftest import eventually
 
 LARGE = 52_000_000

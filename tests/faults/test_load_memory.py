@@ -18,7 +18,7 @@ import pytest
 
 from benchmarks.quakes import generate
 from tests.conftest import ROOT
-from tests.faults.raw import assert_is_answered_well
+from tests.faults.raw_http import assert_is_answered_well
 
 MIB = 2**20
 PARQUET = "application/vnd.apache.parquet"

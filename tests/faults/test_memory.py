@@ -13,9 +13,9 @@ import pytest
 
 import jobs
 from analyses import get_analyses
+from config.settings import LEAST_MEMORY_MB
 from dataset import Description, Store
 from dataset.ingest import ingest
-from ops.settings import LEAST_MEMORY_MB
 from tests.conftest import ROOT, eventually
 
 DEFAULT_MB = 768  # Compose's and Kubernetes'

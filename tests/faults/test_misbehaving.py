@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 
 import jobs
-from attempt.descendants import descendants_of
-from checks import find_broken
+from ops.invariants import find_broken
+from runtime.descendants import descendants_of
 from tests.conftest import ROOT, Process, eventually
 
 MISBEHAVING = (Path(__file__).parent / "misbehaving.py").read_text()

@@ -23,12 +23,11 @@ from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule, run_state_machine_as_test
 
-from checks import find_broken
 from jobs import Idempotency, Status, Submission
-from record import fields_of
+from jobstore import Transitions, fields_of
+from ops.invariants import find_broken
 from tests.conftest import ROOT
 from tests.faults.model import FINAL, KEY_LIVES, LEASE, MOST, RETENTION, Model
-from transitions import Transitions
 
 LONG = os.environ.get("MODEL") == "long"
 EXAMPLES = int(os.environ.get("MODEL_EXAMPLES", "2000" if LONG else "60"))

@@ -15,10 +15,10 @@ import httpx
 import pytest
 
 import jobs
-from checks import find_broken
+from ops.invariants import find_broken
 from tests.conftest import LEASE_SECONDS, Server, eventually
-from tests.faults.line import HOWS, Line, command, transition
-from tests.faults.raw import Raw
+from tests.faults.raw_http import Raw
+from tests.faults.tcp_proxy import HOWS, Line, command, transition
 
 SEED = int(os.environ.get("SEED", "3"))
 # With FAULTS=all the slower tests try all ways: a silent connection costs them a time-out of 5 s each.

@@ -10,10 +10,10 @@ import pytest
 import redis
 
 import jobs
-from checks import find_broken
 from jobs import Submission
+from jobstore import Transitions, connect
+from ops.invariants import find_broken
 from tests.conftest import Process, eventually
-from transitions import Transitions, connect
 
 
 def _add(count: int, seconds: float) -> list[str]:

@@ -12,10 +12,10 @@ import pytest
 import redis
 
 import jobs
-from checks.facts import Facts
 from jobs import Idempotency, Submission
+from jobstore import connect
+from ops.invariants.reader import Facts
 from tests.conftest import Server
-from transitions import connect
 
 JOBS = int(os.environ.get("SCRIPT_JOBS", "1_000_000"))
 MOST_MILLISECONDS = 10.0

@@ -13,7 +13,7 @@ import pytest
 
 import jobs
 from tests.conftest import eventually
-from tests.faults.raw import Raw, assert_is_answered_well
+from tests.faults.raw_http import Raw, assert_is_answered_well
 
 THREADS = 20
 MANY = 100

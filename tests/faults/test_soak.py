@@ -20,9 +20,9 @@ import pytest
 import redis
 
 import jobs
-from checks import find_broken
+from ops.invariants import find_broken
 from tests.conftest import ROOT, Server, eventually
-from tests.faults.ends import Ends
+from tests.faults.final_status_watch import Ends
 from tests.faults.soak.faults import Faults
 from tests.faults.soak.load import Load
 

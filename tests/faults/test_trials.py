@@ -14,9 +14,9 @@ import pytest
 import jobs
 from jobs import Submission
 from tests.conftest import eventually
+from tests.faults.trials.harness import LEASE_SECONDS
 from tests.faults.trials.kinds import KINDS
-from tests.faults.trials.lanes import number_of, open_lanes, schedule
-from tests.faults.trials.stage import LEASE_SECONDS
+from tests.faults.trials.runners import number_of, open_lanes, schedule
 
 TRIALS = 130
 SEED = int(os.environ.get("TRIALS_SEED", "1"))

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 import jobs
-from checks import find_broken
 from jobs import Submission
+from ops.invariants import find_broken
 from tests.conftest import ROOT, Process, eventually
 
 NEWER = '''"""Count to a number."""

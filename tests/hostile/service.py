@@ -50,7 +50,13 @@ class Service:
             answer = quiet.ask("/ready", timeout=5)
             quick = quick + 1 if answer.status == 200 and answer.seconds < _QUICK_SECONDS else 0
             if self._api is None or self._api.poll() is not None:
-                words = ["-m", "gunicorn", "--config", "python:web.server", "api:create_app()"]
+                words = [
+                    "-m",
+                    "gunicorn",
+                    "--config",
+                    "python:web.server.gunicorn_conf",
+                    "api:create_app()",
+                ]
                 self._api = self._start(self.limit.words([sys.executable, *words]), "api")
             if time.monotonic() > give_up:
                 raise RuntimeError(f"the API does not become ready; see {self.folder}/api.log")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from functools import partial
 
-from tests.faults.raw import Raw
+from tests.faults.raw_http import Raw
 from tests.hostile.client import Answer, at_once
 from tests.hostile.scenario import scenario
 from tests.hostile.service import Service

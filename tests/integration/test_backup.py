@@ -10,10 +10,9 @@ import pytest
 import redis
 
 import jobs
-from backup import BackupFailed, NotEmpty, newest, prune, restore, save
-from record import Submission
+from jobstore import Submission, connect
+from ops.backup import BackupFailed, NotEmpty, newest, prune, restore, save
 from tests.conftest import ROOT, Server, eventually
-from transitions import connect
 
 
 @pytest.fixture
@@ -116,20 +115,20 @@ def test_the_newest_are_kept(tmp_path):
 def test_the_command_saves_and_restores(live, empty, start, tmp_path):
     jobs.rd.set("kept", "here")
 
-    saved = start("-m", "backup", "save", BACKUP_DIR=tmp_path / "b")
+    saved = start("-m", "ops.backup", "save", BACKUP_DIR=tmp_path / "b")
     assert saved.process.wait(30) == 0
-    restored = start("-m", "backup", "restore", "newest", BACKUP_DIR=tmp_path / "b", port=empty.port)
+    restored = start("-m", "ops.backup", "restore", "newest", BACKUP_DIR=tmp_path / "b", port=empty.port)
     assert restored.process.wait(60) == 0, restored.log.read_text()
 
     assert redis.Redis(port=empty.port).get("kept") == b"here"
-    again = start("-m", "backup", "restore", "newest", BACKUP_DIR=tmp_path / "b", port=empty.port)
+    again = start("-m", "ops.backup", "restore", "newest", BACKUP_DIR=tmp_path / "b", port=empty.port)
     assert again.process.wait(60) == 1
     assert "This Redis has keys" in again.log.read_text()
 
 
 def test_a_schedule_saves_at_once_and_ends_when_told(live, start, tmp_path):
     jobs.rd.set("kept", "here")
-    schedule = start("-m", "backup", "every", BACKUP_DIR=tmp_path / "b", BACKUP_EVERY_SECONDS=3600)
+    schedule = start("-m", "ops.backup", "every", BACKUP_DIR=tmp_path / "b", BACKUP_EVERY_SECONDS=3600)
     eventually(lambda: newest(tmp_path / "b"))
 
     well = subprocess.run(

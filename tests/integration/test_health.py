@@ -94,7 +94,15 @@ def test_the_api_is_well_without_redis_and_not_when_it_is_gone(start_api, live):
 @pytest.mark.parametrize("host", ["::1", "[::1]", "::", "localhost"])
 def test_the_api_listens_on_any_kind_of_address_and_is_found_there(start, host):
     port = str(free_port())
-    start("-m", "gunicorn", "--config", "python:web.server", "api:create_app()", API_HOST=host, API_PORT=port)
+    start(
+        "-m",
+        "gunicorn",
+        "--config",
+        "python:web.server.gunicorn_conf",
+        "api:create_app()",
+        API_HOST=host,
+        API_PORT=port,
+    )
 
     eventually(lambda: probe("api", API_HOST=host, API_PORT=port).returncode == 0)
 

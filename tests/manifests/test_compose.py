@@ -6,7 +6,7 @@ import re
 
 import yaml
 
-from ops.settings import TABLE, load
+from config.settings import TABLE, load
 from tests.conftest import ROOT
 
 IDLE_MB = 256  # of the parent, and of each spare child

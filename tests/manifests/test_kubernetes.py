@@ -7,8 +7,8 @@ import re
 import kubernetes_validate
 import pytest
 
-from ops import __version__
-from ops.settings import TABLE, load
+from config import __version__
+from config.settings import TABLE, load
 from tests.conftest import ROOT
 from tests.manifests.rendered import ALL, containers, of_kind, pods, rendered
 

@@ -12,7 +12,7 @@ import pytest
 
 import jobs
 from api import create_app
-from ops.settings import InvalidSetting, load
+from config.settings import InvalidSetting, load
 
 PREFIX = "/jobs-api/v1"
 NAP = {"start": None, "end": None, "analysis": "sleep", "params": {"seconds": 0}}

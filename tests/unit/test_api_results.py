@@ -7,7 +7,7 @@ import pytest
 
 import jobs
 from api import create_app
-from web.waiting import Waiting
+from web.long_polling import Waiting
 
 NAP = {"start": None, "end": None, "analysis": "sleep", "params": {"seconds": 0}}
 PNG, SVG, CSV = b"\x89PNG", b"<svg/>", "bin,Ω\n".encode()

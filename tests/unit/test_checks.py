@@ -12,10 +12,10 @@ import pytest
 import redis
 
 import jobs
-from checks import Broken, find_broken
-from checks.facts import Facts
 from jobs import Idempotency, Submission
-from transitions import Transitions
+from jobstore import Transitions
+from ops.invariants import Broken, find_broken
+from ops.invariants.reader import Facts
 
 WEEK = jobs.settings.retention_seconds
 
@@ -480,7 +480,7 @@ def test_the_search_ends_after_a_thousand(healthy):
 
 @pytest.mark.parametrize("wrong", [-1, 0, 1])
 def test_pins_are_counted_however_many_jobs_wait(healthy, monkeypatch, wrong):
-    monkeypatch.setattr("checks.facts._PINNING_AT_ONCE", 1)
+    monkeypatch.setattr("ops.invariants.reader._PINNING_AT_ONCE", 1)
     healthy.rd.hincrby("data.v1", "pins", wrong)
 
     found = healthy.look()
@@ -490,7 +490,7 @@ def test_pins_are_counted_however_many_jobs_wait(healthy, monkeypatch, wrong):
 
 
 def test_pins_that_move_while_they_are_counted_are_not_reported(healthy, monkeypatch):
-    monkeypatch.setattr("checks.facts._PINNING_AT_ONCE", 1)
+    monkeypatch.setattr("ops.invariants.reader._PINNING_AT_ONCE", 1)
     read = Facts._fields
 
     def read_and_add(facts, keys, *names):

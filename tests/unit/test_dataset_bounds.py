@@ -7,7 +7,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from dataset.recognition import kind_of, read_instant, read_numeral, recognise_instants, recognise_numerals
+from dataset.type_inference import kind_of, read_instant, read_numeral, recognise_instants, recognise_numerals
 
 NUMERALS = st.one_of(
     st.integers().map(str),

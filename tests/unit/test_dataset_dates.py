@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dataset import ingest
-from dataset.dates import recognise_slashes
+from dataset.date_formats import recognise_slashes
 
 
 def column(name: str, *values: str) -> tuple[str, list[object]]:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from analyses import get_analyses
-from ops.settings import TABLE, InvalidSetting, load
+from config.settings import TABLE, InvalidSetting, load
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text()

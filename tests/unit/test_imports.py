@@ -12,9 +12,9 @@ import pytest
 ROOT = Path(__file__).parents[2]
 
 MAY_IMPORT = {
-    "api": {"jobs", "dataset", "analyses", "web", "ops", "flask", "werkzeug"},
-    "jobs": {"redis", "hotqueue", "transitions", "record", "ops"},
-    "worker": {"jobs", "dataset", "analyses", "attempt", "ops", "pydantic_core"},
+    "api": {"jobs", "submission", "dataset", "analyses", "web", "config", "flask", "werkzeug"},
+    "jobs": {"redis", "hotqueue", "jobstore", "config"},
+    "worker": {"jobs", "runtime", "dataset", "analyses", "config", "ops", "pydantic_core"},
 }
 
 

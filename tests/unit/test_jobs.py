@@ -11,10 +11,9 @@ from datetime import datetime
 import pytest
 
 import jobs
-from checks import find_broken
 from jobs import Idempotency, ImpossibleChange, JobNotFound, Submission, WorkerGone
-from record import fields_of, generate_jid
-from transitions import Transitions, bulk, listing
+from jobstore import Transitions, bulk, fields_of, generate_jid, listing
+from ops.invariants import find_broken
 
 
 def _add(count: int = 1, **options) -> list[jobs.Job]:

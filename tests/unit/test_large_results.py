@@ -9,8 +9,8 @@ import pytest
 
 import jobs
 from api import create_app
-from checks import find_broken
-from transitions import results as stored
+from jobstore import results as stored
+from ops.invariants import find_broken
 
 NAP = {"start": None, "end": None, "analysis": "sleep", "params": {"seconds": 0}}
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from ops.settings import InvalidSetting, load
+from config.settings import InvalidSetting, load
 
 
 @pytest.mark.parametrize(

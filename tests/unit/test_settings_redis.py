@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from ops.settings import InvalidSetting, load, redis_access
+from config.settings import InvalidSetting, load, redis_access
 
 
 @pytest.fixture

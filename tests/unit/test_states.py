@@ -26,7 +26,7 @@ def test_the_picture_has_every_status_and_no_other():
 
 
 def test_the_page_has_the_sentence_of_every_status():
-    source = (ROOT / "record" / "job.py").read_text()
+    source = (ROOT / "jobstore" / "model.py").read_text()
     for status in Status:
         sentence = re.search(rf'{status.name} = "{status}"  #: (.+)', source)
         assert sentence
@@ -35,7 +35,7 @@ def test_the_page_has_the_sentence_of_every_status():
 
 def test_every_arrow_names_a_script():
     for name in ARROWS.values():
-        assert (ROOT / "transitions" / f"{name}.lua").exists()
+        assert (ROOT / "jobstore" / "lua" / f"{name}.lua").exists()
 
 
 def _job_in(status: str) -> str:

@@ -8,8 +8,8 @@ import pytest
 
 import jobs
 import worker
-from attempt import ChildProcess
 from jobs import Heartbeat
+from runtime import ChildProcess
 from worker import TICK_SECONDS
 
 LEASE = jobs.settings.lease_seconds

@@ -14,7 +14,7 @@ from typing import Any
 import httpx
 import redis
 
-from checks import find_broken
+from ops.invariants import find_broken
 from tests.conftest import Process, eventually, free_port
 
 __all__ = ["Figures", "Load", "find_figures", "running"]
@@ -94,7 +94,14 @@ class Figures:
 def running(port: int, folder: Path, workers: int = 2, **settings: Any) -> Iterator[httpx.Client]:
     """The API and a worker on the server at ``port``; gives a client of the API once both are ready."""
     api_port = free_port()
-    words = [sys.executable, "-m", "gunicorn", "--config", "python:web.server", "api:create_app()"]
+    words = [
+        sys.executable,
+        "-m",
+        "gunicorn",
+        "--config",
+        "python:web.server.gunicorn_conf",
+        "api:create_app()",
+    ]
     api = Process(words, port, folder / "api.log", API_PORT=api_port, **settings)
     worker = Process([sys.executable, "worker.py"], port, folder / "worker.log", WORKERS=workers, **settings)
     client = httpx.Client(base_url=f"http://127.0.0.1:{api_port}", timeout=60, trust_env=False)

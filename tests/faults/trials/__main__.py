@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from tests.faults.trials.lanes import Lanes, Trial, number_of, open_lanes, schedule
+from tests.faults.trials.runners import Lanes, Trial, number_of, open_lanes, schedule
 from tests.faults.trials.table import markdown, rows
 
 

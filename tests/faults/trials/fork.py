@@ -17,8 +17,8 @@ from typing import Any
 
 import jobs
 import worker
-from ops.settings import load
-from tests.faults.trials.blow import Tally
+from config.settings import load
+from tests.faults.trials.fault import Tally
 
 __all__ = ["fork", "fork_worker"]
 

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 
 import jobs
 from tests.faults.trials import requests
-from tests.faults.trials.blow import Blow
-from tests.faults.trials.stage import LEASE_SECONDS, Stage, Verdict
+from tests.faults.trials.fault import Blow
+from tests.faults.trials.harness import LEASE_SECONDS, Stage, Verdict
 
 __all__ = ["KINDS", "Kind", "play"]
 

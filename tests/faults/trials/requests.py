@@ -10,7 +10,7 @@ from flask.testing import FlaskClient
 
 import api
 import jobs
-from tests.faults.trials.stage import Stage, Verdict
+from tests.faults.trials.harness import Stage, Verdict
 
 __all__ = ["change", "data", "post"]
 

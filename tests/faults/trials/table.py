@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from tests.faults.trials.kinds import KINDS
-from tests.faults.trials.lane import REAL
+from tests.faults.trials.runner import REAL
 
 __all__ = ["markdown", "rows"]
 
@@ -81,7 +81,7 @@ A trial empties Redis, queues jobs, starts a worker or a process of the API, and
 (SIGSTOP) itself at a step that the trial names: the start of a line of this project's code, counted as they run, so
 that all of them have their turn; or one call of `sendall`, of which half is sent. Then it lets the rest go on, and
 judges: does every job end, once, in the attempt that its record names, charged as it should be; do the invariants
-(`checks/`) hold, under load and at rest; did any process outlive its parent. The lease is 1.5 s here.
+(`ops/invariants/`) hold, under load and at rest; did any process outlive its parent. The lease is 1.5 s here.
 
 To be cheap, processes are forks of one that has everything imported, in a session of their own and with nothing
 inherited; those marked *fresh processes* are what `python worker.py` starts. A trial that fails prints its number, such

@@ -1,0 +1,1 @@
+"""What analyses are found, validated, drawn and stored with; ``analyses.kit`` is all that an analysis imports of it."""

@@ -1,0 +1,45 @@
+"""Values as `GET /data` prints them: as JSON values for records, as text for search."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import polars as pl
+
+from dataset.type_inference import TIME
+
+__all__ = ["as_json_values", "as_texts", "records"]
+
+
+def as_json_values(column: pl.Series) -> pl.Series:
+    """Answer dates as `YYYY-MM-DD` and times as RFC 3339 in UTC; all else is a JSON value already.
+
+    Times have milliseconds, and microseconds only where those below the millisecond are not zero.
+    """
+    if column.dtype == pl.Date:
+        return column.dt.to_string("%Y-%m-%d")
+    if column.dtype != TIME:
+        return column
+    local = column.dt.replace_time_zone(None)
+    millis = local.dt.to_string("%Y-%m-%dT%H:%M:%S%.3fZ")
+    finer = column.to_physical() % 1000 != 0
+    return local.dt.to_string("%Y-%m-%dT%H:%M:%S%.6fZ").zip_with(finer, millis) if finer.any() else millis
+
+
+def as_texts(column: pl.Series) -> pl.Series:
+    """Answer the text that stands for each value in the JSON of a record (strings without their quotes)."""
+    if column.dtype != pl.Float64:
+        return as_json_values(column).cast(pl.String)
+    # polars and Python write the same shortest digits, but differ in when to use an exponent and how.
+    size = column.abs()
+    differs = (((size < 1e-4) & (size > 0)) | (size >= 1e16)).fill_null(value=False).arg_true()
+    texts = column.cast(pl.String)
+    if len(differs):
+        texts = texts.scatter(differs, [repr(value) for value in column.gather(differs)])
+    return texts
+
+
+def records(frame: pl.DataFrame) -> list[dict[str, Any]]:
+    """Answer the rows as JSON objects."""
+    moments = frame.select(pl.col(pl.Date, TIME))
+    return frame.with_columns([as_json_values(column) for column in moments]).to_dicts()

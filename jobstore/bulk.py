@@ -1,0 +1,73 @@
+"""Adds jobs: a few in one call, many staged in slices, accepted by one short call, and published slice by slice.
+
+A staged slice is seen by nobody and expires. From the call that accepts it on, a bulk is published whatever dies: by
+the process that added it, else by the workers' housekeeping.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterator, Sequence
+from typing import Any, NamedTuple
+
+from jobstore.scripts import Transitions
+
+__all__ = ["Terms", "add", "publish"]
+
+_SLICE_JOBS = 100
+_SLICE_BYTES = 2**20
+_STAGED_SECONDS = 600
+_DATASET = 5
+
+
+class Terms(NamedTuple):
+    """What jobs are accepted on: the dataset's version they were validated against, the idempotency key's hash and its
+    body's fingerprint (``""`` for none) with the seconds that it lives, and how many unfinished jobs there may be."""
+
+    version: str
+    idempotency: str
+    fingerprint: str
+    seconds: int
+    most: int
+
+
+def add(transitions: Transitions, terms: Terms, records: Sequence[list[Any]]) -> list[Any]:
+    """Add jobs, given as the arguments of ``includes/store.lua``; return what ``add.lua`` or ``accept.lua`` answers."""
+    width = len(records[0])
+    slices = list(_slices(records))
+    if len(slices) == 1:
+        return transitions.run("add", *terms, width, *_flat(records))
+    bulk = str(uuid.uuid4())
+    staged = [f"bulk.{bulk}.{n}" for n in range(len(slices))]
+    for key, (first, slice_) in zip(staged, slices, strict=True):
+        transitions.stage(key, [first, *_flat(slice_)], _STAGED_SECONDS)
+    pinned = sum(record[_DATASET] != "" for record in records)
+    ids = " ".join(record[0] for record in records)
+    answer = transitions.run("accept", *terms, bulk, len(slices), len(records), pinned, width, ids)
+    if answer[0] == b"added":
+        publish(transitions, bulk)
+    else:
+        transitions.client.unlink(*staged)
+    return answer
+
+
+def publish(transitions: Transitions, bulk: str) -> None:
+    """Store and queue what is left of an accepted bulk."""
+    while transitions.run("publish", bulk)[2]:
+        pass
+
+
+def _slices(records: Sequence[list[Any]]) -> Iterator[tuple[int, Sequence[list[Any]]]]:
+    """The records in slices that are short to store, each with the position of its first one."""
+    first = size = 0
+    for n, record in enumerate(records):
+        its_size = sum(len(word) for word in record if isinstance(word, str))
+        if n > first and (n - first == _SLICE_JOBS or size + its_size > _SLICE_BYTES):
+            yield first, records[first:n]
+            first, size = n, 0
+        size += its_size
+    yield first, records[first:]
+
+
+def _flat(records: Sequence[list[Any]]) -> list[Any]:
+    return [word for record in records for word in record]

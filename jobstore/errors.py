@@ -1,0 +1,47 @@
+"""What cannot be done to a job, one exception for each reason."""
+
+from __future__ import annotations
+
+from jobstore.model import Job
+
+__all__ = [
+    "BadCursor",
+    "DatasetMoved",
+    "IdempotencyConflict",
+    "ImpossibleChange",
+    "JobError",
+    "JobNotFound",
+    "QueueFull",
+]
+
+
+class JobError(Exception):
+    """What was asked cannot be done to a job."""
+
+
+class JobNotFound(JobError):
+    """There is no job with this id, or it is past its retention."""
+
+
+class ImpossibleChange(JobError):
+    """The job's status does not allow this change."""
+
+    def __init__(self, job: Job, wanted: str) -> None:
+        super().__init__(f"Job {job['id']} is {job['status']}: it cannot become {wanted}.")
+        self.job = job
+
+
+class DatasetMoved(JobError):
+    """The dataset was replaced after the jobs were validated: validate them anew."""
+
+
+class IdempotencyConflict(JobError):
+    """This idempotency key belongs to a request with another body."""
+
+
+class BadCursor(JobError):
+    """This is not a cursor that a page gave."""
+
+
+class QueueFull(JobError):
+    """With these jobs there would be more unfinished ones than ``MAX_QUEUED_JOBS``."""

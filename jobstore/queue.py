@@ -1,0 +1,278 @@
+"""The HotQueue whose consumers hold a job until it is released."""
+
+from __future__ import annotations
+
+import json
+import logging
+import random
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from typing import Any, NamedTuple
+
+import redis
+from hiredis import pack_command
+from hotqueue import HotQueue
+from redis.exceptions import ConnectionError, ResponseError, TimeoutError
+
+from jobstore.redis import BLOCK_SECONDS, is_demoted, is_passing, pool_of
+from jobstore.results import results_fields
+from jobstore.scripts import NoScript, Transitions
+
+__all__ = ["JobQueue", "TakenJob", "WorkerGone"]
+
+_log = logging.getLogger(__name__)
+_AWAY = (ConnectionError, TimeoutError, ResponseError)
+_LONGEST_BACK_OFF = 5.0
+_PART_BYTES = 2**20
+_MOST_REFUSALS = 5
+
+
+class WorkerGone(Exception):
+    """The worker is not registered, or no longer: its lease was over and what it held was given to others."""
+
+
+class _WaitOver(Exception):
+    """The wait for a job ends because the worker drains."""
+
+
+class TakenJob(NamedTuple):
+    """A job that this worker holds, in this attempt. ``start``, ``end`` and ``params`` are JSON texts."""
+
+    id: str
+    attempt: str
+    analysis: str
+    start: str
+    end: str
+    params: str
+    dataset: str
+
+
+class JobQueue(HotQueue):  # type: ignore[misc]
+    """A HotQueue of job ids: the same constructor, keys, ``len(q)``, ``put``, ``consume`` and ``@q.worker``.
+
+    Ids travel as plain text. A consumer is a worker with a lease: call :meth:`hold_as` first. Each :meth:`get` sends
+    what became of the job before and takes the next one in a single round trip; after an error it goes on asking
+    for as long as it takes, and loses neither.
+    """
+
+    def __init__(self, name: str, serializer: Any = None, *, records_db: int = 0, **kwargs: Any) -> None:
+        super().__init__(name, serializer, **kwargs)
+        self.worker_id: str | None = None
+        self.draining = False
+        """Whether no further job is taken; what became of the last one is still sent."""
+        self._client = redis.Redis(**kwargs)
+        pool = self._client.connection_pool
+        self._queue_db = pool.connection_kwargs.get("db", 0)
+        # Taking is at home in the records' database, where most of it happens: each change of database costs.
+        self._records_db = records_db
+        self._pool = pool_of(pool, db=records_db, decode_responses=True)
+        self._transitions = Transitions(
+            redis.Redis(connection_pool=self._pool), records_db=records_db, queue_db=self._queue_db, queue_name=name
+        )
+        self._connection: Any = None
+        self._outcome: tuple[str, list[Any]] | None = None
+        self._interruptible = False
+        self._meanwhile: Callable[[], None] | None = None
+        self._failures = 0
+        self._refusals = 0
+
+    def hold_as(self, worker: str) -> None:
+        """Take jobs as this registered worker from now on."""
+        self.worker_id = worker
+
+    def meanwhile(self, work: Callable[[], None]) -> None:
+        """Do ``work`` once, while the next answer is on its way: what takes no longer than Redis then costs nothing."""
+        self._meanwhile = work
+
+    def put(self, *ids: str) -> None:
+        """Queue ids again by hand, at the tail, and wake workers; an id whose job does not wait is left out."""
+        self._transitions.run_all([("put", jid) for jid in ids])
+
+    def finish(self, job: TakenJob, document: str | bytes, artifacts: list[tuple[str, bytes]], log: str) -> None:
+        """Say that a job is complete, with the next :meth:`get` or :meth:`flush`."""
+        _, *fields = results_fields(document, artifacts, job.attempt)
+        self._outcome = ("finish", [self.worker_id, job.id, job.attempt, fields[0], log, *fields[1:]])
+
+    def release(self, job: TakenJob, why: str, error: str, log: str) -> None:
+        """Say likewise that it is given back, and why: one of the words in ``includes/give_back.lua``."""
+        self._outcome = ("release", [self.worker_id, job.id, job.attempt, why, error, random.random(), log])
+
+    def flush(self) -> str | None:
+        """Send what became of the last job alone; the answer, ``refused`` where the job was no longer held."""
+        while self._outcome is not None:
+            try:
+                verb, words = self._outcome
+                answer: str = self._exchange([(verb, *words)])[0][0]
+            except _AWAY as error:
+                self._recover(error)
+            else:
+                self._outcome = None
+                return answer
+        return None
+
+    def get(self, block: bool = False, timeout: float | None = None) -> TakenJob | None:
+        """The next job, after what became of the one before is known to Redis.
+
+        :param block: wait for one, at most ``timeout`` seconds where that is given; None when there is none.
+        :raises WorkerGone: this worker is not registered, or no longer.
+        """
+        if self.worker_id is None:
+            raise WorkerGone("Taking a job needs a registered worker, or a crash would lose it: run worker.py.")
+        give_up = None if timeout is None else time.monotonic() + timeout
+        wait = False
+        while not self.draining:
+            try:
+                answer = self._take(wait)
+            except _AWAY as error:
+                wait = False
+                with suppress(_WaitOver):
+                    self._recover(error)
+                continue
+            except _WaitOver:
+                break
+            if answer[0] == "job":
+                return TakenJob(*answer[1:])
+            if answer[0] == "gone":
+                raise WorkerGone(f"Worker {self.worker_id} is not registered any more.")
+            if answer[0] == "none" and (not block or (give_up is not None and time.monotonic() >= give_up)):
+                return None
+            wait = answer[0] == "none"
+        self.flush()
+        return None
+
+    def drain(self) -> None:
+        """Take no more: :meth:`get` gives None from now on. May be called in a signal handler, to end a wait."""
+        self.draining = True
+        if self._interruptible:
+            self._interruptible = False
+            raise _WaitOver
+
+    def _take(self, wait: bool) -> Any:
+        """One round trip: what became of the last job, or the wait for a wake token, and the take."""
+        take = ("take", self.worker_id, int(wait))
+        answer: list[Any]
+        if self._outcome is not None:
+            verb, words = self._outcome
+            if verb == "finish":
+                outcome, *answer = self._exchange([("finish_take", *words)])[0]
+            else:
+                [outcome, *_], answer = self._exchange([(verb, *words), take])
+            if outcome == "refused":
+                _log.warning("late result refused", extra={"job": words[1], "attempt": words[2]})
+            self._outcome = None
+            return answer
+        if not wait:
+            return self._exchange([take])[0]
+        with self._waiting():
+            return self._exchange([take], wait=True)[-1]
+
+    def _exchange(self, calls: list[tuple[Any, ...]], wait: bool = False) -> list[Any]:
+        """Send calls in one go and read all answers; nothing is sent again here."""
+        commands = [self._transitions.command(*call) for call in calls]
+        if wait:
+            token = ("BLPOP", f"{self.key}.wake", BLOCK_SECONDS)
+            commands = [("SELECT", self._queue_db), token, ("SELECT", self._records_db), *commands]
+        connection = self._connection
+        try:
+            if connection is None:
+                connection = self._connection = self._pool.get_connection()
+            connection.send_packed_command(_parts(b"".join(map(pack_command, commands))), check_health=False)
+            self._work_meanwhile()
+            answers = [_read(connection) for _ in commands]
+        except BaseException:
+            # Answers that were not read would be taken for those of the next call.
+            self._leave()
+            raise
+        for answer in answers:
+            if isinstance(answer, ResponseError):
+                # Who lacks the scripts may be the master of before, back as a replica.
+                if is_demoted(answer) or isinstance(answer, NoScript):
+                    self._leave()
+                raise answer
+        self._failures = self._refusals = 0
+        return answers
+
+    def _leave(self) -> None:
+        """A connection that comes from the pool asks the Sentinels who is the master; one that is kept would not."""
+        if self._connection is not None:
+            self._connection.disconnect()
+            self._pool.release(self._connection)
+            self._connection = None
+
+    def _work_meanwhile(self) -> None:
+        if self._meanwhile is not None:
+            work, self._meanwhile = self._meanwhile, None
+            work()
+
+    def _recover(self, error: Exception) -> None:
+        """Make the next try worth while: teach a server that restarted, or wait for one that is away."""
+        self._work_meanwhile()
+        if isinstance(error, NoScript):
+            with suppress(*_AWAY):
+                self._transitions.load("take", "finish", "finish_take", "release")
+                return
+        if self._outcome is not None and self._is_refused(error):
+            self._refusals = 0
+            self._fail(str(error))
+        pause = min(_LONGEST_BACK_OFF, 0.05 * 2**self._failures) * random.uniform(0.5, 1)
+        self._failures = min(self._failures + 1, 10)
+        _log.warning("redis is away", extra={"error": str(error), "pause_seconds": round(pause, 2)})
+        if self._outcome is None:
+            with self._waiting():
+                time.sleep(pause)
+        else:
+            time.sleep(pause)
+
+    def _is_refused(self, error: Exception) -> bool:
+        """Whether Redis, though it answers, will not take this result however often it is sent.
+
+        One that is too large for it ends the connection, or is answered by an error that blames no state of its own.
+        """
+        verb, words = self._outcome or ("", [])
+        size = sum(len(word) for word in words if isinstance(word, (str, bytes)))
+        blamed = type(error) is ResponseError and not is_passing(error)
+        large = size > _PART_BYTES and isinstance(error, (ConnectionError, TimeoutError))
+        refused = verb == "finish" and (blamed or large) and self._answers()
+        self._refusals = self._refusals + 1 if refused else 0
+        return self._refusals >= _MOST_REFUSALS
+
+    def _answers(self) -> bool:
+        try:
+            return bool(self._client.ping())
+        except _AWAY:
+            return False
+
+    def _fail(self, error: str) -> None:
+        """Give the job back instead of completing it; if it is complete after all, that is refused."""
+        _, (worker, jid, attempt, _, log, *_) = self._outcome or ("", [])
+        message = f"Redis does not take the results: {error} Make them smaller, or have its proto-max-bulk-len raised."
+        failure = {"type": "ResultsRefused", "message": message, "reason": "error"}
+        _log.error("results refused", extra={"job": jid, "attempt": attempt, "error": error})
+        self._outcome = ("release", [worker, jid, attempt, "error", json.dumps(failure), random.random(), log])
+
+    @contextmanager
+    def _waiting(self) -> Iterator[None]:
+        """Within, :meth:`drain` ends the wait: nothing is on its way that must arrive."""
+        self._interruptible = True
+        try:
+            if self.draining:
+                raise _WaitOver
+            yield
+        finally:
+            self._interruptible = False
+
+
+def _parts(packed: bytes) -> list[Any]:
+    # The socket's time-out is for all that is sent at once: a large result needs one for each part.
+    if len(packed) <= _PART_BYTES:
+        return [packed]
+    view = memoryview(packed)
+    return [view[at : at + _PART_BYTES] for at in range(0, len(packed), _PART_BYTES)]
+
+
+def _read(connection: Any) -> Any:
+    try:
+        return connection.read_response()
+    except ResponseError as error:
+        return error

@@ -1,0 +1,223 @@
+"""The connection to Redis: how the clients behave when it is away, and what a server must be able to do."""
+
+from __future__ import annotations
+
+import re
+import socket
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import redis
+from redis.backoff import NoBackoff
+from redis.credentials import CredentialProvider
+from redis.exceptions import (
+    AuthenticationError,
+    BusyLoadingError,
+    ConnectionError,
+    MasterDownError,
+    NoPermissionError,
+    OutOfMemoryError,
+    ReadOnlyError,
+    ResponseError,
+    TimeoutError,
+)
+from redis.retry import Retry
+from redis.sentinel import Sentinel, SentinelConnectionPool
+
+from jobstore.circuit_breaker import CircuitBreaker
+
+__all__ = [
+    "BLOCK_SECONDS",
+    "Access",
+    "RedisError",
+    "RedisFull",
+    "RedisUnavailable",
+    "UnusableServer",
+    "check_server",
+    "connect",
+    "is_demoted",
+    "is_passing",
+    "named",
+    "pool_of",
+]
+
+RedisUnavailable = (ConnectionError, TimeoutError, BusyLoadingError, ReadOnlyError, MasterDownError)
+"""Redis is away, loading or read-only for now: the same call may go through later."""
+
+RedisError = redis.RedisError
+"""Whatever Redis, or the way to it, may answer with."""
+
+RedisFull = (OutOfMemoryError,)
+"""Redis is at its ``maxmemory``."""
+
+BLOCK_SECONDS = 2
+"""How long an idle worker waits for a wake token; below the socket time-out, or each wait would end as an error."""
+
+_SOCKET_SECONDS = 5.0
+_FAIL_FAST_SECONDS = 1.5
+"""Time-out of a client that fails fast, per read and write: its callers answer within 3 s."""
+_SENTINEL_SECONDS = 1
+_OLDEST = (6, 2)
+_PASSING = re.compile(
+    r"\b(BUSY|CLUSTERDOWN|LOADING|MASTERDOWN|MISCONF|NOAUTH|NOPERM|NOREPLICAS|OOM|READONLY|TRYAGAIN|WRONGPASS)\b"
+)
+
+
+def is_demoted(answer: object) -> bool:
+    """Whether a server refuses writes because it is a replica now; it keeps its connections, so who holds one must
+    leave it to find the new master. Redis 6.2 wraps the word when a script hears it."""
+    return isinstance(answer, ResponseError) and "READONLY" in f"{type(answer).__name__.upper()} {answer}"
+
+
+def is_passing(error: Exception) -> bool:
+    """Whether Redis blames a state of its own, whatever it is sent: its disk or memory is full, it is no master."""
+    return _PASSING.search(f"{type(error).__name__} {error}") is not None
+
+
+def named(error: Exception) -> Exception:
+    """The error by what it means, where Redis or the client has no name of its own for that."""
+    # Redis 6.2 wraps what a command in a script answered in words of its own.
+    if "OOM command not allowed" in str(error):
+        return OutOfMemoryError(str(error))
+    if type(error) is ResponseError and is_passing(error):
+        return ReadOnlyError(str(error))
+    return error
+
+
+class UnusableServer(Exception):
+    """This Redis cannot keep the promises; the message says what to change."""
+
+
+@dataclass(frozen=True, slots=True)
+class Access:
+    """What a server wants beside its address; files are named by their paths, an empty text is none."""
+
+    username: str = ""
+    password_file: str = ""
+    tls: bool = False
+    ca_file: str = ""
+    cert_file: str = ""
+    key_file: str = ""
+    sentinels: tuple[tuple[str, int], ...] = ()
+    """Where to ask for the master's address; the server's own is not used then."""
+    sentinel_master: str = ""
+    sentinel_username: str = ""
+    sentinel_password_file: str = ""
+
+
+_OPEN = Access()
+
+
+class _Credentials(CredentialProvider):
+    """Reads the password for each new connection: one that was changed needs no restart."""
+
+    def __init__(self, username: str, password_file: str) -> None:
+        self._username = username
+        self._file = Path(password_file)
+
+    def get_credentials(self) -> tuple[str] | tuple[str, str]:
+        try:
+            password = self._file.read_text("utf-8").strip()
+        except OSError as error:
+            raise AuthenticationError(f"The password cannot be read: {error}") from error
+        return (self._username, password) if self._username else (password,)
+
+
+def connect(
+    host: str,
+    port: int,
+    db: int,
+    *,
+    blocking: bool = False,
+    access: Access = _OPEN,
+    patience: float | None = None,
+) -> redis.Redis:
+    """Return a client that connects when first used, to this server or to the master named by ``access``'s Sentinels.
+
+    The API's client fails fast: its time-out is 1.5 s, a lost connection is tried once more (every transition is safe
+    to send twice), and while Redis does not answer, calls fail at once. A ``blocking`` one never sends again by itself:
+    its owner must know what was heard. ``patience`` overrides the time-out, in seconds.
+    """
+    seconds = patience or (_SOCKET_SECONDS if blocking else _FAIL_FAST_SECONDS)
+    retry = Retry(NoBackoff(), 0) if blocking else CircuitBreaker()
+    options: dict[str, Any] = {
+        "db": db,
+        "retry": retry,
+        "socket_timeout": seconds,
+        "socket_connect_timeout": _SOCKET_SECONDS if blocking else _FAIL_FAST_SECONDS,
+        "socket_keepalive": True,
+        "socket_keepalive_options": _keepalive(),
+        "health_check_interval": 0,
+        **_tls_options(access),
+        **_credentials(access.username, access.password_file),
+    }
+    if not access.sentinels:
+        return redis.Redis(host=host, port=port, **options)
+    asking = {
+        "retry": Retry(NoBackoff(), 0),
+        "socket_timeout": _SENTINEL_SECONDS,
+        "socket_connect_timeout": _SENTINEL_SECONDS,
+        **_tls_options(access),
+        **_credentials(access.sentinel_username, access.sentinel_password_file),
+    }
+    sentinel = Sentinel(access.sentinels, sentinel_kwargs=asking)  # type: ignore[no-untyped-call]
+    client: redis.Redis = sentinel.master_for(access.sentinel_master, **options)  # type: ignore[no-untyped-call]
+    return client
+
+
+def pool_of(pool: redis.ConnectionPool, **changed: Any) -> redis.ConnectionPool:
+    """A pool to the same server, with some options changed."""
+    options = {**pool.connection_kwargs, **changed}
+    if isinstance(pool, SentinelConnectionPool):
+        options |= {"connection_class": pool.connection_class}
+        del options["connection_pool"]  # the other pool's own watch over the master
+        return SentinelConnectionPool(pool.service_name, pool.sentinel_manager, **options)  # type: ignore[no-untyped-call]
+    return type(pool)(pool.connection_class, **options)
+
+
+def check_server(client: redis.Redis, *, databases: tuple[int, ...]) -> None:
+    """Refuse a server that cannot keep the promises.
+
+    :raises UnusableServer: it refuses the user, is older than 6.2, evicts keys, or refuses one of the databases.
+    """
+    try:
+        info: dict[str, Any] = client.info("server")
+    except (AuthenticationError, NoPermissionError) as error:
+        raise UnusableServer(
+            f"Redis refuses this user ({error}): check REDIS_USERNAME and REDIS_PASSWORD_FILE, and the user's ACL."
+        ) from error
+    version = tuple(int(part) for part in str(info["redis_version"]).split(".")[:2])
+    if version < _OLDEST:
+        raise UnusableServer(f"Redis {info['redis_version']} is too old: 6.2 or newer is needed.")
+    policy = client.info("memory").get("maxmemory_policy", "noeviction")
+    if policy != "noeviction":
+        raise UnusableServer(f"Redis evicts keys ({policy}), jobs would be lost: set maxmemory-policy to noeviction.")
+    for database in databases:
+        try:
+            client.eval(f"return redis.call('SELECT', '{database}')", 0)
+        except ResponseError as error:
+            raise UnusableServer(
+                f"Redis refuses database {database} ({error}): set REDIS_DB and QUEUE_DB to numbers that it has."
+            ) from error
+    client.select(client.connection_pool.connection_kwargs.get("db", 0))
+
+
+def _keepalive() -> dict[int, int]:
+    wanted = {"TCP_KEEPIDLE": 10, "TCP_KEEPINTVL": 5, "TCP_KEEPCNT": 3}
+    return {getattr(socket, name): value for name, value in wanted.items() if hasattr(socket, name)}
+
+
+def _tls_options(access: Access) -> dict[str, Any]:
+    if not access.tls:
+        return {}
+    return {
+        "ssl": True,
+        "ssl_ca_certs": access.ca_file or None,
+        "ssl_certfile": access.cert_file or None,
+        "ssl_keyfile": access.key_file or None,
+    }
+
+
+def _credentials(username: str, password_file: str) -> dict[str, Any]:
+    return {"credential_provider": _Credentials(username, password_file)} if password_file else {}

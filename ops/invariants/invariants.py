@@ -1,0 +1,174 @@
+"""What always holds of a Redis that keeps our jobs, and the search for what of it does not.
+
+1. Every accepted job has a record; an unfinished one is in exactly one place: a queue, the scheduled set or one
+   worker's list. (A queued id whose record is not `submitted` is allowed: it is dropped when it is reached.)
+2. Ended statuses never change; results exist if and only if a job is complete: one, from the attempt in the record.
+3. No job is charged more attempts than it may have; what is in progress is what registered workers hold.
+4. Indexes, counts, pins and records agree; nothing past its retention is left, no key without an owner.
+5. A cancelled job never becomes anything else: it has no results, no worker and no time that it is due.
+
+It may be asked of a Redis under load: all is read in pages, and what looks wrong is read again as it is at one moment,
+by one script or transaction, before it is reported.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Iterator
+
+import redis
+
+from config.settings import load
+from ops.invariants.job import judge_job
+from ops.invariants.keys import (
+    judge_bulk,
+    judge_chunk,
+    judge_idempotency,
+    judge_queue_key,
+    judge_version,
+    judge_workers,
+)
+from ops.invariants.reader import PAGE, Facts, Job, pages, text
+from ops.invariants.violation import Broken
+
+__all__ = ["HOUSEKEEPING_SECONDS", "MOST", "find_broken"]
+
+HOUSEKEEPING_SECONDS = 60.0
+
+MOST = 1000
+"""After so many broken lines the search ends: nobody needs more."""
+
+_INDEXES = {
+    "jobs",
+    "jobs.due",
+    "jobs.ended",
+    *(f"jobs.{s}" for s in "scheduled submitted complete failed cancelled".split()),
+}
+
+
+def find_broken(
+    records: redis.Redis,
+    queue: redis.Redis,
+    queue_name: str = "queue",
+    *,
+    retention_seconds: float | None = None,
+    housekeeping_seconds: float = HOUSEKEEPING_SECONDS,
+) -> list[Broken]:
+    """Verify the invariants; an empty list where all hold. Reads only, and may be asked of a live system.
+
+    ``records`` is a client of ``REDIS_DB``, ``queue`` one of ``QUEUE_DB``, which may be the same number;
+    ``retention_seconds`` is what the workers were given, None for the setting; ``housekeeping_seconds`` how long what
+    is due, or past its retention, may stay while a worker lives.
+    """
+    retention = load().retention_seconds if retention_seconds is None else retention_seconds
+    found: dict[Broken, None] = {}
+    for broken in _Search(Facts(records, queue, queue_name), retention, housekeeping_seconds).run():
+        found[broken] = None
+        if len(found) == MOST:
+            break
+    return list(found)
+
+
+class _Search:
+    def __init__(self, facts: Facts, retention_seconds: float, housekeeping_seconds: float) -> None:
+        self._facts = facts
+        self._retention = round(retention_seconds * 1e6)
+        self._housekeeping = round(housekeeping_seconds * 1e6)
+        self._late_since: int | None = None
+        self._queued: Counter[str] = Counter()
+        self._held: Counter[str] = Counter()
+        self._suspects: dict[tuple[str, str], None] = {}
+
+    def run(self) -> Iterator[Broken]:
+        facts = self._facts
+        self._note_lateness()
+        self._note_places()
+        self._suspect([(jid, "") for jid in self._held])
+        yield from judge_workers(facts)
+        versions = {text(facts.records.get("data.current"))}
+        for keys in pages(facts.records.scan_iter(count=PAGE)):
+            self._suspect([(key[4:], "") for key in keys if key.startswith("job.")])
+            for key in keys:
+                if key.startswith("data.") and key.count(".") == 1 and key != "data.current":
+                    versions.add(key[5:])
+                elif not key.startswith("job."):
+                    yield from self._judge_key(key)
+        if not facts.in_one:
+            for keys in pages(facts.queue.scan_iter(count=PAGE)):
+                for key in keys:
+                    yield from _known(key, judge_queue_key(facts, key))
+        yield from self._confirm()
+        for version in versions - {""}:
+            yield from judge_version(facts, version)
+
+    def _note_lateness(self) -> None:
+        """What is late is told only where a worker has lived long enough to have seen to it."""
+        now = self._facts.now()
+        late = now - self._housekeeping
+        if any(began < late for began in self._facts.living_since(now)):
+            self._late_since = late
+
+    def _note_places(self) -> None:
+        self._queued, self._held = self._facts.queued(), Counter(self._facts.held())
+
+    def _suspect(self, wanted: list[tuple[str, str]]) -> None:
+        for job in self._facts.jobs(wanted):
+            if any(self._judge(job._replace(queued=self._queued[job.id], holders=self._held[job.id]))):
+                self._suspects[job.id, job.found_in] = None
+
+    def _confirm(self) -> Iterator[Broken]:
+        """Look again at what looks wrong: once more in pages, then at what is left one by one, each at one moment."""
+        suspects, self._suspects = list(self._suspects), {}
+        if suspects:
+            self._note_places()
+            self._suspect(suspects)
+        for job in self._facts.jobs(list(self._suspects), deep=True):
+            if job.has_results and job.results_attempt != str(job.number("attempt")):
+                job = job._replace(results_attempt=self._read_attempt(job.id))
+            yield from self._judge(job)
+
+    def _judge(self, job: Job) -> Iterator[Broken]:
+        yield from judge_job(job)
+        if self._late_since is not None and job.record is not None:
+            if job.scores.get("jobs.ended", self._late_since) + self._retention < self._late_since:
+                yield Broken(4, f"job.{job.id}", "past its retention, and not removed")
+            if job.status == "scheduled" and job.scores.get("jobs.due", self._late_since) < self._late_since:
+                yield Broken(4, f"job.{job.id}", "due, and not queued")
+
+    def _read_attempt(self, jid: str) -> str:
+        """Read it from the field ``about`` of a large document, else from all of a small one; neither ever changes."""
+        about, document = self._facts.records.hmget(f"results.{jid}", "about", "document")
+        document = about or document
+        try:
+            return str(json.loads(document or "{}").get("attempt", ""))
+        except (ValueError, AttributeError):
+            return ""
+
+    def _judge_key(self, key: str) -> Iterator[Broken]:
+        facts = self._facts
+        kind, _, rest = key.partition(".")
+        if kind in ("results", "log"):
+            if not facts.records.exists(f"job.{rest}"):
+                self._suspects[rest, ""] = None
+        elif key in _INDEXES or key.startswith("jobs.analysis."):
+            self._find_strays(key)
+        elif kind == "idempotency":
+            yield from judge_idempotency(facts, key)
+        elif kind == "bulk":
+            yield from judge_bulk(facts, key, self._late_since)
+        elif kind == "data":
+            yield from judge_chunk(facts, key) if key != "data.current" else ()
+        elif key not in ("bulks", "queue.epoch"):
+            yield from _known(key, judge_queue_key(facts, key) if facts.in_one else None)
+
+    def _find_strays(self, index: str) -> None:
+        analysis = index.removeprefix("jobs.analysis.") if index.startswith("jobs.analysis.") else None
+        for ids in pages(jid for jid, _ in self._facts.records.zscan_iter(index, count=PAGE)):
+            for jid, found in zip(ids, self._facts.analyses(ids), strict=True):
+                if not found or analysis not in (None, found):
+                    self._suspects[jid, index] = None
+
+
+def _known(key: str, found: list[Broken] | None) -> list[Broken]:
+    return [Broken(4, key, "a key that nobody knows")] if found is None else found

@@ -1,0 +1,191 @@
+"""What an attempt leaves behind in its process, taken away before the next one: a job hands nothing on to another."""
+
+from __future__ import annotations
+
+import _signal  # type: ignore[import-not-found]
+import faulthandler
+import fcntl
+import gc
+import locale
+import logging
+import os
+import resource
+import signal
+import socket
+import sys
+import threading
+from collections.abc import Callable
+from copy import copy
+from pathlib import Path
+from typing import Any, Final
+
+from runtime.descendants import child_pids, end_children, has_children
+from runtime.signals import restore_handlers
+
+__all__ = ["DESCRIPTORS_LOST", "Traces"]
+
+DESCRIPTORS_LOST = 113
+"""The exit status of a child whose analysis closed descriptors that are not its own: what it holds leads nowhere."""
+
+# Those and only those that can harm a job: each look is paid for by all jobs.
+_SIGNALS: Final = tuple(n for n in range(1, 32) if n in signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP})
+_LIMITS: Final = tuple(
+    getattr(resource, f"RLIMIT_{name}")
+    for name in ("CPU", "FSIZE", "DATA", "NPROC", "NOFILE", "AS")
+    if hasattr(resource, f"RLIMIT_{name}")
+)
+
+_log = logging.getLogger(__name__)
+
+
+class Traces:
+    """Remembers how the process is before the first attempt; ``orders`` is a descriptor that it cannot do without."""
+
+    def __init__(self, orders: int) -> None:
+        self._orders = orders
+        fcntl.fcntl(orders, fcntl.F_SETOWN, os.getpid())
+        self._threads = threading.active_count()
+        self._handlers = _handlers()
+        self._states = [(read, write, copy(read())) for read, write in _STATES]
+        self.are_lasting = False
+        """Whether something is left that cannot be taken away: the process must run nothing more."""
+
+    def are_removable(self) -> bool:
+        """What is best known before the next job is taken: False where the process must be replaced.
+
+        Without its descriptors the process ends here and now.
+        """
+        self._check_descriptors()
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        if threading.active_count() > self._threads:
+            names = [thread.name for thread in threading.enumerate()[self._threads :]]
+            _log.warning("threads outlive the attempt, the process is replaced", extra={"threads": names})
+            return False
+        if "multiprocessing" in sys.modules and _has_multiprocessing_helpers():
+            _log.info("multiprocessing has helper processes, the process is replaced")
+            return False
+        return True
+
+    def remove(self) -> None:
+        """End the processes that the attempt started, and put back how this one was: Redis need not wait for it."""
+        signal.setitimer(signal.ITIMER_VIRTUAL, 0)
+        signal.setitimer(signal.ITIMER_PROF, 0)
+        faulthandler.cancel_dump_traceback_later()
+        faulthandler.unregister(signal.SIGUSR1)
+        if has_children():
+            _log.warning("processes outlived the attempt", extra={"ended": end_children()})
+        if (found := _handlers()) != self._handlers:
+            restore_handlers(_SIGNALS, self._handlers, found)
+        for read, write, before in self._states:
+            if (now := read()) != before:
+                try:
+                    write(before)
+                except (OSError, ValueError) as error:
+                    self.are_lasting = True
+                    _log.warning("process state stays changed", extra={"state": now, "error": str(error)})
+
+    def _check_descriptors(self) -> None:
+        # What was opened in its place since has no owner; fstat would tell as well, but every job pays for this.
+        try:
+            lost = not fcntl.fcntl(self._orders, fcntl.F_GETOWN)
+        except OSError:
+            lost = True
+        if lost:
+            # Connections may lead into files that were opened since: nothing may be written to them any more.
+            os._exit(DESCRIPTORS_LOST)
+
+
+def _handlers() -> list[Any]:
+    # signal.getsignal looks every handler up among its enums first, which takes fifty times as long.
+    return list(map(_signal.getsignal, _SIGNALS))
+
+
+def _has_multiprocessing_helpers() -> bool:
+    """Whether a resource tracker, a fork server or a process of multiprocessing's is left.
+
+    Python keeps books on them that it has no call to close: the next job would wait for processes that are gone.
+    """
+    if not has_children():
+        return False
+    import multiprocessing
+
+    commands = [_command(pid) for pid in child_pids()]
+    return bool(multiprocessing.active_children()) or any(
+        word in command for command in commands for word in (b"multiprocessing", b"resource_tracker")
+    )
+
+
+def _command(pid: int) -> bytes:
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_bytes()
+    except OSError:
+        return b""
+
+
+def _folder() -> str:
+    try:
+        return os.getcwd()
+    except FileNotFoundError:
+        return ""
+
+
+def _umask() -> int:
+    umask = os.umask(0o22)
+    os.umask(umask)
+    return umask
+
+
+def _environ() -> dict[bytes, bytes]:
+    # What is behind os.environ, which itself would decode every name at each comparison.
+    environ: dict[bytes, bytes] = os.environ._data  # type: ignore[attr-defined]
+    return environ
+
+
+def _restore_environ(before: dict[bytes, bytes]) -> None:
+    os.environb.clear()
+    os.environb.update(before)
+
+
+def _limits() -> list[tuple[int, int]]:
+    return [*map(resource.getrlimit, _LIMITS)]
+
+
+def _restore_limits(before: list[tuple[int, int]]) -> None:
+    for which, limits in zip(_LIMITS, before, strict=True):
+        resource.setrlimit(which, limits)
+
+
+def _restore_handlers(before: list[logging.Handler]) -> None:
+    logging.root.handlers[:] = before
+
+
+def _restore_path(before: list[str]) -> None:
+    sys.path[:] = before
+
+
+# How each is read, cheaply since every job pays for it, and put back.
+_STATES: Final[list[tuple[Callable[[], Any], Callable[[Any], object]]]] = [
+    (
+        lambda: signal.pthread_sigmask(signal.SIG_BLOCK, ()),
+        lambda mask: signal.pthread_sigmask(signal.SIG_SETMASK, mask),
+    ),
+    (_limits, _restore_limits),
+    (lambda: os.getpriority(os.PRIO_PROCESS, 0), lambda nice: os.setpriority(os.PRIO_PROCESS, 0, nice)),
+    (_folder, os.chdir),
+    (_umask, os.umask),
+    (_environ, _restore_environ),
+    (lambda: locale.setlocale(locale.LC_ALL), lambda names: locale.setlocale(locale.LC_ALL, names)),
+    (sys.getrecursionlimit, sys.setrecursionlimit),
+    (sys.getswitchinterval, sys.setswitchinterval),
+    (sys.gettrace, sys.settrace),
+    (sys.getprofile, sys.setprofile),
+    (lambda: sys.path, _restore_path),
+    (gc.isenabled, lambda enabled: gc.enable() if enabled else gc.disable()),
+    (socket.getdefaulttimeout, socket.setdefaulttimeout),
+    (faulthandler.is_enabled, lambda enabled: faulthandler.enable() if enabled else faulthandler.disable()),
+    (lambda: logging.root.manager.disable, logging.disable),
+    (lambda: logging.root.level, logging.root.setLevel),
+    (lambda: logging.root.handlers, _restore_handlers),
+]
+if hasattr(os, "sched_getaffinity"):
+    _STATES.append((lambda: os.sched_getaffinity(0), lambda cores: os.sched_setaffinity(0, cores)))

@@ -1,0 +1,53 @@
+"""What an attempt that came to its end stores: the results document and the artifacts."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import Any, Final
+
+from pydantic_core import from_json, to_json
+
+from analyses import Artifact, Outcome, render
+from config import __version__
+from jobstore import TakenJob
+
+__all__ = ["compose_results", "read_bound"]
+
+_SOFTWARE: Final = f"dataset-jobs {__version__}"
+
+
+@lru_cache(maxsize=1024)
+def read_bound(bound: str) -> Any:
+    """A bound of a job's range, from its JSON text: most jobs of a bulk have the same, so they are kept."""
+    return from_json(bound)
+
+
+def compose_results(
+    job: TakenJob, outcome: Outcome, params: dict[str, Any], count: int, limit: int
+) -> tuple[bytes, list[Artifact]]:
+    """The document and the artifacts; raises ValueError where they have more than ``limit`` bytes together.
+
+    ``params`` are those of the job with their defaults, ``count`` is how many rows were in its range.
+    """
+    result, artifacts = render(outcome)
+    document = to_json(
+        {
+            "job": job.id,
+            "analysis": job.analysis,
+            "params": params,
+            "dataset": job.dataset or None,
+            "start": read_bound(job.start),
+            "end": read_bound(job.end),
+            "count": count,
+            "attempt": int(job.attempt),
+            "software": _SOFTWARE,
+            "result": result,
+            "artifacts": [{"name": a.name, "type": a.type, "bytes": len(a.content)} for a in artifacts],
+        }
+    )
+    size = len(document)
+    for artifact in artifacts:
+        size += len(artifact.content)
+    if size > limit:
+        raise ValueError(f"The results have {size} bytes, more than MAX_RESULT_BYTES ({limit}).")
+    return document, artifacts

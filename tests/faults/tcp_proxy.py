@@ -1,0 +1,232 @@
+"""A TCP line between our processes and Redis that fails on demand, in each way that real ones do."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import socket
+import struct
+import threading
+from collections.abc import Callable, Coroutine, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from typing import Any
+
+from jobstore.scripts import Script
+
+__all__ = ["HOWS", "Line", "Trap", "command", "transition"]
+
+HOWS = {
+    "before": "the request never arrives, the connection is cut",
+    "request": "half of the request arrives, the connection is cut",
+    "answered": "the request is carried out, the connection is cut before its answer: the outcome is unknown",
+    "reply": "the connection is cut in the middle of the answer",
+    "late": "the connection is cut, and the request arrives a second later all the same",
+    "half-open": "the request is carried out; from its answer on the connection carries nothing, and stays open",
+}
+_LATE_SECONDS = 1.0
+_RESET = struct.pack("ii", 1, 0)
+
+
+def transition(name: str) -> bytes:
+    """What a request holds that calls this transition."""
+    return Script(name).sha.encode()
+
+
+def command(name: str) -> bytes:
+    """What a request holds that calls this command of Redis."""
+    return f"${len(name)}\r\n{name}\r\n".encode()
+
+
+@dataclass(eq=False)
+class Trap:
+    """Springs once, at the first request with ``token`` in it, and does what :data:`HOWS` says of ``how``."""
+
+    token: bytes
+    how: str
+    sprung: threading.Event = field(default_factory=threading.Event)
+
+
+@dataclass(eq=False)
+class _Call:
+    """One connection through the line: the two ends, and what has become of it."""
+
+    client: tuple[asyncio.StreamReader, asyncio.StreamWriter]
+    server: tuple[asyncio.StreamReader, asyncio.StreamWriter]
+    tail: bytes = b""
+    trap: Trap | None = None
+    silent: bool = False
+
+
+class Line:
+    """Leads from ``port`` to ``target``, on loopback. All that chance decides comes from ``seed``."""
+
+    def __init__(self, target: int, seed: int = 0) -> None:
+        self.target = target
+        self.delay = 0.0
+        """Seconds that whatever passes is held up, in each direction."""
+        self._dice = random.Random(seed)
+        self._down = self._silent = False
+        self._calls: set[_Call] = set()
+        self._traps: list[Trap] = []
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever, name="line", daemon=True)
+        self._thread.start()
+        self._ear = self._run(asyncio.start_server(self._accept, "127.0.0.1", 0))
+        self.port: int = self._ear.sockets[0].getsockname()[1]
+
+    def cut(self) -> None:
+        """Cut all connections; new ones get through."""
+        self._do(self._cut_all)
+
+    def go_down(self) -> None:
+        """Cut all connections, and let none through."""
+        self._down = True
+        self.cut()
+
+    def fall_silent(self) -> None:
+        """Leave all connections open, the new ones too, and carry nothing: a cable is pulled out."""
+        self._silent = True
+        self._do(self._silence_all)
+
+    def come_up(self) -> None:
+        """Let new connections through; those that were silent never speak again."""
+        self._down = self._silent = False
+
+    def point_at(self, target: int) -> None:
+        """Lead new connections to another server, and cut the old ones: an address that moves."""
+        self.target = target
+        self.cut()
+
+    @contextmanager
+    def trap(self, token: bytes, how: str) -> Iterator[Trap]:
+        """Set a trap for the next request with ``token`` in it."""
+        trap = Trap(token, how)
+        self._do(lambda: self._traps.append(trap))
+        try:
+            yield trap
+        finally:
+            self._do(lambda: self._traps.remove(trap) if trap in self._traps else None)
+
+    def close(self) -> None:
+        """Cut all, for good."""
+        self._do(self._ear.close)
+        self.go_down()
+        self._run(self._end())
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join(10)
+        self._loop.close()
+
+    def _do(self, action: Callable[[], object]) -> None:
+        async def act() -> None:
+            action()
+
+        self._run(act())
+
+    def _run(self, work: Coroutine[Any, Any, Any]) -> Any:
+        return asyncio.run_coroutine_threadsafe(work, self._loop).result(10)
+
+    async def _end(self) -> None:
+        for task in list(self._tasks):
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        if self._down:
+            _reset(writer)
+            return
+        try:
+            server = await asyncio.open_connection("127.0.0.1", self.target)
+        except OSError:
+            _reset(writer)
+            return
+        call = _Call((reader, writer), server, silent=self._silent)
+        self._calls.add(call)
+        with suppress(asyncio.CancelledError):
+            await asyncio.gather(self._carry_requests(call), self._carry_answers(call))
+        self._calls.discard(call)
+        self._cut_one(call)
+
+    async def _carry_requests(self, call: _Call) -> None:
+        with suppress(OSError):
+            while data := await call.client[0].read(65536):
+                trap = self._sprung_by(call, data)
+                if trap is not None and trap.how in ("before", "request", "late"):
+                    await self._cut_request(call, data, trap.how)
+                    return
+                call.trap = trap or call.trap
+                await self._pass_on(call, data, call.server[1])
+        if not call.silent:
+            self._cut_one(call)
+
+    async def _carry_answers(self, call: _Call) -> None:
+        with suppress(OSError):
+            while data := await call.server[0].read(65536):
+                how = call.trap.how if call.trap else ""
+                if how == "half-open":
+                    call.silent = True
+                elif how in ("answered", "reply"):
+                    cut_at = self._dice.randrange(1, len(data)) if how == "reply" else 0
+                    await self._pass_on(call, data[:cut_at], call.client[1])
+                    break
+                await self._pass_on(call, data, call.client[1])
+        if not call.silent:
+            self._cut_one(call)
+
+    async def _pass_on(self, call: _Call, data: bytes, writer: asyncio.StreamWriter) -> None:
+        if self.delay:
+            await asyncio.sleep(self.delay)
+        if not call.silent:
+            writer.write(data)
+            await writer.drain()
+
+    async def _cut_request(self, call: _Call, data: bytes, how: str) -> None:
+        if how == "request":
+            await self._pass_on(call, data[: len(data) // 2], call.server[1])
+        if how == "late":
+            self._hang_up(call.client[1])
+            await asyncio.sleep(_LATE_SECONDS)
+            await self._pass_on(call, data, call.server[1])
+            await call.server[1].drain()
+            await asyncio.sleep(_LATE_SECONDS)
+        self._cut_one(call)
+
+    def _sprung_by(self, call: _Call, data: bytes) -> Trap | None:
+        seen, call.tail = call.tail + data, data[-64:]
+        for trap in self._traps:
+            if trap.token in seen:
+                self._traps.remove(trap)
+                trap.sprung.set()
+                return trap
+        return None
+
+    def _silence_all(self) -> None:
+        for call in self._calls:
+            call.silent = True
+
+    def _cut_all(self) -> None:
+        for call in list(self._calls):
+            self._cut_one(call)
+
+    def _cut_one(self, call: _Call) -> None:
+        self._hang_up(call.client[1])
+        self._hang_up(call.server[1])
+
+    def _hang_up(self, writer: asyncio.StreamWriter) -> None:
+        """By a reset or by an orderly end: clients see both."""
+        if self._dice.random() < 0.5:
+            _reset(writer)
+        else:
+            writer.close()
+
+
+def _reset(writer: asyncio.StreamWriter) -> None:
+    raw = writer.get_extra_info("socket")
+    if raw is not None and raw.fileno() >= 0:
+        raw.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
+    writer.transport.abort()

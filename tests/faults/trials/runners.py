@@ -1,0 +1,133 @@
+"""Lanes that trials are played in side by side, and which trials are played."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+from queue import SimpleQueue
+from typing import Any
+
+from tests.conftest import ROOT, Server
+from tests.faults.trials.harness import LEASE_SECONDS
+from tests.faults.trials.kinds import KINDS
+from tests.faults.trials.runner import REAL
+
+__all__ = ["Lanes", "Trial", "number_of", "open_lanes", "schedule"]
+
+_REAL_KINDS = (
+    "child-works",
+    "child-raises",
+    "parent-works",
+    "parent-buries",
+    "worker-dies",
+    "child-stalls",
+    "worker-stalls",
+)
+_REAL_SHARE = 80
+"""One in so many trials is with fresh processes, which are slow to start."""
+
+Trial = tuple[str, int, int]
+"""Kind, point and seed."""
+
+
+class Lanes:
+    """Several processes that play trials side by side, each on two databases of its own of one server."""
+
+    def __init__(self, folder: Path, port: int, lanes: int) -> None:
+        self._idle: SimpleQueue[subprocess.Popen[str]] = SimpleQueue()
+        self._all: list[subprocess.Popen[str]] = []
+        for n in range(lanes):
+            here = folder / f"lane{n}"
+            here.mkdir()
+            environ = {
+                "REDIS_IP": "127.0.0.1",
+                "REDIS_PORT": str(port),
+                "REDIS_DB": str(2 * n),
+                "QUEUE_DB": str(2 * n + 1),
+            }
+            environ |= {"LEASE_SECONDS": str(LEASE_SECONDS)}
+            lane = subprocess.Popen(
+                [sys.executable, "-m", "tests.faults.trials.runner", str(here)],
+                cwd=ROOT,
+                env={**os.environ, **environ},
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                text=True,
+            )
+            self._all.append(lane)
+            self._idle.put(lane)
+
+    def play(self, trial: Trial) -> dict[str, Any]:
+        """The verdict on one trial, played in a lane that is idle."""
+        lane = self._idle.get()
+        try:
+            lane.stdin.write(" ".join(map(str, trial)) + "\n")
+            lane.stdin.flush()
+            line = lane.stdout.readline()
+        finally:
+            self._idle.put(lane)
+        if not line:
+            raise RuntimeError(f"The lane that played {number_of(trial)} ended with {lane.wait()}.")
+        return dict(json.loads(line))
+
+    def play_all(self, trials: Sequence[Trial]) -> Iterator[dict[str, Any]]:
+        """The verdicts, in the order of the trials."""
+        with ThreadPoolExecutor(len(self._all)) as pool:
+            yield from pool.map(self.play, trials)
+
+    def close(self) -> None:
+        """End the lanes."""
+        for lane in self._all:
+            lane.stdin.close()
+            lane.wait(60)
+            lane.stdout.close()
+
+
+@contextmanager
+def open_lanes(lanes: int) -> Iterator[Lanes]:
+    """Lanes on a server of their own."""
+    with tempfile.TemporaryDirectory() as folder:
+        server = Server(Path(folder), "--databases", str(2 * lanes))
+        opened = Lanes(Path(folder), server.port, lanes)
+        try:
+            yield opened
+        finally:
+            opened.close()
+            server.stop()
+
+
+def schedule(lanes: Lanes, trials: int, seed: int, only: str | None = None) -> list[Trial]:
+    """So many trials of all kinds, or of one only, each kind's points spread evenly over all of its steps."""
+    counts = {only: trials} if only else _count_kinds(trials)
+    rehearsed = lanes.play_all([(name, 0, seed) for name in counts])
+    dice, found = random.Random(seed), []
+    for verdict, (name, count) in zip(rehearsed, counts.items(), strict=True):
+        if verdict["complaints"]:
+            raise SystemExit(f"{number_of((name, 0, seed))} goes wrong without a blow: {verdict['complaints']}")
+        steps, first = verdict["steps"] or 1, dice.random()
+        found += [(name, 1 + int((n + first) * steps / count) % steps, seed + n) for n in range(count)]
+    dice.shuffle(found)
+    return found
+
+
+def _count_kinds(trials: int) -> dict[str, int]:
+    real = max(1, trials // _REAL_SHARE // len(_REAL_KINDS))
+    forked = trials - real * len(_REAL_KINDS)
+    whole = sum(kind.share for kind in KINDS.values())
+    counts = {name: max(1, round(kind.share / whole * forked)) for name, kind in KINDS.items()}
+    counts |= {REAL + name: real for name in _REAL_KINDS}
+    counts["child-works"] = max(1, counts["child-works"] + trials - sum(counts.values()))
+    return counts
+
+
+def number_of(trial: Trial) -> str:
+    """What ``--only`` takes to play it again."""
+    return ":".join(map(str, trial))

@@ -1,0 +1,149 @@
+"""Holding an answer until a job ends, on one subscription connection per process."""
+
+from __future__ import annotations
+
+import re
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from flask import request
+
+import jobs
+from web.query_params import invalid, parameter
+from web.server.buffers import MinRateSocket
+
+__all__ = ["RETRY_AFTER", "Waiting", "requested_wait"]
+
+RETRY_AFTER = {"Retry-After": "1"}
+
+_LONGEST = 60.0
+_REREAD = 1.0  # a message may get lost, and Redis may stop answering: a waiter reads the record this often anyway
+_TICK = 0.02  # only the listener may touch its connection, so a newcomer is subscribed at its next tick
+_BACK_OFF = 0.5
+_SECONDS = re.compile(r"\d+(\.\d+)?([eE]-\d+)?", re.ASCII)  # programs write 0.00001 as 1e-05
+_PREFERENCE = re.compile(r'\s*wait\s*=\s*"?(\d+)"?\s*(?:;.*)?', re.ASCII | re.IGNORECASE)
+
+
+def requested_wait() -> tuple[float, dict[str, str]]:
+    """How many seconds the client is ready to wait, and the headers that answer it (RFC 7240)."""
+    text = parameter("wait")
+    if text is not None:
+        if not _SECONDS.fullmatch(text):
+            raise invalid("wait", "Expected seconds, from 0 to 60.")
+        return min(float(text), _LONGEST), {}
+    for preference in request.headers.get("Prefer", "").split(","):
+        if match := _PREFERENCE.fullmatch(preference):
+            seconds = int(min(float(match[1]), _LONGEST))
+            return float(seconds), {"Preference-Applied": f"wait={seconds}"}
+    return 0.0, {}
+
+
+class _Nobody:
+    """A client that never hangs up, as far as another server than ours can tell."""
+
+    is_hung_up: bool = False
+    on_hang_up: Callable[[], None] | None = None
+
+
+class Waiting:
+    """Those who wait for jobs, ``most`` of them at once; whoever comes after that is answered without waiting."""
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._changed = threading.Condition()
+        self._waiters: dict[str, list[threading.Event]] = {}
+        self._count = 0
+        self._draining = False
+        self._listener: threading.Thread | None = None
+
+    def wait(self, jid: str, seconds: float) -> jobs.Job:
+        """The job once it has ended, or as it is after ``seconds``.
+
+        :raises jobs.JobNotFound: there is none, or it was deleted meanwhile.
+        """
+        job = jobs.get_job_by_id(jid)
+        if seconds <= 0 or _ended(job):
+            return job
+        deadline = time.monotonic() + seconds
+        sock = request.environ.get("gunicorn.socket")
+        client = sock if isinstance(sock, MinRateSocket) else _Nobody()
+        with self._place(job["id"]) as news:
+            client.on_hang_up = news.set if news else None
+            while news and not (self._draining or client.is_hung_up or _ended(job)):
+                left = deadline - time.monotonic()
+                if left <= 0:
+                    break
+                news.wait(min(left, _REREAD))
+                news.clear()
+                job = jobs.get_job_by_id(jid)
+            client.on_hang_up = None
+        return job
+
+    def drain(self) -> None:
+        """Answer all who wait, now, and nobody waits any more: the process is about to stop."""
+        self._draining = True
+        for news in [news for waiters in list(self._waiters.values()) for news in list(waiters)]:
+            news.set()
+
+    @contextmanager
+    def _place(self, jid: str) -> Iterator[threading.Event | None]:
+        """A place among the waiters of a job, or None where all are taken."""
+        news: threading.Event | None = None
+        with self._changed:
+            if not self._draining and self._count < self._most:
+                news = threading.Event()
+                self._count += 1
+                self._waiters.setdefault(jid, []).append(news)
+                self._start_listener()
+                self._changed.notify()
+        try:
+            yield news
+        finally:
+            if news:
+                with self._changed:
+                    self._count -= 1
+                    self._waiters[jid].remove(news)
+                    if not self._waiters[jid]:
+                        del self._waiters[jid]
+
+    def _start_listener(self) -> None:
+        if self._listener is None:
+            self._listener = threading.Thread(target=self._listen, name="waiting", daemon=True)
+            self._listener.start()
+
+    def _listen(self) -> None:
+        while True:
+            try:
+                self._follow(jobs.subscriber())
+            except (*jobs.RedisUnavailable, OSError):
+                time.sleep(_BACK_OFF)
+
+    def _follow(self, subscriber: Any) -> None:
+        """Wake those who wait for a job after each message about it; being subscribed is one, so they read anew."""
+        subscribed: set[str] = set()
+        while True:
+            with self._changed:
+                while not self._waiters and not subscribed:
+                    self._changed.wait()
+                wanted = set(self._waiters)
+            if wanted - subscribed:
+                subscriber.subscribe(*(f"job.{jid}" for jid in wanted - subscribed))
+            if subscribed - wanted:
+                subscriber.unsubscribe(*(f"job.{jid}" for jid in subscribed - wanted))
+            subscribed = wanted
+            message = subscriber.get_message(timeout=_TICK)
+            while message is not None:
+                self._wake(message["channel"].decode().removeprefix("job."))
+                message = subscriber.get_message(timeout=0)
+
+    def _wake(self, jid: str) -> None:
+        with self._changed:
+            for news in self._waiters.get(jid, ()):
+                news.set()
+
+
+def _ended(job: jobs.Job) -> bool:
+    return jobs.Status(job["status"]).ended

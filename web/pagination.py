@@ -1,0 +1,39 @@
+"""Lists page by page: limit, opaque cursor, and the address of the next page."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from urllib.parse import urlencode
+
+from flask import g, request
+
+from web.links import path_to
+from web.query_params import invalid, parameter, whole_number
+
+__all__ = ["read_cursor", "read_limit", "to_next"]
+
+
+def read_limit() -> int:
+    """How many entries a page has: ``?limit=``, 100 unless given, 1000 at most."""
+    return whole_number("limit", 100, most=1000)
+
+
+def read_cursor() -> str | None:
+    """What ``to_next`` was given for this page, or None on the first."""
+    text = parameter("cursor")
+    if text is None:
+        return None
+    try:
+        return base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True).decode()
+    except (binascii.Error, ValueError):
+        raise invalid("cursor", "Not a cursor of this list: take it from `next`, unchanged.") from None
+
+
+def to_next(cursor: str | None) -> tuple[str | None, dict[str, str]]:
+    """The address of the page that starts at ``cursor``, and the headers that name it (RFC 8288)."""
+    if cursor is None:
+        return None, {}
+    opaque = base64.urlsafe_b64encode(cursor.encode()).decode().rstrip("=")
+    address = f"{path_to(request.path)}?{urlencode([*g.fields, *(g.query | {'cursor': opaque}).items()])}"
+    return address, {"Link": f'<{address}>; rel="next"'}

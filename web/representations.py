@@ -1,0 +1,117 @@
+"""What a job and its results look like to a client."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Iterator, Mapping
+from itertools import chain
+from typing import Any
+from urllib.parse import quote
+
+from flask import Response, request
+
+import jobs
+from web import budget, pagination
+from web.links import path_to
+from web.long_polling import RETRY_AFTER
+from web.problems import Problem
+from web.responses import revalidated
+
+__all__ = ["artifact_answer", "linked", "page_answer", "reserve_page", "results_answer", "results_of"]
+
+_COPIES = 3
+"""How often a part is held while it is sent: as it came from Redis, as it is, and on its way out."""
+
+# An SVG opened by itself is a page of this origin: nothing in it may run.
+_NO_SCRIPTS = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; sandbox"
+
+
+def linked(job: jobs.Job) -> dict[str, Any]:
+    """The job with the addresses of what belongs to it."""
+    own = path_to(f"/jobs/{job['id']}")
+    links = {"self": own} | {name: f"{own}/{name}" for name in ("results", "log", "cancel", "retry")}
+    return {**job, "links": links}
+
+
+def reserve_page(size: int) -> None:
+    """Reserve memory for so many bytes of a page of jobs, until the response has been sent."""
+    budget.reserve(_COPIES * size)
+
+
+def page_answer(page: jobs.JobPage) -> Response:
+    """One page of the jobs; their parameters, which may be large, are passed on without being parsed."""
+    address, headers = pagination.to_next(page.next)
+    listed = ",".join(map(_listed, page.records))
+    text = f'{{"jobs":[{listed}],"total":{json.dumps(page.total)},"next":{json.dumps(address)}}}\n'
+    return Response(text.encode(errors="replace"), headers=headers, content_type="application/json")
+
+
+def _listed(record: Mapping[bytes, bytes]) -> str:
+    text = json.dumps(linked(jobs.read_job({**record, b"params": b"{}"})), ensure_ascii=False, separators=(",", ":"))
+    return text.replace('"params":{}', f'"params":{record[b"params"].decode("utf-8", "replace")}', 1)
+
+
+def results_of(job: jobs.Job, headers: Mapping[str, str]) -> jobs.StoredResults:
+    """The results of a complete job, and memory to read them with.
+
+    :raises Problem: the job has none, or none yet; ``headers`` go with it.
+    """
+    status = jobs.Status(job["status"])
+    if not status.ended:
+        detail = f"The job is {status}: ask again later, or with ?wait=60."
+        raise Problem("result-not-ready", detail, headers={**RETRY_AFTER, **headers})
+    if status is not jobs.Status.COMPLETE:
+        detail = f"The job is {status} and has no results: see its error and its log; POST …/retry makes a new one."
+        raise Problem(f"job-{status}", detail, headers=headers, members={"error": job["error"]})
+    results = jobs.open_results(job["id"])
+    budget.reserve(_COPIES * results.held_bytes)
+    return results
+
+
+def results_answer(job: jobs.Job, results: jobs.StoredResults) -> Response:
+    """The results document, its artifacts with their addresses; a large one is read while it is sent."""
+    own = path_to(f"/jobs/{job['id']}/results")
+    listed = [{**artifact, "url": f"{own}/{quote(artifact['name'], safe='')}"} for artifact in results.artifacts]
+    text = json.dumps(listed, ensure_ascii=False, separators=(",", ":"))
+    tail = f',"artifacts":{text}}}\n'.encode(errors="replace")
+    parts = chain(results.read_head(), [tail])
+    return _streamed(parts, results.head_bytes + len(tail), "application/json", _tag(job, tail))
+
+
+def artifact_answer(job: jobs.Job, results: jobs.StoredResults, artifact: Mapping[str, Any]) -> Response:
+    """One artifact of the results, as it is; a large one is read while it is sent."""
+    name, media_type, size = artifact["name"], artifact["type"], artifact["bytes"]
+    budget.reserve(_COPIES * results.largest_part(name))
+    charset = "; charset=utf-8" if media_type.startswith("text/") else ""
+    answer = _streamed(results.read_artifact(name, size), size, media_type + charset, _tag(job, name.encode()))
+    answer.headers["Content-Security-Policy"] = _NO_SCRIPTS
+    disposition = "inline" if media_type.startswith("image/") else "attachment"
+    answer.headers.set("Content-Disposition", disposition, **_file_names(name))
+    return answer
+
+
+def _streamed(parts: Iterator[bytes], size: int, content_type: str, tag: str) -> Response:
+    """An answer of ``size`` bytes, read while it is sent; of a 304 and to a HEAD nothing is read.
+
+    :raises jobs.ResultsGone: the first part was removed just now; where a later one is, the connection is cut.
+    """
+    answer = Response(parts, content_type=content_type, headers={"Content-Length": str(size)})
+    answer.set_etag(tag)
+    revalidated(answer)
+    if answer.status_code == 200 and request.method != "HEAD":
+        answer.response = chain([next(parts)], parts)
+    return answer
+
+
+def _tag(job: jobs.Job, part: bytes) -> str:
+    """The entity tag of a part of the results, which never change: one run of a job stores them, once."""
+    run = f"{job['id']} {job['attempt']} {job['ended']} ".encode()
+    return hashlib.blake2b(run + part, digest_size=16).hexdigest()
+
+
+def _file_names(name: str) -> dict[str, str]:
+    """The parameters of ``Content-Disposition`` for a name (RFC 6266): in ASCII, and as it is where it differs."""
+    plain = re.sub(r"[^A-Za-z0-9._ -]", "_", name)
+    return {"filename": plain} | ({} if plain == name else {"filename*": f"UTF-8''{quote(name, safe='')}"})
