@@ -34,24 +34,24 @@ from dataset import (
     Table,
     TooLarge,
     UnsupportedMediaType,
-    VersionGone,
-    are_backwards,
+    VersionNotFound,
     ingest_apart,
-    is_telling,
+    is_specific_type,
+    start_after_end,
 )
-from submission.schema import MOST_ERRORS, Posted, invalid_body, read_job_body, read_posted
+from submission.schema import MAX_ERRORS, JobRequest, invalid_body, read_job_body, read_posted
 from web import budget, links, origin_check, pagination, problems, query_params, request_body, responses, system_routes
 from web.links import path_to
 from web.long_polling import RETRY_AFTER, Waiting, requested_wait
 from web.problems import Problem
 from web.query_params import choice, field_filters, invalid, moment, parameter, parameters
-from web.representations import artifact_answer, linked, page_answer, reserve_page, results_answer, results_of
-from web.responses import json_answer, list_answer, negotiated, revalidated, text_answer
+from web.representations import artifact_answer, load_results, page_answer, reserve_page, results_answer, with_links
+from web.responses import json_answer, list_answer, negotiate, text_answer, with_etag
 from web.uploads import read_upload
 
 __all__ = ["create_app"]
 
-_TRIES = 5
+_MAX_TRIES = 5
 _MIB = 2**20
 _MOST_PAGE_BYTES = 8 * _MIB
 _EXPANSION = 10  # bytes of memory for one of JSON, while it is made
@@ -114,7 +114,7 @@ def load_data() -> Response:
     """Replace the dataset by the body; `id` and `index` name columns."""
     jobs.ping()  # or a large file would be parsed only to find that Redis is away
     limits: LoadLimits = current_app.extensions["load limits"]
-    upload = read_upload(limits.body_bytes, is_telling)
+    upload = read_upload(limits.body_bytes, is_specific_type)
     columns = {"id_column": parameter("id"), "index_column": parameter("index")}
     try:
         loaded = ingest_apart(upload.parts, upload.media_type, limits=limits, **columns)
@@ -130,7 +130,7 @@ def load_data() -> Response:
         if error.parameter:
             raise invalid(error.parameter, error.detail) from error
         raise Problem("invalid", error.detail, errors=[{"pointer": "", "detail": error.detail}]) from error
-    except VersionGone as error:
+    except VersionNotFound as error:
         raise Busy(error.detail) from error
     return json_answer(description.as_json(), 201, {"Location": path_to("/data")})
 
@@ -143,7 +143,7 @@ def list_data() -> Response:
     found, row = _dataset_of_page()
     try:
         if found is None:
-            return revalidated(json_answer(_without_dataset()))
+            return with_etag(json_answer(_empty_page()))
         description, table = found
         page = table.page(
             search=parameter("search"),
@@ -155,11 +155,11 @@ def list_data() -> Response:
         )
     except FilterError as error:
         raise invalid(error.field, error.detail) from error
-    address, headers = pagination.to_next(None if page.next_row is None else f"{description.version}.{page.next_row}")
+    address, headers = pagination.next_link(None if page.next_row is None else f"{description.version}.{page.next_row}")
     members: dict[str, Any] = {"total": page.total, "next": address, "dataset": description.as_json()}
     if page.numbers is not None:
         members["rows"] = page.numbers
-    return revalidated(list_answer("records", page.records, members, headers))
+    return with_etag(list_answer("records", page.records, members, headers))
 
 
 @data_routes.get("/data/<text:id>")
@@ -170,7 +170,7 @@ def show_record(id: str) -> Response:
     record = found[1].record(id, _claim) if found else None
     if record is None:
         raise Problem("record-not-found", f"The dataset has no record {id[:100]!r}; see /data.")
-    return revalidated(json_answer(record))
+    return with_etag(json_answer(record))
 
 
 @data_routes.delete("/data")
@@ -190,9 +190,9 @@ def submit_jobs() -> Response:
     """Queue a job, or a list of them."""
     settings = _settings()
     body = read_job_body(settings.max_jobs_bytes, settings.max_params_bytes)
-    idempotency = request_body.read_idempotency(body)
+    idempotency = request_body.idempotency_key(body)
     single = not body.is_list
-    if idempotency and (made := jobs.find_replay(idempotency)) is not None:
+    if idempotency and (made := jobs.find_by_idempotency_key(idempotency)) is not None:
         return _accepted(made, single=single, replayed=True)
     prefixes = [""] if single else [f"/{position}" for position in range(len(body))]
     added, replayed = _add(body.values(), prefixes, idempotency)
@@ -221,17 +221,17 @@ def list_jobs() -> Response:
 @parameters("wait")
 def show_job(jid: str) -> Response:
     """One job; `wait` holds the answer until it has ended, for at most so many seconds."""
-    job, headers = _awaited(jid)
-    return json_answer(linked(job), headers=headers)
+    job, headers = _wait_for_job(jid)
+    return json_answer(with_links(job), headers=headers)
 
 
 @job_routes.get("/jobs/<jid>/results")
 @parameters("wait")
 def show_results(jid: str) -> Response:
     """What the job computed; with `Accept: image/png` or `text/csv` the first artifact of that type."""
-    job, headers = _awaited(jid)
-    results = results_of(job, headers)
-    wanted = negotiated(["application/json", *(artifact["type"] for artifact in results.artifacts)])
+    job, headers = _wait_for_job(jid)
+    results = load_results(job, headers)
+    wanted = negotiate(["application/json", *(artifact["type"] for artifact in results.artifacts)])
     if wanted == "application/json":
         answer = results_answer(job, results)
     else:
@@ -254,7 +254,7 @@ def redirect_to_results(jid: str) -> Response:
 def show_artifact(jid: str, name: str) -> Response:
     """One figure or table of the results."""
     job = jobs.get_job_by_id(jid)
-    results = results_of(job, {})
+    results = load_results(job, {})
     for artifact in results.artifacts:
         if artifact["name"] == name:
             return artifact_answer(job, results, artifact)
@@ -272,17 +272,17 @@ def show_log(jid: str) -> Response:
 @parameters()
 def cancel_job(jid: str) -> Response:
     """End an unfinished job."""
-    request_body.read_empty(_settings().max_jobs_bytes)
-    return json_answer(linked(jobs.cancel_job(jid)))
+    request_body.require_empty_body(_settings().max_jobs_bytes)
+    return json_answer(with_links(jobs.cancel_job(jid)))
 
 
 @job_routes.post("/jobs/<jid>/retry")
 @parameters()
 def retry_job(jid: str) -> Response:
     """Queue a job like this ended one, on today's dataset."""
-    body = request_body.read_empty(_settings().max_jobs_bytes)
-    idempotency = request_body.read_idempotency(body)
-    if idempotency and (made := jobs.find_replay(idempotency)) is not None:
+    body = request_body.require_empty_body(_settings().max_jobs_bytes)
+    idempotency = request_body.idempotency_key(body)
+    if idempotency and (made := jobs.find_by_idempotency_key(idempotency)) is not None:
         return _accepted(made, single=True, replayed=True)
     old: dict[str, Any] = {**jobs.get_job_by_id(jid)}
     if not jobs.Status(old["status"]).ended:
@@ -307,16 +307,16 @@ def _add(
 ) -> tuple[list[jobs.Job], bool]:
     """Check the posted jobs and queue them all, or none; the flag tells that the idempotency key was known."""
     posted = read_posted(values, prefixes, _settings().max_params_bytes)
-    for _ in range(_TRIES):
+    for _ in range(_MAX_TRIES):
         submissions = _checked(posted, prefixes, retry_of)
         try:
             return jobs.add_jobs(submissions, idempotency)
-        except jobs.DatasetMoved:
+        except jobs.DatasetChanged:
             continue  # replaced since it was checked against: check anew
     raise Problem("unavailable", "The dataset is being replaced all the time; try again.", headers=RETRY_AFTER)
 
 
-def _checked(posted: Sequence[Posted], prefixes: Sequence[str], retry_of: str | None) -> list[jobs.Submission]:
+def _checked(posted: Sequence[JobRequest], prefixes: Sequence[str], retry_of: str | None) -> list[jobs.Submission]:
     """What is to be queued, for analyses that exist, on parameters and bounds that they and the dataset can take."""
     known = get_analyses()
     reading = {name for name, analysis in known.items() if analysis.reads_dataset}
@@ -336,21 +336,21 @@ def _checked(posted: Sequence[Posted], prefixes: Sequence[str], retry_of: str | 
             version = dataset.version if dataset and reads else None
             known_columns, known_ranges = (columns, ranges) if reads else (_NO_COLUMNS, None)
             faults = [
-                *_faulty_params(job, known_columns, known_ranges),
-                *_faulty_bounds(job, check_bounds if reads else None),
+                *_param_errors(job, known_columns, known_ranges),
+                *_bound_errors(job, check_bounds if reads else None),
             ]
             errors += [{"pointer": prefix + pointer, "detail": detail} for pointer, detail in faults]
             if not errors:
                 members = vars(job) | {"params": json.loads(job.params)}
                 submissions.append(jobs.Submission(**members, dataset=version, retry_of=retry_of))
-        if len(errors) >= MOST_ERRORS:
+        if len(errors) >= MAX_ERRORS:
             break
     if errors:
         raise invalid_body(errors, "unknown-analysis" if unknown == len(errors) else "invalid")
     return submissions
 
 
-def _faulty_params(job: Posted, columns: DatasetColumns, ranges: Ranges | None) -> list[tuple[str, str]]:
+def _param_errors(job: JobRequest, columns: DatasetColumns, ranges: Ranges | None) -> list[tuple[str, str]]:
     """What the analysis cannot take: JSON pointers and details."""
     try:
         params = get_analyses()[job.analysis].read_params_text(job.params, columns)
@@ -368,12 +368,12 @@ def _range(found: tuple[float, float] | None) -> Range | None:
     return None if found is None else Range(*found)
 
 
-def _faulty_bounds(job: Posted, check: Callable[[Any, Any], object] | None) -> list[tuple[str, str]]:
+def _bound_errors(job: JobRequest, check: Callable[[Any, Any], object] | None) -> list[tuple[str, str]]:
     """What the dataset's index cannot take; with no dataset to read, only what is plainly backwards."""
     try:
         if check is not None:
             check(job.start, job.end)
-        elif are_backwards(job.start, job.end):
+        elif start_after_end(job.start, job.end):
             return [("/start", "`start` is after `end`.")]
     except BoundsError as error:
         return [(error.pointer, error.detail)]
@@ -383,13 +383,13 @@ def _faulty_bounds(job: Posted, check: Callable[[Any, Any], object] | None) -> l
 def _accepted(added: Sequence[jobs.Job], *, single: bool, replayed: bool) -> Response:
     headers = {"Idempotency-Replayed": "true"} if replayed else {}
     if not single:
-        return json_answer([linked(job) for job in added], 202, headers)
+        return json_answer([with_links(job) for job in added], 202, headers)
     if not added:
         raise jobs.JobNotFound("The job that this idempotency key made is gone.")
-    return json_answer(linked(added[0]), 202, {"Location": path_to(f"/jobs/{added[0]['id']}"), **headers})
+    return json_answer(with_links(added[0]), 202, {"Location": path_to(f"/jobs/{added[0]['id']}"), **headers})
 
 
-def _awaited(jid: str) -> tuple[jobs.Job, dict[str, str]]:
+def _wait_for_job(jid: str) -> tuple[jobs.Job, dict[str, str]]:
     """The job, after waiting as long as the client asked for, and the headers that tell of it."""
     seconds, headers = requested_wait()
     waiting: Waiting = current_app.extensions["waiting"]
@@ -411,11 +411,11 @@ def _store() -> Store:
 
 
 def _current_dataset() -> tuple[Description, Table] | None:
-    for _ in range(_TRIES):
+    for _ in range(_MAX_TRIES):
         description = _store().current()
         try:
             return (description, _store().table(description.version)) if description else None
-        except VersionGone:
+        except VersionNotFound:
             continue  # replaced between the two
     raise Problem("unavailable", "The dataset is being replaced all the time; try again.", headers=RETRY_AFTER)
 
@@ -427,10 +427,10 @@ def _dataset_of_page() -> tuple[tuple[Description, Table] | None, int]:
         return _current_dataset(), 0
     match = _DATA_CURSOR.fullmatch(cursor)
     if match is None:
-        raise jobs.BadCursor("This cursor is not one that a page gave.")
+        raise jobs.InvalidCursor("This cursor is not one that a page gave.")
     try:
         return (_store().describe(match[1]), _store().table(match[1])), int(match[2])
-    except VersionGone as error:
+    except VersionNotFound as error:
         raise Problem("cursor-expired", error.detail) from error
 
 
@@ -449,7 +449,7 @@ def _claim(size: int) -> None:
     budget.reserve(_EXPANSION * size)
 
 
-def _without_dataset() -> dict[str, Any]:
+def _empty_page() -> dict[str, Any]:
     for field, _ in field_filters():
         raise FilterError("No dataset is loaded, so there is no such field.", field)
     return {"records": [], "total": 0, "next": None, "dataset": None}

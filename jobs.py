@@ -15,16 +15,15 @@ from typing import Any
 
 import redis
 
-from config.settings import load_or_exit, redis_access
+from config.settings import load_or_exit, redis_auth_settings
 from jobstore import (
-    Access,
-    BadCursor,
-    DatasetMoved,
+    ClaimedJob,
+    DatasetChanged,
     Heartbeat,
-    Held,
     Idempotency,
-    IdempotencyConflict,
-    ImpossibleChange,
+    IdempotencyKeyReused,
+    InvalidCursor,
+    InvalidTransition,
     Job,
     JobError,
     JobNotFound,
@@ -33,6 +32,7 @@ from jobstore import (
     Listing,
     QueueFull,
     Range,
+    RedisAuth,
     RedisError,
     RedisFull,
     RedisUnavailable,
@@ -40,31 +40,31 @@ from jobstore import (
     Status,
     StoredResults,
     Submission,
-    TakenJob,
     Terms,
     Transitions,
     UnusableServer,
-    WorkerGone,
+    WorkerLease,
+    WorkerNotRegistered,
     bulk,
     check_server,
     connect,
-    fields_of,
     generate_jid,
+    job_from_record,
     named,
     new_job,
-    read_held,
-    read_job,
+    read_worker_lease,
     rfc3339,
+    to_add_args,
 )
 
 __all__ = [
-    "BadCursor",
-    "DatasetMoved",
+    "ClaimedJob",
+    "DatasetChanged",
     "Heartbeat",
-    "Held",
     "Idempotency",
-    "IdempotencyConflict",
-    "ImpossibleChange",
+    "IdempotencyKeyReused",
+    "InvalidCursor",
+    "InvalidTransition",
     "Job",
     "JobError",
     "JobNotFound",
@@ -78,16 +78,16 @@ __all__ = [
     "Status",
     "StoredResults",
     "Submission",
-    "TakenJob",
     "UnusableServer",
-    "WorkerGone",
+    "WorkerLease",
+    "WorkerNotRegistered",
     "add_job",
     "add_jobs",
     "cancel_job",
     "check_redis",
     "delete_job",
-    "dismiss_worker",
-    "find_replay",
+    "deregister_worker",
+    "find_by_idempotency_key",
     "get_artifact",
     "get_job_by_id",
     "get_jobs",
@@ -96,12 +96,12 @@ __all__ = [
     "get_stats",
     "get_workers",
     "heartbeat",
+    "job_from_record",
     "named",
     "open_results",
     "ping",
     "q",
     "rd",
-    "read_job",
     "register_worker",
     "release_job",
     "report_progress",
@@ -120,7 +120,7 @@ settings = load_or_exit()
 
 
 def _connect(db: int, blocking: bool = False) -> redis.Redis:
-    access = Access(**redis_access(settings))
+    access = RedisAuth(**redis_auth_settings(settings))
     return connect(settings.redis_ip, settings.redis_port, db, blocking=blocking, access=access)
 
 
@@ -138,14 +138,14 @@ def add_job(start: Any, end: Any, analysis: str = "summary", **options: Any) -> 
 def add_jobs(submissions: Sequence[Submission], idempotency: Idempotency | None = None) -> tuple[list[Job], bool]:
     """Store and queue jobs, all or none; the flag tells that the idempotency key was known.
 
-    :raises DatasetMoved: a submission names a version that is no longer current.
-    :raises IdempotencyConflict: the key came with another body before.
+    :raises DatasetChanged: a submission names a version that is no longer current.
+    :raises IdempotencyKeyReused: the key came with another body before.
     :raises QueueFull: with these, more than ``MAX_QUEUED_JOBS`` would be unfinished.
     """
     ids = [generate_jid() for _ in submissions]
     version = next((s.dataset for s in submissions if s.dataset), "")
     key, fingerprint = (idempotency.hash, idempotency.fingerprint) if idempotency else ("", "")
-    records = [fields_of(jid, s, key) for jid, s in zip(ids, submissions, strict=True)]
+    records = [to_add_args(jid, s, key) for jid, s in zip(ids, submissions, strict=True)]
     terms = Terms(version, key, fingerprint, _IDEMPOTENCY_SECONDS, settings.max_queued_jobs)
     answer = bulk.add(_transitions(), terms, records)
     match answer[0]:
@@ -160,13 +160,13 @@ def add_jobs(submissions: Sequence[Submission], idempotency: Idempotency | None 
             raise redis.TimeoutError("The jobs expired before they were accepted.")
         case b"full":
             raise QueueFull(f"{answer[1]} jobs are unfinished; with these there would be more than MAX_QUEUED_JOBS.")
-    raise DatasetMoved(f"The dataset is no longer at version {version}.")
+    raise DatasetChanged(f"The dataset is no longer at version {version}.")
 
 
-def find_replay(idempotency: Idempotency) -> list[Job] | None:
+def find_by_idempotency_key(idempotency: Idempotency) -> list[Job] | None:
     """The jobs that a request with this key made before, as they are now.
 
-    :raises IdempotencyConflict: it had another body.
+    :raises IdempotencyKeyReused: it had another body.
     """
     kept, made, of_bulk = _bytes(rd.hmget(f"idempotency.{idempotency.hash}", "fingerprint", "jobs", "bulk"))
     return None if kept is None else _replay(idempotency.fingerprint, kept, made, of_bulk)
@@ -180,7 +180,7 @@ def get_job_by_id(jid: str) -> Job:
     record = _bytes(rd.hgetall(_generate_job_key(jid)))
     if not record:
         raise JobNotFound(f"There is no job {jid}; ended jobs are kept for a while only.")
-    return read_job(record)
+    return job_from_record(record)
 
 
 def get_jobs(
@@ -199,7 +199,7 @@ def get_jobs(
 
     ``reserve`` is called with the bytes that were read, now and then while the page is read.
 
-    :raises BadCursor: the cursor is not one that a page gave.
+    :raises InvalidCursor: the cursor is not one that a page gave.
     """
     indexes = [f"jobs.{status}"] if status else []
     indexes += [f"jobs.analysis.{analysis}"] if analysis else []
@@ -252,12 +252,12 @@ def cancel_job(jid: str) -> Job:
     """End an unfinished job; if a worker runs it, it is stopped. Cancelled already is fine.
 
     :raises JobNotFound: there is none.
-    :raises ImpossibleChange: it ended otherwise.
+    :raises InvalidTransition: it ended otherwise.
     """
     answer = _run("cancel", jid)[0]
     job = get_job_by_id(jid)
     if answer == b"ended":
-        raise ImpossibleChange(job, Status.CANCELLED)
+        raise InvalidTransition(job, Status.CANCELLED)
     return job
 
 
@@ -265,13 +265,13 @@ def delete_job(jid: str) -> None:
     """Remove an ended job with its results and its log.
 
     :raises JobNotFound: there is none.
-    :raises ImpossibleChange: it is unfinished.
+    :raises InvalidTransition: it is unfinished.
     """
     answer = _run("delete", jid)[0]
     if answer == b"unknown":
         raise JobNotFound(f"There is no job {jid}.")
     if answer == b"unfinished":
-        raise ImpossibleChange(get_job_by_id(jid), "deleted")
+        raise InvalidTransition(get_job_by_id(jid), "deleted")
 
 
 def update_job_status(jid: str, status: str) -> Job:
@@ -281,7 +281,7 @@ def update_job_status(jid: str, status: str) -> Job:
     ``complete``, ``failed``) needs its lease and its results, and goes through ``q``.
 
     :raises JobNotFound: there is none.
-    :raises ImpossibleChange: no arrow leads there, or not by hand.
+    :raises InvalidTransition: no arrow leads there, or not by hand.
     """
     wanted = Status(status)
     if wanted is Status.CANCELLED:
@@ -289,7 +289,7 @@ def update_job_status(jid: str, status: str) -> Job:
     job = get_job_by_id(jid)
     if wanted is Status.SUBMITTED and _run("promote", 1, jid)[1]:
         return get_job_by_id(jid)
-    raise ImpossibleChange(job, wanted)
+    raise InvalidTransition(job, wanted)
 
 
 def get_workers() -> list[dict[str, Any]]:
@@ -358,13 +358,13 @@ def heartbeat(workers: Sequence[str]) -> Heartbeat:
             ("repair", _BATCH),
         ]
     )
-    held = [None if entry[0] == b"gone" else read_held(*entry[1:]) for entry in renewed[2]]
+    held = [None if entry[0] == b"gone" else read_worker_lease(*entry[1:]) for entry in renewed[2]]
     promoted, purged, published, repaired = (int(answer[1]) for answer in kept_house)
     more = _BATCH in (promoted, purged) or published > 0 or repaired > 0
     return Heartbeat(int(renewed[0]) / 1e6, [worker.decode() for worker in renewed[1]], held, more)
 
 
-def dismiss_worker(
+def deregister_worker(
     worker: str, why: str, error: dict[str, Any] | None = None, *, meant: tuple[str, ...] = (), expired: bool = False
 ) -> str | None:
     """Take a worker out of the living and give back what it held: the id of that, or None.
@@ -383,7 +383,7 @@ def release_job(jid: str, attempt: str, worker: str, why: str) -> None:
     _run("release", worker, jid, attempt, why, "", random.random(), "")
 
 
-def report_progress(job: TakenJob, worker: str, progress: float | None, message: str | None, log: str) -> None:
+def report_progress(job: ClaimedJob, worker: str, progress: float | None, message: str | None, log: str) -> None:
     """Note how far a job has come, and what it printed; of no effect once the job is not held any more."""
     _run("report", worker, job.id, job.attempt, "" if progress is None else progress, message or "", log)
 
@@ -417,12 +417,12 @@ def _jobs_by_id(ids: Sequence[str]) -> list[Job]:
     pipeline = rd.pipeline(transaction=False)
     for jid in ids:
         pipeline.hgetall(_generate_job_key(jid))
-    return [read_job(record) for record in pipeline.execute() if record]
+    return [job_from_record(record) for record in pipeline.execute() if record]
 
 
 def _replay(fingerprint: str, kept: bytes, made: bytes, of_bulk: bytes | None) -> list[Job]:
     if kept.decode() != fingerprint:
-        raise IdempotencyConflict("This idempotency key was used with another body: take a new key.")
+        raise IdempotencyKeyReused("This idempotency key was used with another body: take a new key.")
     if of_bulk:
         bulk.publish(_transitions(), of_bulk.decode())
     return _jobs_by_id(made.decode().split())
@@ -433,5 +433,5 @@ def _parse_cursor(cursor: str | None) -> tuple[str, str]:
         return "", ""
     parts = _CURSOR.fullmatch(cursor)
     if parts is None:
-        raise BadCursor("This cursor is not one that a page gave: take `next` as it is.")
+        raise InvalidCursor("This cursor is not one that a page gave: take `next` as it is.")
     return parts[1], parts[2]

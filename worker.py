@@ -37,31 +37,31 @@ from analyses import (
     get_analysis,
 )
 from config.logs import set_up_logging
-from dataset import BoundsError, Store, Table, VersionGone
-from jobs import TakenJob, WorkerGone, q, settings
+from dataset import BoundsError, Store, Table, VersionNotFound
+from jobs import ClaimedJob, WorkerNotRegistered, q, settings
 from ops.health import Pulse
 from runtime import (
     ALLOCATOR_SETTINGS,
     GRACE_SECONDS,
     ChildProcess,
+    ControlChannel,
     MemoryWatch,
-    Orders,
     Output,
+    ProcessState,
     Reporter,
-    Slot,
+    SharedStatus,
     Stopped,
     Tables,
-    Traces,
-    adopt_orphans,
+    become_subreaper,
+    build_results,
     cache_settings,
-    compose_results,
     end_orphans,
+    error_from_exception,
     failure,
-    failure_of,
-    garbled,
     ignore_stray_signals,
+    parse_bound,
     raise_oom_score,
-    read_bound,
+    status_corrupted,
     thread_settings,
     usable_cores,
 )
@@ -76,7 +76,7 @@ _log = logging.getLogger("worker")
 
 
 @q.worker  # type: ignore[untyped-decorator]
-def execute_job(job: TakenJob) -> None:
+def execute_job(job: ClaimedJob) -> None:
     """Run one job, and say what became of it with the call that takes the next one."""
     if child.traces.are_lasting:
         q.drain()
@@ -86,17 +86,17 @@ def execute_job(job: TakenJob) -> None:
     try:
         prepared = _prepare(job)
         outcome = _run(job, prepared)
-        document, artifacts = compose_results(job, outcome, prepared.posted, prepared.height, settings.max_result_bytes)
+        document, artifacts = build_results(job, outcome, prepared.posted, prepared.height, settings.max_result_bytes)
     except Stopped as stop:
         if stop.reason == "timeout":
             _give_back(job, "timeout", failure("timeout"))
     except _NotPrepared as failed:
-        _give_back(job, failed.why, failure_of(failed.error, "invalid"))
+        _give_back(job, failed.why, error_from_exception(failed.error, "invalid"))
     except InvalidParams as error:  # the analysis' own verdict: no further attempt would end otherwise
-        _give_back(job, "invalid", failure_of(error, "invalid"))
+        _give_back(job, "invalid", error_from_exception(error, "invalid"))
     except BaseException as error:  # a panic in polars, an exit: whatever is not Stopped is the analysis' own
         logging.getLogger().error("the analysis raised", exc_info=error)
-        _give_back(job, "error", failure_of(error, "error"))
+        _give_back(job, "error", error_from_exception(error, "error"))
     else:
         q.finish(job, document, [(a.name, a.content) for a in artifacts], child.output.text())
     finally:
@@ -108,16 +108,16 @@ class Child:
 
     def __init__(self, worker: str, orders: int, slot: int, output: int, parent: int) -> None:
         self.worker = worker
-        self.slot = Slot(slot)
+        self.slot = SharedStatus(slot)
         self.output = Output(output)
         self.output.catch()
-        self.orders = Orders(os.fdopen(orders), parent, q.drain)
+        self.orders = ControlChannel(os.fdopen(orders), parent, q.drain)
         self.reporter = Reporter(self.output)
         self.tables = Tables(Store(jobs.rd), settings.memory_limit_mb * 2**20)
-        self.traces = Traces(orders)
+        self.traces = ProcessState(orders)
         self._left = settings.max_jobs_per_child or None
 
-    def begin(self, job: TakenJob) -> None:
+    def begin(self, job: ClaimedJob) -> None:
         """A job was taken."""
         self.slot.runs(job.id, job.attempt)
         self.reporter.begin(lambda *progress: self._report(job, *progress))
@@ -125,7 +125,7 @@ class Child:
     def end(self) -> None:
         """Its analysis is over, however it went."""
         self.reporter.end()
-        if not self.traces.are_removable() or self.tables.has_leak():
+        if not self.traces.can_reuse_process() or self.tables.has_leak():
             q.drain()
         q.meanwhile(self._clean_up)
         self.slot.ran()
@@ -138,7 +138,7 @@ class Child:
         self.traces.remove()
         self.output.reset()
 
-    def _report(self, job: TakenJob, progress: float | None, message: str | None, log: str) -> None:
+    def _report(self, job: ClaimedJob, progress: float | None, message: str | None, log: str) -> None:
         with suppress(jobs.RedisError):
             jobs.report_progress(job, self.worker, progress, message, log)
 
@@ -167,7 +167,7 @@ class _NotPrepared(Exception):
         self.why, self.error = why, error
 
 
-def _prepare(job: TakenJob) -> _Prepared:
+def _prepare(job: ClaimedJob) -> _Prepared:
     """Read what the job names, before its analysis runs; raises _NotPrepared."""
     try:
         analysis = get_analysis(job.analysis)
@@ -175,15 +175,15 @@ def _prepare(job: TakenJob) -> _Prepared:
         params, posted = _read_params(job.analysis, job.params, job.dataset)
         rows = None
         if analysis.reads_dataset:
-            rows = _load_table(job.dataset).slice(read_bound(job.start), read_bound(job.end))
+            rows = _load_table(job.dataset).slice(parse_bound(job.start), parse_bound(job.end))
     except (UnknownAnalysis, InvalidParams) as error:  # the API knows them: a worker of another version will
         raise _NotPrepared("unknown", error) from error
-    except (BoundsError, VersionGone) as error:
+    except (BoundsError, VersionNotFound) as error:
         raise _NotPrepared("invalid", error) from error
     return _Prepared(analysis, params, posted, rows)
 
 
-def _run(job: TakenJob, prepared: _Prepared) -> Outcome:
+def _run(job: ClaimedJob, prepared: _Prepared) -> Outcome:
     child.orders.begin(job.id, job.attempt)
     try:
         return prepared.analysis.run(prepared.rows, prepared.params, child.reporter.progress)
@@ -210,19 +210,19 @@ def _load_table(version: str) -> Table:
             time.sleep(TICK_SECONDS)
 
 
-def _give_back(job: TakenJob, why: str, error: dict[str, str]) -> None:
+def _give_back(job: ClaimedJob, why: str, error: dict[str, str]) -> None:
     q.release(job, why, json.dumps(error), child.output.text())
 
 
 def run_child(worker: str, orders: int, slot: int, output: int, parent: int) -> None:
     """What a child process does until it is drained, recycled or killed."""
     global child
-    adopt_orphans()
+    become_subreaper()
     raise_oom_score()
     child = Child(worker, orders, slot, output, parent)
     child.orders.wait_to_go()
-    q.hold_as(worker)
-    with suppress(WorkerGone):
+    q.set_worker_id(worker)
+    with suppress(WorkerNotRegistered):
         execute_job()
 
 
@@ -260,7 +260,7 @@ class Parent:
 
     def run(self) -> None:
         """Until a signal says to drain, and the children have."""
-        adopt_orphans()
+        become_subreaper()
         os.set_blocking(self._ear, False)
         os.set_blocking(self._mouth, False)
         # The byte that a signal writes here ends the sleep of the loop: a dead child is replaced at once.
@@ -341,7 +341,7 @@ class Parent:
                     # Spares wait until those that are needed at once have started: all compete for the processor.
                     self._next_spare = now + SPARE_AFTER_SECONDS
                 self.children.append(self.spares.pop(0) if self.spares else self._new_child())
-            while len(self.spares) < settings.spare_children and now >= max(self._next_birth, self._next_spare):
+            while len(self.spares) < settings.standby_children and now >= max(self._next_birth, self._next_spare):
                 self.spares.append(self._new_child())
         except OSError as error:
             self._next_birth = now + TICK_SECONDS
@@ -353,7 +353,7 @@ class Parent:
     def _dismiss_dead(self) -> None:
         while self.dead:
             one = self.dead[0]
-            held = jobs.dismiss_worker(one.worker, one.why, one.error, meant=one.meant)
+            held = jobs.deregister_worker(one.worker, one.why, one.error, meant=one.meant)
             if held is not None:
                 _log.warning("job given back", extra={"job": held, "why": one.why, "worker": one.worker})
             self.dead.pop(0)
@@ -365,7 +365,7 @@ class Parent:
                 one.registered = True
                 one.order("go")
 
-    def _look_after(self, one: ChildProcess, held: jobs.Held | None, now: float) -> None:
+    def _look_after(self, one: ChildProcess, held: jobs.WorkerLease | None, now: float) -> None:
         if held is None:
             # Others took it for lost and gave its job away: whatever it does now is void.
             one.kill("drain")
@@ -373,14 +373,14 @@ class Parent:
         if held.stop:
             one.stop(held.stop, "cancelled", now)
         run = (held.id, held.attempt)
-        if held.id and one.is_over_time(run, held.seconds_left, now):
+        if held.id and one.is_timed_out(run, held.seconds_left, now):
             one.stop(run, "timeout", now)
         if held.id == "" or one.slot.read()[1] == run:
             one.stray = None
         elif one.stray != run:
             one.stray, one.stray_since = run, now
         elif one.is_garbled() and now - one.stray_since >= TICK_SECONDS:
-            one.kill("killed", garbled(), run)
+            one.kill("killed", status_corrupted(), run)
         elif now - one.stray_since >= TICK_SECONDS:
             jobs.release_job(*run, one.worker, "drain")
 
@@ -396,7 +396,7 @@ class Parent:
         if self._steady_since is None or self._last_learned - self._steady_since < settings.lease_seconds:
             return
         for worker in expired:
-            held = jobs.dismiss_worker(worker, "lost", failure("lost"), expired=True)
+            held = jobs.deregister_worker(worker, "lost", failure("lost"), expired=True)
             _log.warning("worker lost", extra={"worker": worker, "job": held})
 
     def _on_signal(self, number: int, _: object) -> None:

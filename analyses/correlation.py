@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import Field
 
-from analyses.framework.plotting import positions, show_scale
+from analyses.framework.plotting import add_colorbar, positions
 from analyses.kit import NumberColumns, Outcome, Params, Progress, label, new_plot, plain
 
 if TYPE_CHECKING:
@@ -115,5 +115,5 @@ def _draw(names: list[str], method: str, r: list[list[float | None]]) -> Figure:
             value = matrix[row, column]
             text = "none" if np.isnan(value) else f"{value:z.2f}"
             axes.text(column, row, text, ha="center", va="center", color="white" if abs(value) > 0.6 else "#333333")
-    show_scale(axes, image, "correlation (r)")
+    add_colorbar(axes, image, "correlation (r)")
     return figure

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from pydantic import Field, ValidationInfo, field_validator
 
 from analyses.framework.aggregates import Aggregate, aggregate, finite
-from analyses.framework.plotting import COLORS, drawable, positions, say_empty
+from analyses.framework.plotting import COLORS, draw_placeholder, drawable, positions
 from analyses.kit import CategoryColumns, NumberColumn, Outcome, Params, bad_column, label, new_plot, plain, to_text
 
 if TYPE_CHECKING:
@@ -113,7 +113,7 @@ def _draw(params: GroupsParams, drawn: Aggregate, table: pl.DataFrame, groups: i
     figure, axes = new_plot(title, x=words, y=names, height=height)
     axes.grid(visible=False, axis="y")
     if not table.height:
-        say_empty(axes)
+        draw_placeholder(axes)
         return figure
     keys = [name for name in table.columns if name.startswith("by ")]
     values = np.nan_to_num(drawable(positions(table[drawn])))

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import Field
 
-from analyses.framework.plotting import COLORS, drawable, say_empty
+from analyses.framework.plotting import COLORS, draw_placeholder, drawable
 from analyses.kit import FirstNumberColumn, Outcome, Params, label, new_plot
 
 if TYPE_CHECKING:
@@ -82,5 +82,5 @@ def _draw(column: str, edges: list[float], counts: list[int]) -> Figure:
             axes.set_ylim(bottom=0)
         axes.yaxis.set_major_locator(MaxNLocator(integer=True))
     else:
-        say_empty(axes)
+        draw_placeholder(axes)
     return figure

@@ -11,13 +11,13 @@ from pydantic import Field
 
 from analyses.framework.plotting import (
     COLORS,
-    MOST_POINTS,
+    MAX_POINTS,
+    add_colorbar,
+    draw_placeholder,
     drawable,
+    legend_below,
     positions,
-    say_empty,
-    show_below,
     show_cells,
-    show_scale,
 )
 from analyses.kit import LatitudeColumn, LongitudeColumn, NumberColumn, Outcome, Params, label, new_plot, plain
 
@@ -41,7 +41,7 @@ class MapParams(Params):
     size: NumberColumn | None = Field(default=None, description="The column that sizes the points; null is none.")
     show: Literal["auto", "points", "heat"] = Field(
         default="auto",
-        description=f"Points ({MOST_POINTS:,} at most, evenly chosen), or a heat map of cells; auto is what shows all.",
+        description=f"Points ({MAX_POINTS:,} at most, evenly chosen), or a heat map of cells; auto is what shows all.",
     )
 
 
@@ -163,13 +163,13 @@ def _draw(params: MapParams, view: _View, x: Any, y: Any, colors: Any, sizes: An
     # Degrees of longitude are as long as those of latitude in the middle of the map: an equirectangular projection.
     stretch = 1 / max(0.2, math.cos(math.radians((view.south + view.north) / 2)))
     height = _WIDTH * 0.82 * stretch * (view.north - view.south) / (view.east - view.west) + 1.2
-    heat = params.show == "heat" or (params.show == "auto" and len(x) > MOST_POINTS)
+    heat = params.show == "heat" or (params.show == "auto" and len(x) > MAX_POINTS)
     figure, axes = new_plot(
         _title(params, heat=heat), "longitude", "latitude", width=_WIDTH, height=min(9.0, max(3.2, height))
     )
     _draw_coastlines(axes, view)
     if not len(x):
-        say_empty(axes, "no places")
+        draw_placeholder(axes, "no places")
     elif heat:
         if cells.means is None:
             counts = np.where(cells.counts > 0, cells.counts, np.nan)
@@ -215,8 +215,8 @@ def _draw_coastlines(axes: Axes, view: _View) -> None:
 def _draw_places(axes: Axes, params: MapParams, x: Any, y: Any, colors: Any, sizes: Any) -> None:
     import numpy as np
 
-    if len(x) > MOST_POINTS:
-        some = np.linspace(0, len(x) - 1, MOST_POINTS).round().astype(int)
+    if len(x) > MAX_POINTS:
+        some = np.linspace(0, len(x) - 1, MAX_POINTS).round().astype(int)
         x, y, colors, sizes = (None if each is None else each[some] for each in (x, y, colors, sizes))
     # Large ones beneath, so that none hides another; those of unknown size are the smallest.
     areas = np.full(len(x), 26.0 if len(x) <= 500 else 12.0) if sizes is None else _areas(sizes, len(x))
@@ -241,7 +241,7 @@ def _draw_places(axes: Axes, params: MapParams, x: Any, y: Any, colors: Any, siz
     axes.scatter(x[~known], y[~known], s=areas[~known], color="#bbbbbb", **how)
     if known.any():
         points = axes.scatter(x[known], y[known], s=areas[known], c=colors[known], cmap="viridis", **how)
-        show_scale(axes, points, label(params.color or ""))
+        add_colorbar(axes, points, label(params.color or ""))
 
 
 def _show_sizes(axes: Axes, name: str, sizes: Any) -> None:
@@ -257,7 +257,7 @@ def _show_sizes(axes: Axes, name: str, sizes: Any) -> None:
     look: dict[str, Any] = {"marker": "o", "linestyle": "", "color": COLORS[6]}
     handles = [Line2D([], [], markersize=math.sqrt(area), **look) for area in areas]
     texts = [f"{value:.3g}" for value in values]
-    show_below(axes, handles, [f"{plain(label(name), 40)} {texts[0]}", *texts[1:]])
+    legend_below(axes, handles, [f"{plain(label(name), 40)} {texts[0]}", *texts[1:]])
 
 
 def _areas(sizes: Any, among: int) -> Any:

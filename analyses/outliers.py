@@ -9,13 +9,13 @@ from pydantic import Field, ValidationInfo, field_validator
 
 from analyses.framework.plotting import (
     COLORS,
-    MOST_POINTS,
+    MAX_POINTS,
     axis_label,
+    draw_placeholder,
     draw_points,
     drawable,
+    legend_below,
     positions,
-    say_empty,
-    show_below,
     show_dates,
 )
 from analyses.kit import AxisColumn, FirstNumberColumn, Outcome, Params, label, new_plot
@@ -119,16 +119,16 @@ def _draw(rows: pl.DataFrame, params: OutliersParams, values: Any, outside: Any,
     x, y = drawable(positions(rows[params.index])), drawable(values)
     shown = np.isfinite(x) & np.isfinite(y)
     if not shown.any():
-        say_empty(axes)
+        draw_placeholder(axes)
         return figure
     if timed:
         show_dates(axes, x[shown])
     inside = shown & ~outside
     if inside.any():
-        draw_points(axes, x[inside], y[inside], color=COLORS[6] if inside.sum() <= MOST_POINTS else COLORS[0])
+        draw_points(axes, x[inside], y[inside], color=COLORS[6] if inside.sum() <= MAX_POINTS else COLORS[0])
     places = np.flatnonzero(shown & outside)
     # Of many the farthest are drawn, and enough of them to see where they lie.
-    places = places[np.argsort(-np.abs(y[places] - np.median(y[shown])), kind="stable")][:MOST_POINTS]
+    places = places[np.argsort(-np.abs(y[places] - np.median(y[shown])), kind="stable")][:MAX_POINTS]
     if len(places):
         axes.scatter(x[places], y[places], s=14, color=COLORS[1], alpha=0.7, linewidths=0, label="outliers")
     for place, bound in enumerate(bounds or ()):
@@ -138,7 +138,7 @@ def _draw(rows: pl.DataFrame, params: OutliersParams, values: Any, outside: Any,
     axes.set_xlim(*_margin(x_all.min(), x_all.max()))
     axes.set_ylim(*_margin(min(y_all.min(), *map(drawable, bounds or (y_all.min(),))), y_all.max()))
     if axes.get_legend_handles_labels()[0]:
-        show_below(axes, *axes.get_legend_handles_labels())
+        legend_below(axes, *axes.get_legend_handles_labels())
     return figure
 
 

@@ -11,11 +11,11 @@ from pydantic import Field
 from analyses.framework.plotting import (
     COLORS,
     axis_label,
+    draw_placeholder,
     draw_points,
     drawable,
+    legend_below,
     positions,
-    say_empty,
-    show_below,
     show_dates,
 )
 from analyses.kit import AxisColumn, FirstNumberColumn, Outcome, Params, label, new_plot
@@ -189,7 +189,7 @@ def _draw(params: TrendParams, timed: bool, x: Any, y: Any, line: list[Any], fit
         f"Trend of {label(params.y)} over {label(params.x)}", x=axis_label(params.x, timed=timed), y=label(params.y)
     )
     if not len(x):
-        say_empty(axes)
+        draw_placeholder(axes)
         return figure
     if timed:
         show_dates(axes, x)
@@ -202,7 +202,7 @@ def _draw(params: TrendParams, timed: bool, x: Any, y: Any, line: list[Any], fit
             axes.fill_between(at, low, high, color=COLORS[1], alpha=0.25, linewidth=0, label=_interval(params))
         axes.plot(at, fit, color=COLORS[1], linewidth=2, label=words)
         handles, labels = axes.get_legend_handles_labels()
-        show_below(axes, handles[::-1], labels[::-1])
+        legend_below(axes, handles[::-1], labels[::-1])
     return figure
 
 

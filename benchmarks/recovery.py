@@ -67,7 +67,7 @@ def _kill_worker() -> float:
 
 def _measure_children(rounds: int, spares: int) -> list[float]:
     found = []
-    with _worker(SPARE_CHILDREN=spares):
+    with _worker(STANDBY_CHILDREN=spares):
         for _ in range(rounds):
             time.sleep(SETTLE_SECONDS)
             found.append(_kill_child())

@@ -23,7 +23,7 @@ __all__ = [
     "bracketed",
     "load",
     "load_or_exit",
-    "redis_access",
+    "redis_auth_settings",
 ]
 
 
@@ -173,7 +173,7 @@ class Settings:
     )
 
     workers: int = _setting(0, "Children of one worker process; 0 is one per core.", least=0, most=_MAX_PROCESSES)
-    spare_children: int = _setting(
+    standby_children: int = _setting(
         1, "Children started ahead, each to take over at once when another dies.", least=0, most=_MAX_PROCESSES
     )
     lease_seconds: float = _setting(15.0, "Seconds without a heartbeat until a worker is taken for lost.", least=1)
@@ -205,7 +205,7 @@ class Settings:
 
     backup_dir: str = _setting("./backups", "Folder of the back-ups.")
     backup_keep: int = _setting(14, "Back-ups that are kept, the newest ones.", least=1)
-    backup_every_seconds: float = _setting(
+    backup_interval_seconds: float = _setting(
         86400.0, "Seconds between two back-ups of `python -m ops.backup every`.", least=1
     )
 
@@ -278,8 +278,8 @@ def bracketed(host: str) -> str:
     return f"[{host}]" if ":" in host else host
 
 
-def redis_access(settings: Settings) -> dict[str, Any]:
-    """What a Redis wants beside its address: the arguments of :class:`transitions.Access`."""
+def redis_auth_settings(settings: Settings) -> dict[str, Any]:
+    """What a Redis wants beside its address: the arguments of :class:`transitions.RedisAuth`."""
     return {
         "username": settings.redis_username,
         "password_file": settings.redis_password_file,

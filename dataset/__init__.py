@@ -4,7 +4,7 @@ Where no column identifies the records, the row number from 1 does; the descript
 appended until no column has that name), and it is no column of the records.
 """
 
-from dataset.bounds import are_backwards
+from dataset.bounds import start_after_end
 from dataset.description import Column, Description
 from dataset.errors import (
     BoundsError,
@@ -15,9 +15,9 @@ from dataset.errors import (
     Malformed,
     TooLarge,
     UnsupportedMediaType,
-    VersionGone,
+    VersionNotFound,
 )
-from dataset.formats import MEDIA_TYPES, is_telling
+from dataset.formats import MEDIA_TYPES, is_specific_type
 from dataset.ingest import ingest
 from dataset.packing import Packed
 from dataset.ranges import Ranges
@@ -43,9 +43,9 @@ __all__ = [
     "Table",
     "TooLarge",
     "UnsupportedMediaType",
-    "VersionGone",
-    "are_backwards",
+    "VersionNotFound",
     "ingest",
     "ingest_apart",
-    "is_telling",
+    "is_specific_type",
+    "start_after_end",
 ]

@@ -8,9 +8,9 @@ from typing import Any, Final
 import polars as pl
 
 from dataset.errors import BoundsError, quoted
-from dataset.type_inference import kind_of, read_instant, read_numeral
+from dataset.type_inference import column_type, read_instant, read_numeral
 
-__all__ = ["are_backwards", "convert", "equal_range", "within"]
+__all__ = ["convert", "equal_range", "start_after_end", "within"]
 
 _DAY: Final = 86_400_000_000
 _INT64: Final = (-(2**63), 2**63 - 1)
@@ -36,7 +36,7 @@ def convert(kind: str, start: object, end: object) -> tuple[Any, Any]:
     return low, high
 
 
-def are_backwards(start: object, end: object) -> bool:
+def start_after_end(start: object, end: object) -> bool:
     """Answer whether a start is after an end, as numbers, times or else text, where no index says how to read them."""
     for kind in ("number", "time"):
         try:
@@ -52,7 +52,7 @@ def within(index: pl.Series, start: object, end: object) -> pl.Series:
 
     Raises BoundsError as `convert` does.
     """
-    low, high = convert(kind_of(index), start, end)
+    low, high = convert(column_type(index), start, end)
     mask = pl.repeat(value=True, n=len(index), dtype=pl.Boolean, eager=True)
     if index.dtype == pl.String or (low is None and high is None):
         values = index

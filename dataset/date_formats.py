@@ -16,7 +16,7 @@ import polars as pl
 
 from dataset.type_inference import TIME, all_match, in_slices
 
-__all__ = ["are_slashes", "recognise_epoch", "recognise_slashes"]
+__all__ = ["are_slashes", "infer_epoch", "infer_slashes"]
 
 _CLOCK: Final = r"(?:,? +([0-9]{1,2}):([0-5][0-9])(?::([0-5][0-9])(?:\.([0-9]{1,9}))?)?(?: ?([AaPp])[Mm])?)?$"
 _YEAR_FIRST: Final = r"^([0-9]{4})/(0?[1-9]|1[0-2])/(0?[1-9]|[12][0-9]|3[01])" + _CLOCK
@@ -33,7 +33,7 @@ def are_slashes(texts: pl.Series) -> bool:
     return all_match(texts, _YEAR_FIRST) or all_match(texts, _YEAR_LAST)
 
 
-def recognise_slashes(texts: pl.Series) -> pl.Series | None:
+def infer_slashes(texts: pl.Series) -> pl.Series | None:
     """Answer the column as dates, or times in UTC where any value has a time of day; None where it is neither whole."""
     if all_match(texts, _YEAR_FIRST):
         year_first, days_first = True, False
@@ -60,7 +60,7 @@ def recognise_slashes(texts: pl.Series) -> pl.Series | None:
     return in_slices(texts, convert)
 
 
-def recognise_epoch(name: str, numbers: pl.Series) -> pl.Series | None:
+def infer_epoch(name: str, numbers: pl.Series) -> pl.Series | None:
     """Answer a column of integers as times where its name says that they are milliseconds since 1970, else None."""
     words = {word.lower() for word in _WORDS.findall(name)}
     if numbers.dtype != pl.Int64 or not (words & _MILLISECONDS and words & _SINCE):

@@ -14,7 +14,7 @@ __all__ = [
     "TooLarge",
     "TooManyValues",
     "UnsupportedMediaType",
-    "VersionGone",
+    "VersionNotFound",
     "quoted",
 ]
 
@@ -85,5 +85,5 @@ class FilterError(DatasetError):
         self.field = field
 
 
-class VersionGone(DatasetError):
+class VersionNotFound(DatasetError):
     """This version of the dataset is no longer kept."""

@@ -13,9 +13,9 @@ from dataset.bounds import equal_range
 from dataset.errors import BoundsError, FilterError, quoted
 from dataset.type_inference import KINDS
 
-__all__ = ["MOST_FILTERS", "Filters"]
+__all__ = ["MAX_FILTERS", "Filters"]
 
-MOST_FILTERS: Final = 50
+MAX_FILTERS: Final = 50
 """Filters that one request may have."""
 
 _PREFIX: Final = "field."
@@ -31,9 +31,9 @@ class Filters:
 
     def __init__(self, frame: pl.DataFrame, filters: Sequence[tuple[str, str]]) -> None:
         """Read the filters. Raises FilterError."""
-        if len(filters) > MOST_FILTERS:
-            field = filters[MOST_FILTERS][0]
-            raise FilterError(f"There are {len(filters)} filters; send {MOST_FILTERS} at most.", field)
+        if len(filters) > MAX_FILTERS:
+            field = filters[MAX_FILTERS][0]
+            raise FilterError(f"There are {len(filters)} filters; send {MAX_FILTERS} at most.", field)
         self._wanted: dict[str, _Wanted] = {}
         for field, text in filters:
             name = _column(frame, field)

@@ -14,7 +14,7 @@ from dataset.description import Column, Description
 from dataset.errors import InvalidDataset, quoted
 from dataset.serialization import as_json_values, as_texts
 from dataset.table import Table
-from dataset.type_inference import kind_of
+from dataset.type_inference import column_type
 
 __all__ = ["ingest"]
 
@@ -50,7 +50,7 @@ def ingest(
         count=frame.height,
         id=identifier,
         index=index,
-        columns=tuple(Column(column.name, kind_of(column), column.null_count()) for column in frame),
+        columns=tuple(Column(column.name, column_type(column), column.null_count()) for column in frame),
         first=first,
         last=last,
         bytes=len(body),
@@ -94,7 +94,7 @@ def _check_identifies(column: pl.Series, parameter: str | None) -> None:
 
 
 def _choose_index(frame: pl.DataFrame, named: str | None, identifier: str) -> str | None:
-    types = {column.name: kind_of(column) for column in frame}
+    types = {column.name: column_type(column) for column in frame}
     if named is not None:
         if named not in types:
             raise InvalidDataset(_unknown(frame, named, "index"), "index")

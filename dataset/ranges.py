@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from dataset.errors import BoundsError, Busy, VersionGone
+from dataset.errors import BoundsError, Busy, VersionNotFound
 from dataset.store import Store
 
 __all__ = ["Ranges"]
@@ -33,6 +33,6 @@ class Ranges:
                 return None
             try:
                 self._found[asked] = self._store.table(self._version).range_of(column, start, end)
-            except (BoundsError, Busy, VersionGone):
+            except (BoundsError, Busy, VersionNotFound):
                 self._found[asked] = None
         return self._found[asked]

@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING, Any, Final
 from weakref import WeakSet
 
 from dataset.description import Description
-from dataset.errors import Busy, VersionGone, quoted
+from dataset.errors import Busy, VersionNotFound, quoted
 from dataset.packing import Packed, pack, unpack
 from dataset.table import Table
 
@@ -45,7 +45,7 @@ _VERSION: Final = re.compile("[0-9a-f]{32}")
 
 
 @dataclass(slots=True)
-class _Shelf:
+class _CacheEntry:
     """Where one version is decoded: by one thread, while others that want it wait."""
 
     decoding: Lock = field(default_factory=Lock)
@@ -67,7 +67,7 @@ class Store:
             rd.register_script((Path(__file__).parent / f"{name}.lua").read_text(encoding="utf-8"))
             for name in ("publish", "clear", "current")
         )
-        self._shelves: OrderedDict[str, _Shelf] = OrderedDict()
+        self._shelves: OrderedDict[str, _CacheEntry] = OrderedDict()
         self._decoded: WeakSet[Table] = WeakSet()
         self._guard = Lock()
         self._last_read: tuple[bytes, Description] | None = None
@@ -75,7 +75,7 @@ class Store:
     def publish(self, loaded: Table | Packed) -> Description:
         """Replace the dataset whole, and answer its description; what its first search needs is built in a thread.
 
-        Raises VersionGone when others replace it all the while.
+        Raises VersionNotFound when others replace it all the while.
         """
         wanted = loaded.description
         # A large one is decoded only when the one that it replaces has gone.
@@ -88,11 +88,11 @@ class Store:
                 keys=[_CURRENT], args=[wanted.version, count, json.dumps(wanted.as_json()), loaded.memory]
             )
             if answer != b"incomplete":
-                self._forget_all(but=wanted.version)
+                self._clear_cache(but=wanted.version)
                 if isinstance(loaded, Packed) and not early:
                     Thread(target=self._decode, args=(wanted.version, loaded), name="prepare").start()
                 return wanted
-        raise VersionGone("Others replaced the dataset while this one was loaded: load it again.")
+        raise VersionNotFound("Others replaced the dataset while this one was loaded: load it again.")
 
     def current(self) -> Description | None:
         """Answer what is loaded, in one round trip; None when nothing is."""
@@ -100,7 +100,7 @@ class Store:
         return None if answer is None else self._read_description(answer)
 
     def describe(self, version: str) -> Description:
-        """Answer the description of a version that Redis still has. Raises VersionGone."""
+        """Answer the description of a version that Redis still has. Raises VersionNotFound."""
         if not _VERSION.fullmatch(version):
             raise _gone(version)
         answer: Any = self._rd.hget(f"data.{version}", "description")
@@ -111,13 +111,13 @@ class Store:
     def table(self, version: str) -> Table:
         """Answer a version's rows, from Redis the first time and then from memory.
 
-        Raises VersionGone, and Busy while others use so much memory that there is none to decode it.
+        Raises VersionNotFound, and Busy while others use so much memory that there is none to decode it.
 
         A version that this process kept is answered even after it went from Redis, and with the description that it had
         when it was fetched: ask `describe` where that matters.
         """
         with self._guard:
-            shelf = self._shelves.setdefault(version, _Shelf())
+            shelf = self._shelves.setdefault(version, _CacheEntry())
         with shelf.decoding:
             if shelf.table is None:
                 try:
@@ -145,7 +145,7 @@ class Store:
     def clear(self) -> None:
         """Leave no dataset loaded; a version that unfinished jobs hold stays until they end."""
         self._clear(keys=[_CURRENT])
-        self._forget_all()
+        self._clear_cache()
 
     def _upload(self, loaded: Table | Packed) -> int:
         """Upload the chunks, a few held at a time, and answer how many there are."""
@@ -175,7 +175,7 @@ class Store:
     def _decode_early(self, loaded: Table | Packed) -> None:
         """Keep a version before it is published; index in a thread what its first search would wait for."""
         table = self._unpacked(loaded) if isinstance(loaded, Packed) else loaded
-        self._keep(table.description.version, _Shelf(table=self._note(table)))
+        self._keep(table.description.version, _CacheEntry(table=self._note(table)))
         Thread(target=table.prepare, name="prepare").start()
 
     def _unpacked(self, packed: Packed) -> Table:
@@ -184,7 +184,7 @@ class Store:
     def _decode(self, version: str, packed: Packed) -> None:
         """Decode a version from the file at hand, unless a request did so first or there is no room now."""
         with self._guard:
-            shelf = self._shelves.setdefault(version, _Shelf())
+            shelf = self._shelves.setdefault(version, _CacheEntry())
         with shelf.decoding:
             try:
                 if shelf.table is None:
@@ -221,7 +221,7 @@ class Store:
                     raise Busy("Other versions of the dataset take all memory at the moment: try again.")
                 time.sleep(0.05)
 
-    def _keep(self, version: str, shelf: _Shelf) -> None:
+    def _keep(self, version: str, shelf: _CacheEntry) -> None:
         with self._guard:
             self._shelves[version] = shelf
             self._shelves.move_to_end(version)
@@ -232,7 +232,7 @@ class Store:
                     if kept > 1 and (kept > _KEPT or size > _KEPT_BYTES):
                         del self._shelves[name]
 
-    def _forget_all(self, but: str | None = None) -> None:
+    def _clear_cache(self, but: str | None = None) -> None:
         """What was replaced: nobody asks a process that replaces datasets for it again."""
         with self._guard:
             for name in [name for name, shelf in self._shelves.items() if shelf.table is not None and name != but]:
@@ -246,11 +246,13 @@ class Store:
             self._last_read = last
         return last[1]
 
-    def _drop_if_empty(self, version: str, shelf: _Shelf) -> None:
+    def _drop_if_empty(self, version: str, shelf: _CacheEntry) -> None:
         with self._guard:
             if shelf.table is None and self._shelves.get(version) is shelf:
                 del self._shelves[version]
 
 
-def _gone(version: str) -> VersionGone:
-    return VersionGone(f"Version {quoted(version)} of the dataset is no longer kept: begin again with the current one.")
+def _gone(version: str) -> VersionNotFound:
+    return VersionNotFound(
+        f"Version {quoted(version)} of the dataset is no longer kept: begin again with the current one."
+    )

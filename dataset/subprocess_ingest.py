@@ -76,7 +76,7 @@ def ingest_apart(
     ahead = iter(parts)
     head = _take(ahead, _SMALL + 1)
     options: dict[str, Any] = {"media_type": media_type, "id_column": id_column, "index_column": index_column}
-    if len(head) <= _SMALL and not formats.is_packed(media_type, head):
+    if len(head) <= _SMALL and not formats.is_compressed(media_type, head):
         with suppress(errors.TooManyValues), _READING_HERE:
             return ingest(head, limits=_HERE, most_memory=limits.table_memory, **options)
     options["limits"] = formats.Limits(plain_bytes=limits.body_bytes)._asdict()

@@ -16,7 +16,7 @@ from dataset.filters import Filters
 from dataset.search import Matcher, SearchIndex
 from dataset.serialization import records
 from dataset.sizes import bytes_beside_texts, fitting, in_memory, slices
-from dataset.type_inference import recognise_instants, recognise_numerals
+from dataset.type_inference import infer_instants, infer_numerals
 
 __all__ = ["Page", "Table"]
 
@@ -237,7 +237,7 @@ def _as_identifier(id_text: str, dtype: pl.DataType | type[pl.DataType]) -> Any:
         return None
     if dtype == pl.String:
         return id_text
-    read = recognise_numerals(text) if dtype in (pl.Int64, pl.Float64, pl.Boolean) else recognise_instants(text)
+    read = infer_numerals(text) if dtype in (pl.Int64, pl.Float64, pl.Boolean) else infer_instants(text)
     if read is not None and dtype == pl.Float64 and read.dtype == pl.Int64:
         read = read.cast(pl.Float64)
     return read.to_physical().item() if read is not None and read.dtype == dtype else None

@@ -19,13 +19,13 @@ __all__ = [
     "TIME",
     "all_match",
     "are_integers",
+    "column_type",
     "finite",
     "in_slices",
-    "kind_of",
+    "infer_instants",
+    "infer_numerals",
     "read_instant",
     "read_numeral",
-    "recognise_instants",
-    "recognise_numerals",
 ]
 
 TIME: Final = pl.Datetime("us", "UTC")
@@ -57,7 +57,7 @@ _EPOCH = date(1970, 1, 1).toordinal()
 _DAY = 86_400_000_000
 
 
-def kind_of(column: pl.Series) -> str:
+def column_type(column: pl.Series) -> str:
     """Answer the contract's name for the column's type."""
     return KINDS[column.dtype]
 
@@ -72,7 +72,7 @@ def are_integers(texts: pl.Series) -> bool:
     return all_match(texts, _INTEGER)
 
 
-def recognise_numerals(texts: pl.Series) -> pl.Series | None:
+def infer_numerals(texts: pl.Series) -> pl.Series | None:
     """Answer the column as integers (Int64), numbers (Float64) or booleans; None when it is none of them whole.
 
     Missing values are null; NaN and `inf` become null, as long as one finite number remains.
@@ -92,7 +92,7 @@ def recognise_numerals(texts: pl.Series) -> pl.Series | None:
     return None
 
 
-def recognise_instants(texts: pl.Series) -> pl.Series | None:
+def infer_instants(texts: pl.Series) -> pl.Series | None:
     """Answer the column as dates (`YYYY-MM-DD`) or times (RFC 3339 and its ISO 8601 relatives; without an offset, UTC).
 
     None when it is neither whole. Digits below the microsecond are cut off.
@@ -116,7 +116,7 @@ def in_slices(texts: pl.Series, convert: Callable[[pl.Series], pl.Series | None]
 
 
 def read_numeral(text: str) -> int | float | None:
-    """Answer one text as :func:`recognise_numerals` answers a column of it, without the cost of a column."""
+    """Answer one text as :func:`infer_numerals` answers a column of it, without the cost of a column."""
     if re.search(_INTEGER, text):
         integer = int(text) if len(text) <= _LONGEST_INT64 else 2**63
         return integer if -(2**63) <= integer < 2**63 else None
@@ -125,7 +125,7 @@ def read_numeral(text: str) -> int | float | None:
 
 
 def read_instant(text: str) -> tuple[str, int] | None:
-    """Answer one text as :func:`recognise_instants` does: `date` and days, or `time` and microseconds, since 1970."""
+    """Answer one text as :func:`infer_instants` does: `date` and days, or `time` and microseconds, since 1970."""
     try:
         if re.search(_DATE, text):
             return "date", date.fromisoformat(text).toordinal() - _EPOCH

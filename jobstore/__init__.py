@@ -3,15 +3,15 @@
 from jobstore import bulk
 from jobstore.bulk import Terms
 from jobstore.errors import (
-    BadCursor,
-    DatasetMoved,
-    IdempotencyConflict,
-    ImpossibleChange,
+    DatasetChanged,
+    IdempotencyKeyReused,
+    InvalidCursor,
+    InvalidTransition,
     JobError,
     JobNotFound,
     QueueFull,
 )
-from jobstore.heartbeat import Heartbeat, Held, read_held
+from jobstore.heartbeat import Heartbeat, WorkerLease, read_worker_lease
 from jobstore.listing import Listing, Range
 from jobstore.model import (
     Idempotency,
@@ -19,15 +19,15 @@ from jobstore.model import (
     JobPage,
     Status,
     Submission,
-    fields_of,
     generate_jid,
+    job_from_record,
     new_job,
-    read_job,
     rfc3339,
+    to_add_args,
 )
-from jobstore.queue import JobQueue, TakenJob, WorkerGone
+from jobstore.queue import ClaimedJob, JobQueue, WorkerNotRegistered
 from jobstore.redis import (
-    Access,
+    RedisAuth,
     RedisError,
     RedisFull,
     RedisUnavailable,
@@ -40,14 +40,13 @@ from jobstore.results import ResultsGone, StoredResults
 from jobstore.scripts import NoScript, Script, Transitions
 
 __all__ = [
-    "Access",
-    "BadCursor",
-    "DatasetMoved",
+    "ClaimedJob",
+    "DatasetChanged",
     "Heartbeat",
-    "Held",
     "Idempotency",
-    "IdempotencyConflict",
-    "ImpossibleChange",
+    "IdempotencyKeyReused",
+    "InvalidCursor",
+    "InvalidTransition",
     "Job",
     "JobError",
     "JobNotFound",
@@ -57,6 +56,7 @@ __all__ = [
     "NoScript",
     "QueueFull",
     "Range",
+    "RedisAuth",
     "RedisError",
     "RedisFull",
     "RedisUnavailable",
@@ -65,19 +65,19 @@ __all__ = [
     "Status",
     "StoredResults",
     "Submission",
-    "TakenJob",
     "Terms",
     "Transitions",
     "UnusableServer",
-    "WorkerGone",
+    "WorkerLease",
+    "WorkerNotRegistered",
     "bulk",
     "check_server",
     "connect",
-    "fields_of",
     "generate_jid",
+    "job_from_record",
     "named",
     "new_job",
-    "read_held",
-    "read_job",
+    "read_worker_lease",
     "rfc3339",
+    "to_add_args",
 ]

@@ -5,10 +5,10 @@ from __future__ import annotations
 from jobstore.model import Job
 
 __all__ = [
-    "BadCursor",
-    "DatasetMoved",
-    "IdempotencyConflict",
-    "ImpossibleChange",
+    "DatasetChanged",
+    "IdempotencyKeyReused",
+    "InvalidCursor",
+    "InvalidTransition",
     "JobError",
     "JobNotFound",
     "QueueFull",
@@ -23,7 +23,7 @@ class JobNotFound(JobError):
     """There is no job with this id, or it is past its retention."""
 
 
-class ImpossibleChange(JobError):
+class InvalidTransition(JobError):
     """The job's status does not allow this change."""
 
     def __init__(self, job: Job, wanted: str) -> None:
@@ -31,15 +31,15 @@ class ImpossibleChange(JobError):
         self.job = job
 
 
-class DatasetMoved(JobError):
+class DatasetChanged(JobError):
     """The dataset was replaced after the jobs were validated: validate them anew."""
 
 
-class IdempotencyConflict(JobError):
+class IdempotencyKeyReused(JobError):
     """This idempotency key belongs to a request with another body."""
 
 
-class BadCursor(JobError):
+class InvalidCursor(JobError):
     """This is not a cursor that a page gave."""
 
 

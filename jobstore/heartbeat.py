@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-__all__ = ["Heartbeat", "Held", "read_held"]
+__all__ = ["Heartbeat", "WorkerLease", "read_worker_lease"]
 
 
-class Held(NamedTuple):
+class WorkerLease(NamedTuple):
     """What Redis says of one worker: the job and attempt it holds (`""` for none), the seconds until that is over its
     time, and the job and attempt that it is ordered to stop."""
 
@@ -24,10 +24,10 @@ class Heartbeat(NamedTuple):
 
     clock: float
     expired: list[str]
-    held: list[Held | None]
+    held: list[WorkerLease | None]
     more: bool
 
 
-def read_held(jid: bytes, attempt: bytes, microseconds_left: int | bytes, stop: bytes) -> Held:
+def read_worker_lease(jid: bytes, attempt: bytes, microseconds_left: int | bytes, stop: bytes) -> WorkerLease:
     """What ``renew.lua`` answers for one worker."""
-    return Held(jid.decode(), attempt.decode(), int(microseconds_left) / 1e6, tuple(stop.decode().split()))
+    return WorkerLease(jid.decode(), attempt.decode(), int(microseconds_left) / 1e6, tuple(stop.decode().split()))

@@ -16,11 +16,11 @@ __all__ = [
     "JobPage",
     "Status",
     "Submission",
-    "fields_of",
     "generate_jid",
+    "job_from_record",
     "new_job",
-    "read_job",
     "rfc3339",
+    "to_add_args",
 ]
 
 
@@ -112,7 +112,7 @@ class JobPage(NamedTuple):
     @property
     def jobs(self) -> list[Job]:
         """The jobs, parsed."""
-        return [read_job(record) for record in self.records]
+        return [job_from_record(record) for record in self.records]
 
 
 def generate_jid() -> str:
@@ -120,7 +120,7 @@ def generate_jid() -> str:
     return str(uuid.uuid4())
 
 
-def fields_of(jid: str, asked: Submission, idempotency: str = "") -> list[Any]:
+def to_add_args(jid: str, asked: Submission, idempotency: str = "") -> list[Any]:
     """The words of one job as ``includes/store.lua`` takes them: six of its own, then names and values.
 
     They are of equal count for all jobs of one request; ``idempotency`` is the hash of the request's key.
@@ -167,7 +167,7 @@ def new_job(jid: str, asked: Submission, now: int, position: int) -> Job:
     )
 
 
-def read_job(record: dict[bytes, bytes]) -> Job:
+def job_from_record(record: dict[bytes, bytes]) -> Job:
     """The job of a record; what a record does not have yet, or was written without, is null or the default."""
     words = {name.decode(): value.decode("utf-8", "replace") for name, value in record.items()}
     return Job(

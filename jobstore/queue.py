@@ -15,20 +15,20 @@ from hiredis import pack_command
 from hotqueue import HotQueue
 from redis.exceptions import ConnectionError, ResponseError, TimeoutError
 
-from jobstore.redis import BLOCK_SECONDS, is_demoted, is_passing, pool_of
+from jobstore.redis import BLOCK_SECONDS, clone_pool, is_read_only_replica, is_transient
 from jobstore.results import results_fields
 from jobstore.scripts import NoScript, Transitions
 
-__all__ = ["JobQueue", "TakenJob", "WorkerGone"]
+__all__ = ["ClaimedJob", "JobQueue", "WorkerNotRegistered"]
 
 _log = logging.getLogger(__name__)
-_AWAY = (ConnectionError, TimeoutError, ResponseError)
+_RETRYABLE_ERRORS = (ConnectionError, TimeoutError, ResponseError)
 _LONGEST_BACK_OFF = 5.0
 _PART_BYTES = 2**20
 _MOST_REFUSALS = 5
 
 
-class WorkerGone(Exception):
+class WorkerNotRegistered(Exception):
     """The worker is not registered, or no longer: its lease was over and what it held was given to others."""
 
 
@@ -36,7 +36,7 @@ class _WaitOver(Exception):
     """The wait for a job ends because the worker drains."""
 
 
-class TakenJob(NamedTuple):
+class ClaimedJob(NamedTuple):
     """A job that this worker holds, in this attempt. ``start``, ``end`` and ``params`` are JSON texts."""
 
     id: str
@@ -51,9 +51,9 @@ class TakenJob(NamedTuple):
 class JobQueue(HotQueue):  # type: ignore[misc]
     """A HotQueue of job ids: the same constructor, keys, ``len(q)``, ``put``, ``consume`` and ``@q.worker``.
 
-    Ids travel as plain text. A consumer is a worker with a lease: call :meth:`hold_as` first. Each :meth:`get` sends
-    what became of the job before and takes the next one in a single round trip; after an error it goes on asking
-    for as long as it takes, and loses neither.
+    Job ids are stored as plain text. A consumer is a worker with a lease: call :meth:`set_worker_id` first. Each
+    :meth:`get` acknowledges the previous job and claims the next one in a single round trip. After an error it
+    retries until Redis answers; neither job is lost.
     """
 
     def __init__(self, name: str, serializer: Any = None, *, records_db: int = 0, **kwargs: Any) -> None:
@@ -66,18 +66,18 @@ class JobQueue(HotQueue):  # type: ignore[misc]
         self._queue_db = pool.connection_kwargs.get("db", 0)
         # Taking is at home in the records' database, where most of it happens: each change of database costs.
         self._records_db = records_db
-        self._pool = pool_of(pool, db=records_db, decode_responses=True)
+        self._pool = clone_pool(pool, db=records_db, decode_responses=True)
         self._transitions = Transitions(
             redis.Redis(connection_pool=self._pool), records_db=records_db, queue_db=self._queue_db, queue_name=name
         )
         self._connection: Any = None
-        self._outcome: tuple[str, list[Any]] | None = None
+        self._pending_ack: tuple[str, list[Any]] | None = None
         self._interruptible = False
         self._meanwhile: Callable[[], None] | None = None
         self._failures = 0
         self._refusals = 0
 
-    def hold_as(self, worker: str) -> None:
+    def set_worker_id(self, worker: str) -> None:
         """Take jobs as this registered worker from now on."""
         self.worker_id = worker
 
@@ -89,52 +89,54 @@ class JobQueue(HotQueue):  # type: ignore[misc]
         """Queue ids again by hand, at the tail, and wake workers; an id whose job does not wait is left out."""
         self._transitions.run_all([("put", jid) for jid in ids])
 
-    def finish(self, job: TakenJob, document: str | bytes, artifacts: list[tuple[str, bytes]], log: str) -> None:
+    def finish(self, job: ClaimedJob, document: str | bytes, artifacts: list[tuple[str, bytes]], log: str) -> None:
         """Say that a job is complete, with the next :meth:`get` or :meth:`flush`."""
         _, *fields = results_fields(document, artifacts, job.attempt)
-        self._outcome = ("finish", [self.worker_id, job.id, job.attempt, fields[0], log, *fields[1:]])
+        self._pending_ack = ("finish", [self.worker_id, job.id, job.attempt, fields[0], log, *fields[1:]])
 
-    def release(self, job: TakenJob, why: str, error: str, log: str) -> None:
+    def release(self, job: ClaimedJob, why: str, error: str, log: str) -> None:
         """Say likewise that it is given back, and why: one of the words in ``includes/give_back.lua``."""
-        self._outcome = ("release", [self.worker_id, job.id, job.attempt, why, error, random.random(), log])
+        self._pending_ack = ("release", [self.worker_id, job.id, job.attempt, why, error, random.random(), log])
 
     def flush(self) -> str | None:
         """Send what became of the last job alone; the answer, ``refused`` where the job was no longer held."""
-        while self._outcome is not None:
+        while self._pending_ack is not None:
             try:
-                verb, words = self._outcome
+                verb, words = self._pending_ack
                 answer: str = self._exchange([(verb, *words)])[0][0]
-            except _AWAY as error:
-                self._recover(error)
+            except _RETRYABLE_ERRORS as error:
+                self._backoff_and_reconnect(error)
             else:
-                self._outcome = None
+                self._pending_ack = None
                 return answer
         return None
 
-    def get(self, block: bool = False, timeout: float | None = None) -> TakenJob | None:
+    def get(self, block: bool = False, timeout: float | None = None) -> ClaimedJob | None:
         """The next job, after what became of the one before is known to Redis.
 
         :param block: wait for one, at most ``timeout`` seconds where that is given; None when there is none.
-        :raises WorkerGone: this worker is not registered, or no longer.
+        :raises WorkerNotRegistered: this worker is not registered, or no longer.
         """
         if self.worker_id is None:
-            raise WorkerGone("Taking a job needs a registered worker, or a crash would lose it: run worker.py.")
+            raise WorkerNotRegistered(
+                "Taking a job needs a registered worker, or a crash would lose it: run worker.py."
+            )
         give_up = None if timeout is None else time.monotonic() + timeout
         wait = False
         while not self.draining:
             try:
                 answer = self._take(wait)
-            except _AWAY as error:
+            except _RETRYABLE_ERRORS as error:
                 wait = False
                 with suppress(_WaitOver):
-                    self._recover(error)
+                    self._backoff_and_reconnect(error)
                 continue
             except _WaitOver:
                 break
             if answer[0] == "job":
-                return TakenJob(*answer[1:])
+                return ClaimedJob(*answer[1:])
             if answer[0] == "gone":
-                raise WorkerGone(f"Worker {self.worker_id} is not registered any more.")
+                raise WorkerNotRegistered(f"Worker {self.worker_id} is not registered any more.")
             if answer[0] == "none" and (not block or (give_up is not None and time.monotonic() >= give_up)):
                 return None
             wait = answer[0] == "none"
@@ -152,15 +154,15 @@ class JobQueue(HotQueue):  # type: ignore[misc]
         """One round trip: what became of the last job, or the wait for a wake token, and the take."""
         take = ("take", self.worker_id, int(wait))
         answer: list[Any]
-        if self._outcome is not None:
-            verb, words = self._outcome
+        if self._pending_ack is not None:
+            verb, words = self._pending_ack
             if verb == "finish":
                 outcome, *answer = self._exchange([("finish_take", *words)])[0]
             else:
                 [outcome, *_], answer = self._exchange([(verb, *words), take])
             if outcome == "refused":
                 _log.warning("late result refused", extra={"job": words[1], "attempt": words[2]})
-            self._outcome = None
+            self._pending_ack = None
             return answer
         if not wait:
             return self._exchange([take])[0]
@@ -182,18 +184,18 @@ class JobQueue(HotQueue):  # type: ignore[misc]
             answers = [_read(connection) for _ in commands]
         except BaseException:
             # Answers that were not read would be taken for those of the next call.
-            self._leave()
+            self._drop_connection()
             raise
         for answer in answers:
             if isinstance(answer, ResponseError):
                 # Who lacks the scripts may be the master of before, back as a replica.
-                if is_demoted(answer) or isinstance(answer, NoScript):
-                    self._leave()
+                if is_read_only_replica(answer) or isinstance(answer, NoScript):
+                    self._drop_connection()
                 raise answer
         self._failures = self._refusals = 0
         return answers
 
-    def _leave(self) -> None:
+    def _drop_connection(self) -> None:
         """A connection that comes from the pool asks the Sentinels who is the master; one that is kept would not."""
         if self._connection is not None:
             self._connection.disconnect()
@@ -205,20 +207,20 @@ class JobQueue(HotQueue):  # type: ignore[misc]
             work, self._meanwhile = self._meanwhile, None
             work()
 
-    def _recover(self, error: Exception) -> None:
+    def _backoff_and_reconnect(self, error: Exception) -> None:
         """Make the next try worth while: teach a server that restarted, or wait for one that is away."""
         self._work_meanwhile()
         if isinstance(error, NoScript):
-            with suppress(*_AWAY):
+            with suppress(*_RETRYABLE_ERRORS):
                 self._transitions.load("take", "finish", "finish_take", "release")
                 return
-        if self._outcome is not None and self._is_refused(error):
+        if self._pending_ack is not None and self._is_refused(error):
             self._refusals = 0
             self._fail(str(error))
         pause = min(_LONGEST_BACK_OFF, 0.05 * 2**self._failures) * random.uniform(0.5, 1)
         self._failures = min(self._failures + 1, 10)
         _log.warning("redis is away", extra={"error": str(error), "pause_seconds": round(pause, 2)})
-        if self._outcome is None:
+        if self._pending_ack is None:
             with self._waiting():
                 time.sleep(pause)
         else:
@@ -229,9 +231,9 @@ class JobQueue(HotQueue):  # type: ignore[misc]
 
         One that is too large for it ends the connection, or is answered by an error that blames no state of its own.
         """
-        verb, words = self._outcome or ("", [])
+        verb, words = self._pending_ack or ("", [])
         size = sum(len(word) for word in words if isinstance(word, (str, bytes)))
-        blamed = type(error) is ResponseError and not is_passing(error)
+        blamed = type(error) is ResponseError and not is_transient(error)
         large = size > _PART_BYTES and isinstance(error, (ConnectionError, TimeoutError))
         refused = verb == "finish" and (blamed or large) and self._answers()
         self._refusals = self._refusals + 1 if refused else 0
@@ -240,16 +242,16 @@ class JobQueue(HotQueue):  # type: ignore[misc]
     def _answers(self) -> bool:
         try:
             return bool(self._client.ping())
-        except _AWAY:
+        except _RETRYABLE_ERRORS:
             return False
 
     def _fail(self, error: str) -> None:
         """Give the job back instead of completing it; if it is complete after all, that is refused."""
-        _, (worker, jid, attempt, _, log, *_) = self._outcome or ("", [])
+        _, (worker, jid, attempt, _, log, *_) = self._pending_ack or ("", [])
         message = f"Redis does not take the results: {error} Make them smaller, or have its proto-max-bulk-len raised."
         failure = {"type": "ResultsRefused", "message": message, "reason": "error"}
         _log.error("results refused", extra={"job": jid, "attempt": attempt, "error": error})
-        self._outcome = ("release", [worker, jid, attempt, "error", json.dumps(failure), random.random(), log])
+        self._pending_ack = ("release", [worker, jid, attempt, "error", json.dumps(failure), random.random(), log])
 
     @contextmanager
     def _waiting(self) -> Iterator[None]:

@@ -29,17 +29,17 @@ from jobstore.circuit_breaker import CircuitBreaker
 
 __all__ = [
     "BLOCK_SECONDS",
-    "Access",
+    "RedisAuth",
     "RedisError",
     "RedisFull",
     "RedisUnavailable",
     "UnusableServer",
     "check_server",
+    "clone_pool",
     "connect",
-    "is_demoted",
-    "is_passing",
+    "is_read_only_replica",
+    "is_transient",
     "named",
-    "pool_of",
 ]
 
 RedisUnavailable = (ConnectionError, TimeoutError, BusyLoadingError, ReadOnlyError, MasterDownError)
@@ -64,13 +64,13 @@ _PASSING = re.compile(
 )
 
 
-def is_demoted(answer: object) -> bool:
+def is_read_only_replica(answer: object) -> bool:
     """Whether a server refuses writes because it is a replica now; it keeps its connections, so who holds one must
     leave it to find the new master. Redis 6.2 wraps the word when a script hears it."""
     return isinstance(answer, ResponseError) and "READONLY" in f"{type(answer).__name__.upper()} {answer}"
 
 
-def is_passing(error: Exception) -> bool:
+def is_transient(error: Exception) -> bool:
     """Whether Redis blames a state of its own, whatever it is sent: its disk or memory is full, it is no master."""
     return _PASSING.search(f"{type(error).__name__} {error}") is not None
 
@@ -80,7 +80,7 @@ def named(error: Exception) -> Exception:
     # Redis 6.2 wraps what a command in a script answered in words of its own.
     if "OOM command not allowed" in str(error):
         return OutOfMemoryError(str(error))
-    if type(error) is ResponseError and is_passing(error):
+    if type(error) is ResponseError and is_transient(error):
         return ReadOnlyError(str(error))
     return error
 
@@ -90,7 +90,7 @@ class UnusableServer(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Access:
+class RedisAuth:
     """What a server wants beside its address; files are named by their paths, an empty text is none."""
 
     username: str = ""
@@ -106,7 +106,7 @@ class Access:
     sentinel_password_file: str = ""
 
 
-_OPEN = Access()
+_OPEN = RedisAuth()
 
 
 class _Credentials(CredentialProvider):
@@ -130,7 +130,7 @@ def connect(
     db: int,
     *,
     blocking: bool = False,
-    access: Access = _OPEN,
+    access: RedisAuth = _OPEN,
     patience: float | None = None,
 ) -> redis.Redis:
     """Return a client that connects when first used, to this server or to the master named by ``access``'s Sentinels.
@@ -166,7 +166,7 @@ def connect(
     return client
 
 
-def pool_of(pool: redis.ConnectionPool, **changed: Any) -> redis.ConnectionPool:
+def clone_pool(pool: redis.ConnectionPool, **changed: Any) -> redis.ConnectionPool:
     """A pool to the same server, with some options changed."""
     options = {**pool.connection_kwargs, **changed}
     if isinstance(pool, SentinelConnectionPool):
@@ -208,7 +208,7 @@ def _keepalive() -> dict[int, int]:
     return {getattr(socket, name): value for name, value in wanted.items() if hasattr(socket, name)}
 
 
-def _tls_options(access: Access) -> dict[str, Any]:
+def _tls_options(access: RedisAuth) -> dict[str, Any]:
     if not access.tls:
         return {}
     return {

@@ -11,7 +11,7 @@ from typing import Any
 import redis
 from redis.exceptions import NoScriptError as NoScript
 
-from jobstore.redis import is_demoted, named
+from jobstore.redis import is_read_only_replica, named
 
 __all__ = ["NoScript", "Script", "Transitions"]
 
@@ -79,7 +79,7 @@ class Transitions:
     def _checked(self, answers: list[Any]) -> list[Any]:
         for answer in answers:
             if isinstance(answer, Exception):
-                if is_demoted(answer):
+                if is_read_only_replica(answer):
                     self.client.connection_pool.disconnect(inuse_connections=False)
                 raise named(answer)
         return answers

@@ -75,7 +75,7 @@ def _check_backup(settings: Settings) -> str:
     if made is None:
         return f"There is no back-up in {settings.backup_dir}."
     age = time.time() - made
-    return "" if age < 2 * settings.backup_every_seconds else f"The newest back-up is {age / 3600:.1f} hours old."
+    return "" if age < 2 * settings.backup_interval_seconds else f"The newest back-up is {age / 3600:.1f} hours old."
 
 
 if __name__ == "__main__":

@@ -2,42 +2,42 @@
 
 from runtime.cache_folders import cache_settings
 from runtime.child_process import GRACE_SECONDS, ChildProcess
-from runtime.control import Orders, Stopped
+from runtime.control import ControlChannel, Stopped
 from runtime.cpu import thread_settings, usable_cores
 from runtime.dataset_cache import Tables
-from runtime.descendants import adopt_orphans, end_orphans
-from runtime.errors import failure, failure_of, garbled
+from runtime.descendants import become_subreaper, end_orphans
+from runtime.errors import error_from_exception, failure, status_corrupted
 from runtime.memory import ALLOCATOR_SETTINGS, MemoryWatch, raise_oom_score
 from runtime.output import Output
-from runtime.process_state import Traces
+from runtime.process_state import ProcessState
 from runtime.reporter import Reporter
-from runtime.results import compose_results, read_bound
-from runtime.shared_status import SLOT_BYTES, Slot
+from runtime.results import build_results, parse_bound
+from runtime.shared_status import SHARED_STATUS_BYTES, SharedStatus
 from runtime.signals import ignore_stray_signals
 
 __all__ = [
     "ALLOCATOR_SETTINGS",
     "GRACE_SECONDS",
-    "SLOT_BYTES",
+    "SHARED_STATUS_BYTES",
     "ChildProcess",
+    "ControlChannel",
     "MemoryWatch",
-    "Orders",
     "Output",
+    "ProcessState",
     "Reporter",
-    "Slot",
+    "SharedStatus",
     "Stopped",
     "Tables",
-    "Traces",
-    "adopt_orphans",
+    "become_subreaper",
+    "build_results",
     "cache_settings",
-    "compose_results",
     "end_orphans",
+    "error_from_exception",
     "failure",
-    "failure_of",
-    "garbled",
     "ignore_stray_signals",
+    "parse_bound",
     "raise_oom_score",
-    "read_bound",
+    "status_corrupted",
     "thread_settings",
     "usable_cores",
 ]

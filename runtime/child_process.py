@@ -16,7 +16,7 @@ from runtime.errors import death, failure, out_of_memory
 from runtime.memory import MemoryMeter, seconds_to_fill
 from runtime.memory_files import shared_bytes, shared_output
 from runtime.output import drop_beginning
-from runtime.shared_status import SLOT_BYTES, Slot
+from runtime.shared_status import SHARED_STATUS_BYTES, SharedStatus
 from runtime.signals import signals_blocked
 
 __all__ = ["GRACE_SECONDS", "ChildProcess"]
@@ -46,8 +46,8 @@ class ChildProcess:
         # Whoever kills it must not meet another process, which may have its id once its end was learned.
         self._ending = Lock()
         self._output = shared_output()
-        with shared_bytes(SLOT_BYTES) as shared:
-            self.slot = Slot(shared.fileno())
+        with shared_bytes(SHARED_STATUS_BYTES) as shared:
+            self.slot = SharedStatus(shared.fileno())
             ear, mouth = os.pipe()
             try:
                 self.process = self._start(script, (ear, shared.fileno(), self._output.fileno()), environ)
@@ -86,7 +86,7 @@ class ChildProcess:
             error = failure("timeout") if reason == "timeout" else None
             self.kill("timeout" if reason == "timeout" else "drain", error, run)
 
-    def is_over_time(self, run: tuple[str, ...], seconds_left: float, now: float) -> bool:
+    def is_timed_out(self, run: tuple[str, ...], seconds_left: float, now: float) -> bool:
         """Whether this run is over its time, by the clock of this host since it was first heard of: that of Redis may
         jump meanwhile."""
         if self._timed != run:

@@ -10,7 +10,7 @@ import threading
 from collections.abc import Callable
 from typing import IO
 
-__all__ = ["Orders", "Stopped"]
+__all__ = ["ControlChannel", "Stopped"]
 
 _PR_SET_PDEATHSIG = 1
 
@@ -23,7 +23,7 @@ class Stopped(BaseException):
         self.reason = reason
 
 
-class Orders:
+class ControlChannel:
     """Listens to the parent. A signal brings its orders to the main thread, so that they end a sleep or a wait."""
 
     def __init__(self, pipe: IO[str], parent: int, on_drain: Callable[[], None]) -> None:
@@ -36,7 +36,7 @@ class Orders:
         self._main = threading.main_thread().ident
         self._pid = os.getpid()
         signal.signal(signal.SIGUSR1, self._obey)
-        _die_with(parent)
+        _set_parent_death_signal(parent)
         threading.Thread(target=self._listen, name="orders", daemon=True).start()
 
     def wait_to_go(self) -> None:
@@ -84,7 +84,7 @@ class Orders:
             self._on_drain()
 
 
-def _die_with(parent: int) -> None:
+def _set_parent_death_signal(parent: int) -> None:
     """Have the kernel kill this process when its parent dies, even while no Python can run here."""
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)

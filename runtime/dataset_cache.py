@@ -46,7 +46,7 @@ class Tables:
             _settle(self._bare + self._limit // _SMALL)
 
     def get(self, version: str) -> Table:
-        """Return a version's rows. Raises VersionGone, and the errors of the connection."""
+        """Return a version's rows. Raises VersionNotFound, and the errors of the connection."""
         if not self._limit or self._store.holds(version):
             return self._store.table(version)
         before = resident_bytes()

@@ -14,12 +14,12 @@ from collections.abc import Collection, Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
 
-__all__ = ["adopt_orphans", "child_pids", "descendants_of", "end_children", "end_orphans", "has_children"]
+__all__ = ["become_subreaper", "child_pids", "descendants_of", "end_children", "end_orphans", "has_children"]
 
 _PR_SET_CHILD_SUBREAPER = 36
 
 
-def adopt_orphans() -> None:
+def become_subreaper() -> None:
     """From now on this process is the parent of every descendant whose own parent ends."""
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1)

@@ -7,7 +7,7 @@ import signal
 from runtime.output import valid_text
 from runtime.process_state import DESCRIPTORS_LOST
 
-__all__ = ["death", "failure", "failure_of", "garbled", "out_of_memory"]
+__all__ = ["death", "error_from_exception", "failure", "out_of_memory", "status_corrupted"]
 
 _LONGEST_MESSAGE = 10_000
 _LONGEST_TYPE = 200
@@ -25,7 +25,7 @@ def failure(reason: str) -> dict[str, str]:
     return {"type": kind, "message": message, "reason": reason}
 
 
-def failure_of(error: BaseException, reason: str) -> dict[str, str]:
+def error_from_exception(error: BaseException, reason: str) -> dict[str, str]:
     """What a child says of an exception."""
     try:
         message = valid_text(str(error))[:_LONGEST_MESSAGE]
@@ -42,7 +42,7 @@ def out_of_memory(used: int, limit: int) -> dict[str, str]:
     return {"type": "MemoryError", "message": message, "reason": "killed"}
 
 
-def garbled() -> dict[str, str]:
+def status_corrupted() -> dict[str, str]:
     """What is said of a process that is ended because its slot cannot be read."""
     message = "The analysis wrote into descriptors or memory that its process shares with the worker."
     return {"type": "ProcessDied", "message": message, "reason": "killed"}

@@ -22,7 +22,7 @@ from typing import Any, Final
 from runtime.descendants import child_pids, end_children, has_children
 from runtime.signals import restore_handlers
 
-__all__ = ["DESCRIPTORS_LOST", "Traces"]
+__all__ = ["DESCRIPTORS_LOST", "ProcessState"]
 
 DESCRIPTORS_LOST = 113
 """The exit status of a child whose analysis closed descriptors that are not its own: what it holds leads nowhere."""
@@ -38,7 +38,7 @@ _LIMITS: Final = tuple(
 _log = logging.getLogger(__name__)
 
 
-class Traces:
+class ProcessState:
     """Remembers how the process is before the first attempt; ``orders`` is a descriptor that it cannot do without."""
 
     def __init__(self, orders: int) -> None:
@@ -50,7 +50,7 @@ class Traces:
         self.are_lasting = False
         """Whether something is left that cannot be taken away: the process must run nothing more."""
 
-    def are_removable(self) -> bool:
+    def can_reuse_process(self) -> bool:
         """What is best known before the next job is taken: False where the process must be replaced.
 
         Without its descriptors the process ends here and now.

@@ -9,21 +9,21 @@ from pydantic_core import from_json, to_json
 
 from analyses import Artifact, Outcome, render
 from config import __version__
-from jobstore import TakenJob
+from jobstore import ClaimedJob
 
-__all__ = ["compose_results", "read_bound"]
+__all__ = ["build_results", "parse_bound"]
 
 _SOFTWARE: Final = f"dataset-jobs {__version__}"
 
 
 @lru_cache(maxsize=1024)
-def read_bound(bound: str) -> Any:
+def parse_bound(bound: str) -> Any:
     """A bound of a job's range, from its JSON text: most jobs of a bulk have the same, so they are kept."""
     return from_json(bound)
 
 
-def compose_results(
-    job: TakenJob, outcome: Outcome, params: dict[str, Any], count: int, limit: int
+def build_results(
+    job: ClaimedJob, outcome: Outcome, params: dict[str, Any], count: int, limit: int
 ) -> tuple[bytes, list[Artifact]]:
     """The document and the artifacts; raises ValueError where they have more than ``limit`` bytes together.
 
@@ -36,8 +36,8 @@ def compose_results(
             "analysis": job.analysis,
             "params": params,
             "dataset": job.dataset or None,
-            "start": read_bound(job.start),
-            "end": read_bound(job.end),
+            "start": parse_bound(job.start),
+            "end": parse_bound(job.end),
             "count": count,
             "attempt": int(job.attempt),
             "software": _SOFTWARE,

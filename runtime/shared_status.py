@@ -4,20 +4,20 @@ from __future__ import annotations
 
 import mmap
 
-__all__ = ["SLOT_BYTES", "Slot"]
+__all__ = ["SHARED_STATUS_BYTES", "SharedStatus"]
 
-SLOT_BYTES = 128
+SHARED_STATUS_BYTES = 128
 
 
-class Slot:
+class SharedStatus:
     """Shared by a child, which writes, and its parent, which reads. A torn read passes for a run that nobody knows."""
 
     def __init__(self, descriptor: int) -> None:
-        self._shared = mmap.mmap(descriptor, SLOT_BYTES)
+        self._shared = mmap.mmap(descriptor, SHARED_STATUS_BYTES)
 
     def runs(self, jid: str, attempt: str) -> None:
         """The child begins to run this."""
-        self._shared[:] = f"run {jid} {attempt}".encode("ascii").ljust(SLOT_BYTES)
+        self._shared[:] = f"run {jid} {attempt}".encode("ascii").ljust(SHARED_STATUS_BYTES)
 
     def ran(self) -> None:
         """Its analysis is over; what became of it may not be known to Redis yet."""

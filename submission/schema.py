@@ -27,9 +27,9 @@ from web.problems import Problem, pointer_to
 from web.query_params import parse_moment
 from web.request_body import read_json
 
-__all__ = ["MOST_ERRORS", "Posted", "invalid_body", "read_job_body", "read_posted"]
+__all__ = ["MAX_ERRORS", "JobRequest", "invalid_body", "read_job_body", "read_posted"]
 
-MOST_ERRORS = 100
+MAX_ERRORS = 100
 
 _MOST_JOBS = 10_000
 _MOST_TAGS = 32
@@ -131,7 +131,7 @@ _Bound = Annotated[Any, PlainValidator(_bound, json_schema_input_type=float | st
 _Tag = Annotated[str, Field(min_length=1, max_length=128)]
 
 
-class Posted(BaseModel):
+class JobRequest(BaseModel):
     """The members of ``POST /jobs``; seconds for ``timeout`` and ``delay``, ``params`` as compact JSON."""
 
     model_config = ConfigDict(strict=True, frozen=True)
@@ -178,24 +178,24 @@ def read_job_body(most_bytes: int, max_params_bytes: int) -> JsonBody:
     return body
 
 
-def read_posted(values: Iterable[Any], prefixes: Iterable[str], max_params_bytes: int) -> list[Posted]:
+def read_posted(values: Iterable[Any], prefixes: Iterable[str], max_params_bytes: int) -> list[JobRequest]:
     """The posted jobs; ``prefixes`` are the JSON pointers of each in the body.
 
     :raises Problem: with what is wrong with all of them, up to a hundred things.
     """
-    posted: list[Posted] = []
+    posted: list[JobRequest] = []
     errors: list[dict[str, str]] = []
     for value, prefix in zip(values, prefixes, strict=True):
         if not isinstance(value, dict):
             errors.append({"pointer": prefix, "detail": _NO_JOB})
         else:
-            unknown = heapq.nsmallest(MOST_ERRORS, value.keys() - Posted.model_fields.keys())
+            unknown = heapq.nsmallest(MAX_ERRORS, value.keys() - JobRequest.model_fields.keys())
             errors += [_unknown(prefix, name) for name in unknown]
             try:
-                posted.append(Posted.model_validate(value, context={"max_params_bytes": max_params_bytes}))
+                posted.append(JobRequest.model_validate(value, context={"max_params_bytes": max_params_bytes}))
             except ValidationError as error:
                 errors += _errors(prefix, error)
-        if len(errors) >= MOST_ERRORS:
+        if len(errors) >= MAX_ERRORS:
             break
     if errors:
         raise invalid_body(errors)
@@ -210,7 +210,7 @@ def _not_so_many() -> Problem:
 
 def invalid_body(errors: Sequence[dict[str, str]], slug: str = "invalid") -> Problem:
     """The problem of a body that can be parsed, but not taken."""
-    shown = errors[:MOST_ERRORS]
+    shown = errors[:MAX_ERRORS]
     first = shown[0]
     where = f" {first['pointer']}:" if first["pointer"] else ""
     more = f" (and {len(errors) - 1} more, see `errors`)" if len(errors) > 1 else ""
@@ -218,7 +218,7 @@ def invalid_body(errors: Sequence[dict[str, str]], slug: str = "invalid") -> Pro
 
 
 def _unknown(prefix: str, name: str) -> dict[str, str]:
-    known = ", ".join(Posted.model_fields)
+    known = ", ".join(JobRequest.model_fields)
     return {"pointer": prefix + pointer_to(name), "detail": f"Unknown member; a job has {known}."}
 
 

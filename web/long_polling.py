@@ -70,7 +70,7 @@ class Waiting:
         deadline = time.monotonic() + seconds
         sock = request.environ.get("gunicorn.socket")
         client = sock if isinstance(sock, MinRateSocket) else _Nobody()
-        with self._place(job["id"]) as news:
+        with self._register_waiter(job["id"]) as news:
             client.on_hang_up = news.set if news else None
             while news and not (self._draining or client.is_hung_up or _ended(job)):
                 left = deadline - time.monotonic()
@@ -89,7 +89,7 @@ class Waiting:
             news.set()
 
     @contextmanager
-    def _place(self, jid: str) -> Iterator[threading.Event | None]:
+    def _register_waiter(self, jid: str) -> Iterator[threading.Event | None]:
         """A place among the waiters of a job, or None where all are taken."""
         news: threading.Event | None = None
         with self._changed:
@@ -117,11 +117,11 @@ class Waiting:
     def _listen(self) -> None:
         while True:
             try:
-                self._follow(jobs.subscriber())
+                self._listen_loop(jobs.subscriber())
             except (*jobs.RedisUnavailable, OSError):
                 time.sleep(_BACK_OFF)
 
-    def _follow(self, subscriber: Any) -> None:
+    def _listen_loop(self, subscriber: Any) -> None:
         """Wake those who wait for a job after each message about it; being subscribed is one, so they read anew."""
         subscribed: set[str] = set()
         while True:

@@ -9,18 +9,18 @@ from urllib.parse import urlencode
 from flask import g, request
 
 from web.links import path_to
-from web.query_params import invalid, parameter, whole_number
+from web.query_params import int_param, invalid, parameter
 
-__all__ = ["read_cursor", "read_limit", "to_next"]
+__all__ = ["next_link", "read_cursor", "read_limit"]
 
 
 def read_limit() -> int:
     """How many entries a page has: ``?limit=``, 100 unless given, 1000 at most."""
-    return whole_number("limit", 100, most=1000)
+    return int_param("limit", 100, most=1000)
 
 
 def read_cursor() -> str | None:
-    """What ``to_next`` was given for this page, or None on the first."""
+    """What ``next_link`` was given for this page, or None on the first."""
     text = parameter("cursor")
     if text is None:
         return None
@@ -30,7 +30,7 @@ def read_cursor() -> str | None:
         raise invalid("cursor", "Not a cursor of this list: take it from `next`, unchanged.") from None
 
 
-def to_next(cursor: str | None) -> tuple[str | None, dict[str, str]]:
+def next_link(cursor: str | None) -> tuple[str | None, dict[str, str]]:
     """The address of the page that starts at ``cursor``, and the headers that name it (RFC 8288)."""
     if cursor is None:
         return None, {}

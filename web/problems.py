@@ -125,10 +125,10 @@ def install(app: Flask) -> None:
     app.register_error_handler(HTTPException, _of_http)
     app.register_error_handler(jobs.JobNotFound, _of_job_not_found)
     app.register_error_handler(jobs.ResultsGone, _of_job_not_found)
-    app.register_error_handler(jobs.ImpossibleChange, _of_impossible_change)
-    app.register_error_handler(jobs.IdempotencyConflict, _of_idempotency_conflict)
+    app.register_error_handler(jobs.InvalidTransition, _of_impossible_change)
+    app.register_error_handler(jobs.IdempotencyKeyReused, _of_idempotency_conflict)
     app.register_error_handler(jobs.QueueFull, _of_queue_full)
-    app.register_error_handler(jobs.BadCursor, _of_bad_cursor)
+    app.register_error_handler(jobs.InvalidCursor, _of_bad_cursor)
     app.register_error_handler(jobs.RedisError, _of_redis)
 
 
@@ -161,7 +161,7 @@ def _of_job_not_found(error: Exception) -> Response:
     )
 
 
-def _of_impossible_change(error: jobs.ImpossibleChange) -> Response:
+def _of_impossible_change(error: jobs.InvalidTransition) -> Response:
     status = jobs.Status(error.job["status"])
     if status.ended:
         return _answer(Problem("job-ended", f"The job is already {status}, which is final; /retry makes a new one."))

@@ -17,12 +17,12 @@ __all__ = [
     "choice",
     "field_filters",
     "install",
+    "int_param",
     "invalid",
     "moment",
     "parameter",
     "parameters",
     "parse_moment",
-    "whole_number",
 ]
 
 _View = TypeVar("_View", bound=Callable[..., object])
@@ -78,7 +78,7 @@ def choice(name: str, choices: Iterable[str]) -> str | None:
     return value
 
 
-def whole_number(name: str, default: int, *, most: int) -> int:
+def int_param(name: str, default: int, *, most: int) -> int:
     """The value of a parameter that counts something: at least 1, and more than ``most`` is ``most``."""
     text = parameter(name)
     if text is None:

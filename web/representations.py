@@ -17,9 +17,9 @@ from web import budget, pagination
 from web.links import path_to
 from web.long_polling import RETRY_AFTER
 from web.problems import Problem
-from web.responses import revalidated
+from web.responses import with_etag
 
-__all__ = ["artifact_answer", "linked", "page_answer", "reserve_page", "results_answer", "results_of"]
+__all__ = ["artifact_answer", "load_results", "page_answer", "reserve_page", "results_answer", "with_links"]
 
 _COPIES = 3
 """How often a part is held while it is sent: as it came from Redis, as it is, and on its way out."""
@@ -28,7 +28,7 @@ _COPIES = 3
 _NO_SCRIPTS = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; sandbox"
 
 
-def linked(job: jobs.Job) -> dict[str, Any]:
+def with_links(job: jobs.Job) -> dict[str, Any]:
     """The job with the addresses of what belongs to it."""
     own = path_to(f"/jobs/{job['id']}")
     links = {"self": own} | {name: f"{own}/{name}" for name in ("results", "log", "cancel", "retry")}
@@ -42,18 +42,20 @@ def reserve_page(size: int) -> None:
 
 def page_answer(page: jobs.JobPage) -> Response:
     """One page of the jobs; their parameters, which may be large, are passed on without being parsed."""
-    address, headers = pagination.to_next(page.next)
+    address, headers = pagination.next_link(page.next)
     listed = ",".join(map(_listed, page.records))
     text = f'{{"jobs":[{listed}],"total":{json.dumps(page.total)},"next":{json.dumps(address)}}}\n'
     return Response(text.encode(errors="replace"), headers=headers, content_type="application/json")
 
 
 def _listed(record: Mapping[bytes, bytes]) -> str:
-    text = json.dumps(linked(jobs.read_job({**record, b"params": b"{}"})), ensure_ascii=False, separators=(",", ":"))
+    text = json.dumps(
+        with_links(jobs.job_from_record({**record, b"params": b"{}"})), ensure_ascii=False, separators=(",", ":")
+    )
     return text.replace('"params":{}', f'"params":{record[b"params"].decode("utf-8", "replace")}', 1)
 
 
-def results_of(job: jobs.Job, headers: Mapping[str, str]) -> jobs.StoredResults:
+def load_results(job: jobs.Job, headers: Mapping[str, str]) -> jobs.StoredResults:
     """The results of a complete job, and memory to read them with.
 
     :raises Problem: the job has none, or none yet; ``headers`` go with it.
@@ -99,7 +101,7 @@ def _streamed(parts: Iterator[bytes], size: int, content_type: str, tag: str) ->
     """
     answer = Response(parts, content_type=content_type, headers={"Content-Length": str(size)})
     answer.set_etag(tag)
-    revalidated(answer)
+    with_etag(answer)
     if answer.status_code == 200 and request.method != "HEAD":
         answer.response = chain([next(parts)], parts)
     return answer

@@ -17,7 +17,7 @@ from web import budget
 from web.json_body import JsonBody, TooManyElements, ValueTooLarge
 from web.problems import Problem, pointer_to
 
-__all__ = ["arriving", "read_empty", "read_idempotency", "read_json"]
+__all__ = ["idempotency_key", "iter_body", "read_json", "require_empty_body"]
 
 _QUOTED = re.compile(r'"((?:[^"\\]|\\["\\])*)"')
 _LONGEST_KEY = 255
@@ -32,7 +32,7 @@ _MAX_MEMBERS = 100
 _MAX_UNWANTED = 2**16
 
 
-def arriving() -> Iterator[bytes]:
+def iter_body() -> Iterator[bytes]:
     """The body as it arrives, a little at a time.
 
     :raises Problem: malformed when it breaks off; too-slow.
@@ -54,7 +54,7 @@ def _read_text(most: int) -> str:
     """Read the body, at most ``most`` bytes of it, as UTF-8.
 
     :raises Problem: too-large; unavailable, when there is no memory for it; unsupported-media-type for a content
-        coding; malformed when it is not UTF-8; as :func:`arriving` does.
+        coding; malformed when it is not UTF-8; as :func:`iter_body` does.
     """
     if request.headers.get("Content-Encoding", "identity").strip().lower() not in ("identity", ""):
         raise Problem(
@@ -66,7 +66,7 @@ def _read_text(most: int) -> str:
     if (request.content_length or 0) > most:
         raise too_large
     body, reserved = bytearray(), _WINDOW
-    for part in arriving():
+    for part in iter_body():
         body += part
         if len(body) > most:
             raise too_large
@@ -88,7 +88,7 @@ def read_json(most: int, *, max_elements: int, max_chars: int) -> JsonBody:
     return _parse(_read_text(most), max_elements=max_elements, max_chars=max_chars)
 
 
-def read_empty(most: int) -> JsonBody:
+def require_empty_body(most: int) -> JsonBody:
     """The body of a request that needs none: nothing, or an object without members."""
     text = _read_text(most)
     if not text or text.isspace():
@@ -130,7 +130,7 @@ def _malformed(detail: str) -> Problem:
     return Problem("malformed", f"The body cannot be parsed as JSON: {detail}.")
 
 
-def read_idempotency(body: JsonBody) -> jobs.Idempotency | None:
+def idempotency_key(body: JsonBody) -> jobs.Idempotency | None:
     """The idempotency key, bare or quoted, with the fingerprint of the request that it belongs to."""
     header = request.headers.get("Idempotency-Key")
     if header is None:

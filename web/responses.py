@@ -11,7 +11,7 @@ from werkzeug.datastructures import MIMEAccept
 
 from web.problems import Problem
 
-__all__ = ["install", "json_answer", "list_answer", "negotiated", "revalidated", "text_answer"]
+__all__ = ["install", "json_answer", "list_answer", "negotiate", "text_answer", "with_etag"]
 
 _REDIRECTS = (301, 302, 303, 307, 308)
 
@@ -42,7 +42,7 @@ def text_answer(text: str) -> Response:
     return Response(text.encode(errors="replace"), content_type="text/plain; charset=utf-8")
 
 
-def revalidated(response: Response) -> Response:
+def with_etag(response: Response) -> Response:
     """Let caches keep the answer if they ask each time whether it still holds: ``ETag``, and 304 where it does.
 
     :raises Problem: precondition-failed, by ``If-Match``.
@@ -58,7 +58,7 @@ def revalidated(response: Response) -> Response:
     return response
 
 
-def negotiated(offers: Iterable[str]) -> str:
+def negotiate(offers: Iterable[str]) -> str:
     """The media type among ``offers`` that the request's ``Accept`` likes best; the first of those it likes alike.
 
     :raises Problem: 406, it accepts none of them.

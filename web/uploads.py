@@ -16,7 +16,7 @@ from werkzeug.http import parse_options_header
 from werkzeug.sansio import multipart
 
 from web.problems import Problem
-from web.request_body import arriving
+from web.request_body import iter_body
 
 __all__ = ["Upload", "read_upload"]
 
@@ -28,7 +28,7 @@ _MOST_MEMBERS: Final = 100_000  # of a gzip: each costs as much as a window, how
 _MOST_HELD: Final = 4 * _WINDOW  # bytes of a form in which neither content nor the end of a header was found
 
 # What browsers and curl say of files that they know no type of, or none that is taken here.
-_UNTELLING_PARTS: Final = (
+_GENERIC_TYPES: Final = (
     "text/plain",
     "application/gzip",
     "application/x-gzip",
@@ -44,11 +44,11 @@ class Upload(NamedTuple):
     media_type: str | None
 
 
-def read_upload(most: int, is_telling: Callable[[str | None], bool]) -> Upload:
+def read_upload(most: int, is_specific_type: Callable[[str | None], bool]) -> Upload:
     """The body of the request, or the one `file` of its form, of at most ``most`` bytes once it is unpacked.
 
-    ``is_telling`` tells media types that say something of a format from those that do not: a file of the latter that
-    begins as gzip does is unpacked.
+    ``is_specific_type`` returns whether a media type names a format; a file of any other type that starts with the gzip
+    magic number is decompressed.
 
     :raises Problem: here or while the parts are read: too-large; unsupported-media-type for a content coding; malformed
         when it breaks off; invalid for a form with anything but one `file`.
@@ -60,10 +60,10 @@ def read_upload(most: int, is_telling: Callable[[str | None], bool]) -> Upload:
     in_form = essence.lower() == _FORM
     if in_form:
         parts, media_type = _only_file(parts, options.get("boundary", ""))
-        if media_type and media_type.partition(";")[0].strip().lower() in _UNTELLING_PARTS:
+        if media_type and media_type.partition(";")[0].strip().lower() in _GENERIC_TYPES:
             media_type = None
     # A part of a form cannot say that it is packed: tools give a .csv.gz the type of the .csv.
-    if in_form or not is_telling(media_type):
+    if in_form or not is_specific_type(media_type):
         head, parts = _ahead(parts, len(_GZIP_MAGIC))
         if head.startswith(_GZIP_MAGIC):
             parts = _limited(_unpacked(parts), most)
@@ -73,9 +73,9 @@ def read_upload(most: int, is_telling: Callable[[str | None], bool]) -> Upload:
 def _read_body(most: int) -> Iterator[bytes]:
     coding = request.headers.get("Content-Encoding", "").strip().lower()
     if coding in ("gzip", "x-gzip"):
-        return _limited(_unpacked(arriving()), most)
+        return _limited(_unpacked(iter_body()), most)
     if coding in ("", "identity"):
-        return _limited(arriving(), most)
+        return _limited(iter_body(), most)
     detail = "The only Content-Encoding that is taken is gzip."
     raise Problem("unsupported-media-type", detail, headers={"Accept-Encoding": "gzip"})
 

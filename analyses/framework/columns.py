@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     import polars as pl
 
-__all__ = ["MOMENTS", "NUMBERS", "type_of"]
+__all__ = ["NUMBERS", "TEMPORAL", "type_of"]
 
 NUMBERS: Final = ("integer", "number")
-MOMENTS: Final = ("date", "time")
+TEMPORAL: Final = ("date", "time")
 
 
 def type_of(dtype: pl.DataType) -> str:

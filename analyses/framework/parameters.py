@@ -20,7 +20,7 @@ from pydantic import (
 from pydantic.config import JsonDict
 from pydantic_core import ErrorDetails, PydanticCustomError, PydanticSerializationError, from_json, to_json
 
-from analyses.framework.columns import MOMENTS, NUMBERS
+from analyses.framework.columns import NUMBERS, TEMPORAL
 from analyses.framework.dataset_columns import DatasetColumns, quote_name, shorten_names
 
 __all__ = [
@@ -171,7 +171,7 @@ class _Known(NamedTuple):
     taken: Mapping[str, Any]
 
 
-def _filled_in(choose: Callable[[_Known], Any]) -> WrapValidator:
+def _default_from_dataset(choose: Callable[[_Known], Any]) -> WrapValidator:
     """Puts what ``choose`` finds in the place of null, as far as the dataset is known."""
 
     def fill_in(value: Any, handler: ValidatorFunctionWrapHandler, info: ValidationInfo) -> Any:
@@ -184,7 +184,7 @@ def _filled_in(choose: Callable[[_Known], Any]) -> WrapValidator:
     return WrapValidator(fill_in)
 
 
-def _null_is(description: str, format_: str) -> Any:
+def _optional_column(description: str, format_: str) -> Any:
     """The field of a column that need not be named."""
     extra: JsonDict = {"type": ["string", "null"], "format": format_}
     return Field(default=None, validate_default=True, description=description, json_schema_extra=extra)
@@ -199,9 +199,9 @@ def _first_number(known: _Known) -> str:
 
 def _axis(known: _Known) -> str:
     index = known.columns.index
-    if index is not None and known.columns.get(index) in NUMBERS + MOMENTS:
+    if index is not None and known.columns.get(index) in NUMBERS + TEMPORAL:
         return index
-    fitting = known.columns.likely(MOMENTS) or known.columns.likely(NUMBERS)
+    fitting = known.columns.likely(TEMPORAL) or known.columns.likely(NUMBERS)
     if not fitting:
         raise bad_column(
             f"the dataset has no column of numbers, dates or times; it has: {shorten_names(known.columns)}"
@@ -223,7 +223,7 @@ def _all_numbers(known: _Known) -> list[str]:
     return numbers[:_MOST_NUMBERS]
 
 
-def _called(words: tuple[str, ...]) -> Callable[[_Known], str]:
+def _column_named(words: tuple[str, ...]) -> Callable[[_Known], str]:
     """Finds the column of numbers that is called by one of ``words``, or by one of them among others."""
 
     def choose(known: _Known) -> str:
@@ -277,14 +277,16 @@ NumberColumn = Annotated[
 FirstNumberColumn = Annotated[
     str,
     AfterValidator(_of(NUMBERS, "numbers")),
-    _filled_in(_first_number),
-    _null_is("The column of numbers; null is the first one that does not look like an identifier.", "number-column"),
+    _default_from_dataset(_first_number),
+    _optional_column(
+        "The column of numbers; null is the first one that does not look like an identifier.", "number-column"
+    ),
 ]
 AxisColumn = Annotated[
     str,
-    AfterValidator(_of(NUMBERS + MOMENTS, "numbers, dates or times")),
-    _filled_in(_axis),
-    _null_is(
+    AfterValidator(_of(NUMBERS + TEMPORAL, "numbers, dates or times")),
+    _default_from_dataset(_axis),
+    _optional_column(
         "A column of numbers, dates or times; null is the dataset's index, or where that is none of these the first "
         "column of dates or times, else of numbers.",
         "axis-column",
@@ -293,23 +295,23 @@ AxisColumn = Annotated[
 LongitudeColumn = Annotated[
     str,
     AfterValidator(_of(NUMBERS, "numbers")),
-    _filled_in(_called(("longitude", "lon", "lng", "long"))),
-    _null_is(
+    _default_from_dataset(_column_named(("longitude", "lon", "lng", "long"))),
+    _optional_column(
         "The column of longitudes in degrees east; null is the one called so, or lon, lng, long.", "number-column"
     ),
 ]
 LatitudeColumn = Annotated[
     str,
     AfterValidator(_of(NUMBERS, "numbers")),
-    _filled_in(_called(("latitude", "lat"))),
-    _null_is("The column of latitudes in degrees north; null is the one called so, or lat.", "number-column"),
+    _default_from_dataset(_column_named(("latitude", "lat"))),
+    _optional_column("The column of latitudes in degrees north; null is the one called so, or lat.", "number-column"),
 ]
 CategoryColumns = Annotated[
     list[Column],
     Field(min_length=1, max_length=2),
     AfterValidator(_are_distinct),
     BeforeValidator(_as_list),
-    _filled_in(_categories),
+    _default_from_dataset(_categories),
     Field(
         default=None,
         validate_default=True,
@@ -321,7 +323,7 @@ NumberColumns = Annotated[
     list[NumberColumn],
     Field(min_length=2, max_length=_MOST_NUMBERS),
     AfterValidator(_are_distinct),
-    _filled_in(_all_numbers),
+    _default_from_dataset(_all_numbers),
     Field(
         default=None,
         validate_default=True,

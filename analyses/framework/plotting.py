@@ -14,25 +14,25 @@ if TYPE_CHECKING:
 
 __all__ = [
     "COLORS",
-    "MOST_POINTS",
+    "MAX_POINTS",
+    "add_colorbar",
     "axis_label",
+    "draw_placeholder",
     "draw_points",
     "drawable",
     "label",
+    "legend_below",
     "new_plot",
     "plain",
     "positions",
-    "say_empty",
-    "show_below",
     "show_cells",
     "show_dates",
-    "show_scale",
 ]
 
 # Told apart by the colour-blind too: Okabe and Ito, "Color Universal Design", 2008.
 COLORS: Final = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#7F7F7F", "#000000")
 
-MOST_POINTS: Final = 5000
+MAX_POINTS: Final = 5000
 """As many points are drawn one by one; more are counted in cells."""
 
 _INK: Final = "#333333"
@@ -111,14 +111,14 @@ def new_plot(title: str, x: str, y: str, *, width: float = 8.0, height: float = 
     return figure, axes
 
 
-def say_empty(axes: Axes, why: str = "no values") -> None:
+def draw_placeholder(axes: Axes, why: str = "no values") -> None:
     """Write in the middle of the axes why nothing is drawn."""
     axes.text(0.5, 0.5, why, transform=axes.transAxes, ha="center", va="center", fontsize=13, color=_INK)
     axes.set(xticks=[], yticks=[])
     axes.grid(visible=False)
 
 
-def show_below(axes: Axes, handles: Sequence[Any], labels: Sequence[str]) -> None:
+def legend_below(axes: Axes, handles: Sequence[Any], labels: Sequence[str]) -> None:
     """A legend in one row under the axes."""
     legend = axes.figure.legend(handles, labels, loc="outside lower left", ncols=len(handles), frameon=False)
     for text in legend.get_texts():
@@ -160,8 +160,8 @@ def show_dates(axes: Axes, days: np.ndarray[Any, Any]) -> None:
 
 
 def draw_points(axes: Axes, x: np.ndarray[Any, Any], y: np.ndarray[Any, Any], *, color: str = COLORS[0]) -> None:
-    """Draw finite points; more than :data:`MOST_POINTS` as cells, the darker the more of them there are."""
-    if len(x) <= MOST_POINTS:
+    """Draw finite points; more than :data:`MAX_POINTS` as cells, the darker the more of them there are."""
+    if len(x) <= MAX_POINTS:
         size = 16 if len(x) <= 500 else 7
         axes.scatter(
             x, y, s=size, color=color, alpha=0.5 if len(x) > 50 else 0.8, linewidths=0, rasterized=len(x) > 2000
@@ -200,10 +200,10 @@ def show_cells(
         zorder=1, aspect="auto", interpolation="nearest", norm=norm, cmap=_density_map()
         if counts else "viridis",
     )  # fmt: skip
-    show_scale(axes, image, words, counts=counts)
+    add_colorbar(axes, image, words, counts=counts)
 
 
-def show_scale(axes: Axes, mappable: Any, words: str, *, counts: bool = False) -> None:
+def add_colorbar(axes: Axes, mappable: Any, words: str, *, counts: bool = False) -> None:
     """A colour bar beside the axes."""
     from matplotlib.ticker import NullFormatter
 

@@ -14,7 +14,7 @@ from dataset.formats import csv_text, json_text, ndjson, parquet
 from dataset.formats.encodings import check_charset, peek
 from dataset.formats.source import Body, Limits, Read, Source
 
-__all__ = ["MEDIA_TYPES", "Body", "Format", "Limits", "Read", "Source", "choose", "is_packed", "is_telling"]
+__all__ = ["MEDIA_TYPES", "Body", "Format", "Limits", "Read", "Source", "choose", "is_compressed", "is_specific_type"]
 
 
 class Format(Protocol):
@@ -40,14 +40,16 @@ MEDIA_TYPES: Final[tuple[str, ...]] = tuple(name for module in reversed(_FORMATS
 """All that is read, by name."""
 
 
-def is_telling(media_type: str | None) -> bool:
+def is_specific_type(media_type: str | None) -> bool:
     """Answer whether a media type says anything of the format, if only that it is one that is not read."""
     return _essence(media_type) not in _UNTELLING
 
 
-def is_packed(media_type: str | None, head: bytes) -> bool:
+def is_compressed(media_type: str | None, head: bytes) -> bool:
     """Answer whether a body that begins so will be read as a format that compresses, so that its size says little."""
-    return _essence(media_type) in parquet.MEDIA_TYPES or (not is_telling(media_type) and parquet.looks_like(head))
+    return _essence(media_type) in parquet.MEDIA_TYPES or (
+        not is_specific_type(media_type) and parquet.looks_like(head)
+    )
 
 
 def choose(media_type: str | None, body: Body) -> tuple[Format, str | None]:

@@ -10,14 +10,14 @@ from typing import Any, Final
 
 import polars as pl
 
-from dataset.date_formats import recognise_epoch, recognise_slashes
+from dataset.date_formats import infer_epoch, infer_slashes
 from dataset.errors import InvalidDataset, TooManyValues
 from dataset.formats.names import settle
 from dataset.formats.parts import MISSING
 from dataset.formats.source import Limits
-from dataset.type_inference import finite, recognise_instants
+from dataset.type_inference import finite, infer_instants
 
-__all__ = ["Infinite", "as_json_text", "from_rows", "recognise_dates"]
+__all__ = ["Infinite", "as_json_text", "from_rows", "infer_dates"]
 
 # A few bytes are an object whose absent members are stored as well, so that the body's size alone bounds nothing.
 _FREE_VALUES: Final = 10_000_000
@@ -44,7 +44,7 @@ def from_rows(rows: Sequence[dict[str, Any]], body_bytes: int, limits: Limits) -
     return pl.DataFrame([_typed(name, values) for name, values in zip(names, columns, strict=True)])
 
 
-def recognise_dates(name: str, texts: pl.Series) -> pl.Series:
+def infer_dates(name: str, texts: pl.Series) -> pl.Series:
     """Answer a column of a format that tells text from numbers: as dates or times where it holds these, else as it is.
 
     In a column of dates the usual marks are missing values; in one of text they are text.
@@ -75,20 +75,20 @@ def _check_size(height: int, width: int, most: int) -> None:
 
 
 def _instants(texts: pl.Series) -> pl.Series | None:
-    typed = recognise_instants(texts)
-    return recognise_slashes(texts) if typed is None else typed
+    typed = infer_instants(texts)
+    return infer_slashes(texts) if typed is None else typed
 
 
 def _typed(name: str, values: list[Any]) -> pl.Series:
     kinds = set(map(type, values)) - {type(None)}
     try:
         if kinds == {str}:
-            return recognise_dates(name, pl.Series(name, values, dtype=pl.String))
+            return infer_dates(name, pl.Series(name, values, dtype=pl.String))
         if kinds == {bool}:
             return pl.Series(name, values, dtype=pl.Boolean)
         if kinds == {int}:
             integers = pl.Series(name, values, dtype=pl.Int64)
-            epoch = recognise_epoch(name, integers)
+            epoch = infer_epoch(name, integers)
             return integers if epoch is None else epoch.alias(name)
         if float in kinds and kinds <= {int, float}:
             if int in kinds:

@@ -49,7 +49,7 @@ def check_charset(charset: str | None) -> None:
 
 def peek(body: Body) -> bytes:
     """Answer how a body begins: its first mebibyte in UTF-8, without its mark, for telling what it is."""
-    decoder = codecs.getincrementaldecoder(_told_by_marks(body) or "utf-8-sig")("replace")
+    decoder = codecs.getincrementaldecoder(_detect_bom(body) or "utf-8-sig")("replace")
     return decoder.decode(body[:_WINDOW]).encode(errors="replace")
 
 
@@ -58,7 +58,7 @@ def as_utf8(body: Body, charset: str | None, *, or_latin_1: bool = False) -> tup
 
     A mark counts more than `charset`, which may be None or one that `check_charset` accepts. Raises Malformed.
     """
-    codec = _told_by_marks(body) or _CHARSETS[(charset or "utf-8").lower()]
+    codec = _detect_bom(body) or _CHARSETS[(charset or "utf-8").lower()]
     if codec is not None:
         return _transcoded(body, codec), ()
     fault = _find_fault(body)
@@ -77,7 +77,7 @@ def _remedy(body: Body) -> str:
     return "send text, or the Content-Type of what it is"
 
 
-def _told_by_marks(body: Body) -> str | None:
+def _detect_bom(body: Body) -> str | None:
     """The codec of UTF-16 with a mark, or whose first characters are the zeros and letters that ASCII makes of it."""
     if body[:2] in _UTF_16_MARKS:
         return "utf-16"

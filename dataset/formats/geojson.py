@@ -33,7 +33,7 @@ def rows_of(features: list[Any]) -> list[dict[str, Any]]:
         if not isinstance(feature, dict) or not isinstance(feature.get("properties"), dict | None):
             raise _no_feature(number)
         heads.append({"id": feature["id"]} if "id" in feature else {})
-        places.append(_place(feature.get("geometry"), number))
+        places.append(_register_waiter(feature.get("geometry"), number))
         properties.append(feature.get("properties") or {})
     taken = {name for row in chain(heads, places) for name in row}
     clashing = taken & {name for row in properties for name in row}
@@ -45,7 +45,7 @@ def rows_of(features: list[Any]) -> list[dict[str, Any]]:
     return [head | row | place for head, row, place in zip(heads, properties, places, strict=True)]
 
 
-def _place(geometry: Any, number: int) -> dict[str, Any]:
+def _register_waiter(geometry: Any, number: int) -> dict[str, Any]:
     if geometry is None:
         return {}
     if not isinstance(geometry, dict) or not isinstance(geometry.get("type"), str):

@@ -10,7 +10,7 @@ from typing import Any, Final, cast
 
 import polars as pl
 
-from dataset.date_formats import recognise_epoch
+from dataset.date_formats import infer_epoch
 from dataset.errors import InvalidDataset, Malformed, TooLarge, TooManyValues
 from dataset.formats import columns
 from dataset.formats.names import settle
@@ -106,9 +106,9 @@ def _typed(name: str, column: pl.Series, most_bytes: int) -> pl.Series:
     elif kind.is_nested():
         column = _of_nested(column, most_bytes)
     if kind.is_integer() and column.dtype == pl.Int64:
-        epoch = recognise_epoch(name, column)
+        epoch = infer_epoch(name, column)
         column = column if epoch is None else epoch
-    return columns.recognise_dates(name, column) if kind == pl.String else column
+    return columns.infer_dates(name, column) if kind == pl.String else column
 
 
 def _fits(integers: pl.Series) -> bool:

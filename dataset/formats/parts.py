@@ -11,8 +11,8 @@ from typing import Final
 
 import polars as pl
 
-from dataset.date_formats import are_slashes, recognise_epoch, recognise_slashes
-from dataset.type_inference import are_integers, kind_of, recognise_instants, recognise_numerals
+from dataset.date_formats import are_slashes, infer_epoch, infer_slashes
+from dataset.type_inference import are_integers, column_type, infer_instants, infer_numerals
 
 __all__ = ["MISSING", "read_typed"]
 
@@ -79,11 +79,11 @@ class _Column:
         )
         whole = pl.concat([pl.Series([], dtype=dtype), *(part.cast(dtype) for part in self._parts)])
         self._parts.clear()
-        instants = recognise_epoch(self._name, whole)
+        instants = infer_epoch(self._name, whole)
         if self._kinds == {"slashes"}:
             # Trimmed only where it changes something: the text of the whole is held already.
             blanks = whole.str.contains(r"^[ \t]|[ \t]$").any()
-            instants = recognise_slashes(whole.str.strip_chars(" \t") if blanks else whole)
+            instants = infer_slashes(whole.str.strip_chars(" \t") if blanks else whole)
         return (whole if instants is None else instants).alias(self._name)
 
     def _disagree(self) -> bool:
@@ -92,10 +92,10 @@ class _Column:
 
 def _typed(trimmed: pl.Series) -> tuple[str, pl.Series | None]:
     """Answer what a part holds, and its values unless it is to be kept as text."""
-    typed = recognise_numerals(trimmed)
-    typed = recognise_instants(trimmed) if typed is None else typed
+    typed = infer_numerals(trimmed)
+    typed = infer_instants(trimmed) if typed is None else typed
     if typed is not None:
-        return kind_of(typed), typed
+        return column_type(typed), typed
     if are_slashes(trimmed):
         return "slashes", None
     if not are_integers(trimmed):

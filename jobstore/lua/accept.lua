@@ -9,7 +9,7 @@
 local bulk, slices, count = ARGV[10], tonumber(ARGV[11]), tonumber(ARGV[12])
 
 use(RECORDS)
-local replay = find_replay(ARGV[6])
+local replay = find_by_idempotency_key(ARGV[6])
 if replay then return replay end
 local accepted = call('ZSCORE', 'bulks', bulk)
 if accepted then return answer('added', integer(accepted)) end

@@ -15,7 +15,7 @@
 local version, width, ids, pinned = ARGV[5], tonumber(ARGV[10]), {}, 0
 
 use(RECORDS)
-local replay = find_replay(ARGV[6])
+local replay = find_by_idempotency_key(ARGV[6])
 if replay then return replay end
 for at = 11, #ARGV, width do
   ids[#ids + 1] = ARGV[at]

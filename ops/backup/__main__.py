@@ -48,9 +48,9 @@ def _save() -> int:
 
 
 def _save_every() -> int:
-    """One now, and then one each ``BACKUP_EVERY_SECONDS``; what failed is tried again after a minute."""
+    """One now, and then one each ``BACKUP_INTERVAL_SECONDS``; what failed is tried again after a minute."""
     while True:
-        pause = _settings.backup_every_seconds
+        pause = _settings.backup_interval_seconds
         time.sleep(min(pause, _RETRY_SECONDS) if _save() else pause)
 
 

@@ -1,6 +1,6 @@
 """Verifies what always holds of jobs in Redis, at rest or under load: ``make check``."""
 
-from ops.invariants.invariants import find_broken
-from ops.invariants.violation import Broken
+from ops.invariants.invariants import find_violations
+from ops.invariants.violation import Violation
 
-__all__ = ["Broken", "find_broken"]
+__all__ = ["Violation", "find_violations"]

@@ -8,22 +8,24 @@ from collections import Counter
 
 import redis
 
-from config.settings import load_or_exit, redis_access
-from jobstore import Access, connect
-from ops.invariants.invariants import find_broken
+from config.settings import load_or_exit, redis_auth_settings
+from jobstore import RedisAuth, connect
+from ops.invariants.invariants import find_violations
 
 
 def main() -> int:
     """Print each broken line, then how many jobs were looked at and what was found."""
     settings = load_or_exit()
     records, queue = (
-        connect(settings.redis_ip, settings.redis_port, db, access=Access(**redis_access(settings)), patience=60)
+        connect(
+            settings.redis_ip, settings.redis_port, db, access=RedisAuth(**redis_auth_settings(settings)), patience=60
+        )
         for db in (settings.redis_db, settings.queue_db)
     )
     began = time.monotonic()
     try:
         counted = records.zcard("jobs")
-        found = find_broken(records, queue, settings.queue_name)
+        found = find_violations(records, queue, settings.queue_name)
     except redis.RedisError as error:
         print(f"Redis at {settings.redis_ip}:{settings.redis_port} cannot be read: {error}", file=sys.stderr)
         return 2

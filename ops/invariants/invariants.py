@@ -20,19 +20,19 @@ from collections.abc import Iterator
 import redis
 
 from config.settings import load
-from ops.invariants.job import judge_job
+from ops.invariants.job import check_job
 from ops.invariants.keys import (
-    judge_bulk,
-    judge_chunk,
-    judge_idempotency,
-    judge_queue_key,
-    judge_version,
-    judge_workers,
+    check_bulk,
+    check_chunk,
+    check_idempotency,
+    check_queue_key,
+    check_version,
+    check_workers,
 )
 from ops.invariants.reader import PAGE, Facts, Job, pages, text
-from ops.invariants.violation import Broken
+from ops.invariants.violation import Violation
 
-__all__ = ["HOUSEKEEPING_SECONDS", "MOST", "find_broken"]
+__all__ = ["HOUSEKEEPING_SECONDS", "MOST", "find_violations"]
 
 HOUSEKEEPING_SECONDS = 60.0
 
@@ -47,14 +47,14 @@ _INDEXES = {
 }
 
 
-def find_broken(
+def find_violations(
     records: redis.Redis,
     queue: redis.Redis,
     queue_name: str = "queue",
     *,
     retention_seconds: float | None = None,
     housekeeping_seconds: float = HOUSEKEEPING_SECONDS,
-) -> list[Broken]:
+) -> list[Violation]:
     """Verify the invariants; an empty list where all hold. Reads only, and may be asked of a live system.
 
     ``records`` is a client of ``REDIS_DB``, ``queue`` one of ``QUEUE_DB``, which may be the same number;
@@ -62,7 +62,7 @@ def find_broken(
     is due, or past its retention, may stay while a worker lives.
     """
     retention = load().retention_seconds if retention_seconds is None else retention_seconds
-    found: dict[Broken, None] = {}
+    found: dict[Violation, None] = {}
     for broken in _Search(Facts(records, queue, queue_name), retention, housekeeping_seconds).run():
         found[broken] = None
         if len(found) == MOST:
@@ -80,15 +80,15 @@ class _Search:
         self._held: Counter[str] = Counter()
         self._suspects: dict[tuple[str, str], None] = {}
 
-    def run(self) -> Iterator[Broken]:
+    def run(self) -> Iterator[Violation]:
         facts = self._facts
         self._note_lateness()
         self._note_places()
-        self._suspect([(jid, "") for jid in self._held])
-        yield from judge_workers(facts)
+        self._first_pass([(jid, "") for jid in self._held])
+        yield from check_workers(facts)
         versions = {text(facts.records.get("data.current"))}
         for keys in pages(facts.records.scan_iter(count=PAGE)):
-            self._suspect([(key[4:], "") for key in keys if key.startswith("job.")])
+            self._first_pass([(key[4:], "") for key in keys if key.startswith("job.")])
             for key in keys:
                 if key.startswith("data.") and key.count(".") == 1 and key != "data.current":
                     versions.add(key[5:])
@@ -97,10 +97,10 @@ class _Search:
         if not facts.in_one:
             for keys in pages(facts.queue.scan_iter(count=PAGE)):
                 for key in keys:
-                    yield from _known(key, judge_queue_key(facts, key))
-        yield from self._confirm()
+                    yield from _known(key, check_queue_key(facts, key))
+        yield from self._second_pass()
         for version in versions - {""}:
-            yield from judge_version(facts, version)
+            yield from check_version(facts, version)
 
     def _note_lateness(self) -> None:
         """What is late is told only where a worker has lived long enough to have seen to it."""
@@ -112,29 +112,29 @@ class _Search:
     def _note_places(self) -> None:
         self._queued, self._held = self._facts.queued(), Counter(self._facts.held())
 
-    def _suspect(self, wanted: list[tuple[str, str]]) -> None:
+    def _first_pass(self, wanted: list[tuple[str, str]]) -> None:
         for job in self._facts.jobs(wanted):
             if any(self._judge(job._replace(queued=self._queued[job.id], holders=self._held[job.id]))):
                 self._suspects[job.id, job.found_in] = None
 
-    def _confirm(self) -> Iterator[Broken]:
+    def _second_pass(self) -> Iterator[Violation]:
         """Look again at what looks wrong: once more in pages, then at what is left one by one, each at one moment."""
         suspects, self._suspects = list(self._suspects), {}
         if suspects:
             self._note_places()
-            self._suspect(suspects)
+            self._first_pass(suspects)
         for job in self._facts.jobs(list(self._suspects), deep=True):
             if job.has_results and job.results_attempt != str(job.number("attempt")):
                 job = job._replace(results_attempt=self._read_attempt(job.id))
             yield from self._judge(job)
 
-    def _judge(self, job: Job) -> Iterator[Broken]:
-        yield from judge_job(job)
+    def _judge(self, job: Job) -> Iterator[Violation]:
+        yield from check_job(job)
         if self._late_since is not None and job.record is not None:
             if job.scores.get("jobs.ended", self._late_since) + self._retention < self._late_since:
-                yield Broken(4, f"job.{job.id}", "past its retention, and not removed")
+                yield Violation(4, f"job.{job.id}", "past its retention, and not removed")
             if job.status == "scheduled" and job.scores.get("jobs.due", self._late_since) < self._late_since:
-                yield Broken(4, f"job.{job.id}", "due, and not queued")
+                yield Violation(4, f"job.{job.id}", "due, and not queued")
 
     def _read_attempt(self, jid: str) -> str:
         """Read it from the field ``about`` of a large document, else from all of a small one; neither ever changes."""
@@ -145,7 +145,7 @@ class _Search:
         except (ValueError, AttributeError):
             return ""
 
-    def _judge_key(self, key: str) -> Iterator[Broken]:
+    def _judge_key(self, key: str) -> Iterator[Violation]:
         facts = self._facts
         kind, _, rest = key.partition(".")
         if kind in ("results", "log"):
@@ -154,13 +154,13 @@ class _Search:
         elif key in _INDEXES or key.startswith("jobs.analysis."):
             self._find_strays(key)
         elif kind == "idempotency":
-            yield from judge_idempotency(facts, key)
+            yield from check_idempotency(facts, key)
         elif kind == "bulk":
-            yield from judge_bulk(facts, key, self._late_since)
+            yield from check_bulk(facts, key, self._late_since)
         elif kind == "data":
-            yield from judge_chunk(facts, key) if key != "data.current" else ()
+            yield from check_chunk(facts, key) if key != "data.current" else ()
         elif key not in ("bulks", "queue.epoch"):
-            yield from _known(key, judge_queue_key(facts, key) if facts.in_one else None)
+            yield from _known(key, check_queue_key(facts, key) if facts.in_one else None)
 
     def _find_strays(self, index: str) -> None:
         analysis = index.removeprefix("jobs.analysis.") if index.startswith("jobs.analysis.") else None
@@ -170,5 +170,5 @@ class _Search:
                     self._suspects[jid, index] = None
 
 
-def _known(key: str, found: list[Broken] | None) -> list[Broken]:
-    return [Broken(4, key, "a key that nobody knows")] if found is None else found
+def _known(key: str, found: list[Violation] | None) -> list[Violation]:
+    return [Violation(4, key, "a key that nobody knows")] if found is None else found

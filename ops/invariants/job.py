@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from ops.invariants.reader import Job
-from ops.invariants.violation import Broken
+from ops.invariants.violation import Violation
 
-__all__ = ["judge_job"]
+__all__ = ["check_job"]
 
 _UNFINISHED = ("scheduled", "submitted", "in progress")
 _ENDED = ("complete", "failed", "cancelled")
@@ -15,7 +15,7 @@ _NEEDED = ("id", "created", "analysis")
 _DEFAULT_ATTEMPTS = 3
 
 
-def judge_job(job: Job) -> Iterator[Broken]:
+def check_job(job: Job) -> Iterator[Violation]:
     """Every invariant that this job breaks; its places are counted, its results' attempt is known."""
     key = f"job.{job.id}"
     if job.record is None:
@@ -23,7 +23,7 @@ def judge_job(job: Job) -> Iterator[Broken]:
         return
     missing = [name for name in _NEEDED if name not in job.record]
     if missing or job.status not in _UNFINISHED + _ENDED:
-        yield Broken(4, key, f"status {job.status!r}, and in its record is no {' and no '.join(missing) or 'other'}")
+        yield Violation(4, key, f"status {job.status!r}, and in its record is no {' and no '.join(missing) or 'other'}")
         return
     yield from _judge_place(job, key)
     yield from _judge_end(job, key)
@@ -31,84 +31,86 @@ def judge_job(job: Job) -> Iterator[Broken]:
     yield from _judge_charges(job, key)
     yield from _judge_indexes(job, key)
     if job.status in _UNFINISHED and "dataset" in job.record and not job.has_dataset:
-        yield Broken(4, key, f"{job.status}, and version {job.record['dataset']} of its dataset is gone")
+        yield Violation(4, key, f"{job.status}, and version {job.record['dataset']} of its dataset is gone")
 
 
-def _judge_remains(job: Job, key: str) -> Iterator[Broken]:
+def _judge_remains(job: Job, key: str) -> Iterator[Violation]:
     for name in sorted(job.scores):
-        yield Broken(4, name, f"holds {job.id}, which has no record")
+        yield Violation(4, name, f"holds {job.id}, which has no record")
     if job.has_results:
-        yield Broken(4, f"results.{job.id}", "its job has no record")
+        yield Violation(4, f"results.{job.id}", "its job has no record")
     if job.has_log:
-        yield Broken(4, f"log.{job.id}", "its job has no record")
+        yield Violation(4, f"log.{job.id}", "its job has no record")
     if job.holders:
-        yield Broken(1, key, "a worker holds it, and it has no record")
+        yield Violation(1, key, "a worker holds it, and it has no record")
 
 
-def _judge_place(job: Job, key: str) -> Iterator[Broken]:
+def _judge_place(job: Job, key: str) -> Iterator[Violation]:
     if job.status == "submitted" and job.queued != 1:
-        yield Broken(1, key, f"submitted, and {job.queued} times in the queues")
+        yield Violation(1, key, f"submitted, and {job.queued} times in the queues")
     if job.status == "scheduled" and "jobs.due" not in job.scores:
-        yield Broken(1, key, "scheduled, and not among what is due some time")
+        yield Violation(1, key, "scheduled, and not among what is due some time")
     if job.status != "scheduled" and "jobs.due" in job.scores:
-        yield Broken(5 if job.status == "cancelled" else 1, key, f"{job.status}, and due some time")
+        yield Violation(5 if job.status == "cancelled" else 1, key, f"{job.status}, and due some time")
     if job.status != "in progress":
         if job.holders:
             number = 5 if job.status == "cancelled" else 3
-            yield Broken(number, key, f"{job.status}, and {job.holders} workers hold it")
+            yield Violation(number, key, f"{job.status}, and {job.holders} workers hold it")
         return
     worker = (job.record or {}).get("worker", "")
     if not job.worker_lives:
-        yield Broken(1, key, f"in progress, and its worker {worker!r} is not registered")
+        yield Violation(1, key, f"in progress, and its worker {worker!r} is not registered")
     elif job.worker_holds != [job.id]:
-        yield Broken(1, key, f"in progress, and its worker {worker!r} holds {job.worker_holds}")
+        yield Violation(1, key, f"in progress, and its worker {worker!r} holds {job.worker_holds}")
     elif job.holders != 1:
-        yield Broken(1, key, f"in progress, and {job.holders} workers hold it")
+        yield Violation(1, key, f"in progress, and {job.holders} workers hold it")
 
 
-def _judge_end(job: Job, key: str) -> Iterator[Broken]:
+def _judge_end(job: Job, key: str) -> Iterator[Violation]:
     """An unfinished job with an end was ended before: something changed a final status."""
     ended = (job.record or {}).get("ended")
     if job.status in _ENDED:
         if ended is None:
-            yield Broken(2, key, f"{job.status}, and its record says not when")
+            yield Violation(2, key, f"{job.status}, and its record says not when")
         elif job.scores.get("jobs.ended") != int(ended):
-            yield Broken(4, "jobs.ended", f"{job.id} is {job.status}, and not there with its end")
+            yield Violation(4, "jobs.ended", f"{job.id} is {job.status}, and not there with its end")
     elif ended is not None or "jobs.ended" in job.scores:
-        yield Broken(2, key, f"{job.status}, and it has ended before")
+        yield Violation(2, key, f"{job.status}, and it has ended before")
 
 
-def _judge_results(job: Job, key: str) -> Iterator[Broken]:
+def _judge_results(job: Job, key: str) -> Iterator[Violation]:
     if (job.status == "complete") != job.has_results:
         number = 5 if job.status == "cancelled" else 2
-        yield Broken(number, key, f"{job.status}, and there are {'' if job.has_results else 'no '}results")
+        yield Violation(number, key, f"{job.status}, and there are {'' if job.has_results else 'no '}results")
     elif job.has_results and job.results_attempt != str(job.number("attempt")):
         computed = job.results_attempt or "no number"
-        yield Broken(2, key, f"complete in attempt {job.number('attempt')}, and its results are of attempt {computed}")
+        yield Violation(
+            2, key, f"complete in attempt {job.number('attempt')}, and its results are of attempt {computed}"
+        )
 
 
-def _judge_charges(job: Job, key: str) -> Iterator[Broken]:
+def _judge_charges(job: Job, key: str) -> Iterator[Violation]:
     charged, most, attempts = (
         job.number("charged"),
         job.number("max_attempts") or _DEFAULT_ATTEMPTS,
         job.number("attempt"),
     )
     if charged > most:
-        yield Broken(3, key, f"charged {charged} of {most} attempts")
+        yield Violation(3, key, f"charged {charged} of {most} attempts")
     elif charged == most and job.status != "failed":
-        yield Broken(3, key, f"charged all of its {most} attempts, and {job.status}")
+        yield Violation(3, key, f"charged all of its {most} attempts, and {job.status}")
     if charged > attempts:
-        yield Broken(3, key, f"charged {charged} attempts of {attempts} that were made")
+        yield Violation(3, key, f"charged {charged} attempts of {attempts} that were made")
 
 
-def _judge_indexes(job: Job, key: str) -> Iterator[Broken]:
+def _judge_indexes(job: Job, key: str) -> Iterator[Violation]:
     record = job.record or {}
     analysis = f"jobs.analysis.{record['analysis']}"
     right = {"jobs", analysis} | ({f"jobs.{job.status}"} if job.status != "in progress" else set())
     for name in sorted(right):
         if job.scores.get(name) != int(record["created"]):
-            yield Broken(4, name, f"{job.id} is not there with its creation")
+            yield Violation(4, name, f"{job.id} is not there with its creation")
     for name in sorted(set(job.scores) - right - {"jobs.due", "jobs.ended"}):
-        yield Broken(4, name, f"holds {job.id}, which is {job.status} and of analysis {record['analysis']}")
+        yield Violation(4, name, f"holds {job.id}, which is {job.status} and of analysis {record['analysis']}")
     if record["id"] != job.id:
-        yield Broken(4, key, f"its record is that of {record['id']}")
+        yield Violation(4, key, f"its record is that of {record['id']}")

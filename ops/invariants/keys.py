@@ -6,14 +6,14 @@ from collections.abc import Iterator
 from typing import Any
 
 from ops.invariants.reader import Facts, list_of, text
-from ops.invariants.violation import Broken
+from ops.invariants.violation import Violation
 
-__all__ = ["judge_bulk", "judge_chunk", "judge_idempotency", "judge_queue_key", "judge_version", "judge_workers"]
+__all__ = ["check_bulk", "check_chunk", "check_idempotency", "check_queue_key", "check_version", "check_workers"]
 
 _EXISTS_AT_ONCE = 1000
 
 
-def judge_idempotency(facts: Facts, key: str) -> Iterator[Broken]:
+def check_idempotency(facts: Facts, key: str) -> Iterator[Violation]:
     """It lives a while, and as long as one of the jobs that it made."""
     ids = text(facts.records.hget(key, "jobs")).split()
     with facts.records.pipeline() as moment:
@@ -26,12 +26,12 @@ def judge_idempotency(facts: Facts, key: str) -> Iterator[Broken]:
     if lives == -2 or unpublished is not None:
         return
     if lives == -1:
-        yield Broken(4, key, "an idempotency key that lives for ever")
+        yield Violation(4, key, "an idempotency key that lives for ever")
     if text(left) != str(sum(kept)) or not sum(kept):
-        yield Broken(4, key, f"counts {text(left) or 'no'} jobs as left, and {sum(kept)} are")
+        yield Violation(4, key, f"counts {text(left) or 'no'} jobs as left, and {sum(kept)} are")
 
 
-def judge_version(facts: Facts, version: str) -> Iterator[Broken]:
+def check_version(facts: Facts, version: str) -> Iterator[Violation]:
     """It is whole, current or pinned, and its pins are the unfinished jobs that hold it."""
     key = f"data.{version}"
     chunks = int(text(facts.records.hget(key, "chunks")) or 0)
@@ -45,20 +45,20 @@ def judge_version(facts: Facts, version: str) -> Iterator[Broken]:
     is_current = text(current) == version
     if not kept:
         if is_current:
-            yield Broken(4, "data.current", f"names version {version}, which is not kept")
+            yield Violation(4, "data.current", f"names version {version}, which is not kept")
         return
     description, counted, pins = map(text, fields)
     if not description or not counted:
-        yield Broken(4, key, "a version of the dataset without its description")
+        yield Violation(4, key, "a version of the dataset without its description")
     if any(life != -1 for life in lives) and int(counted or 0) == chunks:
-        yield Broken(4, key, "chunks of this version are gone, or will be")
+        yield Violation(4, key, "chunks of this version are gone, or will be")
     if not is_current and int(pins or 0) <= 0:
-        yield Broken(4, key, f"neither current nor pinned, with {pins or 'no'} pins")
+        yield Violation(4, key, f"neither current nor pinned, with {pins or 'no'} pins")
     if (agreed := facts.pins(version)) and agreed[0] != agreed[1]:
-        yield Broken(4, key, f"{agreed[0]} pins, and {agreed[1]} unfinished jobs hold it")
+        yield Violation(4, key, f"{agreed[0]} pins, and {agreed[1]} unfinished jobs hold it")
 
 
-def judge_chunk(facts: Facts, key: str) -> Iterator[Broken]:
+def check_chunk(facts: Facts, key: str) -> Iterator[Violation]:
     """It expires, or its version has it."""
     version, _, number = key.removeprefix("data.").partition(".")
     with facts.records.pipeline() as moment:
@@ -67,10 +67,10 @@ def judge_chunk(facts: Facts, key: str) -> Iterator[Broken]:
         life, counted = moment.execute()
     has_place = counted is not None and number.isdigit() and int(number) < int(counted)
     if life == -1 and not has_place:
-        yield Broken(4, key, "a chunk of no version")
+        yield Violation(4, key, "a chunk of no version")
 
 
-def judge_bulk(facts: Facts, key: str, late_since: int | None) -> Iterator[Broken]:
+def check_bulk(facts: Facts, key: str, late_since: int | None) -> Iterator[Violation]:
     """It is staged, and expires, or is accepted, and is published soon."""
     bulk = key.split(".")[1]
     with facts.records.pipeline() as moment:
@@ -78,12 +78,12 @@ def judge_bulk(facts: Facts, key: str, late_since: int | None) -> Iterator[Broke
         moment.zscore("bulks", bulk)
         life, accepted = moment.execute()
     if life == -1 and accepted is None:
-        yield Broken(4, key, "of a bulk that was not accepted, and does not expire")
+        yield Violation(4, key, "of a bulk that was not accepted, and does not expire")
     elif accepted is not None and late_since is not None and accepted < late_since:
-        yield Broken(1, key, "of a bulk that was accepted, and is not queued")
+        yield Violation(1, key, "of a bulk that was accepted, and is not queued")
 
 
-def judge_queue_key(facts: Facts, key: str) -> list[Broken] | None:
+def check_queue_key(facts: Facts, key: str) -> list[Violation] | None:
     """What is wrong with a key of the queue or its workers; None where it is not one of theirs."""
     suffixes = ("", ".high", ".low", ".wake", ".epoch", ".repair")
     if key == facts.workers or key in {facts.waiting + suffix for suffix in suffixes}:
@@ -94,7 +94,7 @@ def judge_queue_key(facts: Facts, key: str) -> list[Broken] | None:
     return [] if facts.is_of_another_queue(key) else None
 
 
-def judge_workers(facts: Facts) -> Iterator[Broken]:
+def check_workers(facts: Facts) -> Iterator[Violation]:
     """Each that is registered can be told by its host and process, and holds one job at most."""
     workers: Any = facts.queue.zrange(facts.workers, 0, -1)
     for worker in map(text, workers):
@@ -103,15 +103,15 @@ def judge_workers(facts: Facts) -> Iterator[Broken]:
             moment.hmget(f"{facts.worker}{worker}", "host", "pid", "since")
             registered, about = moment.execute()
         if registered is not None and None in about:
-            yield Broken(4, f"{facts.worker}{worker}", "registered, and nothing tells where it runs")
+            yield Violation(4, f"{facts.worker}{worker}", "registered, and nothing tells where it runs")
 
 
-def _judge_workers_key(facts: Facts, key: str, worker: str) -> Iterator[Broken]:
+def _judge_workers_key(facts: Facts, key: str, worker: str) -> Iterator[Violation]:
     with facts.queue.pipeline() as moment:
         moment.exists(key)
         moment.zscore(facts.workers, worker)
         kept, registered = moment.execute()
     if kept and registered is None:
-        yield Broken(4, key, "its worker is not registered")
+        yield Violation(4, key, "its worker is not registered")
     if key.startswith(f"{facts.waiting}:") and len(held := list_of(facts.queue, key, 0, -1)) > 1:
-        yield Broken(1, key, f"a worker holds {len(held)} jobs: {held[:3]}")
+        yield Violation(1, key, f"a worker holds {len(held)} jobs: {held[:3]}")

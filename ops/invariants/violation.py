@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-__all__ = ["Broken"]
+__all__ = ["Violation"]
 
 
-class Broken(NamedTuple):
+class Violation(NamedTuple):
     """An invariant, by its number in ``invariants.py``, the key where it does not hold, and what is wrong there."""
 
     invariant: int

@@ -14,7 +14,7 @@ import httpx
 import pytest
 
 import jobs
-from ops.invariants import find_broken
+from ops.invariants import find_violations
 from tests.conftest import eventually
 
 CLIENTS = 8
@@ -98,7 +98,7 @@ def test_a_bulk_that_died_with_the_api_is_there_as_a_whole_or_not_at_all(start, 
     assert total % len(bulk) == 0
     assert total >= (12 - unanswered) * len(bulk)
     assert jobs.get_stats()["queue"]["total"] == len(jobs.q) == total
-    assert find_broken(jobs.rd, jobs.q._client) == []
+    assert find_violations(jobs.rd, jobs.q._client) == []
     # and who asks again gets those, or new ones
     eventually(lambda: _is_up(api))
     for number in range(12):

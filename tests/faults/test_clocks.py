@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 import jobs
-from ops.invariants import find_broken
+from ops.invariants import find_violations
 from tests.conftest import LEASE_SECONDS, Server, eventually
 
 HOUR = 3600
@@ -65,7 +65,7 @@ def sound(live: ClockedServer) -> Iterator[None]:
     """At the end of each test, all that must be true of the jobs is."""
     live.set_ahead(0)
     yield
-    assert find_broken(jobs.rd, jobs.q._client) == []
+    assert find_violations(jobs.rd, jobs.q._client) == []
 
 
 def _ahead_by_now() -> float:

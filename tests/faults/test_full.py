@@ -14,7 +14,7 @@ import pytest
 
 import jobs
 from jobs import Submission
-from ops.invariants import find_broken
+from ops.invariants import find_violations
 from tests.conftest import LEASE_SECONDS, Server, eventually, free_port
 
 JOB = {"start": None, "end": None, "analysis": "sleep", "params": {"seconds": 0.0}}
@@ -59,7 +59,7 @@ def replica(server: Server) -> Iterator[None]:
 def invariants(live: Server) -> Iterator[None]:
     """Hold after each trial."""
     yield
-    assert find_broken(jobs.rd, jobs.q._client) == []
+    assert find_violations(jobs.rd, jobs.q._client) == []
 
 
 FAULTS = {"disk": (full_disk, 503, "unavailable"), "memory": (full_memory, 507, "storage-full")}

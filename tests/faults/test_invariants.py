@@ -17,7 +17,7 @@ import redis
 import jobs
 import ops.invariants.invariants
 from jobs import Idempotency, Submission
-from ops.invariants import Broken, find_broken
+from ops.invariants import Violation, find_violations
 from tests.conftest import ROOT, Server, eventually
 
 LOOK_SECONDS = 12
@@ -68,19 +68,19 @@ def dataset(live):
     jobs.rd.mset({"data.v1.0": "rows", "data.current": "v1"})
 
 
-def _look() -> list[Broken]:
-    return find_broken(jobs.rd, jobs.q._client)
+def _look() -> list[Violation]:
+    return find_violations(jobs.rd, jobs.q._client)
 
 
 def test_nothing_is_reported_under_heavy_load(live, dataset, start_worker, monkeypatch):
     looked_again = []
-    suspect = ops.invariants.invariants._Search._confirm
+    suspect = ops.invariants.invariants._Search._second_pass
 
     def counted(search):
         looked_again.append(len(search._suspects))
         return suspect(search)
 
-    monkeypatch.setattr(ops.invariants.invariants._Search, "_confirm", counted)
+    monkeypatch.setattr(ops.invariants.invariants._Search, "_second_pass", counted)
     start_worker(3)
 
     found: list = []
@@ -102,7 +102,7 @@ def test_what_is_broken_is_found_under_heavy_load(live, dataset, start_worker):
     with _clients(live):
         found = _look()
 
-    assert found == [Broken(1, f"job.{lost}", "scheduled, and not among what is due some time")]
+    assert found == [Violation(1, f"job.{lost}", "scheduled, and not among what is due some time")]
 
 
 def test_make_check_prints_what_is_broken_and_exits_with_one(live):

@@ -78,7 +78,7 @@ def test_a_job_whose_child_is_killed_runs_again_at_once_in_a_spare(start_worker)
 
 
 def test_a_job_whose_child_is_killed_runs_again_without_a_spare(start_worker):
-    start_worker(1, SPARE_CHILDREN=0)
+    start_worker(1, STANDBY_CHILDREN=0)
     jid = _sleep(1, 1.0)[0]
     eventually(_has_status(jid, "in progress"))
 
@@ -89,7 +89,7 @@ def test_a_job_whose_child_is_killed_runs_again_without_a_spare(start_worker):
 
 
 def test_a_drain_ends_the_spare_child(start_worker):
-    worker = start_worker(1, SPARE_CHILDREN=1)
+    worker = start_worker(1, STANDBY_CHILDREN=1)
     children = eventually(lambda: pids if len(pids := _children(worker.process.pid)) == 2 else None)
 
     assert worker.stop() == 0
@@ -261,7 +261,7 @@ def test_a_large_result_goes_through_a_slow_line(live: Server):
     slow = _slow_line(live.port, bytes_per_second=2_000_000)
     queue = jobs.JobQueue("queue", host="127.0.0.1", port=slow, db=1, socket_timeout=5)
     jobs.register_worker("slow", "host", 1)
-    queue.hold_as("slow")
+    queue.set_worker_id("slow")
     jid = _sleep(1, 0)[0]
     held = queue.get()
 

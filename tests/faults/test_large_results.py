@@ -11,7 +11,7 @@ import httpx
 import pytest
 
 import jobs
-from ops.invariants import find_broken
+from ops.invariants import find_violations
 from tests.conftest import eventually
 
 LARGE = 52_000_000
@@ -91,7 +91,7 @@ def test_readers_of_a_large_result_hold_a_few_parts_of_it(large):
     print(f"{(_peak(pid) - before) / 2**20:.1f} MiB for six readers, /health within {slowest:.2f} s")
     assert _peak(pid) - before < MOST_HELD
     assert slowest < 5
-    assert find_broken(jobs.rd, jobs.q._client) == []
+    assert find_violations(jobs.rd, jobs.q._client) == []
 
 
 def test_a_list_of_jobs_with_large_parameters_is_bounded(start, start_api):

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 import jobs
-from ops.invariants import find_broken
+from ops.invariants import find_violations
 from runtime.descendants import descendants_of
 from tests.conftest import ROOT, Process, eventually
 
@@ -28,7 +28,7 @@ def misbehaving(worker_with) -> Iterator[Callable[..., None]]:
         worker_with("misbehaving", MISBEHAVING, workers, **settings)
 
     yield run
-    assert find_broken(jobs.rd, jobs.q._client) == []
+    assert find_violations(jobs.rd, jobs.q._client) == []
 
 
 def _submit(how: str, size: int = 0, file: object = "", **options: Any) -> str:
@@ -409,7 +409,7 @@ def test_a_parent_ignores_signals_that_mean_nothing_to_it(misbehaving, start, na
 @pytest.mark.parametrize("name", STRAY)
 def test_children_that_start_are_not_ended_by_signals(misbehaving, start, name):
     # Given a worker whose only child is replaced
-    misbehaving(SPARE_CHILDREN=0)
+    misbehaving(STANDBY_CHILDREN=0)
     before = _pids()
     os.kill(before.copy().pop(), signal.SIGKILL)
     jid = _submit("look_around")

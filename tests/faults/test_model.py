@@ -24,8 +24,8 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule, run_state_machine_as_test
 
 from jobs import Idempotency, Status, Submission
-from jobstore import Transitions, fields_of
-from ops.invariants import find_broken
+from jobstore import Transitions, to_add_args
+from ops.invariants import find_violations
 from tests.conftest import ROOT
 from tests.faults.model import FINAL, KEY_LIVES, LEASE, MOST, RETENTION, Model
 
@@ -170,7 +170,7 @@ class Machine(RuleBasedStateMachine):
         named = [(str(uuid.UUID(int=len(self.ids) + n, version=4)), one) for n, one in enumerate(asked)]
         self.ids += [jid for jid, _ in named]
         hashed = Idempotency(key, body).hash if key else ""
-        fields = [fields_of(jid, one, hashed) for jid, one in named]
+        fields = [to_add_args(jid, one, hashed) for jid, one in named]
         words = (
             version or "",
             hashed,
@@ -197,7 +197,7 @@ class Machine(RuleBasedStateMachine):
         slices = [[(next(left), asked) for _ in range(size)] for size in sizes]
         position = width = 0
         for n, slice_ in enumerate(slices):
-            records = [fields_of(jid, one, hashed) for jid, one in slice_]
+            records = [to_add_args(jid, one, hashed) for jid, one in slice_]
             width = len(records[0])
             staged = [position, *(word for record in records for word in record)]
             self.transitions.stage(f"bulk.{bulk}.{n}", staged, 10**9)
@@ -505,7 +505,7 @@ class Machine(RuleBasedStateMachine):
 
     def _verify(self) -> None:
         # Nobody keeps house here but the rules: only they say when.
-        assert find_broken(self.world.records, self.world.queue, housekeeping_seconds=10**9) == []
+        assert find_violations(self.world.records, self.world.queue, housekeeping_seconds=10**9) == []
 
 
 def _counted(*counts: str | None) -> list[int | None]:

@@ -15,7 +15,7 @@ import httpx
 import pytest
 
 import jobs
-from ops.invariants import find_broken
+from ops.invariants import find_violations
 from tests.conftest import LEASE_SECONDS, Server, eventually
 from tests.faults.raw_http import Raw
 from tests.faults.tcp_proxy import HOWS, Line, command, transition
@@ -59,7 +59,7 @@ def lay_line(live: Server) -> Iterator[Callable[[], Line]]:
     yield run
     for line in lines:
         line.close()
-    assert find_broken(jobs.rd, jobs.q._client) == []
+    assert find_violations(jobs.rd, jobs.q._client) == []
 
 
 class Client:

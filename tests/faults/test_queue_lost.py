@@ -12,7 +12,7 @@ import redis
 import jobs
 from jobs import Submission
 from jobstore import Transitions, connect
-from ops.invariants import find_broken
+from ops.invariants import find_violations
 from tests.conftest import Process, eventually
 
 
@@ -37,7 +37,7 @@ def test_a_lost_queue_is_repaired_from_the_records(live, start_worker):
     eventually(lambda: _all_complete([*ids, *added]), seconds=60)
     assert {jobs.rd.hget(f"job.{jid}", "charged") for jid in ids} == {None}
     assert jobs.get_stats()["queue"]["total"] == 0
-    assert find_broken(jobs.rd, jobs.q._client) == []
+    assert find_violations(jobs.rd, jobs.q._client) == []
 
 
 def test_a_queue_that_was_lost_while_no_worker_lived_is_repaired_by_the_next_one(live, start_worker):
@@ -46,12 +46,12 @@ def test_a_queue_that_was_lost_while_no_worker_lived_is_repaired_by_the_next_one
     ids = _add(300, 0)
     jobs.cancel_job(ids[7])
     redis.Redis(port=live.port, db=1).flushdb()
-    assert "submitted, and 0 times in the queues" in str(find_broken(jobs.rd, jobs.q._client))
+    assert "submitted, and 0 times in the queues" in str(find_violations(jobs.rd, jobs.q._client))
 
     start_worker(1)
 
     eventually(lambda: _all_complete([*ids[:7], *ids[8:]]), seconds=60)
-    assert find_broken(jobs.rd, jobs.q._client) == []
+    assert find_violations(jobs.rd, jobs.q._client) == []
 
 
 STACKS = {"one queue database": (2, 1), "databases of their own": (2, 3)}
@@ -91,8 +91,8 @@ def test_two_stacks_on_one_redis_keep_to_their_own(live, start, start_worker, mo
     ours = _add(20, 0)
     eventually(lambda: _all_complete(ours))
     assert len(jobs.get_workers()) == len(workers_of_b()) == 1
-    assert find_broken(jobs.rd, jobs.q._client) == []
-    assert find_broken(records, queue, "b") == []
+    assert find_violations(jobs.rd, jobs.q._client) == []
+    assert find_violations(records, queue, "b") == []
 
 
 def _kill_group(worker: Process) -> None:

@@ -20,7 +20,7 @@ import pytest
 import redis
 
 import jobs
-from ops.invariants import find_broken
+from ops.invariants import find_violations
 from tests.conftest import ROOT, Server, eventually
 from tests.faults.final_status_watch import Ends
 from tests.faults.soak.faults import Faults
@@ -51,7 +51,7 @@ def _look(server: Server, ends: Ends) -> list[str]:
     """What is broken now; nothing can be said while Redis is away."""
     queue = redis.Redis(port=server.port, db=jobs.settings.queue_db)
     try:
-        return [*map(str, find_broken(jobs.rd, queue)), *ends.changed(jobs.rd)]
+        return [*map(str, find_violations(jobs.rd, queue)), *ends.changed(jobs.rd)]
     except jobs.RedisUnavailable:
         return []
     finally:

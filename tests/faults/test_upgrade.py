@@ -8,7 +8,7 @@ import pytest
 
 import jobs
 from jobs import Submission
-from ops.invariants import find_broken
+from ops.invariants import find_violations
 from tests.conftest import ROOT, Process, eventually
 
 NEWER = '''"""Count to a number."""
@@ -50,7 +50,7 @@ def _add(count: int, analysis: str, params: dict) -> list[str]:
 
 
 def _broken() -> list:
-    return find_broken(jobs.rd, jobs.q._client)
+    return find_violations(jobs.rd, jobs.q._client)
 
 
 def _charged(ids: list[str]) -> set:

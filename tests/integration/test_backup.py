@@ -128,7 +128,7 @@ def test_the_command_saves_and_restores(live, empty, start, tmp_path):
 
 def test_a_schedule_saves_at_once_and_ends_when_told(live, start, tmp_path):
     jobs.rd.set("kept", "here")
-    schedule = start("-m", "ops.backup", "every", BACKUP_DIR=tmp_path / "b", BACKUP_EVERY_SECONDS=3600)
+    schedule = start("-m", "ops.backup", "every", BACKUP_DIR=tmp_path / "b", BACKUP_INTERVAL_SECONDS=3600)
     eventually(lambda: newest(tmp_path / "b"))
 
     well = subprocess.run(

@@ -108,7 +108,7 @@ def test_the_api_listens_on_any_kind_of_address_and_is_found_there(start, host):
 
 
 def test_a_back_up_that_is_late_is_not_well(tmp_path):
-    settings = {"BACKUP_DIR": str(tmp_path), "BACKUP_EVERY_SECONDS": "3600"}
+    settings = {"BACKUP_DIR": str(tmp_path), "BACKUP_INTERVAL_SECONDS": "3600"}
     assert probe("backup", **settings).returncode == 1
 
     made = tmp_path / "jobs-20261124T000000Z.rdb"

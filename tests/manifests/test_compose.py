@@ -32,7 +32,7 @@ def test_the_children_fit_into_their_container():
     children = int(given["WORKERS"]) * int(given["MEMORY_LIMIT_MB"])
 
     assert children > 0
-    assert children + IDLE_MB * (1 + int(given["SPARE_CHILDREN"])) <= in_mb(SERVICES["worker"]["mem_limit"])
+    assert children + IDLE_MB * (1 + int(given["STANDBY_CHILDREN"])) <= in_mb(SERVICES["worker"]["mem_limit"])
 
 
 def test_a_worker_has_longer_to_end_than_it_drains():

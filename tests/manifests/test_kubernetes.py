@@ -130,7 +130,7 @@ def test_the_children_fit_into_their_container(overlay, component):
     given = settings_of(objects)
     [worker] = of_kind(objects, "Deployment")["worker"]["spec"]["template"]["spec"]["containers"]
 
-    spares = int(given.get("SPARE_CHILDREN", load({}).spare_children))
+    spares = int(given.get("STANDBY_CHILDREN", load({}).standby_children))
     children = int(given["WORKERS"]) * int(given["MEMORY_LIMIT_MB"])
 
     assert children > 0

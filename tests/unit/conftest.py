@@ -29,5 +29,5 @@ def worker(rd: fakeredis.FakeRedis) -> str:
     """A registered worker, as which ``jobs.q`` takes jobs."""
     name = str(uuid.uuid4())
     jobs.register_worker(name, "host", 1)
-    jobs.q.hold_as(name)
+    jobs.q.set_worker_id(name)
     return name

@@ -222,7 +222,7 @@ def test_a_dataset_replaced_between_check_and_queue_is_checked_anew(client, data
 
 def test_a_dataset_that_is_replaced_all_the_time_is_503(client, dataset, monkeypatch):
     def moved(*_):
-        raise jobs.DatasetMoved("moved")
+        raise jobs.DatasetChanged("moved")
 
     monkeypatch.setattr(jobs, "add_jobs", moved)
     answer = client.post("/jobs", json=OPEN)

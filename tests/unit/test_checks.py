@@ -14,7 +14,7 @@ import redis
 import jobs
 from jobs import Idempotency, Submission
 from jobstore import Transitions
-from ops.invariants import Broken, find_broken
+from ops.invariants import Violation, find_violations
 from ops.invariants.reader import Facts
 
 WEEK = jobs.settings.retention_seconds
@@ -32,8 +32,8 @@ class Healthy(NamedTuple):
     def queue_db(self) -> int:
         return self.queue.connection_pool.connection_kwargs["db"]
 
-    def look(self) -> list[Broken]:
-        return find_broken(self.rd, self.queue)
+    def look(self) -> list[Violation]:
+        return find_violations(self.rd, self.queue)
 
 
 @pytest.fixture(params=["two databases", "one database"])
@@ -46,7 +46,7 @@ def healthy(request, monkeypatch) -> Healthy:
     rd.hset("data.v1", mapping={"description": "{}", "chunks": 1, "pins": 0})
     rd.mset({"data.v1.0": "rows", "data.current": "v1"})
     jobs.register_worker("w", "host", 1)
-    jobs.q.hold_as("w")
+    jobs.q.set_worker_id("w")
     return Healthy(rd, queue, "w", _jobs_in_each_status())
 
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from dataset.type_inference import kind_of, read_instant, read_numeral, recognise_instants, recognise_numerals
+from dataset.type_inference import column_type, infer_instants, infer_numerals, read_instant, read_numeral
 
 NUMERALS = st.one_of(
     st.integers().map(str),
@@ -27,7 +27,7 @@ INSTANTS = st.one_of(
 
 @given(NUMERALS)
 def test_numerals(text):
-    column = recognise_numerals(pl.Series([text]))
+    column = infer_numerals(pl.Series([text]))
     expected = None if column is None or column.dtype == pl.Boolean else column.item()
 
     assert read_numeral(text) == expected
@@ -37,8 +37,8 @@ def test_numerals(text):
 @example("2018-01-01T12:30:60")
 @example("2016-12-31T22:59:60-01:00")
 def test_instants(text):
-    column = recognise_instants(pl.Series([text]))
-    expected = None if column is None else (kind_of(column), column.to_physical().item())
+    column = infer_instants(pl.Series([text]))
+    expected = None if column is None else (column_type(column), column.to_physical().item())
 
     assert read_instant(text) == expected
 
@@ -53,7 +53,7 @@ def test_instants(text):
     ],
 )
 def test_a_leap_second_is_the_last_of_a_day_in_utc(text, second):
-    column = recognise_instants(pl.Series(["2018-01-01T00:00:00", text]))
+    column = infer_instants(pl.Series(["2018-01-01T00:00:00", text]))
 
     assert read_instant(text) == (None if second is None else ("time", second * 1e6))
     assert (column is None) == (second is None)

@@ -77,7 +77,7 @@ NAMES = sorted(path.name for path in FILES.iterdir())
 @pytest.fixture
 def client(rd, monkeypatch):
     # Compressed formats are read in a process of their own, which tests/integration/test_load_data.py is about.
-    monkeypatch.setattr(formats, "is_packed", lambda *_: False)
+    monkeypatch.setattr(formats, "is_compressed", lambda *_: False)
     return create_app().test_client()
 
 

@@ -125,14 +125,14 @@ def test_the_row_number_is_an_index_too():
     assert table.slice(0.5, 1.5)["x"].to_list() == ["b"]
 
 
-MOMENTS = st.datetimes(dt.datetime(2018, 3, 24), dt.datetime(2018, 3, 27))
+TEMPORAL = st.datetimes(dt.datetime(2018, 3, 24), dt.datetime(2018, 3, 27))
 ZONES = st.integers(-14 * 60, 14 * 60).map(lambda minutes: dt.timezone(dt.timedelta(minutes=minutes)))
 KINDS = {
     "integer": st.integers(-5, 5),
     "number": st.floats(-5, 5) | st.sampled_from([0.0, -0.0]),
     "text": st.text("aAb\u00e9\U0001f30d", max_size=3),
     "date": st.dates(dt.date(2018, 3, 20), dt.date(2018, 3, 30)),
-    "time": st.builds(lambda moment, zone: moment.replace(tzinfo=zone), MOMENTS, ZONES),
+    "time": st.builds(lambda moment, zone: moment.replace(tzinfo=zone), TEMPORAL, ZONES),
 }
 
 

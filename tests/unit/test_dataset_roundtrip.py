@@ -116,7 +116,7 @@ def client():
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(jobs, "rd", fakeredis.FakeRedis(server=fakeredis.FakeServer()))
         # Compressed formats are read in a process of their own: that would take its time for every example.
-        patch.setattr(formats, "is_packed", lambda *_: False)
+        patch.setattr(formats, "is_compressed", lambda *_: False)
         yield create_app().test_client()
 
 

@@ -16,7 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import dataset.packing
-from dataset import Store, Table, VersionGone, ingest
+from dataset import Store, Table, VersionNotFound, ingest
 
 
 class Watched(fakeredis.FakeRedis):
@@ -89,7 +89,7 @@ def test_a_new_dataset_replaces_the_old_one_whole(rd: Watched, store: Store) -> 
 
     assert store.current() == new.description
     assert keys(rd) == {"data.current"} | kept(new)
-    with pytest.raises(VersionGone):
+    with pytest.raises(VersionNotFound):
         store.describe(old.description.version)
 
 
@@ -161,7 +161,7 @@ def test_publishing_gives_up_when_chunks_keep_vanishing(rd: Watched, store: Stor
     old = store.publish(table(1))
     rd.lost_uploads = 100
 
-    with pytest.raises(VersionGone, match="again"):
+    with pytest.raises(VersionNotFound, match="again"):
         store.publish(table(2))
     assert store.current() == old
 
@@ -187,7 +187,7 @@ def test_a_version_that_is_not_there_is_gone(store: Store, version: str) -> None
     store.publish(table(1))
 
     for ask in (store.describe, store.table):
-        with pytest.raises(VersionGone):
+        with pytest.raises(VersionNotFound):
             ask(version)
 
 
@@ -195,7 +195,7 @@ def test_a_version_is_gone_when_a_chunk_is(rd: Watched, store: Store) -> None:
     version = store.publish(table(1)).version
     rd.delete(f"data.{version}.0")
 
-    with pytest.raises(VersionGone):
+    with pytest.raises(VersionNotFound):
         Store(rd).table(version)
 
 
@@ -287,7 +287,7 @@ def test_only_a_few_versions_are_kept_in_memory(rd: Watched, store: Store) -> No
     first = other.table(versions[0])
     for version in versions[1:]:
         other.table(version)
-    with pytest.raises(VersionGone):
+    with pytest.raises(VersionNotFound):
         other.table("0" * 32)
     rd.sent.clear()
 

@@ -11,16 +11,16 @@ from datetime import datetime
 import pytest
 
 import jobs
-from jobs import Idempotency, ImpossibleChange, JobNotFound, Submission, WorkerGone
-from jobstore import Transitions, bulk, fields_of, generate_jid, listing
-from ops.invariants import find_broken
+from jobs import Idempotency, InvalidTransition, JobNotFound, Submission, WorkerNotRegistered
+from jobstore import Transitions, bulk, generate_jid, listing, to_add_args
+from ops.invariants import find_violations
 
 
 def _add(count: int = 1, **options) -> list[jobs.Job]:
     return jobs.add_jobs([Submission(start=n, end=None, analysis="sleep", **options) for n in range(count)])[0]
 
 
-def _finish(job: jobs.TakenJob) -> None:
+def _finish(job: jobs.ClaimedJob) -> None:
     jobs.q.finish(job, '{"count": 0}', [("plot.png", b"\x89PNG")], "said\n")
     jobs.q.flush()
 
@@ -33,7 +33,7 @@ def _error(reason: str) -> dict[str, str]:
     return {"type": "X", "message": "m", "reason": reason}
 
 
-def _release(job: jobs.TakenJob, why: str) -> None:
+def _release(job: jobs.ClaimedJob, why: str) -> None:
     jobs.q.release(job, why, json.dumps(_error(why)), "")
     jobs.q.flush()
 
@@ -123,18 +123,18 @@ def test_what_the_worker_holds_is_answered_again_when_the_answer_was_lost(worker
 def test_a_worker_whose_job_was_given_to_others_is_refused(worker):
     added = _add()[0]
     late = jobs.q.get()
-    jobs.dismiss_worker(worker, "lost", _error("lost"))
+    jobs.deregister_worker(worker, "lost", _error("lost"))
     other = str(uuid.uuid4())
     jobs.register_worker(other, "host", 2)
-    jobs.q.hold_as(other)
+    jobs.q.set_worker_id(other)
     again = jobs.q.get()
     assert (again.id, again.attempt) == (added["id"], "2")
 
-    jobs.q.hold_as(worker)
+    jobs.q.set_worker_id(worker)
     jobs.q.finish(late, '{"late": true}', [], "")
     assert jobs.q.flush() == "refused"
 
-    jobs.q.hold_as(other)
+    jobs.q.set_worker_id(other)
     _finish(again)
     assert jobs.get_results(added["id"]) == {"count": 0}
 
@@ -142,10 +142,10 @@ def test_a_worker_whose_job_was_given_to_others_is_refused(worker):
 def test_only_a_registered_worker_takes_jobs(rd):
     _add()
 
-    with pytest.raises(WorkerGone):
+    with pytest.raises(WorkerNotRegistered):
         jobs.q.get()
-    jobs.q.hold_as("nobody")
-    with pytest.raises(WorkerGone):
+    jobs.q.set_worker_id("nobody")
+    with pytest.raises(WorkerNotRegistered):
         jobs.q.get()
 
     assert len(jobs.q) == 1
@@ -156,7 +156,7 @@ def test_a_job_of_a_dismissed_worker_goes_to_the_head_of_its_queue(worker, why):
     first, _ = _add(2)
     jobs.q.get()
 
-    assert jobs.dismiss_worker(worker, why, _error(why) if why != "drain" else None) == first["id"]
+    assert jobs.deregister_worker(worker, why, _error(why) if why != "drain" else None) == first["id"]
 
     assert rd_queue() == [first["id"], *[job["id"] for job in jobs.get_jobs().jobs if job["id"] != first["id"]]]
     record = jobs.rd.hgetall(f"job.{first['id']}")
@@ -172,7 +172,7 @@ def test_a_kill_aimed_at_another_job_charges_nobody(worker):
     added = _add()[0]
     job = jobs.q.get()
 
-    jobs.dismiss_worker(worker, "timeout", _error("timeout"), meant=(str(uuid.uuid4()), job.attempt))
+    jobs.deregister_worker(worker, "timeout", _error("timeout"), meant=(str(uuid.uuid4()), job.attempt))
 
     assert _status(added) == "submitted"
     assert jobs.rd.hget(f"job.{added['id']}", "charged") is None
@@ -233,7 +233,7 @@ def test_a_record_without_a_field_that_is_newer_goes_all_the_way(worker, name, w
 
 def test_a_bulk_sent_again_late_adds_nothing_where_its_first_job_is_deleted(rd):
     asked = [Submission(start=n, end=None, analysis="sleep") for n in range(2)]
-    words = [fields_of(generate_jid(), one) for one in asked]
+    words = [to_add_args(generate_jid(), one) for one in asked]
     call = ("", "", "", 60, 1000, len(words[0]), *(word for one in words for word in one))
     jobs._run("add", *call)
     jobs.cancel_job(words[0][0])
@@ -303,7 +303,7 @@ def test_a_complete_job_cannot_be_cancelled(worker):
     added = _add()[0]
     _finish(jobs.q.get())
 
-    with pytest.raises(ImpossibleChange):
+    with pytest.raises(InvalidTransition):
         jobs.cancel_job(added["id"])
     assert _status(added) == "complete"
 
@@ -313,16 +313,16 @@ def test_the_status_changes_by_hand_only_where_an_arrow_leads(worker):
 
     assert jobs.update_job_status(added, "submitted")["status"] == "submitted"
     for impossible in ("submitted", "scheduled", "in progress", "complete", "failed"):
-        with pytest.raises(ImpossibleChange):
+        with pytest.raises(InvalidTransition):
             jobs.update_job_status(added, impossible)
     assert jobs.update_job_status(added, "cancelled")["status"] == "cancelled"
-    with pytest.raises(ImpossibleChange):
+    with pytest.raises(InvalidTransition):
         jobs.update_job_status(added, "submitted")
 
 
 def test_only_an_ended_job_is_deleted_and_nothing_of_it_is_left(worker):
     added = jobs.add_jobs([Submission(start=None, end=None, analysis="sleep")], Idempotency("key", "body"))[0][0]
-    with pytest.raises(ImpossibleChange):
+    with pytest.raises(InvalidTransition):
         jobs.delete_job(added["id"])
     _finish(jobs.q.get())
 
@@ -356,10 +356,10 @@ def test_the_same_idempotency_key_makes_the_same_jobs(rd):
     assert replayed
     assert [job["id"] for job in again] == [job["id"] for job in first]
     assert again[1]["status"] == "cancelled"
-    assert jobs.find_replay(Idempotency("key", "body")) == again
-    assert jobs.find_replay(Idempotency("other", "body")) is None
-    for call in (lambda key: jobs.add_jobs(asked, key), jobs.find_replay):
-        with pytest.raises(jobs.IdempotencyConflict):
+    assert jobs.find_by_idempotency_key(Idempotency("key", "body")) == again
+    assert jobs.find_by_idempotency_key(Idempotency("other", "body")) is None
+    for call in (lambda key: jobs.add_jobs(asked, key), jobs.find_by_idempotency_key):
+        with pytest.raises(jobs.IdempotencyKeyReused):
             call(Idempotency("key", "another body"))
 
 
@@ -390,7 +390,7 @@ def test_a_large_bulk_is_stored_as_a_small_one_is(worker, small_slices):
     taken = [jobs.q.get().id]
     assert taken == [added[1]["id"]]
     assert jobs.rd.keys("bulk*") == []
-    assert find_broken(jobs.rd, jobs.q._client) == []
+    assert find_violations(jobs.rd, jobs.q._client) == []
 
 
 def test_slices_end_at_a_number_of_jobs_and_of_bytes(monkeypatch):
@@ -413,7 +413,7 @@ def test_an_accepted_bulk_is_published_although_its_process_dies(worker, small_s
             jobs.add_jobs(asked, Idempotency("key", "body"))
     assert len(jobs.q) == 3
     # when the request is sent again, then all its jobs are there
-    assert find_broken(jobs.rd, jobs.q._client) == []
+    assert find_violations(jobs.rd, jobs.q._client) == []
     again, replayed = jobs.add_jobs(asked, Idempotency("key", "body"))
     assert (replayed, [job["start"] for job in again]) == (True, list(range(10)))
     assert len(jobs.q) == 10
@@ -425,12 +425,12 @@ def test_an_accepted_bulk_is_published_although_its_process_dies(worker, small_s
     while jobs.heartbeat([worker]).more:
         pass
     assert len(jobs.q) == 20
-    assert find_broken(jobs.rd, jobs.q._client) == []
+    assert find_violations(jobs.rd, jobs.q._client) == []
 
 
 def test_of_a_bulk_that_is_refused_nothing_is_left(rd, small_slices, monkeypatch):
     asked = [Submission(start=n, end=None, analysis="sleep", dataset="v1") for n in range(10)]
-    with pytest.raises(jobs.DatasetMoved):
+    with pytest.raises(jobs.DatasetChanged):
         jobs.add_jobs(asked)
     monkeypatch.setattr(Transitions, "stage", lambda *_: None)
     with pytest.raises(jobs.RedisUnavailable):
@@ -536,7 +536,7 @@ def test_a_job_that_leaves_a_status_while_it_is_listed_is_left_out(worker, monke
 
 
 def test_a_cursor_that_no_page_gave_is_refused(rd):
-    with pytest.raises(jobs.BadCursor):
+    with pytest.raises(jobs.InvalidCursor):
         jobs.get_jobs(cursor="1")
 
 
@@ -554,7 +554,7 @@ def test_jobs_pin_the_version_that_they_were_submitted_with(worker):
     _finish(jobs.q.get())
 
     assert jobs.rd.keys("data.*") == [b"data.current"]
-    with pytest.raises(jobs.DatasetMoved):
+    with pytest.raises(jobs.DatasetChanged):
         _add(dataset="v1")
 
 
@@ -583,7 +583,7 @@ def test_while_a_lost_queue_is_repaired_each_job_is_queued_once(worker):
     # then each waits once, in the order of creation but for what was moved by hand
     assert rd_queue() == [running.id, first[2], first[1], later, *last, *added]
     assert jobs.rd.hget(f"job.{running.id}", "charged") is None
-    assert find_broken(jobs.rd, jobs.q._client) == []
+    assert find_violations(jobs.rd, jobs.q._client) == []
 
 
 def test_only_a_queue_that_was_lost_is_repaired(worker):
@@ -637,7 +637,7 @@ def test_a_worker_whose_lease_was_renewed_meanwhile_is_left_alone(worker):
     _add()
     job = jobs.q.get()
 
-    assert jobs.dismiss_worker(worker, "lost", _error("lost"), expired=True) is None
+    assert jobs.deregister_worker(worker, "lost", _error("lost"), expired=True) is None
     assert _status({"id": job.id}) == "in progress"
 
 
@@ -661,7 +661,7 @@ def test_both_databases_may_be_one(monkeypatch, rd):
     transitions = Transitions(rd, records_db=0, queue_db=0, queue_name="queue")
     monkeypatch.setattr(jobs, "_transitions", lambda: transitions)
     jobs.register_worker("w", "host", 1)
-    jobs.q.hold_as("w")
+    jobs.q.set_worker_id("w")
     added = _add()[0]
 
     _finish(jobs.q.get())
@@ -701,7 +701,7 @@ def test_a_job_that_others_hold_is_not_taken_once_more_where_its_id_was_pushed_a
     held = jobs.q.get()
     _push(held.id)
     jobs.register_worker("other", "host", 2)
-    jobs.q.hold_as("other")
+    jobs.q.set_worker_id("other")
 
     assert jobs.q.get() is None
     assert {w["id"]: w["job"] for w in jobs.get_workers()} == {worker: held.id, "other": None}
@@ -714,7 +714,7 @@ def test_no_id_is_between_two_calls_where_many_are_dropped(worker):
     answer = jobs._run("take", worker, 0)
 
     assert answer[0] in (b"again", "again")
-    jobs.dismiss_worker(worker, "drain")
+    jobs.deregister_worker(worker, "drain")
     jobs.register_worker(worker, "host", 1)
     assert jobs.q.get().id == added
 
@@ -736,10 +736,10 @@ def test_an_idempotency_key_lives_until_the_last_of_its_jobs_is_removed(worker):
         jobs.cancel_job(job["id"])
 
     jobs.delete_job(made[0]["id"])
-    assert [job["id"] for job in jobs.find_replay(Idempotency("key", "body"))] == [made[1]["id"]]
+    assert [job["id"] for job in jobs.find_by_idempotency_key(Idempotency("key", "body"))] == [made[1]["id"]]
 
     jobs.delete_job(made[1]["id"])
-    assert jobs.find_replay(Idempotency("key", "body")) is None
+    assert jobs.find_by_idempotency_key(Idempotency("key", "body")) is None
     assert jobs.rd.keys("*") == []
 
 

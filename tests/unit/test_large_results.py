@@ -10,7 +10,7 @@ import pytest
 import jobs
 from api import create_app
 from jobstore import results as stored
-from ops.invariants import find_broken
+from ops.invariants import find_violations
 
 NAP = {"start": None, "end": None, "analysis": "sleep", "params": {"seconds": 0}}
 
@@ -62,7 +62,7 @@ def test_large_results_are_stored_in_parts_and_sent_as_they_were_composed(client
         assert client.get(listed["url"]).data == content == jobs.get_artifact(jid, name)
     assert jobs.get_results(jid)["result"] == {"text": "Ω" * 300}
     # and the invariants hold
-    assert find_broken(jobs.rd, jobs.q._client) == []
+    assert find_violations(jobs.rd, jobs.q._client) == []
 
 
 def test_a_head_and_a_304_read_no_part(client, small_parts, monkeypatch):

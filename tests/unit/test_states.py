@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 import jobs
-from jobs import ImpossibleChange, Status, Submission
+from jobs import InvalidTransition, Status, Submission
 
 ROOT = Path(__file__).parents[2]
 PICTURE = (ROOT / "docs" / "states.md").read_text()
@@ -56,7 +56,7 @@ def _job_in(status: str) -> str:
 
 
 def _try(verb: str, jid: str, worker: str) -> None:
-    held = jobs.TakenJob(jid, "1", "sleep", "null", "null", "{}", "")
+    held = jobs.ClaimedJob(jid, "1", "sleep", "null", "null", "{}", "")
     if verb == "promote":
         jobs._run("promote", 1, jid)
     elif verb == "take":
@@ -64,7 +64,7 @@ def _try(verb: str, jid: str, worker: str) -> None:
     elif verb == "finish":
         jobs.q.finish(held, "{}", [], "")
     elif verb == "cancel":
-        with suppress(ImpossibleChange):
+        with suppress(InvalidTransition):
             jobs.cancel_job(jid)
     else:
         jobs.q.release(held, verb, "{}", "")

@@ -25,7 +25,7 @@ class World:
         self.dismissed: list[str] = []
         monkeypatch.setattr(worker, "time", SimpleNamespace(monotonic=lambda: self.now))
         monkeypatch.setattr(jobs, "heartbeat", self._heartbeat)
-        monkeypatch.setattr(jobs, "dismiss_worker", lambda other, *_, **__: self.dismissed.append(other))
+        monkeypatch.setattr(jobs, "deregister_worker", lambda other, *_, **__: self.dismissed.append(other))
         self.parent = worker.Parent()
         self.parent.draining = True  # it starts no children
 
@@ -86,7 +86,7 @@ def test_a_run_is_over_its_time_by_the_clock_of_this_host():
     child._timed = ()
 
     # What Redis says first counts, whatever its clock does later.
-    assert not child.is_over_time(("job", "1"), 10.0, now=100.0)
-    assert not child.is_over_time(("job", "1"), -3590.0, now=101.0)
-    assert child.is_over_time(("job", "1"), 3590.0, now=111.0)
-    assert not child.is_over_time(("job", "2"), 10.0, now=111.0)
+    assert not child.is_timed_out(("job", "1"), 10.0, now=100.0)
+    assert not child.is_timed_out(("job", "1"), -3590.0, now=101.0)
+    assert child.is_timed_out(("job", "1"), 3590.0, now=111.0)
+    assert not child.is_timed_out(("job", "2"), 10.0, now=111.0)

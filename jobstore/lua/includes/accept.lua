@@ -1,5 +1,5 @@
 -- What is checked before jobs are accepted, and noted once they are.
-local function find_replay(idempotency)
+local function find_by_idempotency_key(idempotency)
   if idempotency == '' then return end
   local kept = call('HMGET', 'idempotency.' .. idempotency, 'fingerprint', 'jobs', 'bulk')
   return kept[1] and answer('replay', kept[1], kept[2], kept[3] or '')

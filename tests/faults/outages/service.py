@@ -14,7 +14,7 @@ from typing import Any
 import httpx
 import redis
 
-from ops.invariants import find_broken
+from ops.invariants import find_violations
 from tests.conftest import Process, eventually, free_port
 
 __all__ = ["Figures", "Load", "find_figures", "running"]
@@ -141,7 +141,7 @@ def find_figures(load: Load, port: int) -> Figures:
         figures.charged += int(charged or 0)
         figures.again += int(attempt or 0) > 1
     queue = redis.Redis(port=port, db=1)
-    figures.broken += [str(broken) for broken in find_broken(records, queue)]
+    figures.broken += [str(broken) for broken in find_violations(records, queue)]
     records.close()
     queue.close()
     return figures

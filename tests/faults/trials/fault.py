@@ -22,7 +22,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
-__all__ = ["Blow", "Tally"]
+__all__ = ["Blow", "SharedCounter"]
 
 ROOT = Path(__file__).parents[3]
 _MODULES = ("api.py", "jobs.py", "worker.py")
@@ -52,7 +52,7 @@ class Blow:
     environ: dict[str, str] = field(default_factory=dict)
 
 
-class Tally:
+class SharedCounter:
     """A small file that all processes of one trial share: the blow, and whether, where and when it fell."""
 
     def __init__(self, path: Path) -> None:
@@ -155,7 +155,7 @@ def _counter(shared: mmap.mmap, at: int, strike: Callable[[FrameType], None]) ->
     return on_call
 
 
-def _cut_sending(tally: Tally, at: int) -> None:
+def _cut_sending(tally: SharedCounter, at: int) -> None:
     """Have the process die in its ``at``-th call of ``sendall``, with half of the bytes sent."""
 
     def sendall(self: socket.socket, data: Any, *flags: int) -> None:

@@ -18,14 +18,14 @@ from typing import Any
 import jobs
 import worker
 from config.settings import load
-from tests.faults.trials.fault import Tally
+from tests.faults.trials.fault import SharedCounter
 
 __all__ = ["fork", "fork_worker"]
 
 _PR_SET_PDEATHSIG = 1
 
 
-def fork(role: str, play: Callable[[], None], tally: Tally, keep: Sequence[int] = ()) -> int:
+def fork(role: str, play: Callable[[], None], tally: SharedCounter, keep: Sequence[int] = ()) -> int:
     """Run ``play`` in a fork that plays this role in the trial; the process id."""
     ear, mouth = os.pipe()
     pid = os.fork()
@@ -36,7 +36,7 @@ def fork(role: str, play: Callable[[], None], tally: Tally, keep: Sequence[int] 
             _become_fresh(keep)
             if role != "child":  # whose own arrangement for this is part of what is tried
                 ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-            Tally(tally.path).arm(role)
+            SharedCounter(tally.path).arm(role)
             play()
             code = 0
         except SystemExit as done:
@@ -52,7 +52,7 @@ def fork(role: str, play: Callable[[], None], tally: Tally, keep: Sequence[int] 
     return pid
 
 
-def fork_worker(tally: Tally, environ: Mapping[str, str]) -> int:
+def fork_worker(tally: SharedCounter, environ: Mapping[str, str]) -> int:
     """``python worker.py`` with these settings, as a fork; the process id."""
 
     def play() -> None:
@@ -69,7 +69,7 @@ def fork_worker(tally: Tally, environ: Mapping[str, str]) -> int:
 class _Child:
     """What the parent of workers needs of Popen."""
 
-    def __init__(self, tally: Tally, words: Sequence[str], *, pass_fds: Sequence[int], **_: Any) -> None:
+    def __init__(self, tally: SharedCounter, words: Sequence[str], *, pass_fds: Sequence[int], **_: Any) -> None:
         self.returncode: int | None = None
 
         def play() -> None:

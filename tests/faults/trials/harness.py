@@ -19,9 +19,9 @@ import redis
 
 import jobs
 from jobs import Submission
-from ops.invariants import find_broken
+from ops.invariants import find_violations
 from tests.faults.final_status_watch import Ends
-from tests.faults.trials.fault import ROOT, Blow, Tally
+from tests.faults.trials.fault import ROOT, Blow, SharedCounter
 from tests.faults.trials.fork import fork, fork_worker
 
 __all__ = ["LEASE_SECONDS", "Stage", "Verdict"]
@@ -63,7 +63,7 @@ class Stage:
         self.folder = folder
         self.real = real
         self.log = folder / "log"
-        self.tally = Tally(folder / "tally")
+        self.tally = SharedCounter(folder / "tally")
         self.queue = redis.Redis(port=jobs.settings.redis_port, db=jobs.settings.queue_db)
         self._listener = jobs.subscriber()
         self._listener.psubscribe("job.*")
@@ -209,12 +209,12 @@ class Stage:
 
     def judge(self, verdict: Verdict, *, most_charged: int = 1) -> Verdict:
         """Wait for the end of all jobs, then look at everything; ``most_charged`` attempts may have cost one."""
-        verdict.broken += [f"under load: {broken}" for broken in self.find_broken()]
+        verdict.broken += [f"under load: {broken}" for broken in self.find_violations()]
         self.wait(self.all_ended)
         verdict.steps, verdict.where = self.tally.steps, self.tally.where
         verdict.hit = self.tally.struck is not None
         verdict.lost += [f"{jid} is {self.status(jid) or 'gone'}" for jid in self.ids if self.status(jid) not in _ENDED]
-        verdict.broken += [str(broken) for broken in self.find_broken()]
+        verdict.broken += [str(broken) for broken in self.find_violations()]
         self._judge_history(verdict)
         charged = 0
         for number, jid in enumerate(self.ids):
@@ -223,9 +223,9 @@ class Stage:
             verdict.unexpected.append(f"{charged} attempts charged, {most_charged} at most were to be")
         return verdict
 
-    def find_broken(self) -> Sequence[Any]:
+    def find_violations(self) -> Sequence[Any]:
         """What the invariants say of Redis now."""
-        return [*find_broken(jobs.rd, self.queue, jobs.settings.queue_name), *self._ends.changed(jobs.rd)]
+        return [*find_violations(jobs.rd, self.queue, jobs.settings.queue_name), *self._ends.changed(jobs.rd)]
 
     def end(self) -> None:
         """End what still runs."""

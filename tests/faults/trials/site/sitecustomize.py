@@ -11,6 +11,6 @@ import analyses
 analyses.__path__.append(os.environ["TRIAL_ANALYSES"])
 
 if "TRIAL_TALLY" in os.environ and Path(sys.orig_argv[1]).name == "worker.py":
-    from tests.faults.trials.fault import Tally
+    from tests.faults.trials.fault import SharedCounter
 
-    Tally(Path(os.environ["TRIAL_TALLY"])).arm("child" if "--child" in sys.orig_argv else "parent")
+    SharedCounter(Path(os.environ["TRIAL_TALLY"])).arm("child" if "--child" in sys.orig_argv else "parent")
