@@ -37,8 +37,9 @@ from analyses import (
     get_analysis,
 )
 from config.logs import set_up_logging
+from config.settings import load_or_exit
 from dataset import BoundsError, Store, Table, VersionNotFound
-from jobs import ClaimedJob, WorkerNotRegistered, q, settings
+from jobs import ClaimedJob, WorkerNotRegistered, q
 from ops.health import Pulse
 from runtime import (
     ALLOCATOR_SETTINGS,
@@ -66,8 +67,12 @@ from runtime import (
     usable_cores,
 )
 
-# A lease must outlast several ticks, or a parent would take each of them for a gap, and never release what others lost.
-TICK_SECONDS = min(0.5, settings.lease_seconds / 6)
+
+def tick_seconds() -> float:
+    """Return the pause between two ticks: a lease must outlast several of them, or each would count as a gap."""
+    return min(0.5, jobs.settings.lease_seconds / 6)
+
+
 SPARE_AFTER_SECONDS = 5.0
 
 _log = logging.getLogger("worker")
@@ -86,7 +91,8 @@ def execute_job(job: ClaimedJob) -> None:
     try:
         prepared = _prepare(job)
         outcome = _run(job, prepared)
-        document, artifacts = build_results(job, outcome, prepared.posted, prepared.height, settings.max_result_bytes)
+        most = jobs.settings.max_result_bytes
+        document, artifacts = build_results(job, outcome, prepared.posted, prepared.height, most)
     except Stopped as stop:
         if stop.reason == "timeout":
             _give_back(job, "timeout", failure("timeout"))
@@ -113,9 +119,9 @@ class Child:
         self.output.catch()
         self.orders = ControlChannel(os.fdopen(orders), parent, q.drain)
         self.reporter = Reporter(self.output)
-        self.tables = Tables(Store(jobs.rd), settings.memory_limit_mb * 2**20)
+        self.tables = Tables(Store(jobs.rd), jobs.settings.memory_limit_mb * 2**20)
         self.traces = ProcessState(orders)
-        self._left = settings.max_jobs_per_child or None
+        self._left = jobs.settings.max_jobs_per_child or None
 
     def begin(self, job: ClaimedJob) -> None:
         """A job was taken."""
@@ -207,7 +213,7 @@ def _load_table(version: str) -> Table:
             return child.tables.get(version)
         except jobs.RedisUnavailable as error:
             _log.warning("redis is away", extra={"error": str(error)})
-            time.sleep(TICK_SECONDS)
+            time.sleep(tick_seconds())
 
 
 def _give_back(job: ClaimedJob, why: str, error: dict[str, str]) -> None:
@@ -232,11 +238,11 @@ def run_child(worker: str, orders: int, slot: int, output: int, parent: int) -> 
 def _child_environ() -> dict[str, str]:
     # A library's own default is a thread for each core, in each child.
     environ = {**os.environ, **thread_settings(os.environ, max(1, usable_cores() // _wanted_children()))}
-    return environ | ALLOCATOR_SETTINGS if settings.memory_limit_mb else environ
+    return environ | ALLOCATOR_SETTINGS if jobs.settings.memory_limit_mb else environ
 
 
 def _wanted_children() -> int:
-    return settings.workers or usable_cores()
+    return jobs.settings.workers or usable_cores()
 
 
 class Parent:
@@ -312,7 +318,7 @@ class Parent:
             self._hurry = heartbeat.more
 
     def _sleep(self) -> None:
-        ready, _, _ = select.select([self._ear], [], [], 0 if self._hurry else TICK_SECONDS)
+        ready, _, _ = select.select([self._ear], [], [], 0 if self._hurry else tick_seconds())
         if ready:
             os.read(self._ear, 4096)
 
@@ -341,14 +347,14 @@ class Parent:
                     # Spares wait until those that are needed at once have started: all compete for the processor.
                     self._next_spare = now + SPARE_AFTER_SECONDS
                 self.children.append(self.spares.pop(0) if self.spares else self._new_child())
-            while len(self.spares) < settings.standby_children and now >= max(self._next_birth, self._next_spare):
+            while len(self.spares) < jobs.settings.standby_children and now >= max(self._next_birth, self._next_spare):
                 self.spares.append(self._new_child())
         except OSError as error:
-            self._next_birth = now + TICK_SECONDS
+            self._next_birth = now + tick_seconds()
             _log.error("no child can be started", extra={"error": str(error)})
 
     def _new_child(self) -> ChildProcess:
-        return ChildProcess(__file__, settings.memory_limit_mb * 2**20, self._environ)
+        return ChildProcess(__file__, jobs.settings.memory_limit_mb * 2**20, self._environ)
 
     def _dismiss_dead(self) -> None:
         while self.dead:
@@ -379,21 +385,21 @@ class Parent:
             one.stray = None
         elif one.stray != run:
             one.stray, one.stray_since = run, now
-        elif one.is_garbled() and now - one.stray_since >= TICK_SECONDS:
+        elif one.is_garbled() and now - one.stray_since >= tick_seconds():
             one.kill("killed", status_corrupted(), run)
-        elif now - one.stray_since >= TICK_SECONDS:
+        elif now - one.stray_since >= tick_seconds():
             jobs.release_job(*run, one.worker, "drain")
 
     def _note_steady(self, clock: float, now: float) -> None:
         """An outage, or a stall of this process, is a gap: others may have had it as well, and are not lost. Nor are
         they when the clock of Redis jumps, which may end every lease at once."""
         gap, jump = now - self._last_learned, abs((clock - self._last_clock) - (now - self._last_learned))
-        if self._steady_since is None or max(gap, jump) > settings.lease_seconds / 3:
+        if self._steady_since is None or max(gap, jump) > jobs.settings.lease_seconds / 3:
             self._steady_since = now
         self._last_learned, self._last_clock = now, clock
 
     def _release_lost(self, expired: list[str]) -> None:
-        if self._steady_since is None or self._last_learned - self._steady_since < settings.lease_seconds:
+        if self._steady_since is None or self._last_learned - self._steady_since < jobs.settings.lease_seconds:
             return
         for worker in expired:
             held = jobs.deregister_worker(worker, "lost", failure("lost"), expired=True)
@@ -403,13 +409,14 @@ class Parent:
         """The first drains, the second gives back what still runs at once; the next tick gives the orders."""
         if number == signal.SIGHUP and self.draining:
             return  # service managers send it right after the first
-        self.stop_by = time.monotonic() + (0 if self.draining else settings.drain_seconds)
+        self.stop_by = time.monotonic() + (0 if self.draining else jobs.settings.drain_seconds)
         self.draining = True
 
 
 def main() -> None:
     """Run the parent; a server that cannot keep the promises is refused."""
-    set_up_logging(settings.log_level)
+    jobs.connect(load_or_exit())
+    set_up_logging(jobs.settings.log_level)
     try:
         get_analyses()
     except BrokenAnalysis as error:
@@ -437,7 +444,7 @@ def main() -> None:
             break
         except jobs.RedisUnavailable as error:
             _log.warning("redis is away", extra={"error": str(error)})
-            time.sleep(TICK_SECONDS)
+            time.sleep(tick_seconds())
         except jobs.UnusableServer as error:
             sys.exit(str(error))
     Parent(pulse).run()
@@ -452,9 +459,9 @@ def _handle_stops(handler: Callable[[int, FrameType | None], object]) -> None:
 
 def _open_pulse() -> Pulse:
     try:
-        return Pulse(settings.health_file)
+        return Pulse(jobs.settings.health_file)
     except OSError as error:
-        sys.exit(f"HEALTH_FILE={settings.health_file!r} cannot be written: {error.strerror}")
+        sys.exit(f"HEALTH_FILE={jobs.settings.health_file!r} cannot be written: {error.strerror}")
 
 
 if __name__ == "__main__":

@@ -8,11 +8,12 @@ import pytest
 
 import jobs
 import worker
+from config.settings import Settings
 from jobs import Heartbeat
 from runtime import ChildProcess
-from worker import TICK_SECONDS
 
-LEASE = jobs.settings.lease_seconds
+LEASE = Settings().lease_seconds
+TICK_SECONDS = 0.5
 
 
 class World:
@@ -23,6 +24,7 @@ class World:
         self.stall = 0.0
         self.expired: list[str] = []
         self.dismissed: list[str] = []
+        jobs.connect(Settings())
         monkeypatch.setattr(worker, "time", SimpleNamespace(monotonic=lambda: self.now))
         monkeypatch.setattr(jobs, "heartbeat", self._heartbeat)
         monkeypatch.setattr(jobs, "deregister_worker", lambda other, *_, **__: self.dismissed.append(other))

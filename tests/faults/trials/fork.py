@@ -15,9 +15,7 @@ import traceback
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-import jobs
 import worker
-from config.settings import load
 from tests.faults.trials.fault import SharedCounter
 
 __all__ = ["fork", "fork_worker"]
@@ -57,7 +55,6 @@ def fork_worker(tally: SharedCounter, environ: Mapping[str, str]) -> int:
 
     def play() -> None:
         os.environ.update(environ)
-        jobs.settings = worker.settings = load()  # type: ignore[attr-defined]
         worker.SPARE_AFTER_SECONDS = 0.0  # a trial is over before spares would be started
         subprocess.Popen = lambda words, **options: _Child(tally, words, **options)  # type: ignore[assignment, misc]
         sys.argv = ["worker.py"]
