@@ -39,7 +39,7 @@ from analyses import (
 from config.logs import set_up_logging
 from config.settings import load_or_exit
 from dataset import BoundsError, Store, Table, VersionNotFound
-from jobs import ClaimedJob, WorkerNotRegistered, q
+from jobs import ClaimedJob, ReleaseReason, Run, WorkerNotRegistered, q
 from ops.health import Pulse
 from runtime import (
     ALLOCATOR_SETTINGS,
@@ -85,7 +85,7 @@ def execute_job(job: ClaimedJob) -> None:
     """Run one job, and say what became of it with the call that takes the next one."""
     if child.traces.are_lasting:
         q.drain()
-        q.release(job, "drain", "", "")
+        q.defer_release(job, ReleaseReason.DRAIN, "", "")
         return
     child.begin(job)
     try:
@@ -104,7 +104,7 @@ def execute_job(job: ClaimedJob) -> None:
         logging.getLogger().error("the analysis raised", exc_info=error)
         _give_back(job, "error", error_from_exception(error, "error"))
     else:
-        q.finish(job, document, [(a.name, a.content) for a in artifacts], child.output.text())
+        q.defer_complete(job, document, [(a.name, a.content) for a in artifacts], child.output.text())
     finally:
         child.end()
 
@@ -217,7 +217,7 @@ def _load_table(version: str) -> Table:
 
 
 def _give_back(job: ClaimedJob, why: str, error: dict[str, str]) -> None:
-    q.release(job, why, json.dumps(error), child.output.text())
+    q.defer_release(job, ReleaseReason(why), json.dumps(error), child.output.text())
 
 
 def run_child(worker: str, orders: int, slot: int, output: int, parent: int) -> None:
@@ -359,7 +359,9 @@ class Parent:
     def _dismiss_dead(self) -> None:
         while self.dead:
             one = self.dead[0]
-            held = jobs.deregister_worker(one.worker, one.why, one.error, meant=one.meant)
+            held = jobs.deregister_worker(
+                one.worker, ReleaseReason(one.why), one.error, only_if_run=Run(*one.meant) if one.meant else None
+            )
             if held is not None:
                 _log.warning("job given back", extra={"job": held, "why": one.why, "worker": one.worker})
             self.dead.pop(0)
@@ -378,7 +380,7 @@ class Parent:
             return
         if held.stop:
             one.stop(held.stop, "cancelled", now)
-        run = (held.id, held.attempt)
+        run = Run(held.id, held.attempt)
         if held.id and one.is_timed_out(run, held.seconds_left, now):
             one.stop(run, "timeout", now)
         if held.id == "" or one.slot.read()[1] == run:
@@ -388,7 +390,7 @@ class Parent:
         elif one.is_garbled() and now - one.stray_since >= tick_seconds():
             one.kill("killed", status_corrupted(), run)
         elif now - one.stray_since >= tick_seconds():
-            jobs.release_job(*run, one.worker, "drain")
+            jobs.release_job(run, one.worker, ReleaseReason.DRAIN)
 
     def _note_steady(self, clock: float, now: float) -> None:
         """An outage, or a stall of this process, is a gap: others may have had it as well, and are not lost. Nor are
@@ -402,7 +404,7 @@ class Parent:
         if self._steady_since is None or self._last_learned - self._steady_since < jobs.settings.lease_seconds:
             return
         for worker in expired:
-            held = jobs.deregister_worker(worker, "lost", failure("lost"), expired=True)
+            held = jobs.deregister_worker(worker, ReleaseReason.LOST, failure("lost"), expired=True)
             _log.warning("worker lost", extra={"worker": worker, "job": held})
 
     def _on_signal(self, number: int, _: object) -> None:

@@ -36,8 +36,8 @@ CALLS = {
     },
     "worker": {
         "wait": command("BLPOP"),
-        "take": transition("take"),
-        "finish": transition("finish_take"),
+        "take": transition("claim"),
+        "finish": transition("finish_claim"),
         "release": transition("release"),
         "renew": transition("renew"),
         "dataset": command("HGET"),
@@ -101,7 +101,7 @@ class Client:
 
 
 def _charged(jid: str) -> int:
-    return int(jobs.rd.hget(f"job.{jid}", "charged") or 0)
+    return int(jobs.rd.hget(f"job.{jid}", "failed_attempts") or 0)
 
 
 def _assert_one_result_each(ids: list[str]) -> None:
@@ -178,7 +178,7 @@ def test_the_calls_around_a_childs_death_are_cut(lay_line, start_worker, how):
     start_worker(1, port=line.port)
     jid = jobs.add_job(None, None, "sleep", params={"seconds": 1.5})["id"]
 
-    with line.trap(transition("dismiss"), how) as dismissed, line.trap(transition("register"), how) as registered:
+    with line.trap(transition("deregister"), how) as dismissed, line.trap(transition("register"), how) as registered:
         os.kill(eventually(lambda: _holder_of(jid))["pid"], signal.SIGKILL)
         eventually(lambda: dismissed.sprung.is_set() and registered.sprung.is_set())
         eventually(lambda: jobs.get_job_by_id(jid)["status"] == "complete")
@@ -194,7 +194,7 @@ def test_the_calls_of_a_drain_are_cut(lay_line, start_worker, how):
     jid = jobs.add_job(None, None, "sleep", params={"seconds": 1})["id"]
     eventually(lambda: _holder_of(jid))
 
-    with line.trap(transition("finish"), how) as finished, line.trap(transition("dismiss"), how) as dismissed:
+    with line.trap(transition("finish"), how) as finished, line.trap(transition("deregister"), how) as dismissed:
         assert worker.stop() == 0
         assert finished.sprung.is_set()
         assert dismissed.sprung.is_set()
