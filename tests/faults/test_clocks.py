@@ -19,9 +19,12 @@ from ops.invariants import find_violations
 from tests.conftest import LEASE_SECONDS, Server, eventually
 
 HOUR = 3600
-pytestmark = pytest.mark.skipif(
-    sys.platform != "linux" or platform.machine() != "x86_64", reason="libfaketime comes for Linux on x86-64 alone"
-)
+pytestmark = [
+    pytest.mark.long,
+    pytest.mark.skipif(
+        sys.platform != "linux" or platform.machine() != "x86_64", reason="libfaketime supports only Linux on x86-64"
+    ),
+]
 
 
 def _clock(**setting: str) -> dict[str, str]:

@@ -8,6 +8,8 @@ import pytest
 
 from tests.faults.outages.failover import fail_over
 
+pytestmark = pytest.mark.long
+
 
 @pytest.mark.parametrize("behind", [1.5, 0.0] if os.environ.get("FAULTS") == "all" else [1.5])
 def test_all_that_the_replica_had_heard_of_ends(tmp_path, behind):

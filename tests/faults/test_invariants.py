@@ -72,6 +72,7 @@ def _look() -> list[Violation]:
     return find_violations(jobs.rd, jobs.q._client)
 
 
+@pytest.mark.long
 def test_nothing_is_reported_under_heavy_load(live, dataset, start_worker, monkeypatch):
     looked_again = []
     suspect = ops.invariants.invariants._Search._second_pass

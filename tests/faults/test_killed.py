@@ -110,6 +110,7 @@ def test_a_job_that_kills_every_process_fails_with_the_reason(start_worker):
     assert "signal 9" in error["message"]
 
 
+@pytest.mark.long
 def test_five_hundred_jobs_survive_twenty_kills_of_children(start_worker):
     start_worker(2)
     ids = _sleep(500, 0.01, max_attempts=20)
@@ -129,6 +130,7 @@ def test_five_hundred_jobs_survive_twenty_kills_of_children(start_worker):
     assert [key for key in jobs.q._client.keys("hotqueue:*") if not key.endswith((b".wake", b".epoch"))] == []
 
 
+@pytest.mark.long
 def test_a_whole_worker_is_killed_and_another_takes_over_after_the_lease(start_worker):
     doomed = start_worker(1)
     jid = _sleep(1, 8.0)[0]

@@ -20,6 +20,8 @@ from benchmarks.quakes import generate
 from tests.conftest import ROOT
 from tests.faults.raw_http import assert_is_answered_well
 
+pytestmark = pytest.mark.long
+
 MIB = 2**20
 PARQUET = "application/vnd.apache.parquet"
 LIMITS = {"LOAD_MEMORY_MB": 400, "DATASET_MEMORY_MB": 100, "REQUEST_MEMORY_MB": 128, "MAX_BODY_BYTES": 64 * MIB}

@@ -18,6 +18,8 @@ from dataset import Description, Store
 from dataset.ingest import ingest
 from tests.conftest import ROOT, eventually
 
+pytestmark = pytest.mark.long
+
 DEFAULT_MB = 768  # Compose's and Kubernetes'
 SAMPLE = ROOT / "samples" / "earthquakes.csv"
 MANY_CORES = {"settings": {"OPENBLAS_NUM_THREADS": 64, "POLARS_MAX_THREADS": 64}, "shim": {}}

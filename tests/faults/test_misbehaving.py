@@ -540,6 +540,7 @@ def test_what_is_no_json_fails_with_the_reason(misbehaving):
     assert {_look_around()["pid"]} == before
 
 
+@pytest.mark.long
 def test_results_that_redis_never_takes_fail_the_attempt(misbehaving):
     # Given a Redis that takes no value above a megabyte
     misbehaving()

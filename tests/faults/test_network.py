@@ -20,6 +20,8 @@ from tests.conftest import LEASE_SECONDS, Server, eventually
 from tests.faults.raw_http import Raw
 from tests.faults.tcp_proxy import HOWS, Line, command, transition
 
+pytestmark = pytest.mark.long
+
 SEED = int(os.environ.get("SEED", "3"))
 # With FAULTS=all the slower tests try all ways: a silent connection costs them a time-out of 5 s each.
 ALL = os.environ.get("FAULTS") == "all"

@@ -9,6 +9,8 @@ import pytest
 
 from dataset import LoadLimits, Packed, ingest_apart
 
+pytestmark = pytest.mark.long
+
 MIB = 2**20
 PROGRAM = 72 * MIB  # the interpreter with its libraries, before it reads
 AT_ONCE = 160 * MIB  # the text of a window in columns, and what converting it takes: the same however large the body is

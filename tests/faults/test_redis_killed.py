@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import pytest
+
 from tests.faults.outages.killed import kill_redis
+
+pytestmark = pytest.mark.long
 
 
 def test_with_appendfsync_always_nothing_accepted_is_lost(tmp_path):

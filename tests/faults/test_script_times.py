@@ -17,6 +17,8 @@ from jobstore import connect
 from ops.invariants.reader import Facts
 from tests.conftest import Server
 
+pytestmark = pytest.mark.long
+
 JOBS = int(os.environ.get("SCRIPT_JOBS", "1_000_000"))
 MAX_MILLISECONDS = 10.0
 MAX_REFERENCE_POINTS = 2.0

@@ -15,6 +15,8 @@ import jobs
 from tests.conftest import eventually
 from tests.faults.raw_http import Raw, assert_is_answered_well
 
+pytestmark = pytest.mark.long
+
 THREADS = 20
 MANY = 100
 

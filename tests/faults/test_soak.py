@@ -98,7 +98,7 @@ def _statuses(ids: set[str]) -> dict[str, str]:
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="finds processes in /proc")
-@pytest.mark.skipif("SOAK_SECONDS" not in os.environ, reason="takes minutes: make soak")
+@pytest.mark.long
 @pytest.mark.timeout(SECONDS + SETTLE_SECONDS + 120)
 def test_nothing_is_lost_under_mixed_load_and_random_faults(live: Server, start, start_api, tmp_path: Path):
     api: httpx.Client = start_api(**ENVIRON)

@@ -23,6 +23,7 @@ SEED = int(os.environ.get("TRIALS_SEED", "1"))
 
 # The first test waits for all trials.
 pytestmark = [
+    pytest.mark.long,
     pytest.mark.timeout(400),
     pytest.mark.skipif(sys.platform != "linux", reason="finds processes in /proc"),
 ]

@@ -231,6 +231,7 @@ def watched(tmp_path, servers):
         process.wait(10)
 
 
+@pytest.mark.long
 def test_sentinels_name_the_master_and_the_next_one_when_it_dies(tmp_path, watched, password):
     master, replica, ports = watched
     asked = tmp_path / "asked"
@@ -250,6 +251,7 @@ def test_sentinels_name_the_master_and_the_next_one_when_it_dies(tmp_path, watch
     assert submit_and_run(tmp_path, 1, **access) == "complete"
 
 
+@pytest.mark.long
 def test_a_queue_and_a_client_from_sentinels_share_the_master_in_both_databases(watched, password, tmp_path):
     master, _, ports = watched
     asked = tmp_path / "asked"

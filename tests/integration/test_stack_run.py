@@ -154,6 +154,7 @@ def test_a_signal_stops_the_stack_in_order_and_leaves_nothing(start_stack, numbe
     assert run.free()
 
 
+@pytest.mark.long
 def test_a_job_that_runs_may_end_before_the_stack_stops_and_the_state_is_kept(start_stack):
     # Given a job that is running
     run = start_stack()
@@ -264,6 +265,7 @@ def test_redis_and_the_state_are_shut_to_other_users(start_stack, tmp_path):
     assert 0 < memory["maxmemory"] == available_memory() // 2
 
 
+@pytest.mark.long
 def test_a_running_stack_is_verified_backed_up_and_restored(start_stack, tmp_path):
     # Given a stack with a job
     run = start_stack()
@@ -296,6 +298,7 @@ def test_a_running_stack_is_verified_backed_up_and_restored(start_stack, tmp_pat
     assert again.call(f"/jobs/{job}")["status"] == "complete"
 
 
+@pytest.mark.long
 def test_a_slow_start_tells_what_it_waits_for(start_stack, tmp_path):
     # Given a Redis that takes its time, and a TMPDIR too long for a socket within
     server = tmp_path / "slow-server"

@@ -26,7 +26,7 @@ __all__ = ["Blow", "SharedCounter"]
 
 ROOT = Path(__file__).parents[3]
 _MODULES = ("api.py", "jobs.py", "worker.py")
-_ROOMS = ("analyses", "attempt", "dataset", "ops", "record", "transitions", "web")
+_ROOMS = ("analyses", "config", "dataset", "jobstore", "ops", "runtime", "submission", "web")
 _OURS = tuple(str(ROOT / name) for name in (*_MODULES, *(f"{room}{os.sep}" for room in _ROOMS)))
 
 # From byte 0, eight each: steps counted, 1 once they count, time of the blow, processes of the role, id of the victim.
