@@ -74,7 +74,7 @@ def _served(words: list[str]) -> Iterator[Server]:
 
 
 @contextmanager
-def _meanwhile(work: Callable[[], None], every: float) -> Iterator[None]:
+def _repeating(work: Callable[[], None], every: float) -> Iterator[None]:
     """Do ``work`` again and again beside the body."""
     over = threading.Event()
 
@@ -125,7 +125,7 @@ def slow_uploads(server: Server) -> str:
                 with suppress(OSError):
                     each.sendall(part)
 
-        with _meanwhile(trickle, 0.2):
+        with _repeating(trickle, 0.2):
             time.sleep(2)
             status, _, took = server.call("POST", "/data", "id,n\n1,2\n")
     return f"{took:.1f} s" if status == 201 else f"none in {took:.0f} s"
@@ -141,7 +141,7 @@ def absent_readers(server: Server) -> str:
             with suppress(OSError):
                 crowd.enter_context(server.send("GET /data?limit=1000 HTTP/1.1\nHost: localhost\n\n"))
 
-        with _meanwhile(ask, 1 / READERS_PER_SECOND):
+        with _repeating(ask, 1 / READERS_PER_SECOND):
             return _health(server, SECONDS)
 
 

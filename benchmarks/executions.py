@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-__all__ = ["Kill", "Line", "Log", "Verdict", "in_hand", "judge"]
+__all__ = ["Kill", "Line", "Log", "Verdict", "evaluate", "in_hand"]
 
 
 @dataclass(frozen=True)
@@ -80,7 +80,7 @@ def in_hand(lines: Iterable[Line]) -> list[int]:
     return [process for _, process in begun]
 
 
-def judge(jobs: Sequence[str], lines: Sequence[Line], kills: Sequence[Kill]) -> Verdict:
+def evaluate(jobs: Sequence[str], lines: Sequence[Line], kills: Sequence[Kill]) -> Verdict:
     """Count; lines of other jobs are passed over."""
     wanted = set(jobs)
     lines = [line for line in lines if line.job in wanted]

@@ -19,12 +19,12 @@ from benchmarks.executions import Log
 from benchmarks.peers.peers import Peer
 from benchmarks.processes import fresh_redis
 
-__all__ = ["Stage", "kill_all", "machine", "markdown", "processes_of"]
+__all__ = ["Harness", "kill_all", "machine", "markdown", "processes_of"]
 
 ROOT = Path(__file__).parent.parent
 
 
-class Stage:
+class Harness:
     """One peer on a fresh server; all that was started is killed in the end."""
 
     def __init__(self, peer: Peer, folder: Path, port: int, **settings: object) -> None:
@@ -47,14 +47,14 @@ class Stage:
 
     @classmethod
     @contextmanager
-    def of(cls, peer: Peer, **settings: object) -> Iterator[Stage]:
-        """A stage, set and struck."""
+    def of(cls, peer: Peer, **settings: object) -> Iterator[Harness]:
+        """A harness, set and struck."""
         with ExitStack() as stack:
             folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
             port = stack.enter_context(fresh_redis("--appendonly", "yes"))
-            stage = cls(peer, folder, port, **settings)
-            stack.callback(stage._strike)
-            yield stage
+            harness = cls(peer, folder, port, **settings)
+            stack.callback(harness._tear_down)
+            yield harness
 
     def add(self, jobs: list[str]) -> None:
         """Begin to add jobs, one by one."""
@@ -100,7 +100,7 @@ class Stage:
             start_new_session=True,
         )
 
-    def _strike(self) -> None:
+    def _tear_down(self) -> None:
         self.kill_workers()
         kill_all(self._adder)
         _kill_left(f"EXECUTIONS={self.log.file}\0".encode())

@@ -65,9 +65,9 @@ def _kill_worker() -> float:
             return _seconds_until_it_runs_again(jid)
 
 
-def _measure_children(rounds: int, spares: int) -> list[float]:
+def _measure_children(rounds: int, standby: int) -> list[float]:
     found = []
-    with _worker(STANDBY_CHILDREN=spares):
+    with _worker(STANDBY_CHILDREN=standby):
         for _ in range(rounds):
             time.sleep(SETTLE_SECONDS)
             found.append(_kill_child())

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import redis
 
-__all__ = ["Ends"]
+__all__ = ["FinalStatusWatch"]
 
 _ENDED = ("complete", "failed", "cancelled")
 
 
-class Ends:
+class FinalStatusWatch:
     """Ended status and attempt of each job, as an earlier look saw them."""
 
     def __init__(self) -> None:

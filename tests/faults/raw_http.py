@@ -10,7 +10,7 @@ from http.client import HTTPResponse
 from pathlib import Path
 from typing import Any, NamedTuple
 
-__all__ = ["Answer", "Raw", "assert_is_answered_well", "rss_of"]
+__all__ = ["RawConnection", "RawResponse", "assert_is_answered_well", "rss_of"]
 
 MAY_BE_5XX = {501, 503, 507}
 
@@ -37,7 +37,7 @@ class _KeptOpen(io.BufferedReader):
         pass
 
 
-class Answer(NamedTuple):
+class RawResponse(NamedTuple):
     """A status, the headers with their names in small letters, and the body."""
 
     status: int
@@ -45,7 +45,7 @@ class Answer(NamedTuple):
     body: bytes
 
 
-class Raw:
+class RawConnection:
     """A connection to the API that sends whatever it is told to."""
 
     def __init__(self, port: int, timeout: float = 30) -> None:
@@ -53,7 +53,7 @@ class Raw:
         self.sock = socket.create_connection(("127.0.0.1", port), timeout)
         self._file = self.sock.makefile("rb")
 
-    def __enter__(self) -> Raw:
+    def __enter__(self) -> RawConnection:
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -68,19 +68,19 @@ class Raw:
         """What HTTPResponse reads from: one reader for all answers, which may come together."""
         return _KeptOpen(self._file)
 
-    def send(self, *parts: bytes) -> Raw:
+    def send(self, *parts: bytes) -> RawConnection:
         """Send the bytes; ``HOST`` in them becomes a proper Host header."""
         # Where the server closes already, its answer may be there.
         with suppress(BrokenPipeError, ConnectionResetError):
             self.sock.sendall(b"".join(parts).replace(b"HOST", b"Host: localhost:%d" % self.port))
         return self
 
-    def answer(self, method: str = "GET") -> Answer:
+    def answer(self, method: str = "GET") -> RawResponse:
         """The next answer; raises ConnectionError or TimeoutError where there is none."""
         response = HTTPResponse(self, method=method)  # type: ignore[arg-type]
         response.begin()
         headers = {name.lower(): value for name, value in response.getheaders()}
-        return Answer(response.status, headers, response.read())
+        return RawResponse(response.status, headers, response.read())
 
     def is_closed(self) -> bool:
         """Whether the server closes, without a further word."""

@@ -20,7 +20,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.conftest import Process, Server, eventually, free_port
-from tests.faults.raw_http import Raw, assert_is_answered_well, rss_of
+from tests.faults.raw_http import RawConnection, assert_is_answered_well, rss_of
 
 MIB = 2**20
 JOB = {"start": None, "end": None, "analysis": "sleep", "params": {"seconds": 0}}
@@ -80,7 +80,7 @@ def _check(answer: httpx.Response, what: object = None) -> int:
 
 
 def _exchange(api: httpx.Client, words: bytes) -> Any:
-    with Raw(_port(api)).send(words) as raw:
+    with RawConnection(_port(api)).send(words) as raw:
         return raw.answer()
 
 
@@ -146,7 +146,7 @@ FOLLOWED_BY = b"GET /health HTTP/1.1\r\nHOST\r\n\r\n"
 def test_what_is_broken_or_ambiguous_is_refused_and_nothing_is_smuggled_behind_it(api):
     for what, words in BROKEN.items():
         begun = time.monotonic()
-        with Raw(_port(api)).send(words, FOLLOWED_BY) as raw:
+        with RawConnection(_port(api)).send(words, FOLLOWED_BY) as raw:
             answer = raw.answer()
             assert answer.status >= 400, (what, answer)
             assert_is_answered_well(answer, what)
@@ -158,7 +158,7 @@ def test_what_is_broken_or_ambiguous_is_refused_and_nothing_is_smuggled_behind_i
 
 def test_an_ambiguous_request_ends_its_connection(api):
     for what in ("two lengths", "length and coding", "coding and length", "chunked twice"):
-        with Raw(_port(api)).send(BROKEN[what], FOLLOWED_BY) as raw:
+        with RawConnection(_port(api)).send(BROKEN[what], FOLLOWED_BY) as raw:
             assert raw.answer().headers["connection"] == "close", what
             assert raw.is_closed(), what
 
@@ -174,7 +174,7 @@ AT_ONCE += ["Content-Length: 2\r\nContent-Length: 2\r\n", "Content-Length: -1\r\
 def test_what_the_head_rules_out_is_refused_at_once(api):
     for fields in AT_ONCE:
         begun = time.monotonic()
-        with Raw(_port(api)).send(POST, fields.encode(), b"\r\n") as raw:
+        with RawConnection(_port(api)).send(POST, fields.encode(), b"\r\n") as raw:
             answer = raw.answer()
             assert_is_answered_well(answer, fields)
             assert answer.status in (400, 501), (fields, answer)
@@ -189,7 +189,7 @@ def test_a_body_over_the_limit_is_refused_before_it_is_sent(api):
     for expect in (b"Expect: 100-continue\r\n", b""):
         for target, size in ((b"/jobs", 4 * MIB + 1), (b"/data", 8 * MIB + 1), (b"/data", 10**15)):
             head = b"POST %b HTTP/1.1\r\nHOST\r\nContent-Type: text/csv\r\n%bContent-Length: %d\r\n\r\n"
-            with Raw(_port(api)).send(head % (target, expect, size)) as raw:
+            with RawConnection(_port(api)).send(head % (target, expect, size)) as raw:
                 # Then the answer is 413, and no "100 Continue" comes before it
                 answer = raw.sock.recv(2**16)
                 assert answer.startswith(b"HTTP/1.1 413 "), (target, expect, answer)
@@ -197,7 +197,7 @@ def test_a_body_over_the_limit_is_refused_before_it_is_sent(api):
 
 
 def test_a_body_in_chunks_is_refused_where_it_exceeds_the_limit(api):
-    with Raw(_port(api)).send(POST, b"Transfer-Encoding: chunked\r\n\r\n") as raw:
+    with RawConnection(_port(api)).send(POST, b"Transfer-Encoding: chunked\r\n\r\n") as raw:
         for _ in range(5):
             raw.send(b"%x\r\n%b\r\n" % (MIB, b" " * MIB))
         answer = raw.answer()
@@ -207,7 +207,7 @@ def test_a_body_in_chunks_is_refused_where_it_exceeds_the_limit(api):
 def test_leave_to_send_is_given_where_the_body_may_come(api):
     head = POST + b"Expect: 100-continue\r\nContent-Length: %d\r\n\r\n"
     body = json.dumps(JOB).encode()
-    with Raw(_port(api)).send(head % len(body)) as raw:
+    with RawConnection(_port(api)).send(head % len(body)) as raw:
         assert raw.sock.recv(2**16) == b"HTTP/1.1 100 Continue\r\n\r\n"
         assert raw.send(body).answer().status == 202
 
@@ -248,7 +248,7 @@ def test_a_connection_is_kept_or_not_as_the_answer_says(api):
             head = b"POST %s HTTP/1.1\r\nHOST\r\nContent-Length: %d\r\n\r\n" % (target, size)
 
             # When they are sent whole, and another request after them
-            with Raw(_port(api)).send(head, b" " * size, FOLLOWED_BY) as raw:
+            with RawConnection(_port(api)).send(head, b" " * size, FOLLOWED_BY) as raw:
                 answer = raw.answer()
 
                 # Then the connection does what the answer announced
@@ -260,7 +260,7 @@ def test_a_connection_is_kept_or_not_as_the_answer_says(api):
 
 
 def test_requests_in_a_row_are_answered_in_a_row(api):
-    with Raw(_port(api)).send(FOLLOWED_BY * 50) as raw:
+    with RawConnection(_port(api)).send(FOLLOWED_BY * 50) as raw:
         assert [raw.answer().status for _ in range(50)] == [200] * 50
 
 
@@ -269,7 +269,7 @@ def test_a_body_in_chunks_with_trailers_is_taken(api):
     chunks = b"%x;note=x\r\n%b\r\n0\r\nX-Trailer: x\r\n\r\n" % (len(body), body)
     for expect in (b"", b"Expect: 100-continue\r\n"):
         words = (POST, expect, b"Transfer-Encoding: chunked\r\n\r\n", chunks, FOLLOWED_BY)
-        with Raw(_port(api)).send(*words) as raw:
+        with RawConnection(_port(api)).send(*words) as raw:
             assert (raw.answer().status, raw.answer().status) == (202, 200)
 
 
@@ -609,7 +609,7 @@ def test_no_bytes_break_the_server(api, pid):
     @given(st.binary(max_size=60), lines, st.binary(max_size=100))
     def send(first: bytes, rest: list[bytes], body: bytes) -> None:
         words = b"\r\n".join([first.replace(b"\r\n", b""), *rest]) + b"\r\n\r\n" + body
-        with Raw(_port(api)).send(words) as raw:
+        with RawConnection(_port(api)).send(words) as raw:
             assert_is_answered_well(raw.answer(), words)
 
     _twice_without_growth(pid, send)

@@ -17,4 +17,4 @@ def test_all_that_the_replica_had_heard_of_ends(tmp_path, behind):
 
     assert figures.accepted - figures.lost >= 20
     assert figures.oldest_lost < behind + 1
-    assert (figures.unfinished, figures.broken) == (0, [])
+    assert (figures.unfinished, figures.violations) == (0, [])

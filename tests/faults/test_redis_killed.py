@@ -13,7 +13,7 @@ def test_with_appendfsync_always_nothing_accepted_is_lost(tmp_path):
     figures = kill_redis("always", 3, tmp_path)
 
     assert figures.accepted >= 60
-    assert (figures.lost, figures.unfinished, figures.charged, figures.broken) == (0, 0, 0, [])
+    assert (figures.lost, figures.unfinished, figures.charged, figures.violations) == (0, 0, 0, [])
 
 
 def test_when_the_power_fails_with_everysec_the_last_moments_are_lost_and_all_else_ends(tmp_path):
@@ -21,4 +21,4 @@ def test_when_the_power_fails_with_everysec_the_last_moments_are_lost_and_all_el
 
     assert figures.lost < figures.accepted
     assert figures.oldest_lost < 3  # seconds; a sync that is late may take as long as the one before it
-    assert (figures.unfinished, figures.charged, figures.broken) == (0, 0, [])
+    assert (figures.unfinished, figures.charged, figures.violations) == (0, 0, [])

@@ -13,7 +13,7 @@ import pytest
 
 import jobs
 from tests.conftest import eventually
-from tests.faults.raw_http import Raw, assert_is_answered_well
+from tests.faults.raw_http import RawConnection, assert_is_answered_well
 
 pytestmark = pytest.mark.long
 
@@ -27,9 +27,9 @@ def api(start_api):
 
 
 @pytest.fixture
-def crowd(api) -> Iterator[list[Raw]]:
+def crowd(api) -> Iterator[list[RawConnection]]:
     """Connections that are closed afterwards."""
-    connections: list[Raw] = []
+    connections: list[RawConnection] = []
     yield connections
     for each in connections:
         each.close()
@@ -58,7 +58,7 @@ SLOW = {
 
 def test_more_slow_clients_than_threads_keep_nobody_out(api, crowd):
     for what, words in SLOW.items():
-        slow = [Raw(api.base_url.port).send(words) for _ in range(MANY)]
+        slow = [RawConnection(api.base_url.port).send(words) for _ in range(MANY)]
         crowd += slow
         for _ in range(3):
             for each in slow:
@@ -68,7 +68,7 @@ def test_more_slow_clients_than_threads_keep_nobody_out(api, crowd):
 
 def test_more_connections_than_the_server_keeps_make_room_for_others(api, crowd):
     for _ in range(2100):
-        crowd.append(Raw(api.base_url.port).send(b"GET /health HTTP/1.1\r\n"))
+        crowd.append(RawConnection(api.base_url.port).send(b"GET /health HTTP/1.1\r\n"))
 
     _assert_serves(api)
 
@@ -77,8 +77,10 @@ def test_clients_that_are_too_slow_are_told_so_and_let_go(api, crowd):
     # Given clients that do not send what they announced, and as many as there are threads that do not read
     rows = "id,text\n" + "".join(f"{number},{'x' * 15_000}\n" for number in range(1000))
     assert api.post("/data", content=rows.encode(), headers={"Content-Type": "text/csv"}).status_code == 201
-    senders = [Raw(api.base_url.port, 60).send(SLOW[what]) for what in ("half a head", "half a large body")]
-    readers = [Raw(api.base_url.port).send(b"GET /data?limit=1000 HTTP/1.1\r\nHOST\r\n\r\n") for _ in range(THREADS)]
+    senders = [RawConnection(api.base_url.port, 60).send(SLOW[what]) for what in ("half a head", "half a large body")]
+    readers = [
+        RawConnection(api.base_url.port).send(b"GET /data?limit=1000 HTTP/1.1\r\nHOST\r\n\r\n") for _ in range(THREADS)
+    ]
     crowd += [*senders, *readers]
 
     # Then those who send are told, ...
@@ -95,7 +97,7 @@ def test_a_steady_client_may_take_its_time(api, crowd):
     # Given a body that comes in pieces
     body = b'{"start": null, "end": null, "analysis": "sleep", "tags": ["' + b"x" * 100 + b'"]}' + b" " * 400_000
     words = b"POST /jobs HTTP/1.1\r\nHOST\r\nContent-Length: %d\r\n\r\n" % len(body)
-    client = Raw(api.base_url.port).send(words)
+    client = RawConnection(api.base_url.port).send(words)
     crowd.append(client)
 
     # When it keeps a pace
@@ -115,7 +117,7 @@ HEALTH_SECONDS = 1.0
 
 
 @contextmanager
-def _trickle(connections: list[Raw], part: bytes, every: float) -> Iterator[None]:
+def _trickle(connections: list[RawConnection], part: bytes, every: float) -> Iterator[None]:
     """Send ``part`` on each connection again and again."""
     over = threading.Event()
 
@@ -141,7 +143,7 @@ def _load_large_records(api) -> int:
 
 
 def _assert_is_healthy(api) -> None:
-    with Raw(api.base_url.port).send(b"GET /health HTTP/1.1\r\nHOST\r\n\r\n") as raw:
+    with RawConnection(api.base_url.port).send(b"GET /health HTTP/1.1\r\nHOST\r\n\r\n") as raw:
         begun = time.monotonic()
         assert raw.answer().status == 200
         assert time.monotonic() - begun < HEALTH_SECONDS
@@ -150,7 +152,7 @@ def _assert_is_healthy(api) -> None:
 @pytest.mark.parametrize("framing", [b"Content-Length: 9000000\r\n\r\n", b"Transfer-Encoding: chunked\r\n\r\n"])
 def test_an_honest_upload_does_not_wait_for_many_slow_ones(api, crowd, framing):
     # Given six uploads for each thread, at 5 kB/s
-    crowd += [Raw(api.base_url.port).send(UPLOAD, framing) for _ in range(6 * THREADS)]
+    crowd += [RawConnection(api.base_url.port).send(UPLOAD, framing) for _ in range(6 * THREADS)]
     part = b"1,2\n" * 250
     if b"chunked" in framing:
         part = b"%x\r\n%b\r\n" % (len(part), part)
@@ -169,7 +171,7 @@ def test_an_honest_upload_does_not_wait_for_many_slow_ones(api, crowd, framing):
     assert all(_is_open(each) for each in crowd)
 
 
-def _is_open(raw: Raw) -> bool:
+def _is_open(raw: RawConnection) -> bool:
     raw.sock.setblocking(False)
     try:
         return raw.sock.recv(1) != b""
@@ -184,7 +186,7 @@ def test_clients_that_never_read_cost_nobody_else_anything(api, crowd):
     # Given more of them than threads, ten new ones a second
     begun = time.monotonic()
     for _ in range(3 * THREADS):
-        crowd.append(Raw(api.base_url.port).send(b"GET /data?limit=1000 HTTP/1.1\r\nHOST\r\n\r\n"))
+        crowd.append(RawConnection(api.base_url.port).send(b"GET /data?limit=1000 HTTP/1.1\r\nHOST\r\n\r\n"))
         _assert_is_healthy(api)
         time.sleep(0.1)
     _assert_serves(api)
@@ -193,7 +195,7 @@ def test_clients_that_never_read_cost_nobody_else_anything(api, crowd):
     eventually(lambda: not any(_has_peer(each) for each in crowd[:THREADS]), seconds=begun + 45 - time.monotonic())
 
 
-def _has_peer(raw: Raw) -> bool:
+def _has_peer(raw: RawConnection) -> bool:
     """Whether the connection is still there, though nothing of what came is read."""
     try:
         raw.sock.getpeername()
@@ -205,7 +207,9 @@ def _has_peer(raw: Raw) -> bool:
 def test_a_slow_reader_gets_all_of_it_and_its_connection_is_kept(api, crowd):
     size = _load_large_records(api)
     # Given a client that reads half a megabyte a second
-    client = Raw(api.base_url.port).send(b"GET /data?limit=1000 HTTP/1.1\r\nHOST\r\n\r\n", b"GET /health HTTP/1.1\r\n")
+    client = RawConnection(api.base_url.port).send(
+        b"GET /data?limit=1000 HTTP/1.1\r\nHOST\r\n\r\n", b"GET /health HTTP/1.1\r\n"
+    )
     crowd.append(client)
     found = b""
     while len(found) < size:
@@ -224,7 +228,7 @@ def test_a_slow_reader_gets_all_of_it_and_its_connection_is_kept(api, crowd):
 
 def test_a_request_that_comes_during_an_answer_is_kept_for_later(api, crowd):
     size = _load_large_records(api)
-    client = Raw(api.base_url.port).send(b"GET /data?limit=1000 HTTP/1.1\r\nHOST\r\n\r\n")
+    client = RawConnection(api.base_url.port).send(b"GET /data?limit=1000 HTTP/1.1\r\nHOST\r\n\r\n")
     crowd.append(client)
     time.sleep(1)
     client.send(*[b"GET /health HTTP/1.1\r\nHOST\r\n\r\n"] * 3)
@@ -237,7 +241,7 @@ def test_bodies_that_lie_on_the_disk_are_bounded(start_api, crowd):
     # Given a server that keeps four bodies of the largest size, and as many that are not complete
     api = start_api(MAX_BODY_BYTES=2**20)
     head = UPLOAD + b"Content-Length: %d\r\n\r\n" % 2**20
-    crowd += [Raw(api.base_url.port).send(head, b"x" * (2**20 - 1)) for _ in range(4)]
+    crowd += [RawConnection(api.base_url.port).send(head, b"x" * (2**20 - 1)) for _ in range(4)]
     time.sleep(1)
 
     # When another one comes, then it is told to come later
@@ -257,7 +261,7 @@ def test_waiters_that_have_gone_leave_their_place_to_others(api, crowd):
     jid = jobs.add_job(None, None, "sleep", params={"seconds": 60})["id"]
     words = f"GET /jobs/{jid}?wait=60 HTTP/1.1\r\nHOST\r\n\r\n".encode()
     # Given that all places are taken: of the threads, all but 16 may wait
-    gone = [Raw(api.base_url.port).send(words) for _ in range(THREADS - 16)]
+    gone = [RawConnection(api.base_url.port).send(words) for _ in range(THREADS - 16)]
     time.sleep(1)
     assert api.get(f"/jobs/{jid}?wait=3").elapsed.total_seconds() < 2.5
 

@@ -22,7 +22,7 @@ import redis
 import jobs
 from ops.invariants import find_violations
 from tests.conftest import ROOT, Server, eventually
-from tests.faults.final_status_watch import Ends
+from tests.faults.final_status_watch import FinalStatusWatch
 from tests.faults.soak.faults import Faults
 from tests.faults.soak.load import Load
 
@@ -47,7 +47,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     running.stop()
 
 
-def _look(server: Server, ends: Ends) -> list[str]:
+def _look(server: Server, ends: FinalStatusWatch) -> list[str]:
     """What is broken now; nothing can be said while Redis is away."""
     queue = redis.Redis(port=server.port, db=jobs.settings.queue_db)
     try:
@@ -103,7 +103,7 @@ def _statuses(ids: set[str]) -> dict[str, str]:
 def test_nothing_is_lost_under_mixed_load_and_random_faults(live: Server, start, start_api, tmp_path: Path):
     api: httpx.Client = start_api(**ENVIRON)
     gunicorn = start.started[-1]
-    dice, ends = random.Random(SEED), Ends()
+    dice, ends = random.Random(SEED), FinalStatusWatch()
     faults = Faults(dice, live, gunicorn, lambda: start("worker.py", WORKERS=2, **ENVIRON))
     load = Load(api, tmp_path, SEED)
 

@@ -13,12 +13,11 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-import tests.hostile.answers
-
-# Imported for the scenarios that they register.
+# Imported because they register scenarios.
 import tests.hostile.bodies
-import tests.hostile.posted
-import tests.hostile.wire  # noqa: F401
+import tests.hostile.raw_requests
+import tests.hostile.responses
+import tests.hostile.submissions  # noqa: F401
 from tests.hostile.limit import Limit, choose_limit
 from tests.hostile.scenario import SCENARIOS, Scenario, Verdict, play
 from tests.hostile.service import Service

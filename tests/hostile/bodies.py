@@ -10,7 +10,7 @@ from functools import partial
 
 import polars as pl
 
-from tests.hostile.client import Answer, at_once
+from tests.hostile.client import Response, at_once
 from tests.hostile.scenario import scenario
 from tests.hostile.service import Service
 
@@ -23,7 +23,7 @@ _PATH = "a" * 500_000
 _RETRIES = 30
 
 
-def _assert_answered(answers: list[Answer], allowed: set[int]) -> None:
+def _assert_answered(answers: list[Response], allowed: set[int]) -> None:
     statuses = [answer.status for answer in answers]
     assert set(statuses) <= allowed, f"answered {statuses}, expected of {sorted(allowed)}"
 
@@ -112,7 +112,7 @@ def _honest_csv() -> bytes:
     ).encode()
 
 
-def _loaded_at_last(load: Callable[[], Answer]) -> Answer:
+def _loaded_at_last(load: Callable[[], Response]) -> Response:
     """The answer after as many tries as a client makes that does what Retry-After asks for."""
     for _ in range(_RETRIES):
         answer = load()

@@ -12,14 +12,14 @@ from dataclasses import dataclass, field
 from http.client import HTTPConnection, HTTPException
 from typing import Any
 
-__all__ = ["Answer", "Client", "at_once"]
+__all__ = ["Client", "Response", "at_once"]
 
 _KEPT_BYTES = 2**20
 _PART_BYTES = 2**18
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class Response:
     """A status, 0 where the connection ended without one; headers in small letters; the body's size and beginning."""
 
     status: int
@@ -50,7 +50,7 @@ class Client:
         method: str = "",
         timeout: float = 60,
         **headers: str,
-    ) -> Answer:
+    ) -> Response:
         """Send one request on a connection of its own; ``if_match`` names the header If-Match."""
         sent = {"Host": "localhost"} | {name.replace("_", "-"): value for name, value in headers.items()}
         begun = time.monotonic()
@@ -58,17 +58,17 @@ class Client:
         self.seen[answer.status] += 1
         return answer
 
-    def post_jobs(self, value: Any, **headers: str) -> Answer:
+    def post_jobs(self, value: Any, **headers: str) -> Response:
         """POST a job or a list of them."""
         return self.ask("/jobs", json.dumps(value).encode(), **headers)
 
-    def load(self, body: bytes, media_type: str = "text/csv", query: str = "", **headers: str) -> Answer:
+    def load(self, body: bytes, media_type: str = "text/csv", query: str = "", **headers: str) -> Response:
         """POST a dataset."""
         return self.ask(f"/data{query}", body, content_type=media_type, **headers)
 
     def _exchange(
         self, method: str, path: str, body: Any, headers: dict[str, str], timeout: float, begun: float
-    ) -> Answer:
+    ) -> Response:
         connection = HTTPConnection("127.0.0.1", self.port, timeout=timeout)
         try:
             # A server that refuses a body closes while it is sent; its answer is there all the same.
@@ -80,18 +80,18 @@ class Client:
                 size += len(part)
                 beginning += part[: _KEPT_BYTES - len(beginning)]
             names = {name.lower(): value for name, value in response.getheaders()}
-            return Answer(response.status, names, size, beginning, time.monotonic() - begun)
+            return Response(response.status, names, size, beginning, time.monotonic() - begun)
         except (OSError, HTTPException):
-            return Answer(0, seconds=time.monotonic() - begun)
+            return Response(0, seconds=time.monotonic() - begun)
         finally:
             connection.close()
 
 
-def at_once(asks: Sequence[Callable[[], Answer]]) -> list[Answer]:
+def at_once(asks: Sequence[Callable[[], Response]]) -> list[Response]:
     """The answers to all of these, which are asked at the same time, in their order."""
-    answers: dict[int, Answer] = {}
+    answers: dict[int, Response] = {}
 
-    def run(number: int, ask: Callable[[], Answer]) -> None:
+    def run(number: int, ask: Callable[[], Response]) -> None:
         answers[number] = ask()
 
     threads = [threading.Thread(target=run, args=(number, ask)) for number, ask in enumerate(asks)]

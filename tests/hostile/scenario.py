@@ -90,11 +90,11 @@ def play(each: Scenario, service: Service) -> Verdict:
         health=sorted(health.seconds) or [0.0],
         complaints=complaints,
     )
-    complaints += _judge(verdict, health.failures)
+    complaints += _check(verdict, health.failures)
     return verdict
 
 
-def _judge(verdict: Verdict, failures: list[str]) -> list[str]:
+def _check(verdict: Verdict, failures: list[str]) -> list[str]:
     found = []
     if verdict.kills:
         found.append(f"the kernel killed {verdict.kills} processes for memory")

@@ -48,7 +48,7 @@ def main() -> None:
             figures = trial(asked.outages, Path(folder), asked.seed)
         _report(name, figures)
         lost = figures.lost if name == _MAY_LOSE_NOTHING else 0
-        wrong |= bool(lost or figures.unfinished or figures.broken)
+        wrong |= bool(lost or figures.unfinished or figures.violations)
     sys.exit(wrong)
 
 
@@ -56,7 +56,7 @@ def _report(name: str, figures: Figures) -> None:
     oldest = f"{figures.oldest_lost:.2f} s" if figures.lost else ""
     counts = (figures.unfinished, figures.charged, figures.again)
     _print(name, figures.outages, figures.accepted, figures.lost, oldest, *counts)
-    for line in figures.broken:
+    for line in figures.violations:
         print(f"  {line}", flush=True)
 
 

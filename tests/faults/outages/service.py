@@ -86,7 +86,7 @@ class Figures:
     charged: int = 0
     again: int = 0
     """Run more than once; only one run's result is kept."""
-    broken: list[str] = field(default_factory=list)
+    violations: list[str] = field(default_factory=list)
     """What the invariants say."""
 
 
@@ -129,7 +129,7 @@ def _has_workers(client: httpx.Client, count: int) -> bool:
 def find_figures(load: Load, port: int) -> Figures:
     """Wait until nothing moves any more, and count."""
     records = redis.Redis(port=port)
-    figures = Figures(len(load.outages), len(load.accepted), broken=load.refused)
+    figures = Figures(len(load.outages), len(load.accepted), violations=load.refused)
     eventually(lambda: _is_at_rest(load.api), seconds=_REST_SECONDS, every=0.2)
     for jid, accepted in load.accepted.items():
         status, attempt, charged = records.hmget(f"job.{jid}", "status", "attempt", "charged")
@@ -141,7 +141,7 @@ def find_figures(load: Load, port: int) -> Figures:
         figures.charged += int(charged or 0)
         figures.again += int(attempt or 0) > 1
     queue = redis.Redis(port=port, db=1)
-    figures.broken += [str(broken) for broken in find_violations(records, queue)]
+    figures.violations += [str(violation) for violation in find_violations(records, queue)]
     records.close()
     queue.close()
     return figures

@@ -25,18 +25,18 @@ __all__ = ["fork", "fork_worker"]
 _PR_SET_PDEATHSIG = 1
 
 
-def fork(role: str, play: Callable[[], None], tally: SharedCounter, keep: Sequence[int] = ()) -> int:
+def fork(role: str, play: Callable[[], None], counter: SharedCounter, keep: Sequence[int] = ()) -> int:
     """Run ``play`` in a fork that plays this role in the trial; the process id."""
-    ear, mouth = os.pipe()
+    ready_r, ready_w = os.pipe()
     pid = os.fork()
     if pid == 0:
         code = 70
         try:
-            # The tally is a file to flock: a fresh process has its own.
+            # The counter is a file to flock: a fresh process has its own.
             _become_fresh(keep)
             if role != "child":  # whose own arrangement for this is part of what is tried
                 ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-            SharedCounter(tally.path).arm(role)
+            SharedCounter(counter.path).arm(role)
             play()
             code = 0
         except SystemExit as done:
@@ -46,37 +46,37 @@ def fork(role: str, play: Callable[[], None], tally: SharedCounter, keep: Sequen
         finally:
             sys.settrace(None)
             os._exit(code)
-    os.close(mouth)
-    os.read(ear, 1)  # ends when the fork has become fresh, as Popen waits for exec
-    os.close(ear)
+    os.close(ready_w)
+    os.read(ready_r, 1)  # ends when the fork has become fresh, as Popen waits for exec
+    os.close(ready_r)
     return pid
 
 
-def fork_worker(tally: SharedCounter, environ: Mapping[str, str]) -> int:
+def fork_worker(counter: SharedCounter, environ: Mapping[str, str]) -> int:
     """``python worker.py`` with these settings, as a fork; the process id."""
 
     def play() -> None:
         os.environ.update(environ)
         jobs.settings = worker.settings = load()  # type: ignore[attr-defined]
         worker.SPARE_AFTER_SECONDS = 0.0  # a trial is over before spares would be started
-        subprocess.Popen = lambda words, **options: _Child(tally, words, **options)  # type: ignore[assignment, misc]
+        subprocess.Popen = lambda words, **options: _Child(counter, words, **options)  # type: ignore[assignment, misc]
         sys.argv = ["worker.py"]
         worker.main()
 
-    return fork("parent", play, tally)
+    return fork("parent", play, counter)
 
 
 class _Child:
     """What the parent of workers needs of Popen."""
 
-    def __init__(self, tally: SharedCounter, words: Sequence[str], *, pass_fds: Sequence[int], **_: Any) -> None:
+    def __init__(self, counter: SharedCounter, words: Sequence[str], *, pass_fds: Sequence[int], **_: Any) -> None:
         self.returncode: int | None = None
 
         def play() -> None:
             sys.argv = list(words[1:])
             worker.main()
 
-        self.pid = fork("child", play, tally, keep=pass_fds)
+        self.pid = fork("child", play, counter, keep=pass_fds)
 
     def poll(self) -> int | None:
         if self.returncode is None:

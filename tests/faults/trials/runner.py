@@ -13,7 +13,7 @@ from pathlib import Path
 
 import analyses
 from analyses import get_analyses
-from tests.faults.trials.harness import Stage
+from tests.faults.trials.harness import Harness
 from tests.faults.trials.kinds import KINDS, play
 
 REAL = "real-"
@@ -30,15 +30,15 @@ def main() -> None:
     log = os.open(folder / "log", os.O_WRONLY | os.O_CREAT | os.O_APPEND)
     os.dup2(log, 1)
     os.dup2(log, 2)
-    stage = Stage(folder)
+    harness = Harness(folder)
     for line in sys.stdin:
         name, point, seed = line.split()
         os.truncate(log, 0)
-        stage.real = name.startswith(REAL)
+        harness.real = name.startswith(REAL)
         kind = name.removeprefix(REAL)
         if kind not in KINDS:
             raise SystemExit(f"There is no kind of trial {name!r}; there are: {', '.join(KINDS)}")
-        verdict = play(stage, kind, int(point), int(seed))
+        verdict = play(harness, kind, int(point), int(seed))
         verdict.kind = name
         print(json.dumps({**asdict(verdict), "complaints": verdict.complaints}), file=words)
 

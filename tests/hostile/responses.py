@@ -9,7 +9,7 @@ from contextlib import ExitStack, suppress
 from functools import partial
 from pathlib import Path
 
-from tests.hostile.client import Answer, at_once
+from tests.hostile.client import Response, at_once
 from tests.hostile.scenario import scenario
 from tests.hostile.service import Service
 
@@ -137,7 +137,7 @@ class _SlowReaders:
 @scenario(8, "120 uploads at 5 kB/s beside honest ones, and readers of 52 MB at 20 to 200 kB/s")
 def slow_and_honest(service: Service) -> None:
     honest = b"id,text\n" + b"".join(b"%d,some words\n" % number for number in range(200_000))
-    answers: list[Answer] = []
+    answers: list[Response] = []
     with ExitStack() as crowd:
         readers = _SlowReaders(service, crowd)
         uploads = [_slow_upload(service) for _ in range(_SLOW_UPLOADS)]
@@ -174,7 +174,9 @@ def frozen_redis(service: Service) -> None:
     thaws = time.monotonic() + 10
     time.sleep(0.2)
     job = {"start": None, "end": None, "analysis": "sleep", "params": {"seconds": 0}}
-    asks: list[Callable[[], Answer]] = [partial(service.client.ask, path) for path in ("/stats", "/ready", "/workers")]
+    asks: list[Callable[[], Response]] = [
+        partial(service.client.ask, path) for path in ("/stats", "/ready", "/workers")
+    ]
     asks += [partial(service.client.ask, "/data"), partial(service.client.post_jobs, job)]
     answers = at_once(asks * 20)
     statuses, longest = {answer.status for answer in answers}, max(answer.seconds for answer in answers)

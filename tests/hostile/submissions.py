@@ -6,7 +6,7 @@ import json
 from functools import partial
 from typing import Any
 
-from tests.hostile.client import Answer, at_once
+from tests.hostile.client import Response, at_once
 from tests.hostile.scenario import scenario
 from tests.hostile.service import Service
 
@@ -26,7 +26,7 @@ def _sleeping(**more: Any) -> dict[str, Any]:
     return {**_OPEN, "analysis": "sleep", "params": {"seconds": 0}, "delay": _LATER, **more}
 
 
-def _assert_refused(answers: list[Answer]) -> None:
+def _assert_refused(answers: list[Response]) -> None:
     statuses = [answer.status for answer in answers]
     assert set(statuses) <= _REFUSED, f"answered {statuses}, expected of {sorted(_REFUSED)}"
     assert max(answer.size for answer in answers) < MIB, "the refusal is longer than a MiB"
