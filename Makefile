@@ -72,16 +72,19 @@ manifests: .venv/development .venv-policies/installed ## Validate the Kubernetes
 
 ##@ Measure
 
-SUITE_drain = drain
-SUITE_dataset = dataset
-SUITE_connections = connections
-SUITE_recovery = recovery
-SUITE_crash = crash
-SUITE_peers = throughput
+BENCH_drain = $(BIN)/python -m benchmarks.drain $(ARGS)
+BENCH_dataset = $(BIN)/python -m benchmarks.dataset $(ARGS)
+BENCH_connections = $(BIN)/python -m benchmarks.connections $(ARGS)
+BENCH_recovery = $(BIN)/python -m benchmarks.recovery $(ARGS)
+BENCH_crash = $(BIN)/python -m benchmarks.crash $(ARGS)
+BENCH_peers = $(BIN)/python -m benchmarks.throughput $(ARGS)
+BENCH_images = @docker image inspect --format '{{index .RepoTags 0}} {{.Size}}' python:3.11-slim-bookworm redis:7-bookworm \
+	dataset-jobs:0.1.0 | awk '{ size[NR] = $$2; printf "%-28s %4.0f MB\n", $$1, $$2 / 1e6 } \
+	END { printf "%-28s %4.0f MB\n", "ours without the base image", (size[3] - size[1]) / 1e6 }'
 
 .PHONY: bench
-bench: .venv/runtime $(if $(filter crash peers,$(SUITE)),$(PEERS)) ## Run a benchmark; SUITE=drain, dataset, connections, recovery, crash or peers, ARGS=--write
-	$(BIN)/python -m benchmarks.$(or $(SUITE_$(or $(SUITE),drain)),$(error SUITE is drain, dataset, connections, recovery, crash or peers)) $(ARGS)
+bench: .venv/runtime $(if $(filter crash peers,$(SUITE)),$(PEERS)) ## Run a benchmark; SUITE=drain, dataset, connections, recovery, crash, peers or images, ARGS=--write
+	$(or $(BENCH_$(or $(SUITE),drain)),$(error SUITE is drain, dataset, connections, recovery, crash, peers or images))
 
 ##@ Operate
 

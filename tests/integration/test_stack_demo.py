@@ -55,7 +55,9 @@ def test_the_demo_runs_with_added_analyses_that_have_required_parameters(tmp_pat
             shutil.copy(source, code)
         elif source.name != "analyses" and not source.name.startswith("."):
             (code / source.name).symlink_to(source)
-    for source in (ROOT / "analyses").glob("*.*"):
+    for source in (ROOT / "analyses").iterdir():
+        if source.name == "__pycache__":
+            continue
         (code / "analyses" / source.name).symlink_to(source)
     [commonest] = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
     template = (ROOT / "docs" / "template" / "analysis.py").read_text()
