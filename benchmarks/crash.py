@@ -1,11 +1,11 @@
-"""What becomes of accepted jobs when a child and a whole worker are killed: us and other queues, side by side.
+"""Measure how many accepted jobs are lost when a child and a worker are killed, here and in other queues.
 
     python -m benchmarks.crash [--seconds 120] [--rounds 1] [--at-once 4] [--only ours,celery] [--write]
 
 Each queue has a fresh Redis, two workers in their default settings, and 200 jobs of 50 ms. At 50 ended jobs, the
-process of the second worker that runs a job gets SIGKILL; at 120, the first worker does, with all its processes. The
-first is not started again, so the other one has to take over; a second worker that ends of itself is, as any
-supervisor would. For the rest of the seconds allowed, all that runs is noted: by the jobs, in a file.
+process of the second worker that runs a job gets SIGKILL; at 120, the first worker gets it, with all its processes. The
+first worker is not restarted, so the other one has to take over; if the second worker exits, it is restarted, as a
+supervisor would do. Each job appends lines to a file, which are counted at the end.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ PAGE = Path(__file__).parent.parent / "docs/crash-recovery.md"
 
 
 class Trial:
-    """One queue, its two workers, and the two kills."""
+    """Runs one queue with two workers and kills them."""
 
     def __init__(self, harness: Harness, seconds: float) -> None:
         self.harness = harness
@@ -51,7 +51,7 @@ class Trial:
         self.other = self._start_worker(2)
 
     def run(self) -> Verdict:
-        """Warm up, add, kill, kill, wait, evaluate."""
+        """Warm up, add jobs, kill twice, wait, and evaluate."""
         self._warm_up()
         self.harness.add(self.jobs)
         self._wait_for(KILL_CHILD_AT)
@@ -73,7 +73,7 @@ class Trial:
             self.other = self._start_worker(2)
 
     def _warm_up(self) -> None:
-        """Until both workers have run jobs, and none is left."""
+        """Wait until both workers have run jobs and none is left."""
         sent = 0
         for worker in (self.doomed, self.other):
             give_up = time.monotonic() + START_SECONDS
@@ -91,7 +91,7 @@ class Trial:
         return any(line.process in processes for line in self.harness.log.grow())
 
     def _wait_for(self, ended: int) -> None:
-        """Until so many jobs have ended."""
+        """Wait until ``ended`` jobs have ended."""
 
         def enough() -> bool:
             self._keep_other()
@@ -101,7 +101,7 @@ class Trial:
         self.harness.until(enough, START_SECONDS)
 
     def _kill_child(self) -> None:
-        """The process of the other worker that runs a job."""
+        """Kill the process of the other worker that is running a job."""
         give_up = time.monotonic() + AIM_SECONDS
         while time.monotonic() < give_up:
             self._keep_other()
@@ -111,7 +111,7 @@ class Trial:
         self._kill([self.other.pid], even_idle=True)
 
     def _kill_worker(self) -> None:
-        """The doomed one, with all its processes, while it runs a job."""
+        """Kill the doomed worker with all its processes while it is running a job."""
         give_up = time.monotonic() + AIM_SECONDS
         while time.monotonic() < give_up:
             if self._busy(self.doomed) and self._kill(self._halt(self.doomed)):
@@ -119,18 +119,18 @@ class Trial:
         self._kill(self._halt(self.doomed), even_idle=True)
 
     def _halt(self, worker: subprocess.Popen[bytes]) -> list[int]:
-        """Its processes, none of which can be followed by another."""
+        """Stop a worker and return its processes; it cannot start more."""
         _send(signal.SIGSTOP, [worker.pid])
         return processes_of(worker.pid)
 
     def _busy(self, worker: subprocess.Popen[bytes]) -> list[int]:
-        """The processes of this worker that run a job, the one that started one last at the end."""
+        """Return the processes of this worker that are running a job, the most recently started last."""
         time.sleep(0.002)
         processes = processes_of(worker.pid)
         return [process for process in in_hand(self.harness.log.grow()) if process in processes]
 
     def _kill(self, processes: list[int], even_idle: bool = False) -> bool:
-        """Halt them, root first; kill them if then one of them still runs a job, else let them go on."""
+        """Stop the processes, root first; kill them if one is still running a job, otherwise continue them."""
         _send(signal.SIGSTOP, processes)
         hit = not set(processes).isdisjoint(in_hand(self.harness.log.grow()))
         if hit or even_idle:
@@ -185,7 +185,7 @@ def _cells(tried: _Tried, allowed: float) -> list[str]:
 
 
 def _row(peer: Peer, tried: Sequence[_Tried], allowed: float) -> tuple[str, ...]:
-    """Its rounds side by side in each cell, once where they agree."""
+    """Format the rounds of one queue: different values side by side, equal ones once."""
     rounds = [_cells(each, allowed) for each in tried]
     cells = [" / ".join(cell if len(set(cell)) > 1 else cell[:1]) for cell in zip(*rounds, strict=True)]
     return (f"{peer.title} {peer.version()}".strip(), *cells)
@@ -196,7 +196,7 @@ def _seconds(seconds: float | None, allowed: float) -> str:
 
 
 def _violated_promises(tried: Sequence[_Tried]) -> list[str]:
-    """What we promise and did not keep here."""
+    """Return the promises that this project did not keep."""
     broken = []
     for verdict in (each.verdict for each in tried):
         (child, worker), lease = verdict.held_done, settings.lease_seconds
@@ -215,7 +215,7 @@ def _settings_table(peers: Sequence[Peer]) -> str:
 
 
 def main() -> None:
-    """Print the table, and write the page where that is asked for."""
+    """Print the table, and write the page if requested."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seconds", type=float, default=120, help="allowed after the last kill (120)")
     parser.add_argument("--at-once", type=int, default=4, help="queues tried at the same time (4)")

@@ -1,8 +1,8 @@
-"""Seconds from SIGKILL until the job runs again: of a child, with and without a spare, and of a whole worker.
+"""Measure the seconds from SIGKILL until the job runs again: child with and without standby, whole worker.
 
     python -m benchmarks.recovery [rounds]
 
-Starts a server of its own and workers with one child each; leases are those of the defaults.
+Starts its own Redis and workers with one child each and default leases.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ def _until(condition: Callable[[], Any]) -> Any:
 
 
 def _running_job(seconds: float) -> tuple[str, int]:
-    """The id of a job that runs, and the process that runs it."""
+    """Start a job and return its id and the process that runs it."""
     import jobs
 
     jid = jobs.add_job(None, None, "sleep", params={"seconds": seconds})["id"]

@@ -1,11 +1,10 @@
-"""How fast one worker process drains jobs that do nothing, and how fast jobs are accepted: ours and other queues.
+"""Measure how fast one worker process drains jobs that do nothing, and how fast jobs are accepted.
 
     python -m benchmarks.throughput [--rounds 1] [--only ours,rq] [--write]
 
-Each queue has a fresh Redis. Jobs are added one by one by one program; then one worker process, or one child, is
-started, and once it has run a fifth of them, the time is taken until the start of the last. PINGs of one redis-py
-connection are counted before and after, and all rates are given as ratios to theirs, so that runs on different
-machines compare.
+Each queue has a fresh Redis. One program adds the jobs one by one; then one worker process or one child is started.
+Measurement starts when it has run a fifth of the jobs and stops at the start of the last one. Rates are given as ratios
+to the PINGs per second of one redis-py connection, so that results from different machines can be compared.
 """
 
 from __future__ import annotations
@@ -29,7 +28,7 @@ PAGE = Path(__file__).parent.parent / "docs/throughput.md"
 
 @dataclass(frozen=True)
 class Rate:
-    """Jobs and PINGs a second."""
+    """Jobs and PINGs per second."""
 
     added: float
     drained: float

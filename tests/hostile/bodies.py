@@ -102,7 +102,7 @@ def gzip_bombs(service: Service) -> None:
 
 
 def _honest_csv() -> bytes:
-    """Some 200 MB of numbers and words, every row with another identifier."""
+    """Return some 200 MB of numbers and words, every row with another identifier."""
     block = "".join(
         f"%d{row:03},{row * 0.09:.4f},{row * 0.18:.4f},{row % 9}.5,place {row} and more\n" for row in range(1000)
     )
@@ -113,7 +113,7 @@ def _honest_csv() -> bytes:
 
 
 def _loaded_at_last(load: Callable[[], Response]) -> Response:
-    """The answer after as many tries as a client makes that does what Retry-After asks for."""
+    """Send a body and retry as Retry-After asks; return the last response."""
     for _ in range(_RETRIES):
         answer = load()
         if answer.status != 503:

@@ -1,4 +1,4 @@
-"""A client that sends anything, counts what comes and keeps little of it."""
+"""An HTTP client that sends anything and counts the responses."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _PART_BYTES = 2**18
 
 @dataclass(frozen=True, slots=True)
 class Response:
-    """A status, 0 where the connection ended without one; headers in small letters; the body's size and beginning."""
+    """A status (0 if the connection ended without one), lower-case headers, and the size and beginning of the body."""
 
     status: int
     headers: Mapping[str, str] = field(default_factory=dict)
@@ -29,7 +29,7 @@ class Response:
     seconds: float = 0.0
 
     def json(self) -> Any:
-        """The body, of an answer up to a MiB; a failed assertion where it is not JSON."""
+        """Parse a body of up to one MiB; fail an assertion if it is not JSON."""
         try:
             return json.loads(self.beginning)
         except ValueError:
@@ -37,7 +37,7 @@ class Response:
 
 
 class Client:
-    """Asks one server; ``seen`` counts the statuses."""
+    """Sends requests to one server; ``seen`` counts the statuses."""
 
     def __init__(self, port: int) -> None:
         self.port = port
@@ -51,7 +51,7 @@ class Client:
         timeout: float = 60,
         **headers: str,
     ) -> Response:
-        """Send one request on a connection of its own; ``if_match`` names the header If-Match."""
+        """Send one request on a new connection; ``if_match`` stands for the header If-Match."""
         sent = {"Host": "localhost"} | {name.replace("_", "-"): value for name, value in headers.items()}
         begun = time.monotonic()
         answer = self._exchange(method or ("GET" if body is None else "POST"), path, body, sent, timeout, begun)
@@ -71,7 +71,7 @@ class Client:
     ) -> Response:
         connection = HTTPConnection("127.0.0.1", self.port, timeout=timeout)
         try:
-            # A server that refuses a body closes while it is sent; its answer is there all the same.
+            # A server that rejects a body closes the connection early; its response can still be read.
             with suppress(BrokenPipeError, ConnectionResetError):
                 connection.request(method, path, body, headers)
             response = connection.getresponse()
@@ -88,7 +88,7 @@ class Client:
 
 
 def at_once(asks: Sequence[Callable[[], Response]]) -> list[Response]:
-    """The answers to all of these, which are asked at the same time, in their order."""
+    """Send all requests at the same time; return the responses in order."""
     answers: dict[int, Response] = {}
 
     def run(number: int, ask: Callable[[], Response]) -> None:

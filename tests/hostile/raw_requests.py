@@ -1,4 +1,4 @@
-"""Requests byte by byte, as no well-behaved client sends them; and all kinds of attack together."""
+"""Malformed requests, sent byte by byte; and all kinds of attacks together."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tests.hostile.service import Service
 __all__: list[str] = []
 
 MIB = 2**20
-_SECONDS = 3  # what is refused needs no more of the request
+_SECONDS = 3  # rejected requests get their response before they are complete
 _LONG = b"POST /data HTTP/1.1\r\nHOST\r\nContent-Type: text/csv\r\n"
 _CASES: dict[str, tuple[bytes, set[int]]] = {
     "a foreign name in an absolute target": (b"GET http://other.example/stats HTTP/1.1\r\nHOST\r\n\r\n", {403}),
