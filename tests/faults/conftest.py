@@ -1,4 +1,4 @@
-"""Workers that know analyses of a test's own."""
+"""Workers with additional analyses."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A TCP line between our processes and Redis that fails on demand, in each way that real ones do."""
+"""A TCP proxy between our processes and Redis that fails on demand, in every way that real networks do."""
 
 from __future__ import annotations
 
@@ -29,18 +29,18 @@ _RESET = struct.pack("ii", 1, 0)
 
 
 def transition(name: str) -> bytes:
-    """What a request holds that calls this transition."""
+    """Return the bytes that identify a request that calls this transition."""
     return Script(name).sha.encode()
 
 
 def command(name: str) -> bytes:
-    """What a request holds that calls this command of Redis."""
+    """Return the bytes that identify a request with this Redis command."""
     return f"${len(name)}\r\n{name}\r\n".encode()
 
 
 @dataclass(eq=False)
 class Trap:
-    """Springs once, at the first request with ``token`` in it, and does what :data:`HOWS` says of ``how``."""
+    """Triggers once, at the first request that contains ``token``; ``how`` is a key of :data:`HOWS`."""
 
     token: bytes
     how: str
@@ -49,7 +49,7 @@ class Trap:
 
 @dataclass(eq=False)
 class _Connection:
-    """One connection through the line: the two ends, and what has become of it."""
+    """One connection through the proxy: both ends and its state."""
 
     client: tuple[asyncio.StreamReader, asyncio.StreamWriter]
     server: tuple[asyncio.StreamReader, asyncio.StreamWriter]
@@ -59,7 +59,7 @@ class _Connection:
 
 
 class TcpProxy:
-    """Leads from ``port`` to ``target``, on loopback. All that chance decides comes from ``seed``."""
+    """Forwards from ``port`` to ``target``, on loopback. ``seed`` determines all random choices."""
 
     def __init__(self, target: int, seed: int = 0) -> None:
         self.target = target
@@ -77,31 +77,31 @@ class TcpProxy:
         self.port: int = self._listener.sockets[0].getsockname()[1]
 
     def cut(self) -> None:
-        """Cut all connections; new ones get through."""
+        """Close all connections; new ones are accepted."""
         self._do(self._cut_all)
 
     def go_down(self) -> None:
-        """Cut all connections, and let none through."""
+        """Close all connections and refuse new ones."""
         self._down = True
         self.cut()
 
     def fall_silent(self) -> None:
-        """Leave all connections open, the new ones too, and carry nothing: a cable is pulled out."""
+        """Keep all connections open, new ones too, and forward nothing, as when a cable is pulled."""
         self._silent = True
         self._do(self._silence_all)
 
     def come_up(self) -> None:
-        """Let new connections through; those that were silent never speak again."""
+        """Accept new connections; silent ones stay silent."""
         self._down = self._silent = False
 
     def point_at(self, target: int) -> None:
-        """Lead new connections to another server, and cut the old ones: an address that moves."""
+        """Forward new connections to another server, and close the old ones."""
         self.target = target
         self.cut()
 
     @contextmanager
     def trap(self, token: bytes, how: str) -> Iterator[Trap]:
-        """Set a trap for the next request with ``token`` in it."""
+        """Set a trap for the next request that contains ``token``."""
         trap = Trap(token, how)
         self._do(lambda: self._traps.append(trap))
         try:
@@ -110,7 +110,7 @@ class TcpProxy:
             self._do(lambda: self._traps.remove(trap) if trap in self._traps else None)
 
     def close(self) -> None:
-        """Cut all, for good."""
+        """Close all connections and stop."""
         self._do(self._listener.close)
         self.go_down()
         self._run(self._end())
@@ -218,7 +218,7 @@ class TcpProxy:
         self._hang_up(conn.server[1])
 
     def _hang_up(self, writer: asyncio.StreamWriter) -> None:
-        """By a reset or by an orderly end: clients see both."""
+        """Close by a reset or by an orderly end, because clients meet both."""
         if self._dice.random() < 0.5:
             _reset(writer)
         else:

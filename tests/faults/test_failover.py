@@ -1,4 +1,4 @@
-"""The primary dies and its replica takes over; what it had heard of goes on, once."""
+"""The primary dies and its replica takes over: all replicated jobs end, once."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Processes are killed, at moments that nobody chose; no job is lost, and none has two results."""
+"""Processes are killed at random moments; no job is lost, and none has two results."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def _children(pid: int) -> list[int]:
 
 
 def _is_idle(pid: int) -> bool:
-    """Whether it has used no processor for a while, after it used some."""
+    """Return whether the process has used no CPU for a while, after it used some."""
 
     def used() -> int:
         return sum(map(int, Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[11:13]))
@@ -274,7 +274,7 @@ def test_a_large_result_goes_through_a_slow_line(live: Server):
 
 
 def _slow_line(port: int, bytes_per_second: int) -> int:
-    """A port that leads to this one, at no more than this speed towards it."""
+    """Forward to this port at a limited speed; yield the port of the proxy."""
     ear = socket.create_server(("127.0.0.1", 0))
 
     def carry(source: socket.socket, target: socket.socket, pause: float) -> None:

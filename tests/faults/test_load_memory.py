@@ -1,4 +1,4 @@
-"""The memory of the API and of the process that reads for it, while clients load all they can at once."""
+"""Memory of the API and of its reader process while clients load as much as possible at once."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ pytestmark = pytest.mark.long
 MIB = 2**20
 PARQUET = "application/vnd.apache.parquet"
 LIMITS = {"LOAD_MEMORY_MB": 400, "DATASET_MEMORY_MB": 100, "REQUEST_MEMORY_MB": 128, "MAX_BODY_BYTES": 64 * MIB}
-MOST = (400 + 100 + 128 + 250) * MIB  # what the settings allow together, and the program with what it looks past
+MOST = (400 + 100 + 128 + 250) * MIB  # the sum of the limits in the settings, and the program
 TABLE = generate(200_000)  # twenty megabytes
 
 
 class Watched:
-    """A client of an API, and the most memory that the API and its readers were seen to use."""
+    """A client of an API, and the peak memory of the API and its readers."""
 
     def __init__(self, client: httpx.Client, pid: int) -> None:
         self.client = client
@@ -74,11 +74,11 @@ class Watched:
 
 
 def used_by(pid: int) -> int:
-    """The bytes that a process and its children use themselves; pages of files, which the system can drop, apart."""
+    """Return the bytes used by a process and its children, without pages of files."""
     try:
         status = dict(line.split(":", 1) for line in Path(f"/proc/{pid}/status").read_text().splitlines())
         children = [path.read_text().split() for path in Path(f"/proc/{pid}/task").glob("*/children")]
-    except OSError:  # it has just ended
+    except OSError:  # the process has just ended
         return 0
     own = sum(int(status.get(name, "0").split()[0]) for name in ("RssAnon", "RssShmem")) * 1024
     return own + sum(used_by(int(child)) for some in children for child in some)
@@ -130,11 +130,11 @@ def bombs() -> dict[str, tuple[bytes, str, dict[str, str]]]:
 
 def test_what_unpacks_to_much_is_bounded_and_what_is_stored_can_be_listed(api):
     for what, (body, media_type, headers) in bombs().items():
-        # When a body that stands for much more than itself is sent by several at once
+        # When several clients send a compressed body at once
         statuses = api.at_once(3, lambda sent=(body, media_type, headers): api.post(sent[0], sent[1], **sent[2]))
-        # then each is taken or refused,
+        # then each is accepted or rejected,
         assert set(statuses) <= {201, 400, 413, 422, 503}, (what, statuses)
-        # and what was taken can be asked for
+        # and accepted data can be requested
         for query in ("", "?limit=1000", "?search=zz", "?search=1"):
             answer = api.client.get(f"/data{query}")
             assert answer.status_code in (200, 503), (what, query)
@@ -142,13 +142,13 @@ def test_what_unpacks_to_much_is_bounded_and_what_is_stored_can_be_listed(api):
 
 
 def test_honest_bodies_at_once_are_loaded_in_turn(api):
-    # Given an honest table of many times what may be read at once in the API itself
+    # Given a valid table that is many times larger than the API reads in its own process
     assert api.at_once(2, lambda: api.post(TABLE, "text/csv")) == [201, 201]
-    # when ten clients send it at once, then each is served or is to come again
+    # when ten clients send it at once, then each gets 201 or 503
     statuses = api.at_once(10, lambda: api.post(TABLE, "text/csv"))
     assert set(statuses) <= {201, 503}
     assert 201 in statuses
-    # and it can be searched, looked up and listed by many at once
+    # and many clients can search and list it at once
     assert api.client.get("/data?limit=1").json()["total"] == 200_000
     for path in ("/data?limit=1000", "/data?search=nevada&limit=1000", "/data?search=12.5", "/data/q0000007"):
         assert set(api.at_once(20, lambda path=path: api.client.get(path))) <= {200, 503}, path

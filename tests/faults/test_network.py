@@ -1,4 +1,4 @@
-"""The network between our processes and Redis fails, in every way and at every call; nobody's job ends by it."""
+"""The network between our processes and Redis fails, in every way and at every call; no job ends because of it."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from tests.faults.tcp_proxy import HOWS, TcpProxy, command, transition
 pytestmark = pytest.mark.long
 
 SEED = int(os.environ.get("SEED", "3"))
-# With FAULTS=all the slower tests try all ways: a silent connection costs them a time-out of 5 s each.
+# With FAULTS=all, the slower tests try all ways; each silent connection costs them a time-out of 5 s.
 ALL = os.environ.get("FAULTS") == "all"
 FEW = list(HOWS) if ALL else ["answered", "late"]
 CALLS = {
@@ -51,7 +51,7 @@ CALLS = {
 
 @pytest.fixture
 def open_proxy(live: Server) -> Iterator[Callable[[], TcpProxy]]:
-    """Lays proxies to the server; at the end of the test, all that must be true of the jobs is."""
+    """Open proxies to the server; check the invariants at the end of the test."""
     proxies: list[TcpProxy] = []
 
     def run() -> TcpProxy:
@@ -65,7 +65,7 @@ def open_proxy(live: Server) -> Iterator[Callable[[], TcpProxy]]:
 
 
 class Client:
-    """A client that tries again, as the answers tell it to; what it posts has an idempotency key."""
+    """A client that repeats requests as the responses demand; its posts have idempotency keys."""
 
     def __init__(self, api: httpx.Client, dice: random.Random) -> None:
         self.api = api
@@ -73,7 +73,7 @@ class Client:
         self.accepted: list[str] = []
 
     def call(self, method: str, path: str, **options) -> httpx.Response:
-        """The answer, once it is another than 503."""
+        """Return the first response other than 503."""
         give_up = time.monotonic() + 60
         while time.monotonic() < give_up:
             answer = self.api.request(method, path, **options)
@@ -95,7 +95,7 @@ class Client:
         return self.post_job(analysis="sleep", params={"seconds": seconds}, **options)
 
     def wait(self, jid: str) -> str:
-        """The status, once the job has ended."""
+        """Return the status when the job has ended."""
         while True:
             job = self.call("GET", f"/jobs/{jid}", params={"wait": 10}).json()
             if jobs.Status(job["status"]).ended:
@@ -114,7 +114,7 @@ def _assert_one_result_each(ids: list[str]) -> None:
 
 
 def _main_job(client: Client) -> None:
-    """Load, submit, wait, fetch; a long job that reports; one that is over its time; one that is cancelled."""
+    """Load, submit, wait, fetch; run a long job with progress, one over its time, and one that is cancelled."""
     rows = [f"{n},{client.dice.random()}" for n in range(50)]
     loaded = client.call("POST", "/data", content="id,value\n" + "\n".join(rows), headers={"Content-Type": "text/csv"})
     assert loaded.status_code == 201
@@ -134,7 +134,7 @@ def _main_job(client: Client) -> None:
 
 @contextmanager
 def _under_load(api: httpx.Client, work: Callable[[Client], None], clients: int = 3) -> Iterator[list[Client]]:
-    """Clients that do ``work`` again and again, until the body is through; what failed them fails the test."""
+    """Run clients that repeat ``work`` until the body ends; their errors fail the test."""
     over = threading.Event()
     found = [Client(api, random.Random(f"{SEED} {n}")) for n in range(clients)]
 
@@ -153,7 +153,7 @@ def _under_load(api: httpx.Client, work: Callable[[Client], None], clients: int 
 
 
 def _cut_everywhere(proxy: TcpProxy, calls: dict[str, bytes]) -> int:
-    """Set one trap after the other, for each call and each way to cut it; how many sprang."""
+    """Trigger a failure at each call in each way; return the number of failures."""
     faults = [(call, how) for call in calls for how in HOWS]
     random.Random(SEED).shuffle(faults)
     for call, how in faults:
@@ -211,7 +211,7 @@ def _holder_of(jid: str) -> dict | None:
 
 @pytest.fixture
 def two_hosts(open_proxy, start_worker):
-    """Two workers of one child each, on proxies of their own."""
+    """Start two workers with one child each, each on its own proxy."""
     proxies = [open_proxy(), open_proxy()]
     for proxy in proxies:
         start_worker(1, port=proxy.port)
@@ -312,7 +312,7 @@ ROUTES += ["POST /jobs/ID/retry", "DELETE /jobs/ID", "DELETE /data", "POST /data
 
 
 def test_a_frozen_redis_is_503_in_time_on_every_route_and_for_everybody(start_api, live):
-    # Given an API with a client that waits, and a Redis that takes connections but does nothing
+    # Given an API with a waiting client, and a Redis that accepts connections but does not respond
     port = start_api().base_url.port
     jid = jobs.add_job(None, None, "sleep")["id"]
     with ThreadPoolExecutor(201) as pool:
@@ -321,7 +321,7 @@ def test_a_frozen_redis_is_503_in_time_on_every_route_and_for_everybody(start_ap
         live.process.send_signal(signal.SIGSTOP)
         frozen = time.monotonic()
         try:
-            # When 200 clients ask for all sorts of things, again and again
+            # When 200 clients repeatedly send requests of all kinds
             calls = [pool.submit(_timed, port, ROUTES[n % len(ROUTES)].replace("ID", jid)) for n in range(600)]
             found = [call.result() for call in calls]
             waiter.result()
@@ -329,11 +329,11 @@ def test_a_frozen_redis_is_503_in_time_on_every_route_and_for_everybody(start_ap
         finally:
             live.process.send_signal(signal.SIGCONT)
 
-    # Then each of them hears of it in time
+    # Then each of them gets a 503 in time
     assert {status for _, status, _ in found} == {503}
     assert max(seconds for seconds, _, _ in found) < 3, sorted(found)[-5:]
     assert waited < 4
-    # And all is well as soon as Redis is
+    # And everything works again as soon as Redis does
     eventually(lambda: _timed(port, f"GET /jobs/{jid}")[1] == 200, seconds=3)
     assert _timed(port, f"GET /jobs/{jid}?wait=0.1")[1] == 200
 

@@ -1,4 +1,4 @@
-"""The memory of the process that reads a CSV, beside the table that it makes of it, in the shapes that CSVs have."""
+"""Memory of the process that reads a CSV, compared with the size of the resulting table, for common kinds of CSV."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ pytestmark = pytest.mark.long
 
 MIB = 2**20
 PROGRAM = 72 * MIB  # the interpreter with its libraries, before it reads
-AT_ONCE = 160 * MIB  # the text of a window in columns, and what converting it takes: the same however large the body is
+AT_ONCE = 160 * MIB  # the text of a window in columns, and its conversion; independent of the size of the body
 BYTES = 48 * MIB
-KEPT = BYTES // 2  # of the text, where only the whole column tells what its dates mean
+KEPT = BYTES // 2  # of the text, if the date format depends on the whole column
 WORDS = ("ab", "cde", "f", "ghij", "kl")
 
 
 def repeated(header: str, line: Callable[[random.Random], str]) -> bytes:
-    """A CSV of some 48 MiB: ten thousand rows, again and again, each with a number of its own."""
+    """Return a CSV of some 48 MiB: ten thousand rows, repeated with new numbers."""
     dice = random.Random(7)
     block = "".join(f"%d{number:04},{line(dice)}" for number in range(10_000))
     count = BYTES // len(block.encode())
@@ -58,12 +58,12 @@ CSVS = {
 
 @pytest.mark.parametrize("shape", CSVS)
 def test_a_csv_is_read_in_the_memory_of_its_table_some_of_its_text_and_a_fixed_amount(shape):
-    # Given a CSV of many times what is converted at once
+    # Given a CSV that is many times larger than the window of conversion
     body = CSVS[shape]()
     table = ingest_apart([body], "text/csv")
     assert isinstance(table, Packed)
-    # when it is read in the memory that its table takes, with what the program and a window take
+    # when it is read with memory for its table, the program and one window
     limits = LoadLimits(reader_memory=PROGRAM + AT_ONCE + KEPT + table.memory)
-    # then that is enough
+    # then this suffices
     again = ingest_apart([body], "text/csv", limits=limits)
     assert again.description.count == table.description.count > 100_000

@@ -1,4 +1,4 @@
-"""Redis is killed under load, by SIGKILL or with the power; what was accepted ends, once."""
+"""Redis is killed under load, by SIGKILL or a power cut; accepted jobs end, once."""
 
 from __future__ import annotations
 
@@ -20,5 +20,5 @@ def test_when_the_power_fails_with_everysec_the_last_moments_are_lost_and_all_el
     figures = kill_redis("everysec", 1, tmp_path, power=True)
 
     assert figures.lost < figures.accepted
-    assert figures.oldest_lost < 3  # seconds; a sync that is late may take as long as the one before it
+    assert figures.oldest_lost < 3  # seconds; a late sync may take as long as the previous one
     assert (figures.unfinished, figures.charged, figures.violations) == (0, 0, [])

@@ -1,4 +1,4 @@
-"""Great and evil bodies against a real API: its memory comes back, and it answers others meanwhile."""
+"""Large and hostile bodies against a real API: it frees the memory and serves others at the same time."""
 
 from __future__ import annotations
 
@@ -21,27 +21,27 @@ from dataset import DatasetError, Store, ingest, ingest_apart
 from tests.conftest import ROOT, eventually
 
 MIB = 2**20
-TABLE = generate(30_000)  # three megabytes, which are read in a process of their own
+TABLE = generate(30_000)  # three megabytes, which are read in a separate process
 SAMPLE = (ROOT / "samples" / "earthquakes.csv").read_bytes()
 FILES = ROOT / "tests" / "datasets"
 
 
 @pytest.fixture
 def api(start_api, start) -> tuple[httpx.Client, int]:
-    """A client of a running API, and the id of the process that answers it."""
+    """Return a client of a running API, and the id of its serving process."""
     client = start_api()
     arbiter = start.started[-1].process.pid
     return client, children(arbiter)[0]
 
 
 def children(pid: int) -> list[int]:
-    """The processes that a process, any of its threads, has started."""
+    """Return the processes started by a process or any of its threads."""
     listed = [thread.read_text() for thread in Path(f"/proc/{pid}/task").glob("*/children")]
     return [int(child) for child in " ".join(listed).split()]
 
 
 def resident(pid: int) -> int:
-    """The memory that a process holds, in bytes."""
+    """Return the resident bytes of a process."""
     return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
 
 
@@ -61,13 +61,13 @@ def gzip_of_zeros(size: int) -> bytes:
 
 
 def test_memory_comes_back_whatever_was_refused(start_api, start):
-    # Given an API that has loaded a dataset before, and serves another
+    # Given an API that has loaded one dataset and serves another
     client = start_api(MAX_BODY_BYTES=32 * MIB)
     pid = children(start.started[-1].process.pid)[0]
     assert post(client, TABLE, "text/csv").status_code == 201
     version = post(client, SAMPLE, "text/csv").json()["version"]
     before = resident(pid)
-    # when bodies of all evil kinds are refused
+    # when hostile bodies of all kinds are rejected
     rows = json.dumps([{"id": 1, "text": "x" * 50, "number": n} for n in range(200_000)]).encode()
     nested = gzip.decompress((ROOT / "tests" / "bombs" / "nested.parquet.gz").read_bytes())  # 2.4 GB of zeros
     refused = [
@@ -83,7 +83,7 @@ def test_memory_comes_back_whatever_was_refused(start_api, start):
         post(client, nested, "application/vnd.apache.parquet"),
         post(client, b"a\n" + b"1\n" * 20 * MIB, "text/csv"),
     ]
-    # then each was refused as the contract says, the dataset is there, and so is the memory
+    # then each response is the documented one, the dataset is unchanged, and the memory is freed
     assert [answer.status_code for answer in refused] == [413, 413, 422, 400, 422, 400, 400, 400, 413, 413, 413]
     assert client.get("/data?limit=1").json()["dataset"]["version"] == version
     del rows, refused
@@ -97,7 +97,7 @@ def test_memory_comes_back_when_datasets_go(api):
     client.get("/data?search=nevada")
     client.delete("/data")
     before = resident(pid)
-    # when datasets of all kinds come and go
+    # when datasets of all kinds are loaded and removed
     for seed in range(3):
         assert post(client, generate(30_000, seed), "text/csv").status_code == 201
         assert client.get("/data?search=nevada&limit=1").json()["total"] > 0
@@ -106,7 +106,7 @@ def test_memory_comes_back_when_datasets_go(api):
         answer = client.post("/data", files={"file": (name, (FILES / name).read_bytes())})
         assert answer.json()["count"] == 3
         assert client.get("/data?search=KÖLN&reviewed=true").json()["total"] == 1
-    # then what they took does not add up
+    # then their memory does not add up
     client.delete("/data")
     eventually(lambda: resident(pid) < before + 48 * MIB)
 
@@ -114,17 +114,17 @@ def test_memory_comes_back_when_datasets_go(api):
 def test_reading_a_great_body_hurts_nobody_else(api):
     client, pid = api
     version = post(client, SAMPLE, "text/csv").json()["version"]
-    # Given a great body that is being read
+    # Given a large body that is being read
     with ThreadPoolExecutor(1) as threads:
         loading = threads.submit(post, client, TABLE, "text/csv")
         reader = eventually(lambda: children(pid))[0]
-        # when others ask, then they are answered
+        # when others send requests, then they get responses
         assert client.get("/data?search=alaska&limit=1").json()["dataset"]["version"] == version
         assert not loading.done()
-        # When the process that reads it is killed, as one that takes too much memory is
+        # When the process that reads it is killed, as for too much memory
         os.kill(reader, signal.SIGKILL)
         answer = loading.result()
-    # then the sender is told, and all else is as it was
+    # then the sender gets an error, and everything else is unchanged
     assert answer.status_code == 413
     assert "memory" in answer.json()["detail"]
     assert client.get("/data?limit=1").json()["dataset"]["version"] == version
@@ -161,7 +161,7 @@ def test_what_is_refused_apart_is_refused_alike(options):
 
 
 def read_apart(body, media_type, **options):
-    """The table that a body becomes by way of another process and of Redis."""
+    """Return the table that a body becomes after passing through another process and Redis."""
     loaded = ingest_apart([body[:1000], body[1000:]], media_type, **options)
     store = Store(fakeredis.FakeRedis(server=fakeredis.FakeServer(server_type="valkey")))
     return store.table(store.publish(loaded).version)

@@ -1,4 +1,4 @@
-"""Fails Redis under load and prints what became of all jobs that were accepted.
+"""Make Redis fail under load, and print how many accepted jobs were lost.
 
 python -m tests.faults.outages [OUTAGES] [--seed SEED]
 """
@@ -35,7 +35,7 @@ _MAY_LOSE_NOTHING = "SIGKILL, `appendfsync always`"
 
 
 def main() -> None:
-    """Exit status 1 where a promise is broken: something is lost that must not be, or does not end, or ends twice."""
+    """Run all outages; exit with status 1 if a promise is violated."""
     parser = argparse.ArgumentParser(prog="python -m tests.faults.outages")
     parser.add_argument("outages", nargs="?", type=int, default=10, help="of each kind")
     parser.add_argument("--seed", type=int, default=1)

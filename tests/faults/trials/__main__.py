@@ -1,7 +1,7 @@
-"""Plays trials and prints the table of them by kind.
+"""Run trials and print a table of them by kind.
 
 python -m tests.faults.trials [TRIALS] [--seed SEED] [--runners RUNNERS] [--write PAGE]
-        [--kind KIND] [--only KIND:POINT:SEED]
+    [--kind KIND] [--only KIND:POINT:SEED]
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ def _asked() -> argparse.Namespace:
 
 
 def main() -> None:
-    """Exit status 1 where anything is wrong."""
+    """Run the trials; exit with status 1 if one failed."""
     asked = _asked()
     with open_runners(1 if asked.only else asked.runners) as runners:
         if asked.only:

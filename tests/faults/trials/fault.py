@@ -1,8 +1,8 @@
-"""The fault of a trial: which process deals it to itself, at which step, and what is known of it afterwards.
+"""The fault of a trial: a process kills or stops itself at a given step.
 
-A step is the start of a line of this project's code in the main thread of a process, counted as they run
-(``sys.settrace``), or one call of ``sendall`` (then half of it is sent). The product knows nothing of this: the process
-under test is a fork of a prepared one (``fork.py``), or a fresh one that reads ``site/sitecustomize.py``.
+A step is the start of a line of this project's code in the main thread of a process (``sys.settrace``), or one call of
+``sendall`` (of which half is sent). The code under test contains nothing of this: the process is a fork of a prepared
+one (``fork.py``), or a fresh one that imports ``site/sitecustomize.py``.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ _MODULES = ("api.py", "jobs.py", "worker.py")
 _ROOMS = ("analyses", "config", "dataset", "jobstore", "ops", "runtime", "submission", "web")
 _OURS = tuple(str(ROOT / name) for name in (*_MODULES, *(f"{room}{os.sep}" for room in _ROOMS)))
 
-# From byte 0, eight each: steps counted, 1 once they count, time of the fault, processes of the role, id of the victim.
+# From byte 0, eight bytes each: steps, 1 after the cue, time of the hit, processes of the role, id of the victim.
 _FAULT_AT = 512
 _WHERE = slice(64, 256)
 _BYTES = 4096
@@ -37,10 +37,10 @@ _BYTES = 4096
 
 @dataclass(frozen=True)
 class Fault:
-    """What falls on the ``nth`` process of this ``role`` (``child``, ``parent`` or ``api``) at its step ``at``.
+    """A fault that hits the ``nth`` process of this ``role`` (``child``, ``parent`` or ``api``) at its step ``at``.
 
-    ``at`` 0 only counts. With ``cue``, steps count from the moment that the trial gives it. ``signal`` is SIGKILL or
-    SIGSTOP.
+    ``at`` 0 only counts. With ``cue``, steps count from the time at which the trial gives the cue. ``signal`` is
+    SIGKILL or SIGSTOP.
     """
 
     role: str
@@ -53,7 +53,7 @@ class Fault:
 
 
 class SharedCounter:
-    """A small file that all processes of one trial share: the fault, and whether, where and when it fell."""
+    """A small file shared by all processes of one trial: the planned fault, the step counter, and the hit."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -62,38 +62,38 @@ class SharedCounter:
         self._shared = mmap.mmap(self._file.fileno(), _BYTES)
 
     def plan(self, fault: Fault) -> None:
-        """Forget the trial before, and plan this fault."""
+        """Reset the file and plan this fault."""
         text = json.dumps(asdict(fault)).encode()
         self._shared[:] = bytes(_FAULT_AT) + text.ljust(_BYTES - _FAULT_AT)
         if not fault.cue:
             self.cue()
 
     def cue(self) -> None:
-        """From now on steps count."""
+        """Start counting steps."""
         struct.pack_into("=q", self._shared, 8, 1)
 
     @property
     def steps(self) -> int:
-        """Steps counted so far in the process that is counted."""
+        """Return the steps counted so far."""
         return int(struct.unpack_from("=q", self._shared, 0)[0])
 
     @property
     def hit_at(self) -> float | None:
-        """When the fault fell, in seconds since 1970; None if it did not."""
+        """Return the time of the hit in seconds since 1970, None if there was none."""
         return struct.unpack_from("=d", self._shared, 16)[0] or None
 
     @property
     def victim(self) -> int:
-        """The process id of whom it fell on."""
+        """Return the id of the process that was hit."""
         return int(struct.unpack_from("=q", self._shared, 32)[0])
 
     @property
     def where(self) -> str:
-        """File and line of the fault."""
+        """Return file and line of the hit."""
         return self._shared[_WHERE].rstrip(b"\0").decode()
 
     def arm(self, role: str) -> None:
-        """In a process that begins to play this role: count its steps from here if the fault is meant for it."""
+        """Start a role in this process: count its steps if the fault is planned for it."""
         planned = json.loads(self._shared[_FAULT_AT:].decode())
         if planned["role"] != role or self._number() != planned["nth"]:
             sys.settrace(None)
@@ -105,7 +105,7 @@ class SharedCounter:
             sys.settrace(_line_tracer(cued, at, lambda frame: self.strike(sort, frame)))
 
     def strike(self, sort: signal.Signals, frame: FrameType) -> None:
-        """Deal the fault to this very process."""
+        """Kill or stop this process."""
         sys.settrace(None)
         where = f"{os.path.relpath(frame.f_code.co_filename, ROOT)}:{frame.f_lineno}"
         self._shared[_WHERE] = where.encode().ljust(_WHERE.stop - _WHERE.start, b"\0")
@@ -114,7 +114,7 @@ class SharedCounter:
         os.kill(os.getpid(), sort)
 
     def count_step(self) -> int:
-        """One more step, if they count yet; its number, else 0."""
+        """Count a step, and return its number; 0 before the cue."""
         return _count(self._shared)
 
     def _number(self) -> int:
@@ -156,7 +156,7 @@ def _line_tracer(shared: mmap.mmap, at: int, strike: Callable[[FrameType], None]
 
 
 def _cut_sending(counter: SharedCounter, at: int) -> None:
-    """Have the process die in its ``at``-th call of ``sendall``, with half of the bytes sent."""
+    """Make the process die in its ``at``-th call of ``sendall``, with half of the bytes sent."""
 
     def sendall(self: socket.socket, data: Any, *flags: int) -> None:
         step = counter.count_step()

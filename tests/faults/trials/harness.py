@@ -1,4 +1,4 @@
-"""The harness of one trial: an empty Redis, the processes under test, the history of each job, and the judgement."""
+"""Environment of one trial: an empty Redis, the processes under test, the history of each job, and the checks."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ _TIMEOUT_SECONDS = 40.0
 
 @dataclass
 class Verdict:
-    """What came of one trial; each list of sentences is empty where all is well."""
+    """The result of one trial; all lists are empty if it passed."""
 
     kind: str
     point: int
@@ -52,12 +52,12 @@ class Verdict:
 
     @property
     def complaints(self) -> list[str]:
-        """All that is wrong."""
+        """Return all errors."""
         return self.lost + self.two_results + self.violations + self.unexpected
 
 
 class Harness:
-    """One trial after the other, in one process that forks the processes under test and outlives them."""
+    """Runs trials one after the other, in a process that forks the processes under test and outlives them."""
 
     def __init__(self, folder: Path, *, real: bool = False) -> None:
         self.folder = folder
@@ -67,11 +67,11 @@ class Harness:
         self.queue = redis.Redis(port=jobs.settings.redis_port, db=jobs.settings.queue_db)
         self._listener = jobs.subscriber()
         self._listener.psubscribe("job.*")
-        # What a dead parent leaves behind becomes ours, so that nothing can survive a trial unseen.
+        # Orphans become our children, so that no process survives a trial unnoticed.
         ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1)
 
     def begin(self, kind: str, seed: int, fault: Fault) -> None:
-        """Empty the harness, and plan the fault."""
+        """Reset everything, and plan the fault."""
         jobs.rd.flushdb()
         self.queue.flushdb()
         self._read_history([])
@@ -105,7 +105,7 @@ class Harness:
         return added
 
     def start_worker(self, workers: int = 1) -> int:
-        """A parent and its children; the parent's process id."""
+        """Start a supervisor with its children, and return its process id."""
         environ = {
             "WORKERS": str(workers),
             "LEASE_SECONDS": str(LEASE_SECONDS),
@@ -129,13 +129,13 @@ class Harness:
         return process.pid
 
     def fork_api(self, play: Callable[[], None]) -> int:
-        """A process that serves what ``play`` asks of the API; its id."""
+        """Start a process that runs ``play`` against the API, and return its id."""
         return fork("api", play, self.counter)
 
     # ------------------------------------------------------------------------------------------- while it plays
 
     def wait(self, condition: Callable[[], Any], seconds: float = _TIMEOUT_SECONDS) -> bool:
-        """Whether it came true in time."""
+        """Return whether the condition became true in time."""
         give_up = time.monotonic() + seconds
         while not condition():
             if time.monotonic() > give_up:
@@ -144,25 +144,25 @@ class Harness:
         return True
 
     def wait_for_fault(self, over: Callable[[], Any] | None = None) -> bool:
-        """Whether the fault fell before all jobs were ended, or what else ends the wait, and a moment had passed."""
+        """Return whether the fault hit before all jobs had ended or ``over`` was true, plus 0.1 s."""
         over = over or self.all_ended
         self.wait(lambda: self.counter.hit_at or over())
         return self.wait(lambda: self.counter.hit_at, 0.1)
 
     def status(self, jid: str) -> str:
-        """The job's status in its record, empty where there is none."""
+        """Return the job's status in its record, empty if there is no record."""
         return str((jobs.rd.hget(f"job.{jid}", "status") or b"").decode())
 
     def is_running(self, jid: str) -> bool:
-        """Whether a worker holds it."""
+        """Return whether a worker holds the job."""
         return self.status(jid) == "in progress"
 
     def has_begun(self, number: int) -> bool:
-        """Whether the analysis of the job of this number runs, or ran."""
+        """Return whether the analysis of this job has started."""
         return (self.folder / f"{number}.ran").exists()
 
     def all_ended(self) -> bool:
-        """Whether all jobs are; one that waits out its back-off is hurried."""
+        """Return whether all jobs have ended; end the back-off of waiting ones."""
         statuses = [self.status(jid) for jid in self.ids]
         for jid, status in zip(self.ids, statuses, strict=True):
             if status == "scheduled":
@@ -171,29 +171,29 @@ class Harness:
         return all(status in _ENDED for status in statuses)
 
     def registered(self) -> list[int]:
-        """The process ids of the children that live as far as Redis knows."""
+        """Return the process ids of the registered children."""
         return [worker["pid"] for worker in jobs.get_workers()]
 
     def signal(self, pid: int, number: int) -> None:
-        """Send it, to a process that may be gone."""
+        """Send a signal to a process, which may have ended."""
         with suppress(ProcessLookupError):
             os.kill(pid, number)
 
     def is_alive(self, pid: int) -> bool:
-        """Whether the process lives; what is dead is buried here."""
+        """Return whether the process is alive; reap it otherwise."""
         self.reap()
         with suppress(FileNotFoundError):
             return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
         return False
 
     def reap(self) -> None:
-        """Bury our dead, and those that dead parents left to us."""
+        """Reap our children, and orphans that became our children."""
         with suppress(ChildProcessError):
             while os.waitpid(-1, os.WNOHANG)[0]:
                 pass
 
     def descendants(self) -> list[int]:
-        """The processes that live of this trial."""
+        """Return the living processes of this trial."""
         self.reap()
         found, todo = [], [os.getpid()]
         while todo:
@@ -208,7 +208,7 @@ class Harness:
     # ---------------------------------------------------------------------------------------------- the judgement
 
     def check(self, verdict: Verdict, *, max_charged: int = 1) -> Verdict:
-        """Wait for the end of all jobs, then look at everything; ``max_charged`` attempts may have cost one."""
+        """Wait until all jobs have ended, then check everything; at most ``max_charged`` attempts may be charged."""
         verdict.violations += [f"under load: {violation}" for violation in self.find_violations()]
         self.wait(self.all_ended)
         verdict.steps, verdict.where = self.counter.steps, self.counter.where
@@ -224,11 +224,11 @@ class Harness:
         return verdict
 
     def find_violations(self) -> Sequence[Any]:
-        """What the invariants say of Redis now."""
+        """Return the violations of the invariants now."""
         return [*find_violations(jobs.rd, self.queue, jobs.settings.queue_name), *self._final_statuses.changed(jobs.rd)]
 
     def end(self) -> None:
-        """End what still runs."""
+        """Kill all remaining processes."""
         while left := self.descendants():
             for pid in left:
                 self.signal(pid, signal.SIGKILL)
@@ -264,7 +264,7 @@ class Harness:
                 verdict.unexpected.append(f"{jid} was cancelled, then {', '.join(statuses)}")
 
     def _read_history(self, ids: Sequence[str]) -> dict[str, list[str]]:
-        """All statuses that each job was given, in order: each transition publishes them."""
+        """Return the statuses of each job in order, as the transitions published them."""
         found: dict[str, list[str]] = {jid: [] for jid in ids}
         last = f"job.{os.getpid()}.{time.monotonic_ns()}"
         jobs.rd.publish(last, "")

@@ -1,4 +1,4 @@
-"""The kinds of trials: what is asked, on whom the fault falls, what goes on then, and what must come of it."""
+"""The kinds of trials: the jobs, the fault, the steps after it, and the expected result."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ __all__ = ["KINDS", "Kind", "play"]
 
 @dataclass(frozen=True)
 class Kind:
-    """One row of the table. ``share`` weighs how many of the trials are of this kind."""
+    """One row of the table. ``share`` is the weight of this kind among the trials."""
 
     title: str
     fault: Callable[[int], Fault]
@@ -26,7 +26,7 @@ class Kind:
 
 
 def play(harness: Harness, name: str, point: int, seed: int) -> Verdict:
-    """One trial of this kind, its fault at step ``point`` (0: none, the steps are only counted)."""
+    """Run one trial of this kind with its fault at step ``point`` (0: no fault, only count the steps)."""
     kind = KINDS[name]
     verdict = Verdict(name, point, seed)
     harness.begin(name, seed, kind.fault(point))
@@ -41,7 +41,7 @@ def play(harness: Harness, name: str, point: int, seed: int) -> Verdict:
 
 
 def _child_runs(*jobs_params: dict[str, object], max_charged: int = 1, **options: object) -> Callable[..., None]:
-    """One worker runs these jobs to their end, whatever the fault hits."""
+    """One worker runs these jobs to their end."""
 
     def play(harness: Harness, verdict: Verdict) -> None:
         harness.add(*jobs_params, **options)
@@ -62,7 +62,7 @@ def _child_works(harness: Harness, verdict: Verdict) -> None:
 
 def _child_stops_cancelled(harness: Harness, verdict: Verdict) -> None:
     first = _cancel_first(harness)
-    # The child takes the next job once it was stopped at this one; half a second is for the taking.
+    # The child claims the next job after it was stopped; half a second is for the claim.
     if not harness.wait(lambda: harness.counter.hit_at or harness.has_begun(1), 2.5):
         verdict.unexpected.append(f"{first} was cancelled, and held its process for more than 2 s")
     harness.wait_for_fault()
@@ -179,7 +179,7 @@ def _at_random(harness: Harness, verdict: Verdict) -> None:
 
 
 def _child_is_slow(harness: Harness, verdict: Verdict) -> None:
-    """Stalled while its analysis runs: it is slow, and its result counts."""
+    """Stop a child while its analysis runs: it is slow, and its result counts."""
     harness.add({"seconds": 0.6})
     harness.start_worker()
     harness.wait(lambda: harness.has_begun(0))
@@ -193,8 +193,8 @@ def _child_is_slow(harness: Harness, verdict: Verdict) -> None:
 
 
 def _child_stalls(harness: Harness, verdict: Verdict) -> None:
-    """Stalled anywhere, until its time-out may have ended it."""
-    # What a child holds and does not run is given back uncharged.
+    """Stop a child anywhere, until its time-out may have ended it."""
+    # A job that a child holds but does not run is released uncharged.
     harness.uncharged = True
     harness.add({}, {}, timeout=0.2)
     harness.start_worker()
@@ -205,7 +205,7 @@ def _child_stalls(harness: Harness, verdict: Verdict) -> None:
 
 
 def _worker_stalls(harness: Harness, verdict: Verdict) -> None:
-    """Stalled whole past its lease, and then awake: its late result is refused."""
+    """Stop a whole worker past its lease, then continue it: its late result is rejected."""
     harness.add({}, {})
     stalled = harness.start_worker()
     if harness.wait_for_fault():
@@ -222,7 +222,7 @@ def _worker_stalls(harness: Harness, verdict: Verdict) -> None:
 
 
 def _parent_stalls(harness: Harness, verdict: Verdict) -> None:
-    """The parent alone stalls past its lease, while its child goes on."""
+    """Stop the supervisor past its lease, while its child continues."""
     harness.add({"seconds_first": harness.dice.choice([0.1, 2.5])}, {})
     harness.start_worker()
     if harness.wait_for_fault():
@@ -239,8 +239,8 @@ def _parent_stalls(harness: Harness, verdict: Verdict) -> None:
 
 
 def _succeed(harness: Harness, verdict: Verdict, *, max_charged: int = 1) -> None:
-    """A killed worker's children die with it, and another worker ends what they held."""
-    # A fresh process looks for its parent once it has imported everything; it holds nothing until then.
+    """Start another worker after one was killed: the children have died, and their jobs end."""
+    # A fresh process checks for its parent after its imports; until then it holds no job.
     if harness.counter.hit_at and not harness.wait(lambda: not harness.descendants(), 15 if harness.real else 2):
         alive = [pid for pid in harness.descendants() if pid not in harness.workers]
         if alive:

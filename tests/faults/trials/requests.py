@@ -1,4 +1,4 @@
-"""The trials of the API: it is killed at a step of a request, and the client asks again."""
+"""Trials of the API: it is killed at a step of a request, and the client repeats the request."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _KEY = {"Idempotency-Key": "the-same"}
 
 
 def post(harness: Harness, verdict: Verdict) -> None:
-    """A list of jobs or one, under an idempotency key: nothing or all, and once."""
+    """Submit one job or a list under an idempotency key: all of them exist, once, or none."""
     many = harness.dice.choice([1, 5])
     asked = [{"start": None, "end": None, "analysis": "sleep", "params": {"seconds": 0}} for _ in range(many)]
     first, second = (
@@ -38,7 +38,7 @@ def post(harness: Harness, verdict: Verdict) -> None:
 
 
 def change(harness: Harness, verdict: Verdict) -> None:
-    """Cancel a job, retry one or delete one."""
+    """Cancel, retry or delete a job."""
     verb = harness.dice.choice(["cancel", "retry", "delete"])
     jid = harness.add({}, delay=100)[0]
     if verb != "cancel":
@@ -62,7 +62,7 @@ def change(harness: Harness, verdict: Verdict) -> None:
 
 
 def data(harness: Harness, verdict: Verdict) -> None:
-    """Replace the dataset or delete it, while a job waits for the old one."""
+    """Replace or delete the dataset while a job waits for the old one."""
     deletes = harness.dice.random() < 0.3
     csv = {"Content-Type": "text/csv"}
     _ask(harness, lambda client: client.post("/data", data="id,x\n1,2\n", headers=csv), cue=False)
@@ -91,7 +91,7 @@ def data(harness: Harness, verdict: Verdict) -> None:
 
 
 def _ask(harness: Harness, ask: Callable[[FlaskClient], Any], *, cue: bool = True) -> tuple[int, Any] | None:
-    """Status and body that a process of the API answered with, None where it died before."""
+    """Run a request in a process of the API; return status and body, None if it died before."""
     answered = harness.folder / "answered"
     answered.unlink(missing_ok=True)
 

@@ -1,4 +1,4 @@
-"""Runners that trials are played in side by side, and which trials are played."""
+"""Runners that run trials in parallel, and the selection of trials."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ Trial = tuple[str, int, int]
 
 
 class Runners:
-    """Several processes that play trials side by side, each on two databases of its own of one server."""
+    """Several processes that run trials in parallel, each on two databases of one server."""
 
     def __init__(self, folder: Path, port: int, runners: int) -> None:
         self._idle: SimpleQueue[subprocess.Popen[str]] = SimpleQueue()
@@ -66,7 +66,7 @@ class Runners:
             self._idle.put(runner)
 
     def play(self, trial: Trial) -> dict[str, Any]:
-        """The verdict on one trial, played in a runner that is idle."""
+        """Run one trial in an idle runner and return the verdict."""
         runner = self._idle.get()
         try:
             runner.stdin.write(" ".join(map(str, trial)) + "\n")
@@ -79,12 +79,12 @@ class Runners:
         return dict(json.loads(line))
 
     def play_all(self, trials: Sequence[Trial]) -> Iterator[dict[str, Any]]:
-        """The verdicts, in the order of the trials."""
+        """Yield the verdicts in the order of the trials."""
         with ThreadPoolExecutor(len(self._all)) as pool:
             yield from pool.map(self.play, trials)
 
     def close(self) -> None:
-        """End the runners."""
+        """Stop the runners."""
         for runner in self._all:
             runner.stdin.close()
             runner.wait(60)
@@ -93,7 +93,7 @@ class Runners:
 
 @contextmanager
 def open_runners(runners: int) -> Iterator[Runners]:
-    """Runners on a server of their own."""
+    """Start runners with their own server."""
     with tempfile.TemporaryDirectory() as folder:
         server = Server(Path(folder), "--databases", str(2 * runners))
         opened = Runners(Path(folder), server.port, runners)
@@ -105,7 +105,7 @@ def open_runners(runners: int) -> Iterator[Runners]:
 
 
 def schedule(runners: Runners, trials: int, seed: int, only: str | None = None) -> list[Trial]:
-    """So many trials of all kinds, or of one only, each kind's points spread evenly over all of its steps."""
+    """Return ``trials`` trials of all kinds or of one, the points of each kind spread evenly over its steps."""
     counts = {only: trials} if only else _count_kinds(trials)
     rehearsed = runners.play_all([(name, 0, seed) for name in counts])
     dice, found = random.Random(seed), []
@@ -129,5 +129,5 @@ def _count_kinds(trials: int) -> dict[str, int]:
 
 
 def number_of(trial: Trial) -> str:
-    """What ``--only`` takes to play it again."""
+    """Return the trial's number, as ``--only`` takes it."""
     return ":".join(map(str, trial))

@@ -1,4 +1,4 @@
-"""The table of trials by kind, for the terminal and for the docs."""
+"""The table of trials by kind, for the terminal and for the documentation."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _HEAD = (
 
 
 def rows(verdicts: Sequence[Mapping[str, Any]]) -> list[tuple[str, ...]]:
-    """Head, a row for each kind, and the sum."""
+    """Return the head, a row for each kind, and the sum."""
     found = [_HEAD]
     for name in [*KINDS, *(REAL + name for name in KINDS)]:
         mine = [verdict for verdict in verdicts if verdict["kind"] == name]
@@ -36,7 +36,7 @@ def rows(verdicts: Sequence[Mapping[str, Any]]) -> list[tuple[str, ...]]:
 
 
 def markdown(verdicts: Sequence[Mapping[str, Any]], command: str) -> str:
-    """The page of the docs."""
+    """Return the page of the documentation."""
     head, *body = rows(verdicts)
     lines = [f"| {' | '.join(head)} |", f"|{' --- |' * len(head)}"]
     lines += [f"| {' | '.join(row)} |" for row in body]

@@ -1,4 +1,4 @@
-"""Read by a Python that has this folder on its path: knows the analyses of trials, and takes the fault of one."""
+"""Imported at the start of a Python with this folder on its path: adds the analyses of trials, and arms the fault."""
 
 from __future__ import annotations
 
