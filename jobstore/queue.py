@@ -161,7 +161,7 @@ class JobQueue(HotQueue):  # type: ignore[misc]
             else:
                 [outcome, *_], answer = self._exchange([(verb, *words), take])
             if outcome == "refused":
-                _log.warning("late result refused", extra={"job": words[1], "attempt": words[2]})
+                _log.warning("stale result rejected", extra={"job": words[1], "attempt": words[2]})
             self._pending_ack = None
             return answer
         if not wait:
@@ -219,7 +219,7 @@ class JobQueue(HotQueue):  # type: ignore[misc]
             self._fail(str(error))
         pause = min(_LONGEST_BACK_OFF, 0.05 * 2**self._failures) * random.uniform(0.5, 1)
         self._failures = min(self._failures + 1, 10)
-        _log.warning("redis is away", extra={"error": str(error), "pause_seconds": round(pause, 2)})
+        _log.warning("Redis unavailable, retrying in %s s", round(pause, 2), extra={"error": str(error)})
         if self._pending_ack is None:
             with self._waiting():
                 time.sleep(pause)
@@ -250,7 +250,7 @@ class JobQueue(HotQueue):  # type: ignore[misc]
         _, (worker, jid, attempt, _, log, *_) = self._pending_ack or ("", [])
         message = f"Redis does not take the results: {error} Make them smaller, or have its proto-max-bulk-len raised."
         failure = {"type": "ResultsRefused", "message": message, "reason": "error"}
-        _log.error("results refused", extra={"job": jid, "attempt": attempt, "error": error})
+        _log.error("results rejected", extra={"job": jid, "attempt": attempt, "error": error})
         self._pending_ack = ("release", [worker, jid, attempt, "error", json.dumps(failure), random.random(), log])
 
     @contextmanager
