@@ -32,6 +32,8 @@ def test_each_log_call_uses_an_event_of_the_table(path):
                 assert text in list(Event)
             case ast.Attribute(value=ast.Name("Event"), attr=name):
                 assert name in Event.__members__
+            case ast.Name(id="event"):  # an Event by its type
+                pass
             case _:  # a command's refusal
                 assert ast.unparse(message) == "str(error)"
 

@@ -18,6 +18,7 @@ from typing import Any
 import jobs
 import worker
 from config.settings import load
+from runtime import supervisor
 from tests.faults.trials.fault import SharedCounter
 
 __all__ = ["fork", "fork_worker"]
@@ -57,8 +58,8 @@ def fork_worker(tally: SharedCounter, environ: Mapping[str, str]) -> int:
 
     def play() -> None:
         os.environ.update(environ)
-        jobs.settings = worker.settings = load()  # type: ignore[attr-defined]
-        worker.SPARE_AFTER_SECONDS = 0.0  # a trial is over before spares would be started
+        jobs.settings = load()
+        supervisor.STANDBY_AFTER_SECONDS = 0.0  # a trial is over before spares would be started
         subprocess.Popen = lambda words, **options: _Child(tally, words, **options)  # type: ignore[assignment, misc]
         sys.argv = ["worker.py"]
         worker.main()
