@@ -22,6 +22,7 @@ import jobs
 from analyses import BrokenAnalysis, InvalidParams, get_analyses
 from config.events import Event
 from config.logs import set_up_logging
+from config.settings import Settings, load_or_exit
 from jobs import ClaimedJob, ReleaseReason, WorkerNotRegistered, q
 from runtime import (
     Executor,
@@ -65,29 +66,31 @@ def execute_job(executor: Executor, job: ClaimedJob) -> None:
 
 def main() -> None:
     """Run the supervisor, or with ``--child`` a child; an unusable server or a broken analysis ends it at once."""
-    set_up_logging(jobs.settings.log_level)
+    settings = load_or_exit()
+    jobs.connect(settings)
+    set_up_logging(settings.log_level)
     try:
         get_analyses()
     except BrokenAnalysis as error:
         sys.exit(str(error))
     if sys.argv[1:2] == ["--child"]:
         worker, *numbers = sys.argv[2:]
-        _run_child(worker, *map(int, numbers))
-    heartbeat_file = _open_heartbeat_file()
+        _run_child(settings, worker, *map(int, numbers))
+    heartbeat_file = _open_heartbeat_file(settings.health_file)
     # In a container this is process 1, which ignores signals without a handler.
     handle_stop_signals(lambda *_: sys.exit(0))
-    _wait_for_redis(heartbeat_file)
-    Supervisor(jobs.settings, __file__, heartbeat_file).run()
+    _wait_for_redis(heartbeat_file, tick_seconds(settings))
+    Supervisor(settings, __file__, heartbeat_file).run()
 
 
-def _run_child(worker: str, control: int, status: int, output: int, parent: int) -> None:
+def _run_child(settings: Settings, worker: str, control: int, status: int, output: int, parent: int) -> None:
     """Execute jobs until this process is drained; never returns."""
     ignore_stray_signals()
     exit_status = 1
     try:
         become_subreaper()
         raise_oom_score()
-        executor = Executor.open(q, jobs.settings, control, status, output, parent)
+        executor = Executor.open(q, settings, control, status, output, parent)
         executor.control.wait_to_go()
         q.set_worker_id(worker)
         with suppress(WorkerNotRegistered):
@@ -101,8 +104,7 @@ def _run_child(worker: str, control: int, status: int, output: int, parent: int)
         os._exit(exit_status)
 
 
-def _wait_for_redis(heartbeat_file: HeartbeatFile) -> None:
-    pause = tick_seconds(jobs.settings)
+def _wait_for_redis(heartbeat_file: HeartbeatFile, pause: float) -> None:
     while True:
         heartbeat_file.touch(time.monotonic())
         try:
@@ -114,8 +116,7 @@ def _wait_for_redis(heartbeat_file: HeartbeatFile) -> None:
             sys.exit(str(error))
 
 
-def _open_heartbeat_file() -> HeartbeatFile:
-    path = jobs.settings.health_file
+def _open_heartbeat_file(path: str) -> HeartbeatFile:
     try:
         return HeartbeatFile(path)
     except OSError as error:

@@ -12,6 +12,8 @@ from pathlib import Path
 
 import redis
 
+import jobs
+from config.settings import load
 from ops.devserver.processes import free_ports
 
 __all__ = ["fresh_redis", "own_redis", "running"]
@@ -47,9 +49,10 @@ def fresh_redis(*options: str) -> Iterator[int]:
 
 @contextmanager
 def own_redis(*options: str) -> Iterator[None]:
-    """A fresh server; ``jobs``, which must not be imported before, and whatever is started from now on use it."""
+    """A fresh server; ``jobs`` is connected to it, and processes that are started from now on use it."""
     with fresh_redis(*options) as port:
         os.environ |= {"REDIS_IP": "127.0.0.1", "REDIS_PORT": str(port)}
+        jobs.connect(load())
         yield
 
 

@@ -29,14 +29,17 @@ from jobstore.model import (
 )
 from jobstore.queue import ClaimedJob, JobQueue, WorkerNotRegistered
 from jobstore.redis import (
+    NotConnected,
     RedisAuth,
     RedisError,
     RedisFull,
     RedisUnavailable,
+    UnboundPool,
     UnusableServer,
     check_server,
-    connect,
+    clone_pool,
     named,
+    open_client,
 )
 from jobstore.results import ResultsGone, StoredResults
 from jobstore.scripts import NoScript, Script, Transitions
@@ -56,6 +59,7 @@ __all__ = [
     "JobQueue",
     "Listing",
     "NoScript",
+    "NotConnected",
     "QueueFull",
     "Range",
     "RedisAuth",
@@ -71,16 +75,18 @@ __all__ = [
     "Submission",
     "Terms",
     "Transitions",
+    "UnboundPool",
     "UnusableServer",
     "WorkerLease",
     "WorkerNotRegistered",
     "bulk",
     "check_server",
-    "connect",
+    "clone_pool",
     "generate_jid",
     "job_from_record",
     "named",
     "new_job",
+    "open_client",
     "read_worker_lease",
     "rfc3339",
     "to_add_args",

@@ -43,19 +43,19 @@ class Status(StrEnum):
 
 
 class ReleaseReason(StrEnum):
-    """Why a worker gives up a job; ``lua/includes/give_back.lua`` has the rules."""
+    """Why a worker's job is released; ``lua/includes/release_job.lua`` decides by it where the job goes."""
 
-    DRAIN = "drain"  #: The worker stops: uncharged, head of its queue.
-    KILLED = "killed"  #: The process died: charged, head of its queue.
-    LOST = "lost"  #: The lease expired: charged, head of its queue.
-    ERROR = "error"  #: The analysis raised: charged, retried after a back-off.
-    TIMEOUT = "timeout"  #: The attempt took too long: charged, retried after a back-off.
-    UNKNOWN = "unknown"  #: This version has no such analysis: uncharged for a while, retried after a back-off.
-    INVALID = "invalid"  #: No attempt can succeed: the job fails.
+    DRAIN = "drain"  #: The worker stops, or the reason is another job's: uncharged, to the head of its queue.
+    KILLED = "killed"  #: Its process died.
+    LOST = "lost"  #: Its worker's lease expired.
+    ERROR = "error"  #: Its analysis raised an exception.
+    TIMEOUT = "timeout"  #: It ran longer than its ``timeout``.
+    INVALID = "invalid"  #: Its dataset or its parameters do not allow it: it fails at once.
+    UNKNOWN = "unknown"  #: Its analysis or a parameter is unknown to this worker: another version may know it.
 
 
 class Run(NamedTuple):
-    """Identifies one attempt of a job."""
+    """One attempt at a job."""
 
     job_id: str
     attempt: str

@@ -57,12 +57,17 @@ class JobQueue(HotQueue):  # type: ignore[misc]
     """
 
     def __init__(self, name: str, serializer: Any = None, *, records_db: int = 0, **kwargs: Any) -> None:
-        super().__init__(name, serializer, **kwargs)
         self.worker_id: str | None = None
+        self._connection: Any = None
+        self.bind(name, redis.Redis(**kwargs).connection_pool, records_db=records_db)
+
+    def bind(self, name: str, pool: redis.ConnectionPool, *, records_db: int) -> None:
+        """Use this queue of this server from now on; the worker id stays."""
+        super().__init__(name, None, connection_pool=pool)
+        self._drop_connection()
         self.draining = False
         """Whether no further job is taken; what became of the last one is still sent."""
-        self._client = redis.Redis(**kwargs)
-        pool = self._client.connection_pool
+        self._client = redis.Redis(connection_pool=pool)
         self._queue_db = pool.connection_kwargs.get("db", 0)
         # Taking is at home in the records' database, where most of it happens: each change of database costs.
         self._records_db = records_db
@@ -70,7 +75,6 @@ class JobQueue(HotQueue):  # type: ignore[misc]
         self._transitions = Transitions(
             redis.Redis(connection_pool=self._pool), records_db=records_db, queue_db=self._queue_db, queue_name=name
         )
-        self._connection: Any = None
         self._pending_ack: tuple[str, list[Any]] | None = None
         self._interruptible = False
         self._failures = 0

@@ -40,8 +40,8 @@ def test_each_log_call_uses_an_event_of_the_table(path):
 
 def test_each_event_is_logged_somewhere():
     sources = "\n".join(path.read_text() for path in FILES if path.name != "events.py")
-    unused = [name for name, event in Event.__members__.items() if f"Event.{name}" not in sources]
-    assert [name for name in unused if f'"{Event[name]}"' not in sources] == []
+    for event in set(Event) - {Event.REQUEST}:  # the access log is not a log call
+        assert f"Event.{event.name}" in sources or f'"{event}"' in sources
 
 
 def test_the_page_on_operations_has_the_table():

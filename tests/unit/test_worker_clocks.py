@@ -5,13 +5,15 @@ from __future__ import annotations
 import pytest
 
 import jobs
+from config.settings import Settings
 from jobs import Heartbeat
 from jobstore import Run
 from runtime import Supervisor, tick_seconds
 from runtime.child_process import ChildProcess
 
-LEASE = jobs.settings.lease_seconds
-TICK_SECONDS = tick_seconds(jobs.settings)
+SETTINGS = Settings()
+LEASE = SETTINGS.lease_seconds
+TICK_SECONDS = tick_seconds(SETTINGS)
 
 
 class World:
@@ -24,7 +26,7 @@ class World:
         self.dismissed: list[str] = []
         monkeypatch.setattr(jobs, "heartbeat", self._heartbeat)
         monkeypatch.setattr(jobs, "deregister_worker", lambda other, *_, **__: self.dismissed.append(other))
-        self.supervisor = Supervisor(jobs.settings, "worker.py", clock=lambda: self.now)
+        self.supervisor = Supervisor(SETTINGS, "worker.py", clock=lambda: self.now)
         self.supervisor.draining = True  # it starts no children
 
     def _heartbeat(self, workers: list[str]) -> Heartbeat:

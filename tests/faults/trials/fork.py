@@ -15,9 +15,7 @@ import traceback
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-import jobs
 import worker
-from config.settings import load
 from runtime import supervisor
 from tests.faults.trials.fault import SharedCounter
 
@@ -58,7 +56,6 @@ def fork_worker(tally: SharedCounter, environ: Mapping[str, str]) -> int:
 
     def play() -> None:
         os.environ.update(environ)
-        jobs.settings = load()
         supervisor.STANDBY_AFTER_SECONDS = 0.0  # a trial is over before spares would be started
         subprocess.Popen = lambda words, **options: _Child(tally, words, **options)  # type: ignore[assignment, misc]
         sys.argv = ["worker.py"]

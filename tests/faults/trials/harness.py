@@ -18,6 +18,7 @@ from typing import Any
 import redis
 
 import jobs
+from config.settings import load
 from jobs import Submission
 from ops.invariants import find_violations
 from tests.faults.final_status_watch import Ends
@@ -64,8 +65,9 @@ class Stage:
         self.real = real
         self.log = folder / "log"
         self.tally = SharedCounter(folder / "tally")
+        jobs.connect(load())
         self.queue = redis.Redis(port=jobs.settings.redis_port, db=jobs.settings.queue_db)
-        self._listener = jobs.subscriber()
+        self._listener = jobs.open_pubsub()
         self._listener.psubscribe("job.*")
         # What a dead parent leaves behind becomes ours, so that nothing can survive a trial unseen.
         ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1)
