@@ -19,7 +19,7 @@ from werkzeug.routing import BaseConverter
 import jobs
 from analyses import DatasetColumns, InvalidParams, Range, get_analyses
 from config.memory import available_memory
-from config.settings import Settings
+from config.settings import Settings, load_or_exit
 from dataset import (
     MEDIA_TYPES,
     BoundsError,
@@ -71,9 +71,14 @@ class _AnyText(BaseConverter):
     part_isolating = False
 
 
-def create_app(settings: Settings | None = None) -> Flask:
-    """The WSGI application, with ``settings`` or those of the environment."""
-    settings = settings or jobs.settings
+def create_app(settings: Settings | None = None, *, redis_client: Any = None) -> Flask:
+    """Build the WSGI application and connect it to Redis.
+
+    :param settings: those of the environment by default; an invalid one ends the process with exit status 2.
+    :param redis_client: used instead of a connection to the server that the settings name.
+    """
+    settings = settings or load_or_exit()
+    jobs.connect(settings, redis_client)
     app = Flask(__name__, static_folder=None)
     app.config["SETTINGS"] = settings
     limits = _load_limits(settings)

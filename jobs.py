@@ -11,11 +11,11 @@ import json
 import random
 import re
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, cast
 
 import redis
 
-from config.settings import load_or_exit, redis_auth_settings
+from config.settings import Settings, redis_auth_settings
 from jobstore import (
     ClaimedJob,
     DatasetChanged,
@@ -30,28 +30,33 @@ from jobstore import (
     JobPage,
     JobQueue,
     Listing,
+    NotConnected,
     QueueFull,
     Range,
     RedisAuth,
     RedisError,
     RedisFull,
     RedisUnavailable,
+    ReleaseReason,
     ResultsGone,
+    Run,
     Status,
     StoredResults,
     Submission,
     Terms,
     Transitions,
+    UnboundPool,
     UnusableServer,
     WorkerLease,
     WorkerNotRegistered,
     bulk,
     check_server,
-    connect,
+    clone_pool,
     generate_jid,
     job_from_record,
     named,
     new_job,
+    open_client,
     read_worker_lease,
     rfc3339,
     to_add_args,
@@ -70,11 +75,14 @@ __all__ = [
     "JobNotFound",
     "JobPage",
     "JobQueue",
+    "NotConnected",
     "QueueFull",
     "RedisError",
     "RedisFull",
     "RedisUnavailable",
+    "ReleaseReason",
     "ResultsGone",
+    "Run",
     "Status",
     "StoredResults",
     "Submission",
@@ -85,6 +93,7 @@ __all__ = [
     "add_jobs",
     "cancel_job",
     "check_redis",
+    "connect",
     "delete_job",
     "deregister_worker",
     "find_by_idempotency_key",
@@ -98,6 +107,7 @@ __all__ = [
     "heartbeat",
     "job_from_record",
     "named",
+    "open_pubsub",
     "open_results",
     "ping",
     "q",
@@ -106,7 +116,6 @@ __all__ = [
     "release_job",
     "report_progress",
     "settings",
-    "subscriber",
     "update_job_status",
 ]
 
@@ -116,17 +125,34 @@ _BATCH = 100
 heartbeat follows another without a pause."""
 _CURSOR = re.compile(r"(\d{1,17})\.([0-9a-f-]{36})")
 
-settings = load_or_exit()
+
+class _NoSettings:
+    def __getattr__(self, name: str) -> Any:
+        raise NotConnected("There are no settings yet: call jobs.connect(settings) first.")
 
 
-def _connect(db: int, blocking: bool = False) -> redis.Redis:
-    access = RedisAuth(**redis_auth_settings(settings))
-    return connect(settings.redis_ip, settings.redis_port, db, blocking=blocking, access=access)
+settings: Settings = cast(Settings, _NoSettings())
+rd = redis.Redis(connection_pool=UnboundPool())
+q = JobQueue("queue", connection_pool=rd.connection_pool)
 
 
-rd = _connect(settings.redis_db)
-_pool = _connect(settings.queue_db, blocking=True).connection_pool
-q = JobQueue(settings.queue_name, records_db=settings.redis_db, connection_pool=_pool)
+def connect(to: Settings, client: redis.Redis | None = None) -> None:
+    """Bind ``settings``, ``rd`` and ``q`` to the Redis that these settings name; connections open when first used.
+
+    ``rd`` and ``q`` stay the same objects: modules may import them before.
+
+    :param client: a client of the records' database to use instead, as for a fake server.
+    """
+    global settings
+    settings = to
+    if client is None:
+        auth = RedisAuth(**redis_auth_settings(to))
+        rd.connection_pool = open_client(to.redis_ip, to.redis_port, to.redis_db, access=auth).connection_pool
+        waits = open_client(to.redis_ip, to.redis_port, to.queue_db, blocking=True, access=auth).connection_pool
+    else:
+        rd.connection_pool = client.connection_pool
+        waits = clone_pool(client.connection_pool, db=to.queue_db)
+    q.bind(to.queue_name, waits, records_db=to.redis_db)
 
 
 def add_job(start: Any, end: Any, analysis: str = "summary", **options: Any) -> Job:
@@ -325,9 +351,10 @@ def ping() -> None:
     rd.ping()
 
 
-def subscriber() -> redis.client.PubSub:
-    """A connection of its own that can listen to ``job.<id>``: each change of a job is published there."""
-    listener: redis.client.PubSub = _connect(settings.redis_db).pubsub()  # type: ignore[no-untyped-call]
+def open_pubsub() -> redis.client.PubSub:
+    """Return a listener with a connection of its own; each change of a job is published to ``job.<id>``."""
+    client = redis.Redis(connection_pool=clone_pool(rd.connection_pool))
+    listener: redis.client.PubSub = client.pubsub()  # type: ignore[no-untyped-call]
     return listener
 
 

@@ -26,7 +26,7 @@ from typing import Any
 from benchmarks.executions import Kill, Verdict, evaluate, in_hand
 from benchmarks.harness import Harness, machine, markdown, processes_of
 from benchmarks.peers.peers import PEERS, Peer
-from jobs import settings
+from config.settings import Settings
 
 JOBS = 200
 JOB_SECONDS = 0.05
@@ -199,7 +199,7 @@ def _violated_promises(tried: Sequence[_Tried]) -> list[str]:
     """Return the promises that this project did not keep."""
     broken = []
     for verdict in (each.verdict for each in tried):
-        (child, worker), lease = verdict.held_done, settings.lease_seconds
+        (child, worker), lease = verdict.held_done, Settings().lease_seconds
         if verdict.never:
             broken.append(f"{verdict.never} of our jobs were lost")
         if child is None or child > CHILD_SECONDS:

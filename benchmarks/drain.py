@@ -12,6 +12,7 @@ import statistics
 import sys
 import time
 
+import jobs
 from benchmarks.processes import own_redis, running
 
 JOBS = 10_000
@@ -20,8 +21,6 @@ PINGS = 4_000
 
 def _ping_rate() -> float:
     """Return the PINGs per second of one redis-py connection."""
-    import jobs
-
     jobs.ping()
     begun = time.perf_counter()
     for _ in range(PINGS):
@@ -31,8 +30,6 @@ def _ping_rate() -> float:
 
 def _drain_rate() -> float:
     """Return the jobs per second from the first start to the last end."""
-    import jobs
-
     before = jobs.get_stats()["jobs"]["complete"]
     asked = jobs.Submission(start=None, end=None, analysis="sleep", params={"seconds": 0})
     ids = [job["id"] for job in jobs.add_jobs([asked] * JOBS)[0]]

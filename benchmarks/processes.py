@@ -12,6 +12,8 @@ from pathlib import Path
 
 import redis
 
+import jobs
+from config.settings import load
 from ops.devserver.processes import free_ports
 
 __all__ = ["fresh_redis", "own_redis", "running"]
@@ -47,9 +49,10 @@ def fresh_redis(*options: str) -> Iterator[int]:
 
 @contextmanager
 def own_redis(*options: str) -> Iterator[None]:
-    """Start a fresh Redis and set the environment to it; import ``jobs`` only afterwards."""
+    """Start a fresh Redis, connect ``jobs`` to it, and set the environment of processes that are started later."""
     with fresh_redis(*options) as port:
         os.environ |= {"REDIS_IP": "127.0.0.1", "REDIS_PORT": str(port)}
+        jobs.connect(load())
         yield
 
 

@@ -15,6 +15,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+import jobs
 from benchmarks.processes import own_redis, running
 
 SETTLE_SECONDS = 12.0
@@ -33,16 +34,12 @@ def _until(condition: Callable[[], Any]) -> Any:
 
 def _running_job(seconds: float) -> tuple[str, int]:
     """Start a job and return its id and the process that runs it."""
-    import jobs
-
     jid = jobs.add_job(None, None, "sleep", params={"seconds": seconds})["id"]
     pid = _until(lambda: next((worker["pid"] for worker in jobs.get_workers() if worker["job"] == jid), None))
     return jid, pid
 
 
 def _seconds_until_it_runs_again(jid: str) -> float:
-    import jobs
-
     begun = time.perf_counter()
     _until(lambda: jobs.get_job_by_id(jid)["attempt"] == 2)
     again = time.perf_counter() - begun
@@ -82,8 +79,6 @@ def main() -> None:
     """Print a line for each kind of kill."""
     rounds = int(sys.argv[1]) if len(sys.argv) > 1 else 5
     with own_redis():
-        import jobs
-
         _print("a child, a spare takes over", _measure_children(rounds, 1))
         _print("a child, a fresh one is started", _measure_children(rounds, 0))
         lease = jobs.settings.lease_seconds

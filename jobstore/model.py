@@ -14,6 +14,8 @@ __all__ = [
     "Idempotency",
     "Job",
     "JobPage",
+    "ReleaseReason",
+    "Run",
     "Status",
     "Submission",
     "generate_jid",
@@ -38,6 +40,25 @@ class Status(StrEnum):
     def ended(self) -> bool:
         """Whether nothing changes it any more."""
         return self in (Status.COMPLETE, Status.FAILED, Status.CANCELLED)
+
+
+class ReleaseReason(StrEnum):
+    """Why a worker's job is released; ``lua/includes/release_job.lua`` decides by it where the job goes."""
+
+    DRAIN = "drain"  #: The worker stops, or the reason is another job's: uncharged, to the head of its queue.
+    KILLED = "killed"  #: Its process died.
+    LOST = "lost"  #: Its worker's lease expired.
+    ERROR = "error"  #: Its analysis raised an exception.
+    TIMEOUT = "timeout"  #: It ran longer than its ``timeout``.
+    INVALID = "invalid"  #: Its dataset or its parameters do not allow it: it fails at once.
+    UNKNOWN = "unknown"  #: Its analysis or a parameter is unknown to this worker: another version may know it.
+
+
+class Run(NamedTuple):
+    """One attempt at a job."""
+
+    job_id: str
+    attempt: str
 
 
 # An attempt's error stands until the job ends well or is ended by somebody.

@@ -6,7 +6,7 @@ import json
 import logging
 import random
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import Any, NamedTuple
 
@@ -57,12 +57,17 @@ class JobQueue(HotQueue):  # type: ignore[misc]
     """
 
     def __init__(self, name: str, serializer: Any = None, *, records_db: int = 0, **kwargs: Any) -> None:
-        super().__init__(name, serializer, **kwargs)
         self.worker_id: str | None = None
+        self._connection: Any = None
+        self.bind(name, redis.Redis(**kwargs).connection_pool, records_db=records_db)
+
+    def bind(self, name: str, pool: redis.ConnectionPool, *, records_db: int) -> None:
+        """Use this queue of this server from now on; the worker id stays."""
+        super().__init__(name, None, connection_pool=pool)
+        self._drop_connection()
         self.draining = False
         """Whether no further job is taken; what became of the last one is still sent."""
-        self._client = redis.Redis(**kwargs)
-        pool = self._client.connection_pool
+        self._client = redis.Redis(connection_pool=pool)
         self._queue_db = pool.connection_kwargs.get("db", 0)
         # Taking is at home in the records' database, where most of it happens: each change of database costs.
         self._records_db = records_db
@@ -70,20 +75,14 @@ class JobQueue(HotQueue):  # type: ignore[misc]
         self._transitions = Transitions(
             redis.Redis(connection_pool=self._pool), records_db=records_db, queue_db=self._queue_db, queue_name=name
         )
-        self._connection: Any = None
         self._pending_ack: tuple[str, list[Any]] | None = None
         self._interruptible = False
-        self._meanwhile: Callable[[], None] | None = None
         self._failures = 0
         self._refusals = 0
 
     def set_worker_id(self, worker: str) -> None:
         """Take jobs as this registered worker from now on."""
         self.worker_id = worker
-
-    def meanwhile(self, work: Callable[[], None]) -> None:
-        """Do ``work`` once, while the next answer is on its way: what takes no longer than Redis then costs nothing."""
-        self._meanwhile = work
 
     def put(self, *ids: str) -> None:
         """Queue ids again by hand, at the tail, and wake workers; an id whose job does not wait is left out."""
@@ -161,7 +160,7 @@ class JobQueue(HotQueue):  # type: ignore[misc]
             else:
                 [outcome, *_], answer = self._exchange([(verb, *words), take])
             if outcome == "refused":
-                _log.warning("late result refused", extra={"job": words[1], "attempt": words[2]})
+                _log.warning("stale result rejected", extra={"job": words[1], "attempt": words[2]})
             self._pending_ack = None
             return answer
         if not wait:
@@ -180,7 +179,6 @@ class JobQueue(HotQueue):  # type: ignore[misc]
             if connection is None:
                 connection = self._connection = self._pool.get_connection()
             connection.send_packed_command(_parts(b"".join(map(pack_command, commands))), check_health=False)
-            self._work_meanwhile()
             answers = [_read(connection) for _ in commands]
         except BaseException:
             # Answers that were not read would be taken for those of the next call.
@@ -202,14 +200,8 @@ class JobQueue(HotQueue):  # type: ignore[misc]
             self._pool.release(self._connection)
             self._connection = None
 
-    def _work_meanwhile(self) -> None:
-        if self._meanwhile is not None:
-            work, self._meanwhile = self._meanwhile, None
-            work()
-
     def _backoff_and_reconnect(self, error: Exception) -> None:
         """Make the next try worth while: teach a server that restarted, or wait for one that is away."""
-        self._work_meanwhile()
         if isinstance(error, NoScript):
             with suppress(*_RETRYABLE_ERRORS):
                 self._transitions.load("take", "finish", "finish_take", "release")
@@ -219,7 +211,7 @@ class JobQueue(HotQueue):  # type: ignore[misc]
             self._fail(str(error))
         pause = min(_LONGEST_BACK_OFF, 0.05 * 2**self._failures) * random.uniform(0.5, 1)
         self._failures = min(self._failures + 1, 10)
-        _log.warning("redis is away", extra={"error": str(error), "pause_seconds": round(pause, 2)})
+        _log.warning("Redis unavailable, retrying in %s s", round(pause, 2), extra={"error": str(error)})
         if self._pending_ack is None:
             with self._waiting():
                 time.sleep(pause)
@@ -250,7 +242,7 @@ class JobQueue(HotQueue):  # type: ignore[misc]
         _, (worker, jid, attempt, _, log, *_) = self._pending_ack or ("", [])
         message = f"Redis does not take the results: {error} Make them smaller, or have its proto-max-bulk-len raised."
         failure = {"type": "ResultsRefused", "message": message, "reason": "error"}
-        _log.error("results refused", extra={"job": jid, "attempt": attempt, "error": error})
+        _log.error("results rejected", extra={"job": jid, "attempt": attempt, "error": error})
         self._pending_ack = ("release", [worker, jid, attempt, "error", json.dumps(failure), random.random(), log])
 
     @contextmanager

@@ -29,17 +29,19 @@ from jobstore.circuit_breaker import CircuitBreaker
 
 __all__ = [
     "BLOCK_SECONDS",
+    "NotConnected",
     "RedisAuth",
     "RedisError",
     "RedisFull",
     "RedisUnavailable",
+    "UnboundPool",
     "UnusableServer",
     "check_server",
     "clone_pool",
-    "connect",
     "is_read_only_replica",
     "is_transient",
     "named",
+    "open_client",
 ]
 
 RedisUnavailable = (ConnectionError, TimeoutError, BusyLoadingError, ReadOnlyError, MasterDownError)
@@ -124,7 +126,7 @@ class _Credentials(CredentialProvider):
         return (self._username, password) if self._username else (password,)
 
 
-def connect(
+def open_client(
     host: str,
     port: int,
     db: int,
@@ -166,9 +168,28 @@ def connect(
     return client
 
 
+class NotConnected(RuntimeError):
+    """A client was used before it was bound to a server."""
+
+
+class UnboundPool(redis.ConnectionPool):
+    """Stands in for the pool of a client that is bound later."""
+
+    def get_connection(self, *_: Any, **__: Any) -> Any:
+        """Refuse.
+
+        :raises NotConnected: always.
+        """
+        raise NotConnected("There is no connection to Redis yet: call jobs.connect(settings) first.")
+
+
 def clone_pool(pool: redis.ConnectionPool, **changed: Any) -> redis.ConnectionPool:
-    """A pool to the same server, with some options changed."""
+    """Return a pool to the same server, with some options changed and a circuit breaker of its own."""
     options = {**pool.connection_kwargs, **changed}
+    if isinstance(pool, UnboundPool):
+        return UnboundPool()
+    if isinstance(options.get("retry"), CircuitBreaker):
+        options["retry"] = CircuitBreaker()
     if isinstance(pool, SentinelConnectionPool):
         options |= {"connection_class": pool.connection_class}
         del options["connection_pool"]  # the other pool's own watch over the master

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import jobs as ours
+from config.settings import load
 
 
 def add(jobs: list[str]) -> None:
+    ours.connect(load())
     for job in jobs:
         ours.add_job(None, None, "execution", params={"job": job})

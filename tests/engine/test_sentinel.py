@@ -14,6 +14,7 @@ from tests.engine.stack import docker
 SERVICE, REDIS = "dataset-jobs:0.1.0", "redis:7-bookworm"
 SCRIPTS = ROOT / "kubernetes" / "components" / "sentinel"
 NAME = "dataset-jobs-sentinel"
+CONNECT = "import jobs; from config.settings import load; jobs.connect(load())"
 SENTINELS = ",".join(f"redis-{n}.redis:26379" for n in range(3))
 
 
@@ -103,7 +104,7 @@ def test_another_one_becomes_the_master_and_all_know_it_after_a_restart_of_all(p
     pods.kill(0)
     eventually(lambda: pods.master() in (1, 2), 90, every=1)
     second = pods.master()
-    assert pods.run(f"import jobs; print(jobs.get_job_by_id('{made}')['status'])") == "submitted"
+    assert pods.run(f"{CONNECT}; print(jobs.get_job_by_id('{made}')['status'])") == "submitted"
     later = json.loads(pods.run("import json, jobs; print(json.dumps(jobs.add_job(None, None, 'sleep')['id']))"))
 
     # And when it returns, it is a replica
@@ -118,4 +119,4 @@ def test_another_one_becomes_the_master_and_all_know_it_after_a_restart_of_all(p
         pods.start(n)
     eventually(lambda: pods.replicas() == 2, 90, every=1)
     assert pods.master() == second
-    assert pods.run(f"import jobs; print(jobs.get_job_by_id('{later}')['status'])") == "submitted"
+    assert pods.run(f"{CONNECT}; print(jobs.get_job_by_id('{later}')['status'])") == "submitted"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import signal
 from pathlib import Path
@@ -11,7 +12,7 @@ import redis
 
 import jobs
 from jobs import Submission
-from jobstore import Transitions, connect
+from jobstore import Transitions, open_client
 from ops.invariants import find_violations
 from tests.conftest import Process, eventually
 
@@ -59,10 +60,10 @@ STACKS = {"one queue database": (2, 1), "databases of their own": (2, 3)}
 
 @pytest.mark.parametrize("databases", STACKS.values(), ids=STACKS)
 @pytest.mark.long
-def test_two_stacks_on_one_redis_keep_to_their_own(live, start, start_worker, monkeypatch, databases):
+def test_two_stacks_on_one_redis_keep_to_their_own(live, start, start_worker, databases):
     records_db, queue_db = databases
     b = {"QUEUE_NAME": "b", "REDIS_DB": records_db, "QUEUE_DB": queue_db}
-    records, queue = (connect("127.0.0.1", live.port, db) for db in databases)
+    records, queue = (open_client("127.0.0.1", live.port, db) for db in databases)
     of_b = Transitions(records, records_db=records_db, queue_db=queue_db, queue_name="b")
 
     def workers_of_b() -> dict[str, str]:
@@ -77,10 +78,10 @@ def test_two_stacks_on_one_redis_keep_to_their_own(live, start, start_worker, mo
     # Given a stack, and another one with two workers, one of which is running a job
     start_worker(1)
     killed = start_b()
-    with monkeypatch.context() as patched:
-        patched.setattr(jobs, "rd", records)
-        patched.setattr(jobs, "_transitions", lambda: of_b)
-        [lost] = _add(1, 5)
+    ours_settings = jobs.settings
+    jobs.connect(dataclasses.replace(ours_settings, queue_name="b", redis_db=records_db, queue_db=queue_db))
+    [lost] = _add(1, 5)
+    jobs.connect(ours_settings)
     eventually(lambda: lost in workers_of_b().values())
     start_b()
     assert len(jobs.get_workers()) == 1

@@ -12,8 +12,9 @@ import pytest
 import redis
 
 import jobs
+from config.settings import Settings
 from jobs import Idempotency, Submission
-from jobstore import connect
+from jobstore import open_client
 from ops.invariants.reader import Facts
 from tests.conftest import Server
 
@@ -66,22 +67,19 @@ def _id(n: int) -> str:
 @pytest.fixture(scope="module")
 def full(tmp_path_factory) -> Iterator[redis.Redis]:
     server = Server(tmp_path_factory.mktemp("full"), "--appendonly", "no")
-    client = connect("127.0.0.1", server.port, 0)
+    client = open_client("127.0.0.1", server.port, 0)
     fill = client.register_script(FILL)
     created = int((time.time() - 10 * 86400) * 1e6)
     for at in range(0, JOBS, 2000):
         fill(args=[at, min(JOBS, at + 2000), created])
-    with pytest.MonkeyPatch.context() as patched:
-        pool = connect("127.0.0.1", server.port, 1, blocking=True).connection_pool
-        patched.setattr(jobs, "rd", client)
-        patched.setattr(jobs, "q", jobs.JobQueue("queue", connection_pool=pool))
-        jobs.register_worker("w", "host", 1)
-        jobs.q.set_worker_id("w")
-        client.hset("data.v1", mapping={"description": "{}", "chunks": 1, "pins": 0})
-        client.mset({"data.v1.0": "rows", "data.current": "v1"})
-        client.config_set("slowlog-log-slower-than", 200)
-        client.config_set("slowlog-max-len", 10_000)
-        yield client
+    jobs.connect(Settings(redis_port=server.port))
+    jobs.register_worker("w", "host", 1)
+    jobs.q.set_worker_id("w")
+    client.hset("data.v1", mapping={"description": "{}", "chunks": 1, "pins": 0})
+    client.mset({"data.v1.0": "rows", "data.current": "v1"})
+    client.config_set("slowlog-log-slower-than", 200)
+    client.config_set("slowlog-max-len", 10_000)
+    yield client
     client.close()
     server.stop()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import signal
 import subprocess
 import sys
@@ -10,7 +11,7 @@ import pytest
 import redis
 
 import jobs
-from jobstore import Submission, connect
+from jobstore import Submission, open_client
 from ops.backup import BackupFailed, NotEmpty, newest, prune, restore, save
 from tests.conftest import ROOT, Server, eventually
 
@@ -36,13 +37,13 @@ def test_what_was_saved_at_work_is_one_moment_and_goes_on_elsewhere(
     # When it is backed up while jobs run, and restored into an empty server
     made = save(jobs.rd, tmp_path / "backups")
     still_at_work = jobs.get_stats()["jobs"]["complete"] < 400
-    target = connect("127.0.0.1", empty.port, 0)
+    target = open_client("127.0.0.1", empty.port, 0)
     restore(target, made)
     worker.stop()
 
     # Then every job exists in exactly one place, consistent with one moment
     assert still_at_work
-    monkeypatch.setattr(jobs, "rd", target)
+    jobs.connect(dataclasses.replace(jobs.settings, redis_port=empty.port))
     counts = jobs.get_stats()["jobs"]
     assert sum(counts.values()) == 400
     assert 20 <= counts["complete"] < 400
@@ -59,7 +60,7 @@ def test_what_was_saved_at_work_is_one_moment_and_goes_on_elsewhere(
 
 def test_what_was_restored_is_on_the_disk_of_its_server(live, empty, tmp_path):
     job = jobs.add_job(None, None, "sleep", params={"seconds": 0})
-    restore(connect("127.0.0.1", empty.port, 0), save(jobs.rd, tmp_path))
+    restore(open_client("127.0.0.1", empty.port, 0), save(jobs.rd, tmp_path))
     client = redis.Redis(port=empty.port)
     assert client.info("replication")["role"] == "master"
     eventually(lambda: not client.info("persistence")["aof_rewrite_in_progress"])
@@ -77,13 +78,13 @@ def test_a_server_with_keys_is_left_alone(live, empty, tmp_path):
     other.set("precious", 1)
 
     with pytest.raises(NotEmpty):
-        restore(connect("127.0.0.1", empty.port, 0), made)
+        restore(open_client("127.0.0.1", empty.port, 0), made)
 
     assert other.get("precious") == b"1"
 
 
 def test_a_server_that_goes_away_leaves_no_half_file(live, tmp_path):
-    gone = connect("127.0.0.1", 1, 0)
+    gone = open_client("127.0.0.1", 1, 0)
 
     with pytest.raises(BackupFailed):
         save(gone, tmp_path)

@@ -10,7 +10,8 @@ import time
 
 import pytest
 
-from ops.health import STALE_SECONDS, Pulse, main
+from ops.health import STALE_SECONDS, main
+from runtime.heartbeat_file import HeartbeatFile
 from tests.conftest import ROOT, eventually, free_port
 
 
@@ -72,10 +73,10 @@ def test_a_stamp_that_tells_nothing_is_not_well(stamp, tmp_path, monkeypatch, ca
 def test_a_stamp_is_renewed_in_place(tmp_path, monkeypatch):
     file = tmp_path / "stamp"
     monkeypatch.setenv("HEALTH_FILE", str(file))
-    pulse = Pulse(str(file))
+    pulse = HeartbeatFile(str(file))
 
     for now in (9.5, 123456.25):
-        pulse.beat(now)
+        pulse.touch(now)
         monkeypatch.setattr(time, "monotonic", lambda now=now: now + 1)
         assert main(["worker"]) == 0
 

@@ -16,8 +16,8 @@ ARTIFACTS = {"plot.png": ("image/png", PNG), "plot.svg": ("image/svg+xml", SVG),
 
 @pytest.fixture
 def client(rd, worker, monkeypatch):
-    monkeypatch.setattr(jobs, "subscriber", rd.pubsub)
-    return create_app().test_client()
+    monkeypatch.setattr(jobs, "open_pubsub", rd.pubsub)
+    return create_app(redis_client=rd).test_client()
 
 
 def complete(job, artifacts=ARTIFACTS):

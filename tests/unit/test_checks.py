@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from dataclasses import replace
 from typing import NamedTuple
 
 import fakeredis
@@ -12,12 +11,13 @@ import pytest
 import redis
 
 import jobs
+from config.settings import Settings
 from jobs import Idempotency, Submission
 from jobstore import Transitions
 from ops.invariants import Violation, find_violations
 from ops.invariants.reader import Facts
 
-WEEK = jobs.settings.retention_seconds
+WEEK = Settings().retention_seconds
 
 
 class Healthy(NamedTuple):
@@ -37,12 +37,10 @@ class Healthy(NamedTuple):
 
 
 @pytest.fixture(params=["two databases", "one database"])
-def healthy(request, monkeypatch) -> Healthy:
+def healthy(request) -> Healthy:
     server, queue_db = fakeredis.FakeServer(), int(request.param == "two databases")
     rd, queue = fakeredis.FakeRedis(server=server, db=0), fakeredis.FakeRedis(server=server, db=queue_db)
-    monkeypatch.setattr(jobs, "rd", rd)
-    monkeypatch.setattr(jobs, "q", jobs.JobQueue("queue", connection_pool=queue.connection_pool))
-    monkeypatch.setattr(jobs, "settings", replace(jobs.settings, redis_db=0, queue_db=queue_db))
+    jobs.connect(Settings(redis_db=0, queue_db=queue_db), rd)
     rd.hset("data.v1", mapping={"description": "{}", "chunks": 1, "pins": 0})
     rd.mset({"data.v1.0": "rows", "data.current": "v1"})
     jobs.register_worker("w", "host", 1)

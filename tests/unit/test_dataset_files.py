@@ -78,7 +78,7 @@ NAMES = sorted(path.name for path in FILES.iterdir())
 def client(rd, monkeypatch):
     # Compressed formats are read in a process of their own, which tests/integration/test_load_data.py is about.
     monkeypatch.setattr(formats, "is_compressed", lambda *_: False)
-    return create_app().test_client()
+    return create_app(redis_client=rd).test_client()
 
 
 def type_of(name: str) -> str:

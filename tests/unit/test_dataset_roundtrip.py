@@ -16,7 +16,6 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-import jobs
 from api import create_app
 from dataset import formats, ingest
 
@@ -114,10 +113,9 @@ FORMATS = {
 def client():
     """The API on one fake server for all examples; each replaces the dataset of the one before."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(jobs, "rd", fakeredis.FakeRedis(server=fakeredis.FakeServer()))
         # Compressed formats are read in a process of their own: that would take its time for every example.
         patch.setattr(formats, "is_compressed", lambda *_: False)
-        yield create_app().test_client()
+        yield create_app(redis_client=fakeredis.FakeRedis(server=fakeredis.FakeServer())).test_client()
 
 
 @pytest.mark.parametrize("name", FORMATS)

@@ -11,6 +11,7 @@ from datetime import datetime
 import pytest
 
 import jobs
+from config.settings import Settings
 from jobs import Idempotency, InvalidTransition, JobNotFound, Submission, WorkerNotRegistered
 from jobstore import Transitions, bulk, generate_jid, listing, to_add_args
 from ops.invariants import find_violations
@@ -440,9 +441,10 @@ def test_of_a_bulk_that_is_refused_nothing_is_left(rd, small_slices, monkeypatch
 
 
 @pytest.mark.parametrize("before", [2, 5])
-def test_more_unfinished_jobs_than_there_may_be_are_refused_whole(worker, small_slices, monkeypatch, before):
+def test_more_unfinished_jobs_than_there_may_be_are_refused_whole(rd, worker, small_slices, before):
     # Given room for five jobs, of which some are unfinished: scheduled, submitted or in progress
-    monkeypatch.setattr(jobs, "settings", replace(jobs.settings, max_queued_jobs=5))
+    jobs.connect(replace(jobs.settings, max_queued_jobs=5), rd)
+    jobs.q.set_worker_id(worker)
     _add(before - 1)
     _add(1, delay=60)
     jobs.q.get()
@@ -656,10 +658,8 @@ def test_progress_is_noted_for_the_attempt_that_runs_alone(worker):
     assert "late" not in jobs.get_log(job.id)
 
 
-def test_both_databases_may_be_one(monkeypatch, rd):
-    monkeypatch.setattr(jobs, "q", jobs.JobQueue("queue", records_db=0, connection_pool=rd.connection_pool))
-    transitions = Transitions(rd, records_db=0, queue_db=0, queue_name="queue")
-    monkeypatch.setattr(jobs, "_transitions", lambda: transitions)
+def test_both_databases_may_be_one(rd):
+    jobs.connect(Settings(redis_db=0, queue_db=0), rd)
     jobs.register_worker("w", "host", 1)
     jobs.q.set_worker_id("w")
     added = _add()[0]

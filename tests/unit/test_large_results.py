@@ -17,7 +17,7 @@ NAP = {"start": None, "end": None, "analysis": "sleep", "params": {"seconds": 0}
 
 @pytest.fixture
 def client(rd, worker):
-    return create_app().test_client()
+    return create_app(redis_client=rd).test_client()
 
 
 @pytest.fixture
@@ -135,7 +135,7 @@ def test_behind_a_prefix_the_artifacts_have_their_addresses_there_and_another_ta
     own = complete(client, ARTIFACTS)
     tag = client.get(f"{own}/results").headers["ETag"]
     # when they are fetched behind a prefix
-    behind = create_app(replace(jobs.settings, url_prefix="/jobs-api")).test_client()
+    behind = create_app(replace(jobs.settings, url_prefix="/jobs-api"), redis_client=rd).test_client()
     answer = behind.get(f"/jobs-api{own}/results", headers={"If-None-Match": tag})
     # then they are sent, and their artifacts are where they say
     assert answer.status_code == 200

@@ -15,9 +15,8 @@ import traceback
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-import jobs
 import worker
-from config.settings import load
+from runtime import supervisor
 from tests.faults.trials.fault import SharedCounter
 
 __all__ = ["fork", "fork_worker"]
@@ -57,8 +56,7 @@ def fork_worker(counter: SharedCounter, environ: Mapping[str, str]) -> int:
 
     def play() -> None:
         os.environ.update(environ)
-        jobs.settings = worker.settings = load()  # type: ignore[attr-defined]
-        worker.SPARE_AFTER_SECONDS = 0.0  # trials are shorter than the delay
+        supervisor.STANDBY_AFTER_SECONDS = 0.0  # trials are shorter than the delay
         subprocess.Popen = lambda words, **options: _Child(counter, words, **options)  # type: ignore[assignment, misc]
         sys.argv = ["worker.py"]
         worker.main()

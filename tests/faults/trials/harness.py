@@ -18,6 +18,7 @@ from typing import Any
 import redis
 
 import jobs
+from config.settings import load
 from jobs import Submission
 from ops.invariants import find_violations
 from tests.faults.final_status_watch import FinalStatusWatch
@@ -64,8 +65,9 @@ class Harness:
         self.real = real
         self.log = folder / "log"
         self.counter = SharedCounter(folder / "counter")
+        jobs.connect(load())
         self.queue = redis.Redis(port=jobs.settings.redis_port, db=jobs.settings.queue_db)
-        self._listener = jobs.subscriber()
+        self._listener = jobs.open_pubsub()
         self._listener.psubscribe("job.*")
         # Orphans become our children, so that no process survives a trial unnoticed.
         ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1)
