@@ -8,14 +8,14 @@ from typing import Any, Final
 import polars as pl
 
 from dataset.errors import BoundsError, quoted
-from dataset.type_inference import column_type, read_instant, read_numeral
+from dataset.type_inference import column_type, parse_number, parse_temporal
 
-__all__ = ["convert", "equal_range", "start_after_end", "within"]
+__all__ = ["equal_range", "in_range", "parse_bounds", "start_after_end"]
 
 _DAY: Final = 86_400_000_000
 _INT64: Final = (-(2**63), 2**63 - 1)
 _INT32: Final = (-(2**31), 2**31 - 1)
-_WANTED: Final = {
+_EXPECTED: Final = {
     "integer": "a number",
     "number": "a number",
     "text": "a text",
@@ -24,13 +24,13 @@ _WANTED: Final = {
 }
 
 
-def convert(kind: str, start: object, end: object) -> tuple[Any, Any]:
+def parse_bounds(kind: str, start: object, end: object) -> tuple[Any, Any]:
     """Read inclusive bounds as values of an index of type `kind`; None is an open end.
 
     Answers numbers for `integer` and `number`, days since 1970 for `date`, microseconds since 1970 for `time`.
     Raises BoundsError for a bound that does not read as the index's type, and for a start after the end.
     """
-    low, high = _convert_one(kind, start, "start"), _convert_one(kind, end, "end")
+    low, high = _parse_bound(kind, start, "start"), _parse_bound(kind, end, "end")
     if low is not None and high is not None and low > high:
         raise BoundsError(f"start ({quoted(start)}) is after end ({quoted(end)}): swap the two.", "/start")
     return low, high
@@ -40,19 +40,19 @@ def start_after_end(start: object, end: object) -> bool:
     """Answer whether a start is after an end, as numbers, times or else text, where no index says how to read them."""
     for kind in ("number", "time"):
         try:
-            low, high = _convert_one(kind, start, "start"), _convert_one(kind, end, "end")
+            low, high = _parse_bound(kind, start, "start"), _parse_bound(kind, end, "end")
         except BoundsError:
             continue
         return low is not None and high is not None and bool(low > high)
     return isinstance(start, str) and isinstance(end, str) and start > end
 
 
-def within(index: pl.Series, start: object, end: object) -> pl.Series:
-    """Answer which values lie within [start, end]; with an end that is not open, missing values do not.
+def in_range(index: pl.Series, start: object, end: object) -> pl.Series:
+    """Answer which values lie in_range [start, end]; with an end that is not open, missing values do not.
 
-    Raises BoundsError as `convert` does.
+    Raises BoundsError as `parse_bounds` does.
     """
-    low, high = convert(column_type(index), start, end)
+    low, high = parse_bounds(column_type(index), start, end)
     mask = pl.repeat(value=True, n=len(index), dtype=pl.Boolean, eager=True)
     if index.dtype == pl.String or (low is None and high is None):
         values = index
@@ -70,9 +70,9 @@ def within(index: pl.Series, start: object, end: object) -> pl.Series:
 def equal_range(kind: str, text: str) -> tuple[Any, Any] | None:
     """Answer the first and the last physical value that a text equals; None where no value of the type can.
 
-    The two differ for a date among times, which equals all times of that day. Raises BoundsError as `convert` does.
+    The two differ for a date among times, which equals all times of that day. Raises BoundsError as `parse_bounds` does.
     """
-    low, high = convert(kind, text, text)
+    low, high = parse_bounds(kind, text, text)
     if kind == "text":
         return low, high
     if kind == "number":
@@ -82,13 +82,13 @@ def equal_range(kind: str, text: str) -> tuple[Any, Any] | None:
     return (first, last) if first <= last and least <= first and last <= most else None
 
 
-def _convert_one(kind: str, bound: object, name: str) -> Any:
+def _parse_bound(kind: str, bound: object, name: str) -> Any:
     if bound is None:
         return None
     value = _read_text(kind, bound, name) if isinstance(bound, str) else _read_number(kind, bound)
     if value is None:
         raise BoundsError(
-            f"{name} is {quoted(bound)}, but the index is of type {kind}: send {_WANTED[kind]}.", f"/{name}"
+            f"{name} is {quoted(bound)}, but the index is of type {kind}: send {_EXPECTED[kind]}.", f"/{name}"
         )
     return value
 
@@ -103,8 +103,8 @@ def _read_text(kind: str, bound: str, name: str) -> Any:
     if kind == "text":
         return bound if _is_unicode(bound) else None
     if kind in ("integer", "number"):
-        return read_numeral(bound.strip())
-    found, value = read_instant(bound.strip()) or ("", 0)
+        return parse_number(bound.strip())
+    found, value = parse_temporal(bound.strip()) or ("", 0)
     if kind == "time" and found == "date":
         return value * _DAY + (_DAY - 1 if name == "end" else 0)
     return value if found == kind else None

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from dataset.bounds import convert
+from dataset.bounds import parse_bounds
 
 __all__ = ["Column", "Description"]
 
@@ -73,4 +73,4 @@ class Description:
 
     def bounds_check(self) -> Callable[[object, object], object]:
         """Return a function that does what `check_bounds` does, for many bounds: it looks the index up once."""
-        return partial(convert, self.index_type())
+        return partial(parse_bounds, self.index_type())

@@ -18,13 +18,13 @@ __all__ = [
     "quoted",
 ]
 
-_LONGEST: Final = 80
+_MAX_QUOTED: Final = 80
 
 
 def quoted(value: object) -> str:
     """Answer a sender's value as a detail shows it: in quotes if it is a text, cut where it is long."""
-    shown = repr(value[: _LONGEST + 1] if isinstance(value, str) else value)
-    return shown if len(shown) <= _LONGEST else f"{shown[:_LONGEST]}..."
+    shown = repr(value[: _MAX_QUOTED + 1] if isinstance(value, str) else value)
+    return shown if len(shown) <= _MAX_QUOTED else f"{shown[:_MAX_QUOTED]}..."
 
 
 class DatasetError(Exception):

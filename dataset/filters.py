@@ -11,7 +11,7 @@ import polars as pl
 
 from dataset.bounds import equal_range
 from dataset.errors import BoundsError, FilterError, quoted
-from dataset.type_inference import KINDS
+from dataset.type_inference import COLUMN_TYPES
 
 __all__ = ["MAX_FILTERS", "Filters"]
 
@@ -34,18 +34,18 @@ class Filters:
         if len(filters) > MAX_FILTERS:
             field = filters[MAX_FILTERS][0]
             raise FilterError(f"There are {len(filters)} filters; send {MAX_FILTERS} at most.", field)
-        self._wanted: dict[str, _Wanted] = {}
+        self._conditions: dict[str, _FieldCondition] = {}
         for field, text in filters:
-            name = _column(frame, field)
-            self._wanted.setdefault(name, _Wanted()).add(frame[name].dtype, text, field)
+            name = _resolve_column(frame, field)
+            self._conditions.setdefault(name, _FieldCondition()).add(frame[name].dtype, text, field)
 
-    def matching(self, rows: pl.DataFrame) -> pl.Series:
+    def filter_mask(self, rows: pl.DataFrame) -> pl.Series:
         """Answer for each of some rows of the table whether it passes."""
-        masks = [wanted.matching(rows[name]) for name, wanted in self._wanted.items()]
+        masks = [condition.filter_mask(rows[name]) for name, condition in self._conditions.items()]
         return reduce(and_, masks)
 
 
-class _Wanted:
+class _FieldCondition:
     """The values that one column may equal: all that are single values are looked for in one pass."""
 
     def __init__(self) -> None:
@@ -54,7 +54,7 @@ class _Wanted:
         self._ranges: dict[tuple[Any, Any], None] = {}
 
     def add(self, dtype: pl.DataType, text: str, field: str) -> None:
-        kind = KINDS[dtype]
+        kind = COLUMN_TYPES[dtype]
         if not text:
             self._missing = True
             if kind == "text":
@@ -73,7 +73,7 @@ class _Wanted:
             elif found is not None:
                 self._ranges[found] = None
 
-    def matching(self, column: pl.Series) -> pl.Series:
+    def filter_mask(self, column: pl.Series) -> pl.Series:
         physical = column.to_physical()
         masks = [physical.is_between(first, last) for first, last in self._ranges]
         if len(self._values) == 1:
@@ -85,7 +85,7 @@ class _Wanted:
         return found | column.is_null() if self._missing else found
 
 
-def _column(frame: pl.DataFrame, field: str) -> str:
+def _resolve_column(frame: pl.DataFrame, field: str) -> str:
     for name in (field.removeprefix(_PREFIX), field):
         if name in frame.columns:
             return name

@@ -15,36 +15,36 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
 
-from dataset import packing, sizes
+from dataset import arrow_chunks, sizes
 from dataset.errors import DatasetError, InvalidDataset, TooLarge, TooManyValues
 from dataset.formats import Body, Limits
 from dataset.ingest import ingest
 from dataset.table import Table
 
-_REFUSED_FIRST: Final = Path("/proc/self/oom_score_adj")
+_OOM_SCORE_ADJ: Final = Path("/proc/self/oom_score_adj")
 
 
 def _main() -> None:
     with suppress(OSError):  # no Linux, or a sandbox that forbids it
-        _REFUSED_FIRST.write_text("1000")
+        _OOM_SCORE_ADJ.write_text("1000")
     line = sys.stdin.buffer.readline()
     if not line:
         return
     out = sys.stdout.buffer
     try:
-        table = _ingest(_mapped(int(sys.argv[1])), json.loads(line))
+        table = _ingest(_map_body(int(sys.argv[1])), json.loads(line))
     except DatasetError as error:
         name = "InvalidDataset" if isinstance(error, TooManyValues) else type(error).__name__
         words = [error.detail, error.parameter] if isinstance(error, InvalidDataset) else [error.detail]
         out.write(json.dumps({"refusal": name, "words": words}).encode())
     else:
-        told = {"description": table.description.as_json(), "memory": sizes.in_memory(table.frame)}
+        told = {"description": table.description.as_json(), "memory": sizes.memory_size(table.frame)}
         out.write(json.dumps(told).encode() + b"\n")
-        packing.write_chunks(table.frame, table.description.bytes, out)
+        arrow_chunks.write_chunks(table.frame, table.description.bytes, out)
         out.flush()
 
 
-def _mapped(body: int) -> Body:
+def _map_body(body: int) -> Body:
     """Map the body: its pages are the file's, which the system can take back, and not this process'."""
     return mmap.mmap(body, 0, prot=mmap.PROT_READ) if os.fstat(body).st_size else b""
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Final, TypeVar
 
-__all__ = ["map_two"]
+__all__ = ["parallel_map"]
 
 _THREADS: Final = 2
 
@@ -15,7 +15,7 @@ Part = TypeVar("Part")
 Made = TypeVar("Made")
 
 
-def map_two(make: Callable[[Part], Made], parts: Iterable[Part]) -> Iterator[Made]:
+def parallel_map(make: Callable[[Part], Made], parts: Iterable[Part]) -> Iterator[Made]:
     """Answer what is made of each part, in order. Two are worked on while one is used: no more are held."""
     with ThreadPoolExecutor(_THREADS) as threads:
         ahead: deque[Future[Made]] = deque()

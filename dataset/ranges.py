@@ -1,4 +1,4 @@
-"""The ranges of columns within the rows of a job: found when somebody asks, and once."""
+"""The ranges of columns in_range the rows of a job: found when somebody asks, and once."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from dataset.store import Store
 
 __all__ = ["Ranges"]
 
-_MOST: Final = 100
+_MAX_RANGES: Final = 100
 """Ranges that are looked for: a body with more jobs on other rows each would keep others waiting."""
 
 
@@ -29,7 +29,7 @@ class Ranges:
         """
         asked = (column, start, end)
         if asked not in self._found:
-            if len(self._found) >= _MOST:
+            if len(self._found) >= _MAX_RANGES:
                 return None
             try:
                 self._found[asked] = self._store.table(self._version).range_of(column, start, end)

@@ -15,23 +15,23 @@ from typing import Final
 import polars as pl
 
 __all__ = [
-    "KINDS",
+    "COLUMN_TYPES",
     "TIME",
     "all_match",
     "are_integers",
     "column_type",
-    "finite",
-    "in_slices",
-    "infer_instants",
-    "infer_numerals",
-    "read_instant",
-    "read_numeral",
+    "convert_in_slices",
+    "infer_numeric",
+    "infer_temporal",
+    "null_non_finite",
+    "parse_number",
+    "parse_temporal",
 ]
 
 TIME: Final = pl.Datetime("us", "UTC")
 """The type of a `time` column: microseconds, UTC."""
 
-KINDS: Final[dict[pl.DataType | type[pl.DataType], str]] = {
+COLUMN_TYPES: Final[dict[pl.DataType | type[pl.DataType], str]] = {
     pl.Int64: "integer",
     pl.Float64: "number",
     pl.Boolean: "boolean",
@@ -40,9 +40,11 @@ KINDS: Final[dict[pl.DataType | type[pl.DataType], str]] = {
     TIME: "time",
 }
 
-_WHOLE = "(?:0|[1-9][0-9]*)"
+_DIGITS = "(?:0|[1-9][0-9]*)"
 _INTEGER = "^(?:0|-?[1-9][0-9]*)$"
-_NUMBER = rf"^(?:(?:-?{_WHOLE}|[+-]?(?:{_WHOLE}\.[0-9]*|\.[0-9]+))(?:[eE][+-]?[0-9]+)?|[+-]?(?:inf|Infinity)|nan|NaN)$"
+_NUMBER = (
+    rf"^(?:(?:-?{_DIGITS}|[+-]?(?:{_DIGITS}\.[0-9]*|\.[0-9]+))(?:[eE][+-]?[0-9]+)?|[+-]?(?:inf|Infinity)|nan|NaN)$"
+)
 _BOOLEAN = "^(?:true|True|false|False)$"
 _DATE = "^[0-9]{4}-[0-9]{2}-[0-9]{2}$"
 _TIME = (
@@ -50,19 +52,19 @@ _TIME = (
     r"([0-9]{2}:[0-9]{2})(?::([0-9]{2})(?:[.,]([0-9]{1,9}))?)?"
     " ?(Z|z|UTC|GMT|[+-](?:[01][0-9]|2[0-3])(?::?[0-5][0-9])?)?$"
 )
-_SAMPLE = 100
-_SLICE = 2**17
-_LONGEST_INT64 = 20
+_SAMPLE_ROWS = 100
+_SLICE_ROWS = 2**17
+_MAX_INT64_LENGTH = 20
 _EPOCH = date(1970, 1, 1).toordinal()
-_DAY = 86_400_000_000
+_DAY_MICROSECONDS = 86_400_000_000
 
 
 def column_type(column: pl.Series) -> str:
     """Answer the contract's name for the column's type."""
-    return KINDS[column.dtype]
+    return COLUMN_TYPES[column.dtype]
 
 
-def finite(numbers: pl.Series) -> pl.Series:
+def null_non_finite(numbers: pl.Series) -> pl.Series:
     """Answer the numbers with NaN and the infinities missing."""
     return numbers.set(~numbers.is_finite(), None)
 
@@ -72,10 +74,10 @@ def are_integers(texts: pl.Series) -> bool:
     return all_match(texts, _INTEGER)
 
 
-def infer_numerals(texts: pl.Series) -> pl.Series | None:
+def infer_numeric(texts: pl.Series) -> pl.Series | None:
     """Answer the column as integers (Int64), numbers (Float64) or booleans; None when it is none of them whole.
 
-    Missing values are null; NaN and `inf` become null, as long as one finite number remains.
+    Missing values are null; NaN and `inf` become null, as long as one null_non_finite number remains.
     """
     if are_integers(texts):
         # A column of integers with one beyond 64 bits is no column of floats: identifiers would lose their last digits.
@@ -85,58 +87,58 @@ def infer_numerals(texts: pl.Series) -> pl.Series | None:
         floats = texts.cast(pl.Float64, strict=False)
         if texts.filter(floats.is_infinite()).str.contains("[0-9]").any():
             return None
-        numbers = finite(floats)
+        numbers = null_non_finite(floats)
         return numbers if numbers.null_count() < len(numbers) else None
     if all_match(texts, _BOOLEAN):
         return texts.str.to_lowercase() == "true"
     return None
 
 
-def infer_instants(texts: pl.Series) -> pl.Series | None:
+def infer_temporal(texts: pl.Series) -> pl.Series | None:
     """Answer the column as dates (`YYYY-MM-DD`) or times (RFC 3339 and its ISO 8601 relatives; without an offset, UTC).
 
     None when it is neither whole. Digits below the microsecond are cut off.
     """
     if all_match(texts, _DATE):
-        return in_slices(texts, lambda part: _if_real(part, part.str.to_date("%Y-%m-%d", strict=False)))
+        return convert_in_slices(texts, lambda part: _none_if_invalid(part, part.str.to_date("%Y-%m-%d", strict=False)))
     if all_match(texts, _TIME):
-        return in_slices(texts, lambda part: _if_real(part, _times(part)))
+        return convert_in_slices(texts, lambda part: _none_if_invalid(part, _parse_times(part)))
     return None
 
 
-def in_slices(texts: pl.Series, convert: Callable[[pl.Series], pl.Series | None]) -> pl.Series | None:
+def convert_in_slices(texts: pl.Series, convert: Callable[[pl.Series], pl.Series | None]) -> pl.Series | None:
     """Convert a column slice by slice, since meanwhile a slice takes many times its size; None where one cannot be."""
     parts = []
-    for first in range(0, max(1, len(texts)), _SLICE):
-        part = convert(texts.slice(first, _SLICE))
+    for first in range(0, max(1, len(texts)), _SLICE_ROWS):
+        part = convert(texts.slice(first, _SLICE_ROWS))
         if part is None:
             return None
         parts.append(part)
     return pl.concat(parts)
 
 
-def read_numeral(text: str) -> int | float | None:
-    """Answer one text as :func:`infer_numerals` answers a column of it, without the cost of a column."""
+def parse_number(text: str) -> int | float | None:
+    """Answer one text as :func:`infer_numeric` answers a column of it, without the cost of a column."""
     if re.search(_INTEGER, text):
-        integer = int(text) if len(text) <= _LONGEST_INT64 else 2**63
+        integer = int(text) if len(text) <= _MAX_INT64_LENGTH else 2**63
         return integer if -(2**63) <= integer < 2**63 else None
     number = float(text) if re.search(_NUMBER, text) else math.inf
     return number if math.isfinite(number) else None
 
 
-def read_instant(text: str) -> tuple[str, int] | None:
-    """Answer one text as :func:`infer_instants` does: `date` and days, or `time` and microseconds, since 1970."""
+def parse_temporal(text: str) -> tuple[str, int] | None:
+    """Answer one text as :func:`infer_temporal` does: `date` and days, or `time` and microseconds, since 1970."""
     try:
         if re.search(_DATE, text):
             return "date", date.fromisoformat(text).toordinal() - _EPOCH
         if parts := re.search(_TIME, text):
-            return "time", _microseconds(*parts.groups(default=""))
+            return "time", _to_microseconds(*parts.groups(default=""))
     except ValueError:
         return None
     return None
 
 
-def _microseconds(day: str, clock: str, seconds: str, fraction: str, zone: str) -> int:
+def _to_microseconds(day: str, clock: str, seconds: str, fraction: str, zone: str) -> int:
     days = date.fromisoformat(day).toordinal() - _EPOCH
     hour, minute, second = int(clock[:2]), int(clock[3:]), int(seconds or 0)
     if hour > 23 or minute > 59 or second > 60:
@@ -154,7 +156,7 @@ def _microseconds(day: str, clock: str, seconds: str, fraction: str, zone: str) 
 def all_match(texts: pl.Series, pattern: str) -> bool:
     """Answer whether all values that are not missing match the pattern, and there is one."""
     # The sample is looked at by Python, which starts sooner: most columns are not what they are asked for.
-    sample = [text for text in texts.head(_SAMPLE).to_list() if text is not None]
+    sample = [text for text in texts.head(_SAMPLE_ROWS).to_list() if text is not None]
     return (
         all(map(re.compile(pattern).search, sample))
         and texts.null_count() < len(texts)
@@ -162,28 +164,28 @@ def all_match(texts: pl.Series, pattern: str) -> bool:
     )
 
 
-def _times(texts: pl.Series) -> pl.Series:
+def _parse_times(texts: pl.Series) -> pl.Series:
     parts = texts.str.extract_groups(_TIME).struct
     day, minute, second, fraction, zone = (parts.field(str(group)) for group in range(1, 6))
     wall = (day + "T" + minute + ":" + second.fill_null("00")).str.to_datetime(
         "%Y-%m-%dT%H:%M:%S", time_unit="us", strict=False
     )
-    micros = _digits(fraction.str.pad_end(6, "0"), 0, 6)
+    micros = _parse_digits(fraction.str.pad_end(6, "0"), 0, 6)
     digits = zone.str.replace(":", "", literal=True)
-    east = _digits(digits, 1, 2) * 60 + _digits(digits, 3, 2)
+    east = _parse_digits(digits, 1, 2) * 60 + _parse_digits(digits, 3, 2)
     sign = zone.str.starts_with("-").fill_null(value=False).cast(pl.Int64) * -2 + 1
     seconds = wall.cast(pl.Int64) - sign * east * 60_000_000
     leap = (second == "60").fill_null(value=False)
     if leap.any():
-        seconds = seconds.set(leap & (seconds % _DAY != 0), None)
+        seconds = seconds.set(leap & (seconds % _DAY_MICROSECONDS != 0), None)
     return (seconds + micros).cast(pl.Datetime("us")).dt.replace_time_zone("UTC")
 
 
-def _digits(texts: pl.Series, offset: int, length: int) -> pl.Series:
+def _parse_digits(texts: pl.Series, offset: int, length: int) -> pl.Series:
     return texts.str.slice(offset, length).cast(pl.Int64, strict=False).fill_null(0)
 
 
-def _if_real(texts: pl.Series, instants: pl.Series) -> pl.Series | None:
+def _none_if_invalid(texts: pl.Series, instants: pl.Series) -> pl.Series | None:
     """Refuse the 30th of February, and years that Python's own dates do not know."""
     years = instants.dt.year()
     real = instants.null_count() == texts.null_count() and years.is_between(1, 9999).all()

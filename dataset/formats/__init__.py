@@ -11,10 +11,20 @@ from typing import Final, Protocol, cast
 
 from dataset.errors import UnsupportedMediaType
 from dataset.formats import csv_text, json_text, ndjson, parquet
-from dataset.formats.encodings import check_charset, peek
+from dataset.formats.encodings import check_charset, decode_head
 from dataset.formats.source import Body, Limits, Read, Source
 
-__all__ = ["MEDIA_TYPES", "Body", "Format", "Limits", "Read", "Source", "choose", "is_compressed", "is_specific_type"]
+__all__ = [
+    "MEDIA_TYPES",
+    "Body",
+    "Format",
+    "Limits",
+    "Read",
+    "Source",
+    "detect_format",
+    "is_compressed",
+    "is_specific_type",
+]
 
 
 class Format(Protocol):
@@ -23,7 +33,7 @@ class Format(Protocol):
     MEDIA_TYPES: tuple[str, ...]
 
     @staticmethod
-    def looks_like(head: bytes) -> bool:
+    def sniff(head: bytes) -> bool:
         """Whether a body that begins so is of this format, for files sent with no telling type."""
 
     @staticmethod
@@ -33,7 +43,7 @@ class Format(Protocol):
 
 # In the order in which content is looked at.
 _FORMATS: Final[tuple[ModuleType, ...]] = (parquet, ndjson, json_text, csv_text)
-_UNTELLING: Final = ("", "application/octet-stream", "application/x-www-form-urlencoded")
+_GENERIC_TYPES: Final = ("", "application/octet-stream", "application/x-www-form-urlencoded")
 _CHARSET: Final = re.compile(r';\s*charset\s*=\s*"?([^";\s]*)', re.IGNORECASE)
 
 MEDIA_TYPES: Final[tuple[str, ...]] = tuple(name for module in reversed(_FORMATS) for name in module.MEDIA_TYPES)
@@ -42,17 +52,15 @@ MEDIA_TYPES: Final[tuple[str, ...]] = tuple(name for module in reversed(_FORMATS
 
 def is_specific_type(media_type: str | None) -> bool:
     """Answer whether a media type says anything of the format, if only that it is one that is not read."""
-    return _essence(media_type) not in _UNTELLING
+    return _essence(media_type) not in _GENERIC_TYPES
 
 
 def is_compressed(media_type: str | None, head: bytes) -> bool:
     """Answer whether a body that begins so will be read as a format that compresses, so that its size says little."""
-    return _essence(media_type) in parquet.MEDIA_TYPES or (
-        not is_specific_type(media_type) and parquet.looks_like(head)
-    )
+    return _essence(media_type) in parquet.MEDIA_TYPES or (not is_specific_type(media_type) and parquet.sniff(head))
 
 
-def choose(media_type: str | None, body: Body) -> tuple[Format, str | None]:
+def detect_format(media_type: str | None, body: Body) -> tuple[Format, str | None]:
     """Answer the format of a media type (with parameters), or of the content where the type does not tell; the charset.
 
     curl's own `application/x-www-form-urlencoded` does not tell. Raises UnsupportedMediaType.
@@ -61,9 +69,9 @@ def choose(media_type: str | None, body: Body) -> tuple[Format, str | None]:
     found = _CHARSET.search(media_type or "")
     charset = found[1] if found else None
     check_charset(charset)
-    head = peek(body) if essence in _UNTELLING else b""
+    head = decode_head(body) if essence in _GENERIC_TYPES else b""
     for candidate in (cast(Format, module) for module in _FORMATS):
-        if essence in candidate.MEDIA_TYPES or (essence in _UNTELLING and candidate.looks_like(head)):
+        if essence in candidate.MEDIA_TYPES or (essence in _GENERIC_TYPES and candidate.sniff(head)):
             return candidate, charset
     raise UnsupportedMediaType(f"Send the dataset with a Content-Type among: {', '.join(MEDIA_TYPES)}.")
 

@@ -12,12 +12,12 @@ from typing import Any, Final
 
 from dataset.errors import InvalidDataset
 
-__all__ = ["is_collection", "rows_of"]
+__all__ = ["features_to_rows", "is_feature_collection"]
 
 _POINT: Final = ("longitude", "latitude", "altitude")
 
 
-def is_collection(document: Any) -> bool:
+def is_feature_collection(document: Any) -> bool:
     """Answer whether a JSON document is a FeatureCollection."""
     return (
         isinstance(document, dict)
@@ -26,14 +26,14 @@ def is_collection(document: Any) -> bool:
     )
 
 
-def rows_of(features: list[Any]) -> list[dict[str, Any]]:
+def features_to_rows(features: list[Any]) -> list[dict[str, Any]]:
     """Answer a row for each feature. Raises InvalidDataset for what is no feature."""
     heads, places, properties = [], [], []
     for number, feature in enumerate(features):
         if not isinstance(feature, dict) or not isinstance(feature.get("properties"), dict | None):
-            raise _no_feature(number)
+            raise _invalid_feature(number)
         heads.append({"id": feature["id"]} if "id" in feature else {})
-        places.append(_register_waiter(feature.get("geometry"), number))
+        places.append(_geometry_members(feature.get("geometry"), number))
         properties.append(feature.get("properties") or {})
     taken = {name for row in chain(heads, places) for name in row}
     clashing = taken & {name for row in properties for name in row}
@@ -45,21 +45,21 @@ def rows_of(features: list[Any]) -> list[dict[str, Any]]:
     return [head | row | place for head, row, place in zip(heads, properties, places, strict=True)]
 
 
-def _register_waiter(geometry: Any, number: int) -> dict[str, Any]:
+def _geometry_members(geometry: Any, number: int) -> dict[str, Any]:
     if geometry is None:
         return {}
     if not isinstance(geometry, dict) or not isinstance(geometry.get("type"), str):
-        raise _no_feature(number)
+        raise _invalid_feature(number)
     if geometry["type"] != "Point":
         parts = geometry.get("geometries") if geometry["type"] == "GeometryCollection" else geometry.get("coordinates")
         return {"geometry_type": geometry["type"], "coordinates": parts}
     position = geometry.get("coordinates")
     if not isinstance(position, list):
-        raise _no_feature(number)
+        raise _invalid_feature(number)
     return dict(zip(_POINT, position, strict=False))
 
 
-def _no_feature(number: int) -> InvalidDataset:
+def _invalid_feature(number: int) -> InvalidDataset:
     return InvalidDataset(
         f"Feature {number} is no Feature of GeoJSON: it needs `properties` and a `geometry`, each an object or null."
     )

@@ -15,15 +15,15 @@ from dataset.formats import geojson, json_values
 from dataset.formats.encodings import as_utf8
 from dataset.formats.source import Read, Source
 
-__all__ = ["MEDIA_TYPES", "looks_like", "read"]
+__all__ = ["MEDIA_TYPES", "read", "sniff"]
 
 MEDIA_TYPES: Final = ("application/json", "application/geo+json")
 
-_SHOWN: Final = 100  # characters of a name
-_WANTED: Final = "send a list of objects, or an object that holds one such list"
+_MAX_NAME_LENGTH: Final = 100  # characters of a name
+_REMEDY: Final = "send a list of objects, or an object that holds one such list"
 
 
-def looks_like(head: bytes) -> bool:
+def sniff(head: bytes) -> bool:
     """Whether the first character is one that opens a JSON object or list."""
     return head.lstrip()[:1] in (b"{", b"[")
 
@@ -37,17 +37,21 @@ def read(source: Source) -> Read:
         try:
             document = parse(text)
         except ValueError as error:
-            raise Malformed(f"The body is no JSON: {json_values.reason(error)}.") from error
-        return geojson.rows_of(document["features"]) if geojson.is_collection(document) else _find_rows(document)
+            raise Malformed(f"The body is no JSON: {json_values.describe_error(error)}.") from error
+        return (
+            geojson.features_to_rows(document["features"])
+            if geojson.is_feature_collection(document)
+            else _find_rows(document)
+        )
 
-    return Read(json_values.tabulate(rows, len(text), source.limits), notes)
+    return Read(json_values.to_frame(rows, len(text), source.limits), notes)
 
 
 def _find_rows(document: Any) -> list[dict[str, Any]]:
     if isinstance(document, list):
         for number, item in enumerate(document):
             if not isinstance(item, dict):
-                raise InvalidDataset(f"Item {number} of the list is no object: {_WANTED}.")
+                raise InvalidDataset(f"Item {number} of the list is no object: {_REMEDY}.")
         return document
     lists = list(_lists_of_objects(document))
     # Portals send empty lists of notes and links along, so these count only where there is no other.
@@ -55,7 +59,7 @@ def _find_rows(document: Any) -> list[dict[str, Any]]:
     if len(candidates) == 1:
         return candidates[0].rows
     if not candidates:
-        raise InvalidDataset(f"The body holds no list of objects: {_WANTED}.")
+        raise InvalidDataset(f"The body holds no list of objects: {_REMEDY}.")
     paths = ", ".join(quoted(_pointer(each.path)) for each in candidates[:5])
     raise InvalidDataset(f"The body holds {len(candidates)} lists of objects ({paths}): send only one of them.")
 
@@ -91,6 +95,6 @@ def _pointer(path: _Path | None) -> str:
     """Write a JSON pointer, of long names only the beginning: a message shows no more."""
     names: list[str] = []
     while path is not None:
-        names.append(path.name[:_SHOWN])
+        names.append(path.name[:_MAX_NAME_LENGTH])
         path = path.parent
-    return "".join(f"/{name}" for name in reversed(names))[: 2 * _SHOWN]
+    return "".join(f"/{name}" for name in reversed(names))[: 2 * _MAX_NAME_LENGTH]

@@ -12,7 +12,7 @@ from pydantic_core import from_json
 from dataset.formats import columns
 from dataset.formats.source import Limits
 
-__all__ = ["Parse", "parse", "reason", "tabulate"]
+__all__ = ["Parse", "describe_error", "parse", "to_frame"]
 
 Parse = Callable[[bytes], Any]
 """From JSON in UTF-8 to its value; raises ValueError."""
@@ -23,24 +23,24 @@ def parse(text: bytes) -> Any:
     return from_json(text, cache_strings="keys")
 
 
-def tabulate(rows: Callable[[Parse], list[dict[str, Any]]], body_bytes: int, limits: Limits) -> pl.DataFrame:
+def to_frame(rows: Callable[[Parse], list[dict[str, Any]]], body_bytes: int, limits: Limits) -> pl.DataFrame:
     """Answer the rows as columns; where a number is beyond a double, read them anew and keep its text."""
     try:
         return columns.from_rows(rows(parse), body_bytes, limits)
-    except columns.Infinite:
-        return columns.from_rows(rows(_parse_to_the_letter), body_bytes, limits)
+    except columns.InfiniteNumber:
+        return columns.from_rows(rows(_parse_exact), body_bytes, limits)
 
 
-def reason(error: ValueError) -> str:
+def describe_error(error: ValueError) -> str:
     """Say what is wrong with the JSON."""
     words = str(error)
     return words.replace("recursion limit exceeded", "it is nested too deeply")
 
 
-def _parse_to_the_letter(text: bytes) -> Any:
-    return json.loads(text, parse_float=_number_or_text, parse_constant=lambda _: None)
+def _parse_exact(text: bytes) -> Any:
+    return json.loads(text, parse_float=_parse_float_exact, parse_constant=lambda _: None)
 
 
-def _number_or_text(numeral: str) -> float | str:
+def _parse_float_exact(numeral: str) -> float | str:
     number = float(numeral)
     return numeral if number in (float("inf"), float("-inf")) else number

@@ -16,9 +16,9 @@ Body = bytes | mmap
 
 
 class Limits(NamedTuple):
-    """The most that a reader may build: `plain_bytes` is the size of all values written plainly."""
+    """The most that a reader may build: `unpacked_bytes` is the size of all values written plainly."""
 
-    plain_bytes: int = 256 * _MIB
+    unpacked_bytes: int = 256 * _MIB
     columns: int = 10_000
     values: int = 200_000_000
 
@@ -32,7 +32,7 @@ class Source(NamedTuple):
 
 
 class Read(NamedTuple):
-    """Columns of the types in `recognition.KINDS`, named by `names.settle`, missing values null; and notes."""
+    """Columns of the types in `recognition.COLUMN_TYPES`, named by `names.settle`, missing values null; and notes."""
 
     frame: pl.DataFrame
     notes: tuple[str, ...] = ()

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import pytest
 
-from dataset import LoadLimits, Packed, ingest_apart
+from dataset import EncodedTable, LoadLimits, ingest_in_subprocess
 
 MIB = 2**20
 PROGRAM = 72 * MIB  # the interpreter with its libraries, before it reads
@@ -58,10 +58,10 @@ CSVS = {
 def test_a_csv_is_read_in_the_memory_of_its_table_some_of_its_text_and_a_fixed_amount(shape):
     # Given a CSV of many times what is converted at once
     body = CSVS[shape]()
-    table = ingest_apart([body], "text/csv")
-    assert isinstance(table, Packed)
+    table = ingest_in_subprocess([body], "text/csv")
+    assert isinstance(table, EncodedTable)
     # when it is read in the memory that its table takes, with what the program and a window take
     limits = LoadLimits(reader_memory=PROGRAM + AT_ONCE + KEPT + table.memory)
     # then that is enough
-    again = ingest_apart([body], "text/csv", limits=limits)
+    again = ingest_in_subprocess([body], "text/csv", limits=limits)
     assert again.description.count == table.description.count > 100_000

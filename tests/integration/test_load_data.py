@@ -17,7 +17,7 @@ import polars as pl
 import pytest
 
 from benchmarks.quakes import generate
-from dataset import DatasetError, Store, ingest, ingest_apart
+from dataset import DatasetError, Store, ingest, ingest_in_subprocess
 from tests.conftest import ROOT, eventually
 
 MIB = 2**20
@@ -56,8 +56,8 @@ def parquet_of(frame: pl.DataFrame) -> bytes:
 
 
 def gzip_of_zeros(size: int) -> bytes:
-    packing = zlib.compressobj(wbits=31)
-    return b"".join(packing.compress(bytes(MIB)) for _ in range(size // MIB)) + packing.flush()
+    arrow_chunks = zlib.compressobj(wbits=31)
+    return b"".join(arrow_chunks.compress(bytes(MIB)) for _ in range(size // MIB)) + arrow_chunks.flush()
 
 
 def test_memory_comes_back_whatever_was_refused(start_api, start):
@@ -162,7 +162,7 @@ def test_what_is_refused_apart_is_refused_alike(options):
 
 def read_apart(body, media_type, **options):
     """The table that a body becomes by way of another process and of Redis."""
-    loaded = ingest_apart([body[:1000], body[1000:]], media_type, **options)
+    loaded = ingest_in_subprocess([body[:1000], body[1000:]], media_type, **options)
     store = Store(fakeredis.FakeRedis(server=fakeredis.FakeServer(server_type="valkey")))
     return store.table(store.publish(loaded).version)
 

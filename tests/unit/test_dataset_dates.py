@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dataset import ingest
-from dataset.date_formats import infer_slashes
+from dataset.date_formats import infer_slash_dates
 
 
 def column(name: str, *values: str) -> tuple[str, list[object]]:
@@ -80,7 +80,7 @@ def test_a_column_is_read_as_it_was_written_or_not_at_all(dates, written):
     # Given dates written in one of the two orders
     texts = pl.Series([f"{date.strftime(written)[:6]}{date.year:04}" for date in dates])
     # when they are read, then they are those dates; or there are two ways to read them, which differ
-    read = infer_slashes(texts)
+    read = infer_slash_dates(texts)
     if read is not None:
         assert read.to_list() == dates
     else:

@@ -38,7 +38,7 @@ PLACES: list[dict[str, Any]] = [
     {"longitude": -70.5, "latitude": -27.0, "altitude": None},
     {"longitude": None, "latitude": None, "altitude": None},
 ]
-# What differs from the other files: the separator within a quoted value, and the columns that a format adds.
+# What differs from the other files: the separator in_range a quoted value, and the columns that a format adds.
 EXPECTED: dict[str, list[dict[str, Any]]] = {
     **{
         name: [RECORDS[0] | {"place": RECORDS[0]["place"].replace(",", separator)}, *RECORDS[1:]]

@@ -11,9 +11,9 @@ from typing import Any
 import polars as pl
 import pytest
 
-from dataset import FilterError, InvalidDataset, LoadLimits, Packed, Table, TooLarge, ingest, ingest_apart
+from dataset import EncodedTable, FilterError, InvalidDataset, LoadLimits, Table, TooLarge, ingest, ingest_in_subprocess
+from dataset.arrow_chunks import decode_chunks
 from dataset.formats import Limits
-from dataset.packing import unpack
 
 MIB = 2**20
 PARQUET = "application/vnd.apache.parquet"
@@ -68,9 +68,9 @@ def test_what_is_stored_is_measured_after_reading():
     frame = pl.DataFrame({"n": pl.Series([["x" * 1000]]).new_from_index(0, 100_000)})
 
     with pytest.raises(TooLarge, match="unpacks to more"):
-        ingest(parquet_of(frame), PARQUET, limits=Limits(plain_bytes=16 * MIB))
+        ingest(parquet_of(frame), PARQUET, limits=Limits(unpacked_bytes=16 * MIB))
     with pytest.raises(TooLarge, match="of memory"):
-        ingest(parquet_of(pl.DataFrame({"n": range(100_000)})), PARQUET, most_memory=100_000)
+        ingest(parquet_of(pl.DataFrame({"n": range(100_000)})), PARQUET, max_memory=100_000)
 
 
 @pytest.mark.parametrize(
@@ -90,10 +90,10 @@ def test_a_small_body_that_stands_for_many_values_is_read_apart():
 
     # then another process reads them, and gives the same as this one would
     for body, media_type in ((wide.encode(), "text/csv"), (sparse.encode(), "application/json")):
-        loaded = ingest_apart([body], media_type)
-        assert isinstance(loaded, Packed)
-        assert unpack(loaded.chunks()).equals(ingest(body, media_type).frame)
-    assert isinstance(ingest_apart([b"a,b\n1,2\n"], "text/csv"), Table)
+        loaded = ingest_in_subprocess([body], media_type)
+        assert isinstance(loaded, EncodedTable)
+        assert decode_chunks(loaded.chunks()).equals(ingest(body, media_type).frame)
+    assert isinstance(ingest_in_subprocess([b"a,b\n1,2\n"], "text/csv"), Table)
 
 
 def test_a_reader_over_its_memory_or_time_is_ended():
@@ -102,11 +102,11 @@ def test_a_reader_over_its_memory_or_time_is_ended():
 
     # when it is read, then it is refused, and says why
     with pytest.raises(TooLarge, match="more memory"):
-        ingest_apart([body], "text/csv", limits=LoadLimits(reader_memory=50 * MIB))
+        ingest_in_subprocess([body], "text/csv", limits=LoadLimits(reader_memory=50 * MIB))
     with pytest.raises(TooLarge, match=r"more than 0\.1 s"):
-        ingest_apart([body], "text/csv", limits=LoadLimits(seconds=0.1))
+        ingest_in_subprocess([body], "text/csv", limits=LoadLimits(seconds=0.1))
     # and the next is read
-    assert ingest_apart([body], "text/csv").description.count == 1_000_000
+    assert ingest_in_subprocess([body], "text/csv").description.count == 1_000_000
 
 
 def test_a_body_that_breaks_off_ends_its_reader():
@@ -116,7 +116,7 @@ def test_a_body_that_breaks_off_ends_its_reader():
 
     begun = time.monotonic()
     with pytest.raises(ValueError, match="broke off"):
-        ingest_apart(parts(), "text/csv")
+        ingest_in_subprocess(parts(), "text/csv")
     assert time.monotonic() - begun < 20
 
 
@@ -125,20 +125,20 @@ def test_a_page_ends_at_a_size_and_the_next_begins_there():
     rows = [{"n": number, "text": '\x02"\\é' * 10_000} for number in range(40)]
     table = ingest(json.dumps(rows).encode(), "application/json")
     # when pages of a megabyte are followed
-    seen, row, claimed = [], 0, list[int]()
+    seen, row, reserved = [], 0, list[int]()
     while row is not None:
         for filters in ((), (("text", rows[0]["text"]),)):
-            page = table.page(filters=filters, row=row, limit=1000, most_bytes=MIB, claim=claimed.append)
+            page = table.page(filters=filters, row=row, limit=1000, max_bytes=MIB, reserve=reserved.append)
             # then each has so much at most, and was told beforehand
             size = len(json.dumps(page.records, ensure_ascii=False).encode())
             assert 0 < size <= MIB
-            assert size <= claimed[-1] + 100
+            assert size <= reserved[-1] + 100
             assert page.total == 40
         seen += [record["n"] for record in page.records]
         row = page.next_row
     # and no record is left out
     assert seen == list(range(40))
-    assert len(table.page(limit=1000, most_bytes=1).records) == 1
+    assert len(table.page(limit=1000, max_bytes=1).records) == 1
 
 
 def test_a_table_without_room_for_indexes_is_searched_and_looked_up_alike():

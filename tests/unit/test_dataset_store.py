@@ -15,7 +15,7 @@ import redis
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-import dataset.packing
+import dataset.arrow_chunks
 from dataset import Store, Table, VersionNotFound, ingest
 
 
@@ -131,7 +131,7 @@ def test_clear_removes_what_nobody_holds_and_may_be_sent_twice(rd: Watched, stor
 def test_a_failed_upload_leaves_the_old_dataset_and_expires(
     rd: Watched, store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(dataset.packing, "_CHUNK_BYTES", 150)
+    monkeypatch.setattr(dataset.arrow_chunks, "_CHUNK_BYTES", 150)
     old, new = table(1), table(2, 3, 4)
     store.publish(old)
     upload = rd.set
@@ -169,7 +169,7 @@ def test_publishing_gives_up_when_chunks_keep_vanishing(rd: Watched, store: Stor
 def test_rows_are_split_into_chunks_and_joined_in_order(
     rd: Watched, store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(dataset.packing, "_CHUNK_BYTES", 300)
+    monkeypatch.setattr(dataset.arrow_chunks, "_CHUNK_BYTES", 300)
     one = table(*range(100))
 
     store.publish(one)
@@ -254,28 +254,28 @@ def test_versions_are_kept_in_memory_by_their_bytes(
 ) -> None:
     other, versions = three
     size = other.table(versions[2]).frame.estimated_size()
-    monkeypatch.setattr(dataset.store, "_KEPT_BYTES", int(2.5 * size))
+    monkeypatch.setattr(dataset.store, "_CACHED_BYTES", int(2.5 * size))
 
     other.table(versions[2])
-    assert [other.holds(version) for version in versions] == [False, True, True]
+    assert [other.is_cached(version) for version in versions] == [False, True, True]
 
     # The one that is asked for is kept, however large it is.
-    monkeypatch.setattr(dataset.store, "_KEPT_BYTES", 1)
+    monkeypatch.setattr(dataset.store, "_CACHED_BYTES", 1)
     other.table(versions[0])
-    assert [other.holds(version) for version in versions] == [True, False, False]
+    assert [other.is_cached(version) for version in versions] == [True, False, False]
 
 
 def test_other_versions_are_dropped_where_they_are_too_large(three: tuple[Store, list[str]]) -> None:
     other, versions = three
 
-    assert not other.drop(but=versions[1], most_bytes=10_000)
-    assert all(map(other.holds, versions))
+    assert not other.evict_others(keep=versions[1], max_bytes=10_000)
+    assert all(map(other.is_cached, versions))
 
-    assert other.drop(but=versions[1], most_bytes=100)
-    assert [other.holds(version) for version in versions] == [False, True, False]
+    assert other.evict_others(keep=versions[1], max_bytes=100)
+    assert [other.is_cached(version) for version in versions] == [False, True, False]
 
-    assert other.drop(but="", most_bytes=0)
-    assert not any(map(other.holds, versions))
+    assert other.evict_others(keep="", max_bytes=0)
+    assert not any(map(other.is_cached, versions))
 
 
 def test_only_a_few_versions_are_kept_in_memory(rd: Watched, store: Store) -> None:
