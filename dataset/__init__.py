@@ -1,7 +1,7 @@
-"""The dataset: read from a body, kept in Redis under its version, searched and sliced in memory.
+"""The dataset: parsed from a request body, stored in Redis by version, searched and sliced in memory.
 
-Where no column identifies the records, the row number from 1 does; the description calls it `row` (with underscores
-appended until no column has that name), and it is no column of the records.
+Without an identifier column, records are identified by their row number, starting at 1. The description names it `row`
+(with underscores appended until no column has that name); it is not a column of the records.
 """
 
 from dataset.arrow_chunks import EncodedTable

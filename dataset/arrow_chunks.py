@@ -1,4 +1,4 @@
-"""The rows of a version in chunks of columns (Arrow IPC) that are made and read few at a time."""
+"""Encoding of a version's rows as compressed chunks (Arrow IPC), a few held in memory at a time."""
 
 from __future__ import annotations
 
@@ -22,24 +22,24 @@ _SIZE: Final = struct.Struct("<Q")
 
 
 def encode_chunks(frame: pl.DataFrame, body_bytes: int) -> Iterator[bytes]:
-    """Answer the rows in compressed chunks, a few made ahead."""
+    """Yield the rows as compressed chunks; encoding runs a few chunks ahead."""
     return parallel_map(_encode, _split_rows(frame, body_bytes))
 
 
 def decode_chunks(chunks: Iterable[bytes]) -> pl.DataFrame:
-    """Join the rows of the chunks."""
+    """Decode and concatenate the chunks."""
     return pl.concat(parallel_map(lambda chunk: pl.read_ipc(io.BytesIO(chunk)), chunks))
 
 
 def write_chunks(frame: pl.DataFrame, body_bytes: int, file: IO[bytes]) -> None:
-    """Write each chunk of the rows after its size."""
+    """Write the rows as chunks, each prefixed by its size."""
     for chunk in encode_chunks(frame, body_bytes):
         file.write(_SIZE.pack(len(chunk)))
         file.write(chunk)
 
 
 class EncodedTable:
-    """A dataset that was read in another process: its description, and its chunks in a file, which goes with this."""
+    """A table encoded by another process: its description, and its chunks in a temporary file owned by this object."""
 
     def __init__(self, description: Description, memory: int, file: IO[bytes]) -> None:
         self.description = description
@@ -49,7 +49,7 @@ class EncodedTable:
         finalize(self, file.close)
 
     def chunks(self) -> Iterator[bytes]:
-        """Answer the chunks as they are uploaded, each read when it is asked for. Several threads may read at once."""
+        """Yield the chunks, reading one at a time. Safe to call from several threads."""
         place = self._offset
         while size := os.pread(self._file.fileno(), _SIZE.size, place):
             begin, length = place + _SIZE.size, _SIZE.unpack(size)[0]
@@ -58,9 +58,9 @@ class EncodedTable:
 
 
 def _split_rows(frame: pl.DataFrame, body_bytes: int) -> Iterator[pl.DataFrame]:
-    """Split the rows by the size of the body they came from, so that the same version always has the same chunks.
+    """Split the rows into a number of chunks that depends only on the body's size, so it is the same for a version.
 
-    Compressed columns are smaller than the text they were.
+    A compressed chunk is smaller than the part of the body that it was parsed from.
     """
     count = max(1, min(frame.height, -(-body_bytes // _CHUNK_BYTES)))
     edges = [number * frame.height // count for number in range(count + 1)]
@@ -75,7 +75,7 @@ def _encode(rows: pl.DataFrame) -> bytes:
 
 
 def _pread_all(file: int, size: int, place: int) -> bytes:
-    """Read a part of a file; the system reads 2 GiB at most at a time, and may read less."""
+    """Read `size` bytes of a file; a single pread returns 2 GiB at most, and may return less."""
     part = os.pread(file, size, place)
     while len(part) < size and (more := os.pread(file, size - len(part), place + len(part))):
         part += more

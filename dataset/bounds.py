@@ -1,4 +1,4 @@
-"""The bounds of a range over the index: read, checked, and found in a column."""
+"""Bounds of a range over the index: parsing, validation and filtering."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ _EXPECTED: Final = {
 
 
 def parse_bounds(kind: str, start: object, end: object) -> tuple[Any, Any]:
-    """Read inclusive bounds as values of an index of type `kind`; None is an open end.
+    """Parse inclusive bounds as values of an index of type `kind`; None is an open end.
 
-    Answers numbers for `integer` and `number`, days since 1970 for `date`, microseconds since 1970 for `time`.
-    Raises BoundsError for a bound that does not read as the index's type, and for a start after the end.
+    Returns numbers for `integer` and `number`, days since 1970 for `date`, microseconds since 1970 for `time`.
+    Raises BoundsError for a bound that cannot be parsed as the index's type, and for a start after the end.
     """
     low, high = _parse_bound(kind, start, "start"), _parse_bound(kind, end, "end")
     if low is not None and high is not None and low > high:
@@ -37,7 +37,7 @@ def parse_bounds(kind: str, start: object, end: object) -> tuple[Any, Any]:
 
 
 def start_after_end(start: object, end: object) -> bool:
-    """Answer whether a start is after an end, as numbers, times or else text, where no index says how to read them."""
+    """Return whether start is after end, compared as numbers, as times or else as text, when the index type is unknown."""
     for kind in ("number", "time"):
         try:
             low, high = _parse_bound(kind, start, "start"), _parse_bound(kind, end, "end")
@@ -48,7 +48,7 @@ def start_after_end(start: object, end: object) -> bool:
 
 
 def in_range(index: pl.Series, start: object, end: object) -> pl.Series:
-    """Answer which values lie in_range [start, end]; with an end that is not open, missing values do not.
+    """Return the mask of the values in [start, end]; missing values match only when both ends are open.
 
     Raises BoundsError as `parse_bounds` does.
     """
@@ -68,9 +68,10 @@ def in_range(index: pl.Series, start: object, end: object) -> pl.Series:
 
 
 def equal_range(kind: str, text: str) -> tuple[Any, Any] | None:
-    """Answer the first and the last physical value that a text equals; None where no value of the type can.
+    """Return the first and the last physical value equal to a text; None if no value of the type can equal it.
 
-    The two differ for a date among times, which equals all times of that day. Raises BoundsError as `parse_bounds` does.
+    The two differ for a date compared with times: it equals all times of that day. Raises BoundsError as
+    `parse_bounds` does.
     """
     low, high = parse_bounds(kind, text, text)
     if kind == "text":
@@ -124,7 +125,7 @@ def _as_float(bound: float | None) -> float | None:
 
 
 def _as_int64(index: pl.Series, low: float | None, high: float | None) -> tuple[pl.Series, int | None, int | None]:
-    """Bring fractions to the integers inside the range, and what no 64 bits hold to a range that no value is in."""
+    """Round fractional bounds to the integers inside the range; a range outside of 64 bits becomes an empty one."""
     least, most = _INT64
     first = least if low is None else math.ceil(low)
     last = most if high is None else math.floor(high)

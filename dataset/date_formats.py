@@ -1,9 +1,9 @@
-"""Dates that are common in tables but are not ISO 8601, recognised where they can mean one thing only.
+"""Inference of common date formats other than ISO 8601, where they are unambiguous.
 
-- Slashes: `2018/01/31`; `01/31/2018` and `31/01/2018`, each with a time of day or without (`01/31/2018 01:45:00 PM`).
-  Which of the first two is the day is told by the whole column: by a value above 12. A column that reads both ways
-  stays text.
-- Milliseconds since 1970, where the column's name says so: `epoch_ms`, `timestampMillis`.
+- Slashes: `2018/01/31`; `01/31/2018` and `31/01/2018`, each optionally with a time of day (`01/31/2018 01:45:00 PM`).
+  The order of day and month is inferred from the whole column: a value above 12 is a day. An ambiguous column stays
+  text.
+- Milliseconds since 1970, if the column's name contains the unit: `epoch_ms`, `timestampMillis`.
 """
 
 from __future__ import annotations
@@ -29,12 +29,12 @@ _MAX_MILLISECONDS: Final = 253_402_300_799_999  # the end of the year 9999
 
 
 def are_slash_dates(texts: pl.Series) -> bool:
-    """Answer whether all values look like dates with slashes, all in one order."""
+    """Return whether all values look like dates with slashes, in one order."""
     return all_match(texts, _YEAR_FIRST) or all_match(texts, _YEAR_LAST)
 
 
 def infer_slash_dates(texts: pl.Series) -> pl.Series | None:
-    """Answer the column as dates, or times in UTC where any value has a time of day; None where it is neither whole."""
+    """Return the column as dates, or as UTC times if any value has a time of day; None unless every value is valid."""
     if all_match(texts, _YEAR_FIRST):
         year_first, days_first = True, False
     elif all_match(texts, _YEAR_LAST):
@@ -63,7 +63,7 @@ def infer_slash_dates(texts: pl.Series) -> pl.Series | None:
 
 
 def infer_epoch(name: str, numbers: pl.Series) -> pl.Series | None:
-    """Answer a column of integers as times where its name says that they are milliseconds since 1970, else None."""
+    """Return a column of integers as times if its name denotes milliseconds since 1970, else None."""
     words = {word.lower() for word in _WORDS.findall(name)}
     if numbers.dtype != pl.Int64 or not (words & _MILLISECOND_WORDS and words & _EPOCH_WORDS):
         return None

@@ -1,4 +1,4 @@
-"""Rows whose fields equal given values, each read as its column's type."""
+"""Equality filters over columns; values are parsed as the column's type."""
 
 from __future__ import annotations
 
@@ -16,21 +16,21 @@ from dataset.type_inference import COLUMN_TYPES
 __all__ = ["MAX_FILTERS", "Filters"]
 
 MAX_FILTERS: Final = 50
-"""Filters that one request may have."""
+"""The maximum number of filters in a request."""
 
 _PREFIX: Final = "field."
 _BOOLEANS: Final = {"true": True, "false": False}
 
 
 class Filters:
-    """The condition that rows pass all filters, each a column's name and a text.
+    """A conjunction of filters, each a column's name and a text.
 
-    A name may be written `field.NAME`. A field named more than once may equal any of its values. An empty text is equal
-    to a missing value, a date to every time of that day (UTC).
+    A name may be written `field.NAME`. A repeated field matches any of its values. An empty text matches missing
+    values, a date matches every time of that day (UTC).
     """
 
     def __init__(self, frame: pl.DataFrame, filters: Sequence[tuple[str, str]]) -> None:
-        """Read the filters. Raises FilterError."""
+        """Parse the filters. Raises FilterError."""
         if len(filters) > MAX_FILTERS:
             field = filters[MAX_FILTERS][0]
             raise FilterError(f"There are {len(filters)} filters; send {MAX_FILTERS} at most.", field)
@@ -40,13 +40,13 @@ class Filters:
             self._conditions.setdefault(name, _FieldCondition()).add(frame[name].dtype, text, field)
 
     def filter_mask(self, rows: pl.DataFrame) -> pl.Series:
-        """Answer for each of some rows of the table whether it passes."""
+        """Return the mask of the rows, a part of the table, that match all filters."""
         masks = [condition.filter_mask(rows[name]) for name, condition in self._conditions.items()]
         return reduce(and_, masks)
 
 
 class _FieldCondition:
-    """The values that one column may equal: all that are single values are looked for in one pass."""
+    """The accepted values of one column; single values are matched in one pass."""
 
     def __init__(self) -> None:
         self._missing = False
@@ -61,7 +61,7 @@ class _FieldCondition:
                 self._values[""] = None
         elif kind == "boolean":
             if text.strip().lower() not in _BOOLEANS:
-                raise FilterError(f"{quoted(text)} is no boolean: ask for true or false.", field)
+                raise FilterError(f"{quoted(text)} is not a boolean: use true or false.", field)
             self._values[_BOOLEANS[text.strip().lower()]] = None
         else:
             try:

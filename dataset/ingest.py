@@ -1,4 +1,4 @@
-"""From the bytes of a body to a table: the format's columns, their names, the identifier and the index."""
+"""Ingestion: parse a body, choose identifier and index, and describe the result."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from dataset.type_inference import column_type
 
 __all__ = ["ingest"]
 
-_FORMAT_REVISION: Final = 2  # raise it when the same body would become other rows, so that versions differ
+_PARSER_REVISION: Final = 2  # part of the version hash: increment it when the same body would give other rows
 _DEFAULT_LIMITS: Final = formats.Limits()
 _ID_ENDINGS: Final = ("_id", "Id", "ID")
 
@@ -32,10 +32,10 @@ def ingest(
     limits: formats.Limits = _DEFAULT_LIMITS,
     max_memory: int | None = None,
 ) -> Table:
-    """Read a body as a dataset.
+    """Parse a body into a table.
 
-    A header without rows, or an empty JSON list, is a dataset of no rows. Columns without a name are called
-    `column_<position>`. `limits` bound what a format may unpack to, `max_memory` what the table may take in memory.
+    A header without rows, or an empty JSON list, gives a dataset without rows. Columns without a name are called
+    `column_<position>`. `limits` bounds the decompressed size, `max_memory` the table's size in memory.
     Raises Malformed, UnsupportedMediaType, InvalidDataset or TooLarge.
     """
     chosen, charset = formats.detect_format(media_type, body)
@@ -121,7 +121,7 @@ def _index_bounds(frame: pl.DataFrame, index: str) -> tuple[object, object]:
 
 
 def _version(body: formats.Body, options: tuple[str | None, ...]) -> str:
-    told = repr((_FORMAT_REVISION, *options)).encode("utf-8", "backslashreplace")
+    told = repr((_PARSER_REVISION, *options)).encode("utf-8", "backslashreplace")
     digest = hashlib.sha256(told + b"\n")
     digest.update(body)
     return digest.hexdigest()[:32]

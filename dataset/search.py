@@ -1,4 +1,4 @@
-"""Text found in any value of a row, as `GET /data` prints it, upper and lower case alike."""
+"""Case-insensitive substring search over all values of a row, formatted as in `GET /data`."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ _SIGMA: Final = "\N{GREEK SMALL LETTER SIGMA}"
 _FINAL_SIGMA: Final = "\N{GREEK SMALL LETTER FINAL SIGMA}"
 
 _RENDER_SLOTS: Final = BoundedSemaphore(2)
-"""Held by a search that prints the values as text, slice by slice, which takes several times a slice's memory."""
+"""Held by a search without an index, which formats the values slice by slice in several times a slice's memory."""
 _WAIT_SECONDS: Final = 20
 
-# What the folded text of a type is made of: a search for anything else need not look there.
+# The characters of a type's folded text: a search for other characters skips columns of this type.
 _ALPHABETS: Final[dict[pl.DataType | type[pl.DataType], frozenset[str]]] = {
     pl.Int64: frozenset("-0123456789"),
     pl.Float64: frozenset("-+.e0123456789"),
@@ -37,15 +37,15 @@ _TIME_LENGTH: Final = 24
 _VIEW_BYTES: Final = 16
 
 Matcher = Callable[[int], pl.Series | None]
-"""Answers for each row of a slice, by its number, whether a value contains the text; None where no row does."""
+"""From the number of a slice to the mask of its matching rows; None if no row matches."""
 
 
 class SearchIndex:
-    """For each row one text of all its values, with borders that no search crosses; built once, when first needed.
+    """A search index: for each row, the concatenated text of its values, with separators. Built once, on first use.
 
-    It is kept where it takes `max_bytes` at most; otherwise each search prints the values anew. Rows are searched in
-    the given slices. Columns of text and all others are kept apart, since most searches are for words and need the
-    former alone. Safe to share between threads.
+    An index larger than `max_bytes` is not stored; each search then formats the values again. Rows are searched slice
+    by slice. Text columns and all others are indexed separately, since most searches are for words and need only the
+    former. Thread-safe.
     """
 
     def __init__(self, frame: pl.DataFrame, slices: Sequence[tuple[int, int]], max_bytes: int | None) -> None:
@@ -60,7 +60,7 @@ class SearchIndex:
         self._building = {(textual, number): Lock() for textual in self._columns for number in numbers}
 
     def build(self) -> None:
-        """Build what a search would otherwise wait for, what most need first."""
+        """Build the index ahead of the first search, text columns first."""
         if self._is_cached:
             for _ in parallel_map(
                 lambda key: self._get_lines(*key), [key for key in self._building if self._columns[key[0]]]
@@ -69,23 +69,23 @@ class SearchIndex:
 
     @contextmanager
     def matcher(self, search: str) -> Iterator[Matcher]:
-        """Give what finds the text in a slice. Raises Busy where too many search a table without an index."""
+        """Provide the matcher for a text. Raises Busy if too many searches run without an index."""
         try:
             needle = _fold(pl.Series([search])).item()
-        except UnicodeEncodeError:  # half of a surrogate pair is in no text
+        except UnicodeEncodeError:  # a lone surrogate matches nothing
             yield lambda _: None
             return
-        crosses = _SEPARATOR in needle
-        sides = [textual for textual in (True, False) if self._may_contain(needle, textual)]
-        with nullcontext() if self._is_cached and not crosses else _render_slot():
-            if crosses:
+        has_separator = _SEPARATOR in needle
+        groups = [textual for textual in (True, False) if self._may_contain(needle, textual)]
+        with nullcontext() if self._is_cached and not has_separator else _render_slot():
+            if has_separator:
                 yield lambda number: self._match_across_columns(needle, number)
             else:
-                yield lambda number: self._matches(needle, number, sides)
+                yield lambda number: self._matches(needle, number, groups)
 
-    def _matches(self, needle: str, number: int, sides: Sequence[bool]) -> pl.Series | None:
+    def _matches(self, needle: str, number: int, groups: Sequence[bool]) -> pl.Series | None:
         found: pl.Series | None = None
-        for textual in sides:
+        for textual in groups:
             line = self._get_lines(textual, number) if self._is_cached else self._render(textual, number)
             hits = line.str.contains(needle, literal=True)
             found = hits if found is None else found | hits
@@ -114,7 +114,7 @@ class SearchIndex:
         return _fold(texts.select(pl.concat_str(pl.all(), separator=_SEPARATOR, ignore_nulls=True)).to_series())
 
     def _estimate_size(self) -> int:
-        """Estimate the bytes of the whole index."""
+        """Estimate the size of the whole index in bytes."""
         size = 0
         for name, kind in self._frame.schema.items():
             if kind == pl.String:
@@ -135,5 +135,5 @@ def _render_slot() -> Iterator[None]:
 
 
 def _fold(texts: pl.Series) -> pl.Series:
-    # A sigma in lower case depends on where it stands in its word, so a part of a word would not be found.
+    # The lower case of sigma depends on its position in the word, so a part of a word would not match.
     return texts.str.to_lowercase().str.replace_all(_FINAL_SIGMA, _SIGMA, literal=True)

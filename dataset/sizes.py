@@ -1,4 +1,4 @@
-"""The sizes of a table: written plainly, in memory, and record by record as JSON."""
+"""Sizes of a table: uncompressed, in memory, and as JSON records."""
 
 from __future__ import annotations
 
@@ -12,27 +12,27 @@ from dataset.errors import InvalidDataset, TooLarge
 __all__ = ["MAX_RECORD_BYTES", "check_size", "count_fitting", "fixed_record_bytes", "memory_size", "row_slices"]
 
 MAX_RECORD_BYTES: Final = 4 * 2**20
-"""Bytes that one record may have as JSON."""
+"""The maximum size of one record as JSON, in bytes."""
 
 _SLICE_ROWS: Final = 32_768
 _SLICE_BYTES: Final = 4 * 2**20
-_INLINE_BYTES: Final = 12  # bytes of a text that are held beside it, in the 16 bytes that each text takes
+_INLINE_BYTES: Final = 12  # shorter texts are stored inside their 16-byte view
 _VIEW_BYTES: Final = 16
-_MAX_LENGTHS: Final = {pl.Boolean: 5, pl.Int64: 20, pl.Float64: 24, pl.Date: 12}  # characters; all else is a time
+_MAX_LENGTHS: Final = {pl.Boolean: 5, pl.Int64: 20, pl.Float64: 24, pl.Date: 12}  # characters; other types are times
 _MAX_TIME_LENGTH: Final = 29
-_ESCAPED: Final = r'["\\\n\r\t\x08\x0c]'  # these become two characters in JSON, other control characters six
+_ESCAPED: Final = r'["\\\n\r\t\x08\x0c]'  # two characters in JSON; other control characters take six
 _CONTROLS: Final = r"[\x00-\x07\x0b\x0e-\x1f]"
 _MAX_ESCAPED: Final = 6
 
 
 def check_size(frame: pl.DataFrame, max_bytes: int, max_memory: int | None) -> None:
-    """Refuse a table that is larger than may be stored, however small its body was.
+    """Check the size of a table, which does not depend on the size of its compressed body.
 
-    Raises TooLarge for values of more than `max_bytes` written plainly, and for a table that takes more than
-    `max_memory`; InvalidDataset for a record of more than 4 MiB as JSON.
+    Raises TooLarge for values of more than `max_bytes` uncompressed, and for a table of more than `max_memory` in
+    memory; InvalidDataset for a record of more than 4 MiB as JSON.
     """
-    plain = sum(_unpacked_bytes(column) for column in frame)
-    if plain > max_bytes:
+    size = sum(_unpacked_bytes(column) for column in frame)
+    if size > max_bytes:
         raise TooLarge(f"The body unpacks to more than {max_bytes:,} bytes: send fewer rows or columns.")
     memory = memory_size(frame)
     if max_memory is not None and memory > max_memory:
@@ -52,7 +52,7 @@ def check_size(frame: pl.DataFrame, max_bytes: int, max_memory: int | None) -> N
 
 
 def memory_size(frame: pl.DataFrame) -> int:
-    """Answer the bytes that the columns take in memory; those of long texts even where several rows share one."""
+    """Return the size of the columns in memory, in bytes; a long text shared by several rows counts for each."""
     total = 0
     for column in frame:
         if column.dtype == pl.String:
@@ -83,7 +83,7 @@ def row_slices(frame: pl.DataFrame) -> list[tuple[int, int]]:
 
 
 def count_fitting(frame: pl.DataFrame, fixed: int, max_bytes: int) -> tuple[int, int]:
-    """Answer how many of the first records, one at least, have `max_bytes` at most as JSON; and their bytes."""
+    """Return how many leading records, at least one, fit into `max_bytes` as JSON; and their size."""
     most = frame.height and frame.height * _max_record_size(frame, fixed)
     if most <= max_bytes:
         return frame.height, most
@@ -99,7 +99,7 @@ def _unpacked_bytes(column: pl.Series) -> int:
 
 
 def fixed_record_bytes(frame: pl.DataFrame) -> int:
-    """Answer the bytes of a record as JSON but for its texts: names, punctuation, the longest value of other types."""
+    """Return the maximum size of a record as JSON without its texts: names, punctuation, values of other types."""
     size = 3
     for name, kind in frame.schema.items():
         quotes = 2 if kind == pl.String else 0
@@ -109,7 +109,7 @@ def fixed_record_bytes(frame: pl.DataFrame) -> int:
 
 
 def _max_record_size(frame: pl.DataFrame, fixed: int) -> int:
-    """An upper bound of the bytes of each record, from the longest text of each column."""
+    """Return an upper bound of the size of each record, from the longest text of each column."""
     texts = frame.select(pl.col(pl.String).str.len_bytes().max())
     return fixed + sum(max(4, _MAX_ESCAPED * (longest or 0)) for longest in (texts.row(0) if texts.width else ()))
 
@@ -121,7 +121,7 @@ def _text_sizes(texts: pl.DataFrame) -> pl.Series:
 
 
 def _json_sizes(frame: pl.DataFrame, fixed: int) -> pl.Series:
-    """The bytes of each record as JSON, where numbers and times are counted as long as they can be."""
+    """Return the size of each record as JSON, counting numbers and times at their maximum length."""
     texts = frame.select(pl.col(pl.String))
     if not texts.width:
         return pl.repeat(fixed, frame.height, dtype=pl.Int64, eager=True)
@@ -130,5 +130,5 @@ def _json_sizes(frame: pl.DataFrame, fixed: int) -> pl.Series:
         text.str.len_bytes().cast(pl.Int64)
         + text.str.count_matches(_ESCAPED)
         + text.str.count_matches(_CONTROLS) * (_MAX_ESCAPED - 1)
-    ).fill_null(2)  # of the four letters of null, two are counted as quotes
+    ).fill_null(2)  # of the four letters of null, two were counted as quotes
     return texts.select(pl.sum_horizontal(sizes).alias("") + fixed).to_series()

@@ -1,14 +1,14 @@
-"""Versions of the dataset in Redis.
+"""Versions of the dataset in Redis, and a cache of decoded versions in memory.
 
 Keys, in the database of the job records:
 
-- `data.current`: the version that is loaded; absent when none is.
-- `data.<version>`: a hash of `description` (JSON), `chunks` (how many), `memory` (bytes that its rows take decoded),
-  and `pins` (how many unfinished jobs hold it).
-- `data.<version>.<n>`, n from 0: the rows, in order, as compressed columns (Arrow IPC). Expires after an hour until the
-  version is published, so an upload that dies leaves nothing.
+- `data.current`: the current version; absent if no dataset is loaded.
+- `data.<version>`: a hash of `description` (JSON), `chunks` (their number), `memory` (bytes of the decoded rows) and
+  `pins` (the number of unfinished jobs that use this version).
+- `data.<version>.<n>`, n from 0: the rows, in order, as compressed columns (Arrow IPC). Expires after an hour unless the
+  version is published, so an aborted upload leaves nothing behind.
 
-What is neither current nor pinned is removed by the script that takes the last of the two away.
+A version that is neither current nor pinned is deleted, by the script that replaces, clears or unpins it.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from dataset.errors import Busy, VersionNotFound, quoted
 from dataset.table import Table
 
 if TYPE_CHECKING:
-    # The process that reads a body, whose start the sender waits for, can do without.
+    # Not imported at run time: it would delay the start of the ingest subprocess.
     import redis
 
 __all__ = ["Store"]
@@ -46,21 +46,21 @@ _VERSION: Final = re.compile("[0-9a-f]{32}")
 
 @dataclass(slots=True)
 class _CacheEntry:
-    """Where one version is decoded: by one thread, while others that want it wait."""
+    """A cached version; `decoding` is held by the thread that decodes it while others wait."""
 
     decoding: Lock = field(default_factory=Lock)
     table: Table | None = None
 
 
 class Store:
-    """The dataset as all processes share it, and the few versions that this process has decoded.
+    """The dataset in Redis, shared by all processes, and the cache of the versions that this process has decoded.
 
-    Takes a client of the records database that answers bytes, and opens nothing. Errors of the connection and
-    redis.exceptions.OutOfMemoryError are the caller's; the dataset that was loaded then stays.
+    `rd` is a client of the records database that returns bytes; the constructor opens no connection. Connection errors
+    and redis.exceptions.OutOfMemoryError propagate to the caller; the current dataset then stays.
     """
 
     def __init__(self, rd: redis.Redis, max_memory: int | None = None) -> None:
-        """Keep decoded rows and their indexes in at most ``max_memory`` bytes; None is no limit."""
+        """Create a store whose decoded rows and indexes take at most `max_memory` bytes; None means no limit."""
         self._rd = rd
         self._max_memory = max_memory
         self._publish, self._clear, self._current = (
@@ -73,12 +73,12 @@ class Store:
         self._last_parsed: tuple[bytes, Description] | None = None
 
     def publish(self, loaded: Table | EncodedTable) -> Description:
-        """Replace the dataset whole, and answer its description; what its first search needs is built in a thread.
+        """Replace the dataset atomically and return its description; indexes are built in a background thread.
 
-        Raises VersionNotFound when others replace it all the while.
+        Raises VersionNotFound if its chunks are repeatedly deleted because others publish at the same time.
         """
         wanted = loaded.description
-        # A large one is decoded only when the one that it replaces has gone.
+        # A large version is decoded only after the version that it replaces has left the cache.
         early = self._max_memory is None or loaded.memory < self._max_memory // 4
         if early:
             self._cache_before_publish(loaded)
@@ -97,12 +97,12 @@ class Store:
         raise VersionNotFound("Others replaced the dataset while this one was loaded: load it again.")
 
     def current(self) -> Description | None:
-        """Answer what is loaded, in one round trip; None when nothing is."""
+        """Return the current description in one round trip; None if no dataset is loaded."""
         answer: Any = self._current(keys=[_CURRENT])
         return None if answer is None else self._parse_description(answer)
 
     def describe(self, version: str) -> Description:
-        """Answer the description of a version that Redis still has. Raises VersionNotFound."""
+        """Return the description of a version in Redis. Raises VersionNotFound."""
         if not _VERSION.fullmatch(version):
             raise _version_not_found(version)
         answer: Any = self._rd.hget(f"data.{version}", "description")
@@ -111,12 +111,12 @@ class Store:
         return self._parse_description(answer)
 
     def table(self, version: str) -> Table:
-        """Answer a version's rows, from Redis the first time and then from memory.
+        """Return a version's table, from Redis the first time and from the cache afterwards.
 
-        Raises VersionNotFound, and Busy while others use so much memory that there is none to decode it.
+        Raises VersionNotFound, and Busy while tables in use leave no memory to decode it.
 
-        A version that this process kept is answered even after it went from Redis, and with the description that it had
-        when it was fetched: ask `describe` where that matters.
+        A cached version is returned even after its deletion from Redis, with the description it had when it was
+        fetched: call `describe` where that matters.
         """
         with self._lock:
             entry = self._cache.setdefault(version, _CacheEntry())
@@ -130,12 +130,12 @@ class Store:
         return entry.table
 
     def is_cached(self, version: str) -> bool:
-        """Answer whether `table` would answer this version from memory."""
+        """Return whether this version is in the cache."""
         entry = self._cache.get(version)
         return entry is not None and entry.table is not None
 
     def evict_others(self, *, keep: str, max_bytes: int) -> bool:
-        """Drop what this process decoded of other versions if it has more than `max_bytes`; answer whether it had."""
+        """Evict all other versions from the cache if they exceed `max_bytes`; return whether they did."""
         with self._lock:
             others = {name: entry.table for name, entry in self._cache.items() if entry.table and name != keep}
             if sum(table.frame.estimated_size() for table in others.values()) <= max_bytes:
@@ -145,12 +145,12 @@ class Store:
         return True
 
     def clear(self) -> None:
-        """Leave no dataset loaded; a version that unfinished jobs hold stays until they end."""
+        """Unload the dataset; a version pinned by unfinished jobs stays until they end."""
         self._clear(keys=[_CURRENT])
         self._clear_cache()
 
     def _upload(self, loaded: Table | EncodedTable) -> int:
-        """Upload the chunks, a few held at a time, and answer how many there are."""
+        """Upload the chunks, a few in memory at a time, and return their number."""
         chunks = (
             loaded.chunks()
             if isinstance(loaded, EncodedTable)
@@ -165,7 +165,7 @@ class Store:
     def _fetch(self, version: str) -> Table:
         description = self.describe(version)
         count, memory = self._rd.hmget(f"data.{version}", "chunks", "memory")
-        # Versions of before were published without it: their rows rarely take more than this.
+        # Versions published by older releases lack `memory`; this estimate is rarely exceeded.
         needed = int(memory or 2 * description.bytes)
         self._evict_until_fits(version, needed)
         chunks = self._chunks(version, int(count or 0))
@@ -179,7 +179,7 @@ class Store:
             yield chunk
 
     def _cache_before_publish(self, loaded: Table | EncodedTable) -> None:
-        """Keep a version before it is published; index in a thread what its first search would wait for."""
+        """Cache a version before it is published; build its indexes in a thread."""
         table = self._decode(loaded) if isinstance(loaded, EncodedTable) else loaded
         self._add_to_cache(table.description.version, _CacheEntry(table=self._track(table)))
         Thread(target=table.build_indexes, name="build-indexes").start()
@@ -188,7 +188,7 @@ class Store:
         return Table(encoded.description, decode_chunks(encoded.chunks()), encoded.memory, self._max_memory)
 
     def _cache_after_publish(self, version: str, encoded: EncodedTable) -> None:
-        """Decode a version from the file at hand, unless a request did so first or there is no room now."""
+        """Decode a version from its file and index it, unless a request did so first or there is no memory."""
         with self._lock:
             entry = self._cache.setdefault(version, _CacheEntry())
         with entry.decoding:
@@ -209,7 +209,7 @@ class Store:
         return table
 
     def _evict_until_fits(self, wanted: str, memory: int) -> None:
-        """Drop versions, the oldest first, until this one fits beside those in use. Raises Busy."""
+        """Evict versions, least recently used first, until this one fits beside those in use. Raises Busy."""
         if self._max_memory is None:
             return
         give_up = time.monotonic() + _WAIT_SECONDS
@@ -222,7 +222,7 @@ class Store:
                 for name in filled[:1]:
                     del self._cache[name]
             if not filled:
-                # Requests still read what was dropped.
+                # Requests still use evicted tables.
                 if time.monotonic() > give_up:
                     raise Busy("Other versions of the dataset take all memory at the moment: try again.")
                 time.sleep(0.05)
@@ -239,13 +239,13 @@ class Store:
                         del self._cache[name]
 
     def _clear_cache(self, keep: str | None = None) -> None:
-        """What was replaced: nobody asks a process that replaces datasets for it again."""
+        """Evict all versions but one: replaced versions are unlikely to be requested from this process again."""
         with self._lock:
             for name in [name for name, entry in self._cache.items() if entry.table is not None and name != keep]:
                 del self._cache[name]
 
     def _parse_description(self, text: bytes) -> Description:
-        """Parse a description, or answer the last one again: one of thousands of columns takes its time."""
+        """Parse a description, or return the last one if unchanged: parsing thousands of columns is slow."""
         last = self._last_parsed
         if last is None or last[0] != text:
             last = text, Description.from_json(json.loads(text))

@@ -1,4 +1,4 @@
-"""One version of the dataset in memory: looked up, searched, paged and sliced without the network."""
+"""One version of the dataset in memory: look-up, search, pagination and slicing without the network."""
 
 from __future__ import annotations
 
@@ -21,18 +21,16 @@ from dataset.type_inference import infer_numeric, infer_temporal
 __all__ = ["Page", "Table"]
 
 ReserveBytes = Callable[[int], None]
-"""Told how many bytes of JSON are about to be made."""
+"""Called with the size of the JSON that is about to be created."""
 
-_INDEXED_ID_BYTES: Final = (
-    40  # of one row in the index of identifiers: a text's view and its number, twice while sorting
-)
+_INDEXED_ID_BYTES: Final = 40  # of one row in the identifier index: text view and row number, twice while sorting
 
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """Some records as JSON objects, how many there are in all, and the row after them (None where no more follow).
+    """A page of records as JSON objects, the total count, and the row of the next page (None on the last).
 
-    `numbers` are the records' row numbers from 1, where these identify them, else None.
+    `numbers` are the records' row numbers from 1 if these are the identifiers, else None.
     """
 
     records: list[dict[str, Any]]
@@ -42,10 +40,10 @@ class Page:
 
 
 class Table:
-    """The rows of one version and what was built to find them. Safe to share between threads; nothing changes it.
+    """The rows of one version and their indexes. Immutable and thread-safe.
 
-    `memory` are the bytes that the rows take; `max_memory` is what they and the indexes of them may take together:
-    an index that would exceed it is not built, and each search or look-up reads the rows.
+    `memory` is the size of the rows in bytes; `max_memory` limits rows and indexes together: an index that would exceed
+    it is not built, and each search or look-up scans the rows.
     """
 
     def __init__(
@@ -66,10 +64,9 @@ class Table:
         self._fixed_bytes = 0
 
     def record(self, id_text: str, reserve: ReserveBytes | None = None) -> dict[str, Any] | None:
-        """Answer the record with this identifier as JSON values, or None.
+        """Return the record with this identifier as JSON values, or None.
 
-        The text is read as the identifier's type, so a time may be written with any offset. `reserve` is called as by
-        `page`.
+        The text is parsed as the identifier's type, so a time may have any offset. `reserve` is called as by `page`.
         """
         row = self._find_row(id_text)
         return None if row is None else self._records(self.frame.slice(row, 1), 0, reserve)[0]
@@ -84,12 +81,12 @@ class Table:
         max_bytes: int = sys.maxsize,
         reserve: ReserveBytes | None = None,
     ) -> Page:
-        """Answer up to `limit` records from `row` (0 and more) on, in the order they were loaded in.
+        """Return up to `limit` records starting at `row` (from 0), in their original order.
 
-        With `search`, only those with this text in any value as printed, upper and lower case alike; with `filters`,
-        only those whose named fields equal one of the values given for them. The records have `max_bytes` at most as
-        JSON, unless the first has more. `reserve` is called with their bytes before they are made, and may raise. Raises
-        FilterError, and Busy where too many search a large table.
+        `search` selects records with this text in any formatted value, ignoring case; `filters` selects records whose
+        named fields equal one of the given values. The page has at most `max_bytes` of JSON, unless its first record
+        alone is larger. `reserve` is called with its size before it is created, and may raise. Raises FilterError, and
+        Busy if too many searches run on large tables.
         """
         if filters or (search and self.frame.width):
             total, after, rows = self._find_rows(search, filters, row, limit)
@@ -104,7 +101,7 @@ class Table:
         return Page(found, total, following, numbers)
 
     def build_indexes(self) -> None:
-        """Build the indexes that the first search and look-up would otherwise wait for."""
+        """Build the search and identifier indexes ahead of the first request."""
         self._get_search_index().build()
         if self.description.id in self.frame.columns and self._can_index_ids():
             self._id_index()
@@ -112,7 +109,7 @@ class Table:
     def _find_rows(
         self, search: str | None, filters: Sequence[tuple[str, str]], row: int, limit: int
     ) -> tuple[int, int, list[int]]:
-        """Count the rows that match, in all and from `row` on, and find the first of the latter, slice by slice."""
+        """Return the counts of matching rows, in total and from `row` on, and the first `limit` of the latter."""
         condition = Filters(self.frame, filters) if filters else None
         if search:
             with self._get_search_index().matcher(search) as matches:
@@ -163,19 +160,19 @@ class Table:
             return self._search_index
 
     def slice(self, start: object, end: object) -> pl.DataFrame:
-        """Answer the rows with start <= index <= end, in the order they were loaded in; None is an open end.
+        """Return the rows with start <= index <= end, in their original order; None is an open end.
 
-        Text that reads as the index's type is converted; a time without offset is UTC; a bare date as `end` of times
-        includes its day. Rows with no index value are in the fully open range only. Raises BoundsError.
+        Text is parsed as the index's type; a time without offset is UTC; a bare date as `end` of times includes its
+        day. Rows without an index value are only in the fully open range. Raises BoundsError.
         """
         if start is None and end is None:
             return self.frame
         return self.frame.filter(in_range(self._index(), start, end))
 
     def range_of(self, column: str, start: object, end: object) -> tuple[float, float] | None:
-        """Answer the least and the greatest finite value of a column of numbers, dates or times in `slice(start, end)`.
+        """Return the least and the greatest finite value of a column of numbers, dates or times in `slice(start, end)`.
 
-        Dates and times are seconds since 1970. None where there is none. Raises BoundsError.
+        Dates and times are seconds since 1970. None if there is no such value. Raises BoundsError.
         """
         values = self.frame[column]
         if not (start is None and end is None):
@@ -220,7 +217,7 @@ class Table:
         return None
 
     def _id_index(self) -> tuple[pl.Series, pl.Series]:
-        """Build the index of identifiers once: their sorted values, and the row of each."""
+        """Return the identifier index, built once: the sorted values and the row of each."""
         with self._building:
             if self._sorted_ids is None:
                 column = self.frame[self.description.id].to_physical()
@@ -230,7 +227,7 @@ class Table:
 
 
 def _parse_id(id_text: str, dtype: pl.DataType | type[pl.DataType]) -> Any:
-    """Read the text as a (physical) value of this type, or None."""
+    """Parse the text as a physical value of this type, or return None."""
     try:
         text = pl.Series([id_text])
     except UnicodeEncodeError:

@@ -1,7 +1,7 @@
-"""What a column of text holds: integers, numbers, booleans, dates or times, or nothing but text.
+"""Type inference for columns of text: integers, numbers, booleans, dates, times or else text.
 
-A column is recognised whole or not at all, and never at a loss: codes with leading zeros, numerals with a plus sign
-and no fraction (telephone numbers), integers beyond 64 bits and numbers beyond a double stay text.
+A type is inferred only if every value has it and the conversion is lossless: codes with leading zeros, numerals with a
+plus sign and no fraction (telephone numbers), integers beyond 64 bits and numbers beyond a double stay text.
 """
 
 from __future__ import annotations
@@ -60,27 +60,27 @@ _DAY_MICROSECONDS = 86_400_000_000
 
 
 def column_type(column: pl.Series) -> str:
-    """Answer the contract's name for the column's type."""
+    """Return the name of the column's type in the HTTP contract."""
     return COLUMN_TYPES[column.dtype]
 
 
 def null_non_finite(numbers: pl.Series) -> pl.Series:
-    """Answer the numbers with NaN and the infinities missing."""
+    """Replace NaN and infinities by null."""
     return numbers.set(~numbers.is_finite(), None)
 
 
 def are_integers(texts: pl.Series) -> bool:
-    """Answer whether all values are integers, of any size."""
+    """Return whether all values are integers, of any size."""
     return all_match(texts, _INTEGER)
 
 
 def infer_numeric(texts: pl.Series) -> pl.Series | None:
-    """Answer the column as integers (Int64), numbers (Float64) or booleans; None when it is none of them whole.
+    """Return the column as integers (Int64), numbers (Float64) or booleans; None if it is not entirely one of them.
 
     Missing values are null; NaN and `inf` become null, as long as one null_non_finite number remains.
     """
     if are_integers(texts):
-        # A column of integers with one beyond 64 bits is no column of floats: identifiers would lose their last digits.
+        # An integer beyond 64 bits does not make the column floats: identifiers would lose their last digits.
         integers = texts.cast(pl.Int64, strict=False)
         return integers if integers.null_count() == texts.null_count() else None
     if all_match(texts, _NUMBER):
@@ -95,9 +95,9 @@ def infer_numeric(texts: pl.Series) -> pl.Series | None:
 
 
 def infer_temporal(texts: pl.Series) -> pl.Series | None:
-    """Answer the column as dates (`YYYY-MM-DD`) or times (RFC 3339 and its ISO 8601 relatives; without an offset, UTC).
+    """Return the column as dates (`YYYY-MM-DD`) or times (RFC 3339 and similar ISO 8601; without an offset, UTC).
 
-    None when it is neither whole. Digits below the microsecond are cut off.
+    None if it is not entirely one of them. Digits below the microsecond are truncated.
     """
     if all_match(texts, _DATE):
         return convert_in_slices(texts, lambda part: _none_if_invalid(part, part.str.to_date("%Y-%m-%d", strict=False)))
@@ -107,7 +107,7 @@ def infer_temporal(texts: pl.Series) -> pl.Series | None:
 
 
 def convert_in_slices(texts: pl.Series, convert: Callable[[pl.Series], pl.Series | None]) -> pl.Series | None:
-    """Convert a column slice by slice, since meanwhile a slice takes many times its size; None where one cannot be."""
+    """Convert a column slice by slice, to limit the memory of intermediate results; None if a slice gives None."""
     parts = []
     for first in range(0, max(1, len(texts)), _SLICE_ROWS):
         part = convert(texts.slice(first, _SLICE_ROWS))
@@ -118,7 +118,7 @@ def convert_in_slices(texts: pl.Series, convert: Callable[[pl.Series], pl.Series
 
 
 def parse_number(text: str) -> int | float | None:
-    """Answer one text as :func:`infer_numeric` answers a column of it, without the cost of a column."""
+    """Parse one text as :func:`infer_numeric` does a column, without the overhead of a column."""
     if re.search(_INTEGER, text):
         integer = int(text) if len(text) <= _MAX_INT64_LENGTH else 2**63
         return integer if -(2**63) <= integer < 2**63 else None
@@ -127,7 +127,7 @@ def parse_number(text: str) -> int | float | None:
 
 
 def parse_temporal(text: str) -> tuple[str, int] | None:
-    """Answer one text as :func:`infer_temporal` does: `date` and days, or `time` and microseconds, since 1970."""
+    """Parse one text as :func:`infer_temporal` does: `date` and days, or `time` and microseconds, since 1970."""
     try:
         if re.search(_DATE, text):
             return "date", date.fromisoformat(text).toordinal() - _EPOCH
@@ -149,13 +149,13 @@ def _to_microseconds(day: str, clock: str, seconds: str, fraction: str, zone: st
         offset = (int(digits[:2]) * 60 + int(digits[2:] or 0)) * (-1 if zone[0] == "-" else 1)
     minutes = days * 1440 + hour * 60 + minute - offset
     if second == 60 and (minutes + 1) % 1440:
-        raise ValueError(clock)  # a leap second is the last of a day, in UTC
+        raise ValueError(clock)  # a leap second is the last second of a UTC day
     return (minutes * 60 + second) * 1_000_000 + int(fraction[:6].ljust(6, "0"))
 
 
 def all_match(texts: pl.Series, pattern: str) -> bool:
-    """Answer whether all values that are not missing match the pattern, and there is one."""
-    # The sample is looked at by Python, which starts sooner: most columns are not what they are asked for.
+    """Return whether at least one value is not missing, and all such values match the pattern."""
+    # Python checks a sample first, which is cheap: most columns do not match.
     sample = [text for text in texts.head(_SAMPLE_ROWS).to_list() if text is not None]
     return (
         all(map(re.compile(pattern).search, sample))
@@ -186,7 +186,7 @@ def _parse_digits(texts: pl.Series, offset: int, length: int) -> pl.Series:
 
 
 def _none_if_invalid(texts: pl.Series, instants: pl.Series) -> pl.Series | None:
-    """Refuse the 30th of February, and years that Python's own dates do not know."""
+    """Return None for invalid dates such as 30 February, and for years outside of Python's range."""
     years = instants.dt.year()
     real = instants.null_count() == texts.null_count() and years.is_between(1, 9999).all()
     return instants if real else None
