@@ -37,7 +37,7 @@ def parse_bounds(kind: str, start: object, end: object) -> tuple[Any, Any]:
 
 
 def start_after_end(start: object, end: object) -> bool:
-    """Return whether start is after end, compared as numbers, as times or else as text, when the index type is unknown."""
+    """Return whether start is after end as numbers, as times or else as text, for an unknown index type."""
     for kind in ("number", "time"):
         try:
             low, high = _parse_bound(kind, start, "start"), _parse_bound(kind, end, "end")

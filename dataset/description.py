@@ -72,5 +72,5 @@ class Description:
         self.bounds_check()(start, end)
 
     def bounds_check(self) -> Callable[[object, object], object]:
-        """Return a function equivalent to `check_bounds` that looks up the index type only once, for use with many bounds."""
+        """Return a function equivalent to `check_bounds` that looks up the index type only once."""
         return partial(parse_bounds, self.index_type())

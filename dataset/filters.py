@@ -67,7 +67,7 @@ class _FieldCondition:
             try:
                 found = equal_range(kind, text)
             except BoundsError:
-                raise FilterError(f"{quoted(text)} is no value of the column's type, {kind}.", field) from None
+                raise FilterError(f"{quoted(text)} is not a value of the column's type, {kind}.", field) from None
             if found is not None and found[0] == found[1]:
                 self._values[found[0]] = None
             elif found is not None:

@@ -47,7 +47,8 @@ def check_size(frame: pl.DataFrame, max_bytes: int, max_memory: int | None) -> N
         large = (_json_sizes(part, fixed) > MAX_RECORD_BYTES).arg_true()
         if len(large):
             raise InvalidDataset(
-                f"Record {first + large[0] + 1} has more than {MAX_RECORD_BYTES:,} bytes as JSON: split it into several."
+                f"Record {first + large[0] + 1} has more than {MAX_RECORD_BYTES:,} bytes as JSON: "
+                "split it into several."
             )
 
 
@@ -64,7 +65,7 @@ def memory_size(frame: pl.DataFrame) -> int:
 
 
 def row_slices(frame: pl.DataFrame) -> list[tuple[int, int]]:
-    """Answer first rows and lengths of row_slices that hold 32,768 rows, and 4 MiB of text or one record, at most."""
+    """Return (offset, length) of slices of at most 32,768 rows and 4 MiB of text, or of a single larger record."""
     found: list[tuple[int, int]] = []
     for first in range(0, frame.height, _SLICE_ROWS):
         texts = frame.slice(first, _SLICE_ROWS).select(pl.col(pl.String))

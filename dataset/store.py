@@ -4,9 +4,9 @@ Keys, in the database of the job records:
 
 - `data.current`: the current version; absent if no dataset is loaded.
 - `data.<version>`: a hash of `description` (JSON), `chunks` (their number), `memory` (bytes of the decoded rows) and
-  `pins` (the number of unfinished jobs that use this version).
-- `data.<version>.<n>`, n from 0: the rows, in order, as compressed columns (Arrow IPC). Expires after an hour unless the
-  version is published, so an aborted upload leaves nothing behind.
+  `pins` (the number of unfinished jobs that use the version).
+- `data.<version>.<n>`, n from 0: the rows, in order, as compressed columns (Arrow IPC). Expires after an hour unless
+  the version is published, so an aborted upload leaves nothing behind.
 
 A version that is neither current nor pinned is deleted, by the script that replaces, clears or unpins it.
 """

@@ -1,8 +1,8 @@
-"""Reading a body in a process of its own, so that its memory and its time are bounded and nobody else waits for it.
+"""Ingestion in a subprocess with limits on memory and time.
 
-Reading takes several times the memory of the body, and seconds in which other threads stand still. A process gives all
-of it back at its end; one that takes too much of either is killed, and takes only the body with it. One body is read at
-a time. Small texts are read at once: a process takes longer to start than these to read.
+Parsing takes several times the memory of the body, and seconds during which other threads would be blocked. The
+subprocess returns its memory to the system when it exits, and is killed when it exceeds a limit. One subprocess runs at
+a time. Small bodies are parsed in this process, which is faster than starting another.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ __all__ = ["LoadLimits", "ingest_in_subprocess"]
 
 _MAX_IN_PROCESS_BYTES: Final = 2**16
 _IN_PROCESS_LIMITS: Final = formats.Limits(unpacked_bytes=2**20, columns=200, values=100_000)
-"""What takes well under 0.1 s of this process' interpreter."""
+"""Bodies within these limits are parsed in well under 0.1 s."""
 
 _ROOT: Final = Path(__file__).parent.parent
 _QUEUE_SLOTS: Final = BoundedSemaphore(9)
@@ -45,9 +45,9 @@ _OUT_OF_MEMORY: Final = "Reading the body takes more memory than there is: send 
 
 
 class LoadLimits(NamedTuple):
-    """Bytes of a body, of its reader's memory, and of the table in memory (None: not limited); seconds of reading.
+    """Limits in bytes on the body, the subprocess' memory and the table (None: unlimited), and on seconds of parsing.
 
-    `folder` is where bodies and what was read of them wait on disk; None is the system's temporary folder.
+    Temporary files are created in `folder`; None is the system's temporary directory.
     """
 
     body_bytes: int = 256 * 2**20
@@ -68,13 +68,13 @@ def ingest_in_subprocess(
     index_column: str | None = None,
     limits: LoadLimits = _DEFAULT_LIMITS,
 ) -> Table | EncodedTable:
-    """Read a body, given part by part, as `ingest` does: in a process of its own unless it is small.
+    """Ingest a body that arrives in parts, in a subprocess unless it is small.
 
-    Of a large body nothing is held here but a part at a time. Raises the same, TooLarge for a body that takes more
-    memory or time than there is, and Busy when others are being read for a minute.
+    Only one part of a large body is in memory at a time. Raises the errors of `ingest`, TooLarge also for a body that
+    exceeds the memory or time limit, and Busy after waiting a minute for other bodies.
     """
-    ahead = iter(parts)
-    head = _read_head(ahead, _MAX_IN_PROCESS_BYTES + 1)
+    rest = iter(parts)
+    head = _read_head(rest, _MAX_IN_PROCESS_BYTES + 1)
     options: dict[str, Any] = {"media_type": media_type, "id_column": id_column, "index_column": index_column}
     if len(head) <= _MAX_IN_PROCESS_BYTES and not formats.is_compressed(media_type, head):
         with suppress(errors.TooManyValues), _IN_PROCESS_LOCK:
@@ -82,21 +82,21 @@ def ingest_in_subprocess(
     options["limits"] = formats.Limits(unpacked_bytes=limits.body_bytes)._asdict()
     options["max_memory"] = limits.table_memory
     with _reader_slot():
-        return _read_in_child(options, head, ahead, limits)
+        return _run_reader(options, head, rest, limits)
 
 
-def _read_head(parts: Iterator[bytes], least: int) -> bytes:
+def _read_head(parts: Iterator[bytes], min_bytes: int) -> bytes:
     head = bytearray()
     for part in parts:
         head += part
-        if len(head) >= least:
+        if len(head) >= min_bytes:
             break
     return bytes(head)
 
 
 @contextmanager
 def _reader_slot() -> Iterator[None]:
-    """Hold the one reader. Raises Busy where too many wait for it, or for too long."""
+    """Hold the lock on the subprocess. Raises Busy if too many requests wait for it, or after a minute."""
     if not _QUEUE_SLOTS.acquire(blocking=False):
         raise errors.Busy("Too many datasets are being loaded at the moment: try again in a minute.")
     try:
@@ -110,17 +110,17 @@ def _reader_slot() -> Iterator[None]:
         _QUEUE_SLOTS.release()
 
 
-def _read_in_child(options: dict[str, Any], head: bytes, rest: Iterator[bytes], limits: LoadLimits) -> EncodedTable:
+def _run_reader(options: dict[str, Any], head: bytes, rest: Iterator[bytes], limits: LoadLimits) -> EncodedTable:
     rows = TemporaryFile(dir=limits.folder)  # noqa: SIM115 - the caller closes it
     try:
         with TemporaryFile(dir=limits.folder) as body, _spawn_reader(body, rows) as child:
             try:
-                # It starts while the body arrives, and reads when it has all of it.
+                # The subprocess starts while the body arrives, and parses once it is complete.
                 body.write(head)
                 body.writelines(rest)
                 body.flush()
-                with suppress(BrokenPipeError), child.stdin as orders:  # type: ignore[union-attr]
-                    orders.write(json.dumps(options).encode() + b"\n")
+                with suppress(BrokenPipeError), child.stdin as stdin:  # type: ignore[union-attr]
+                    stdin.write(json.dumps(options).encode() + b"\n")
                 _wait_within_limits(child, limits)
             finally:
                 child.kill()
@@ -134,7 +134,7 @@ def _read_in_child(options: dict[str, Any], head: bytes, rest: Iterator[bytes], 
 
 def _spawn_reader(body: IO[bytes], rows: IO[bytes]) -> subprocess.Popen[bytes]:
     threads = str(min(_MAX_THREADS, len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else _MAX_THREADS))
-    # The allocator of polars keeps freed memory for ten seconds, which would count as if it were used.
+    # By default, jemalloc in polars retains freed memory for ten seconds, which would count towards the limit.
     environ = {"POLARS_MAX_THREADS": threads, "_RJEM_MALLOC_CONF": "dirty_decay_ms:100,muzzy_decay_ms:100"}
     return subprocess.Popen(
         [sys.executable, "-m", "dataset.ingest_main", str(body.fileno())],
@@ -148,9 +148,9 @@ def _spawn_reader(body: IO[bytes], rows: IO[bytes]) -> subprocess.Popen[bytes]:
 
 
 def _wait_within_limits(child: subprocess.Popen[bytes], limits: LoadLimits) -> None:
-    """Wait for the child's end, and look how much memory it uses meanwhile. Raises TooLarge."""
+    """Wait for the child's exit while polling its memory. Raises TooLarge on exceeding a limit."""
     status = Path(f"/proc/{child.pid}/status")
-    last = time.monotonic() + limits.seconds
+    deadline = time.monotonic() + limits.seconds
     while True:
         try:
             child.wait(_POLL_SECONDS)
@@ -160,15 +160,15 @@ def _wait_within_limits(child: subprocess.Popen[bytes], limits: LoadLimits) -> N
             return
         if limits.reader_memory is not None and _used_memory(status) > limits.reader_memory:
             raise errors.TooLarge(_OUT_OF_MEMORY)
-        if time.monotonic() > last:
+        if time.monotonic() > deadline:
             raise errors.TooLarge(f"Reading the body takes more than {limits.seconds:g} s: send fewer rows or columns.")
 
 
 def _used_memory(status: Path) -> int:
-    """The bytes that a process uses itself: mapped files and reserved addresses do not count."""
+    """Return the anonymous and shared memory of a process in bytes; mapped files do not count."""
     try:
         fields = dict(line.split(":", 1) for line in status.read_text().splitlines())
-    except OSError:  # no Linux, or it has just ended
+    except OSError:  # not Linux, or the process has just exited
         return 0
     return sum(int(fields.get(name, "0").split()[0]) for name in ("RssAnon", "RssShmem")) * 1024
 
@@ -183,10 +183,10 @@ def _load_result(status: int, rows: IO[bytes]) -> EncodedTable:
     if status < 0:
         raise errors.TooLarge(_OUT_OF_MEMORY)
     if status > 0:
-        raise RuntimeError(f"reading a body ended with exit status {status}; the log has its last words")
+        raise RuntimeError(f"the ingest subprocess exited with status {status}; see its stderr in the log")
     rows.seek(0)
-    told: dict[str, Any] = json.loads(rows.readline())
-    for refusal in _ERRORS:
-        if refusal.__name__ == told.get("refusal"):
-            raise refusal(*told["words"])
-    return EncodedTable(Description.from_json(told["description"]), told["memory"], rows)
+    header: dict[str, Any] = json.loads(rows.readline())
+    for error in _ERRORS:
+        if error.__name__ == header.get("error"):
+            raise error(*header["args"])
+    return EncodedTable(Description.from_json(header["description"]), header["memory"], rows)

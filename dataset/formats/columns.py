@@ -1,4 +1,4 @@
-"""From the values that a parser gave, or a column of text, to a column of one of the dataset's types."""
+"""Conversion of parsed values, or of columns of text, to columns of the dataset's types."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ from dataset.type_inference import infer_temporal, null_non_finite
 
 __all__ = ["InfiniteNumber", "from_rows", "infer_dates", "to_json_text"]
 
-# A few bytes are an object whose absent members are stored as well, so that the body's size alone bounds nothing.
+# Missing members are stored too, so a small body of sparse objects can give a large table.
 _MIN_VALUES_LIMIT: Final = 10_000_000
 
 
 class InfiniteNumber(Exception):
-    """A column of numbers holds an infinity: the sender's own, or a number that is beyond a double."""
+    """A column of numbers has an infinity: written as such, or from a number beyond a double."""
 
 
 def from_rows(rows: Sequence[dict[str, Any]], body_bytes: int, limits: Limits) -> pl.DataFrame:
-    """Answer a column for each member's name, in order of first occurrence; what a row lacks is missing.
+    """Return a column for each member name, in order of first occurrence; absent members are missing values.
 
     Raises InvalidDataset, TooManyValues, and InfiniteNumber.
     """
@@ -45,9 +45,9 @@ def from_rows(rows: Sequence[dict[str, Any]], body_bytes: int, limits: Limits) -
 
 
 def infer_dates(name: str, texts: pl.Series) -> pl.Series:
-    """Answer a column of a format that tells text from numbers: as dates or times where it holds these, else as it is.
+    """Return a column of text as dates or times if possible, else unchanged; for formats with types of their own.
 
-    In a column of dates the usual marks are missing values; in one of text they are text.
+    NA, null and NaN are missing values in a column of dates, and text in one of text.
     """
     typed = _infer_temporal(texts)
     if typed is None and texts.is_in(MISSING).any():
@@ -56,11 +56,11 @@ def infer_dates(name: str, texts: pl.Series) -> pl.Series:
 
 
 def to_json_text(value: Any) -> str | None:
-    """Answer text as it is, and all else as its JSON; None stays None."""
+    """Return text unchanged and any other value as its JSON; None stays None."""
     if value is None or isinstance(value, str):
         return value
     text = json.dumps(value, ensure_ascii=False)
-    if "Infinity" in text or "NaN" in text:  # which no JSON can say
+    if "Infinity" in text or "NaN" in text:  # not representable in JSON
         text = json.dumps(json.loads(text, parse_constant=lambda _: None), ensure_ascii=False)
     return text
 

@@ -1,8 +1,8 @@
 """Comma-separated values (RFC 4180), also with semicolons, tabs or bars; the first row names the columns.
 
-UTF-8, UTF-16 or, as a last resort, Latin-1. Empty fields, NA, null and NaN are missing values. Empty lines are skipped.
-Spaces around names do not count, nor those around values that are recognised as something other than text. A row of
-another length than the first is refused.
+UTF-8, UTF-16 or, as a fallback, Latin-1. Empty fields, NA, null and NaN are missing values. Empty lines are skipped.
+Spaces are stripped from names, and from values of any type but text. A row whose length differs from the header's is an
+error.
 """
 
 from __future__ import annotations
@@ -34,29 +34,29 @@ _MARKUP: Final = re.compile(rb"\s*<(?:!doctype|html|\?xml)", re.IGNORECASE)
 _JSON: Final = re.compile(rb"\s*[\[{]")
 _BLANK: Final = re.compile(rb"\s*\Z")
 _EMPTY: Final = "The body is empty: send a first row that names the columns."
-_BATCH_ROWS: Final = 2_000  # held as Python objects at a time: more of them take longer each
+_BATCH_ROWS: Final = 2_000  # converted to Python objects at a time; larger batches are slower
 _BATCH_FIELDS: Final = 400_000
 _WINDOW_BYTES: Final = 4 * 2**20
-_PART_BYTES: Final = 16 * 2**20  # bytes; as text in columns they take several times as much
+_PART_BYTES: Final = 16 * 2**20  # of the body; as columns of text they take several times as much
 
 # The standard library's limit of 128 KiB is less than the outline of a country.
 csv.field_size_limit(2**31 - 1)
 
 
 def sniff(head: bytes) -> bool:
-    """Any text may be CSV: this format is asked last."""
+    """Return True: any text may be CSV, so this format is the last one tried."""
     return True
 
 
 def read(source: Source) -> Read:
-    """Answer the columns, each typed as a whole. Raises Malformed or InvalidDataset."""
+    """Parse the columns and infer their types. Raises Malformed or InvalidDataset."""
     body, notes = as_utf8(source.body, source.charset, or_latin_1=True)
     if body.find(b"\0") >= 0:
         raise Malformed("The body holds NUL characters: send CSV as text.")
     if _MARKUP.match(body):
-        raise Malformed("The body is a page of HTML or XML, no CSV.")
+        raise Malformed("The body is a page of HTML or XML, not CSV.")
     if _is_json(body):
-        raise Malformed("The body is JSON, no CSV: say so by its Content-Type.")
+        raise Malformed("The body is JSON, not CSV: send it with its own Content-Type.")
     if _BLANK.match(body):
         raise Malformed(_EMPTY)
     delimiter = detect_delimiter(body)
@@ -79,11 +79,11 @@ def _read_columns(body: Body, names: list[str], delimiter: str) -> pl.DataFrame:
 
 
 class _IrregularRows(Exception):
-    """polars finds another number of rows than there are."""
+    """polars returned a number of rows that differs from the count."""
 
 
 class _BodyReader(io.RawIOBase):
-    """Reads a mapped file without a copy of the whole."""
+    """A raw stream over a mapped file, without copying it."""
 
     def __init__(self, body: Body) -> None:
         self._rest = memoryview(body)
@@ -103,7 +103,7 @@ def _open(body: Body) -> io.BytesIO | io.BufferedReader:
 
 
 def _is_json(body: Body) -> bool:
-    """Whether a body was given the wrong type: JSON in lines, or in one piece, could be read as CSV, as nonsense."""
+    """Return whether the body is JSON or NDJSON, which would parse as meaningless CSV."""
     if _JSON.match(body) is None:
         return False
     whole = bytes(body).lstrip()
@@ -114,10 +114,10 @@ def _is_json(body: Body) -> bool:
 
 
 def _count_regular_rows(body: Body, width: int, delimiter: str) -> int | None:
-    """Answer the number of rows, the header among them, of what polars can be trusted with; None for all else.
+    """Return the number of rows with the header if polars parses them all correctly, else None.
 
-    polars pads short rows and guesses at stray quotes. So count first what stands outside of quoted fields: with
-    delimiters for `width` fields in every row on average, and polars refusing rows that are too long, none is short.
+    polars pads short rows and guesses at stray quotes, but rejects long rows. So delimiters outside of quotes are
+    counted first: if there are as many as `width` fields in every row need, and no row is long, none is short.
     """
     delimiters, lines = 0, 0
     for part in _iter_unquoted(body, delimiter.encode()):
@@ -132,7 +132,7 @@ def _count_regular_rows(body: Body, width: int, delimiter: str) -> int | None:
 def _read_with_polars(
     body: Body, width: int, delimiter: str, height: int, wanted: Sequence[int]
 ) -> Iterator[list[pl.Series]]:
-    """Read with polars, ten times as fast as row by row. Raises _IrregularRows, and what polars raises."""
+    """Parse with polars, ten times as fast as row by row. Raises _IrregularRows and the errors of polars."""
     schema = {f"column_{number}": pl.String for number in range(width)}
     seen = 0
     for part in _iter_windows(body, _PART_BYTES):
@@ -151,7 +151,7 @@ def _read_with_polars(
 
 
 def _iter_unquoted(body: Body, delimiter: bytes) -> Iterator[bytes]:
-    """Answer the body by windows, with plain line ends and an x for every quoted field."""
+    """Yield the body in windows, with LF line ends and an x in place of each quoted field."""
     edge = re.escape(delimiter) + rb"\r\n"
     quoted = re.compile(rb'"(?<![^%b]")[^"]*+(?:""[^"]*+)*+"(?![^%b])' % (edge, edge))
     for part in _iter_windows(body, _WINDOW_BYTES):
@@ -160,10 +160,10 @@ def _iter_unquoted(body: Body, delimiter: bytes) -> Iterator[bytes]:
 
 
 def _iter_windows(body: Body, size: int) -> Iterator[bytes]:
-    """Answer the body by parts of about `size` bytes in whole lines, so that it is not held once more.
+    """Yield the body in parts of whole lines and about `size` bytes, to avoid a second copy of it in memory.
 
-    A part ends after a line before which an even number of quotes stands; where stray quotes make that no end, one of
-    them is left in the part.
+    A part ends after a line up to which the number of quotes is even. Where stray quotes make that end wrong, the part
+    contains an unpaired quote.
     """
     begin = 0
     while begin < len(body):
@@ -189,7 +189,7 @@ def _iter_rows(body: Body, delimiter: str) -> Iterator[list[str]]:
 
 
 def _read_row_by_row(body: Body, width: int, delimiter: str, wanted: Sequence[int]) -> Iterator[list[pl.Series]]:
-    """Read row by row. Raises Malformed, and csv.Error."""
+    """Parse row by row. Raises Malformed and csv.Error."""
     rows = islice(_iter_rows(body, delimiter), 1, None)
     frames: list[pl.DataFrame] = []
     seen, size = 0, 0.0

@@ -1,6 +1,6 @@
-"""How bytes become text: UTF-8, UTF-16 where marks or zeros tell it, and Latin-1 where nothing else is left.
+"""Character encodings: UTF-8, UTF-16 detected by its BOM or by zero bytes, and Latin-1 as a fallback.
 
-Whole bodies are turned into UTF-8, which is what the readers of the formats take, a window at a time.
+Bodies are transcoded to UTF-8, the input of the formats' readers, a window at a time.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from dataset.formats.source import Body
 __all__ = ["LATIN_1_NOTE", "as_utf8", "check_charset", "decode_head"]
 
 LATIN_1_NOTE: Final = (
-    "The body is no UTF-8 and was read as Latin-1 (in its Windows form, 1252): "
+    "The body is not UTF-8 and was read as Latin-1 (in its Windows form, 1252): "
     "if letters look wrong, convert it to UTF-8 and load it again."
 )
 
@@ -37,26 +37,26 @@ _CHARSETS: Final = {
     "windows-1252": "cp1252",
     "cp1252": "cp1252",
 }
-# No text has these. Latin-1 has more of them, from 0x80 on, in whose place Windows has letters and quotation marks.
+# Control characters that do not occur in text. (Those of Latin-1 from 0x80 on are letters in Windows-1252.)
 _CONTROLS: Final = re.compile(rb"[\0-\x08\x0b\x0e-\x1f\x7f]")
 
 
 def check_charset(charset: str | None) -> None:
-    """Raise UnsupportedMediaType for a character set that is not read."""
+    """Raise UnsupportedMediaType for an unsupported character set."""
     if charset is not None and charset.lower() not in _CHARSETS:
         raise UnsupportedMediaType("Text is read in UTF-8, UTF-16 and Latin-1: convert it, or correct its charset.")
 
 
 def decode_head(body: Body) -> bytes:
-    """Answer how a body begins: its first mebibyte in UTF-8, without its mark, for telling what it is."""
+    """Return the first mebibyte of a body in UTF-8, without BOM, for content detection."""
     decoder = codecs.getincrementaldecoder(_detect_bom(body) or "utf-8-sig")("replace")
     return decoder.decode(body[:_WINDOW_BYTES]).encode(errors="replace")
 
 
 def as_utf8(body: Body, charset: str | None, *, or_latin_1: bool = False) -> tuple[Body, tuple[str, ...]]:
-    """Answer the text in UTF-8 without a byte order mark, and what is to be told of how it was read.
+    """Return the text in UTF-8 without BOM, and notes for the client on the encoding.
 
-    A mark counts more than `charset`, which may be None or one that `check_charset` accepts. Raises Malformed.
+    A BOM takes precedence over `charset`, which may be None or one that `check_charset` accepts. Raises Malformed.
     """
     codec = _detect_bom(body) or _CHARSETS[(charset or "utf-8").lower()]
     if codec is not None:
@@ -65,7 +65,7 @@ def as_utf8(body: Body, charset: str | None, *, or_latin_1: bool = False) -> tup
     if fault is None:
         return (body[len(_UTF_8_BOM) :] if body[: len(_UTF_8_BOM)] == _UTF_8_BOM else body), ()
     if not or_latin_1:
-        raise Malformed(f"The body is no UTF-8: {fault}.")
+        raise Malformed(f"The body is not UTF-8: {fault}.")
     if _CONTROLS.search(body):
         raise Malformed(f"The body is neither UTF-8 nor other text: {_remedy(body)}.")
     return _transcode(body, "cp1252"), (LATIN_1_NOTE,)
@@ -74,11 +74,11 @@ def as_utf8(body: Body, charset: str | None, *, or_latin_1: bool = False) -> tup
 def _remedy(body: Body) -> str:
     if body[:2] == b"\x1f\x8b":
         return "it looks like gzip, so say Content-Encoding: gzip"
-    return "send text, or the Content-Type of what it is"
+    return "send text, or the right Content-Type"
 
 
 def _detect_bom(body: Body) -> str | None:
-    """The codec of UTF-16 with a mark, or whose first characters are the zeros and letters that ASCII makes of it."""
+    """Return the codec of UTF-16 with a BOM, or without one if the first two characters are ASCII."""
     if body[:2] in _UTF_16_BOMS:
         return "utf-16"
     zeros = [byte == 0 for byte in body[:4]]
@@ -88,7 +88,7 @@ def _detect_bom(body: Body) -> str | None:
 
 
 def _find_utf8_error(body: Body) -> str | None:
-    """Say what is no UTF-8 and at which byte; None when all of it is."""
+    """Describe the first error in UTF-8 and its byte; None if there is none."""
     decoder = codecs.getincrementaldecoder("utf-8")()
     view = memoryview(body)
     for begin in range(0, len(body), _WINDOW_BYTES):

@@ -1,4 +1,4 @@
-"""The values of JSON, read fast, and read to the letter where that would lose some."""
+"""Parsing of JSON values: fast, or exact where the fast parser would lose a number."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ Parse = Callable[[bytes], Any]
 
 
 def parse(text: bytes) -> Any:
-    """Read JSON, with NaN and infinities too. Raises ValueError, also for more than 200 levels."""
+    """Parse JSON, also NaN and infinities. Raises ValueError, also for more than 200 levels of nesting."""
     return from_json(text, cache_strings="keys")
 
 
 def to_frame(rows: Callable[[Parse], list[dict[str, Any]]], body_bytes: int, limits: Limits) -> pl.DataFrame:
-    """Answer the rows as columns; where a number is beyond a double, read them anew and keep its text."""
+    """Return the rows as columns; if a number is beyond a double, parse again and keep it as text."""
     try:
         return columns.from_rows(rows(parse), body_bytes, limits)
     except columns.InfiniteNumber:
@@ -32,7 +32,7 @@ def to_frame(rows: Callable[[Parse], list[dict[str, Any]]], body_bytes: int, lim
 
 
 def describe_error(error: ValueError) -> str:
-    """Say what is wrong with the JSON."""
+    """Return the reason of a parse error for an error detail."""
     words = str(error)
     return words.replace("recursion limit exceeded", "it is nested too deeply")
 

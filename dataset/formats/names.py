@@ -1,4 +1,4 @@
-"""The names of columns, as senders give them and as a table needs them."""
+"""Normalization of column names."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ _MAX_NAMES_BYTES: Final = 2**20
 
 
 def normalize_names(names: Iterable[str], limits: Limits) -> list[str]:
-    """Answer distinct names, none of them empty: a column without one becomes `column_<position>`.
+    """Return the names, all distinct and not empty: an empty name becomes `column_<position>`.
 
-    Raises InvalidDataset for a name that occurs twice, and for names of more than 1 MiB together; TooManyValues for
-    more columns than the limit.
+    Raises InvalidDataset for a duplicate name and for names of more than 1 MiB in total; TooManyValues for more columns
+    than the limit.
     """
     seen: dict[str, None] = {}
     size = 0

@@ -1,4 +1,4 @@
-"""Newline-delimited JSON: an object a line. Empty lines are skipped; values are read as those of JSON."""
+"""Newline-delimited JSON: one object per line. Empty lines are skipped; values are converted as in JSON."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _OBJECT_AND_MORE: Final = re.compile(rb"\s*({[^\n]*})[ \t\r]*\n\s*{")
 
 
 def sniff(head: bytes) -> bool:
-    """Whether the first line is a whole object, and another begins after it."""
+    """Return whether the first line is a complete object and another object follows."""
     match = _OBJECT_AND_MORE.match(head)
     if match is None:
         return False
@@ -31,7 +31,7 @@ def sniff(head: bytes) -> bool:
 
 
 def read(source: Source) -> Read:
-    """Answer a column for each member's name. Raises Malformed or InvalidDataset, naming the line."""
+    """Parse a column for each member name. Raises Malformed or InvalidDataset with the line number."""
     body, notes = as_utf8(source.body, source.charset)
     text = bytes(body)
     if not text or text.isspace():
@@ -50,5 +50,5 @@ def _row(parse: json_values.Parse, line: bytes, number: int) -> dict[str, Any]:
     except ValueError as error:
         raise Malformed(f"Line {number} is no JSON: {json_values.describe_error(error)}.") from error
     if not isinstance(row, dict):
-        raise InvalidDataset(f"Line {number} is no object: send one object a line.")
+        raise InvalidDataset(f"Line {number} is not an object: send one object a line.")
     return row

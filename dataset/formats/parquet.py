@@ -1,7 +1,7 @@
-"""Apache Parquet: columns that bring their types along.
+"""Apache Parquet: columns with types of their own.
 
-Times without a zone are UTC. Times of day, spans of time, decimals that are no doubles and integers beyond 64 bits
-become text, nested values JSON text. Text is read as in JSON.
+Times without a zone are UTC. Times of day, durations, decimals beyond a double's precision and integers beyond 64 bits
+become text, nested values JSON text. Dates and times are inferred from text as in JSON.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ MEDIA_TYPES: Final = ("application/vnd.apache.parquet",)
 _MAGIC: Final = b"PAR1"
 _COLUMN_BATCH: Final = 16
 _NESTED_BATCH: Final = 1000  # rows
-_MAX_DIGITS: Final = 15  # that a double holds, whatever they are
+_MAX_DIGITS: Final = 15  # that a double represents exactly
 _DAY_SECONDS: Final = 86_400
 _FIRST_SECOND: Final = -62_135_596_800  # of the year 1, since 1970
 _LAST_SECOND: Final = 253_402_300_799  # of the year 9999
@@ -33,14 +33,14 @@ _ONE_BYTE_TYPES: Final = (pl.Int8, pl.Int16, pl.UInt8, pl.UInt16, pl.Boolean, pl
 
 
 def sniff(head: bytes) -> bool:
-    """Whether it begins as the format says."""
+    """Return whether the body starts with the magic number."""
     return head.startswith(_MAGIC)
 
 
 def read(source: Source) -> Read:
-    """Answer the file's columns. Raises Malformed, InvalidDataset or TooLarge."""
+    """Read the columns. Raises Malformed, InvalidDataset or TooLarge."""
     try:
-        scan = pl.scan_parquet(cast(bytes, source.body))  # a mapped file will do
+        scan = pl.scan_parquet(cast(bytes, source.body))  # polars accepts a mapped file
         schema = scan.collect_schema()
         given = schema.names()
         names = normalize_names(given, source.limits)
@@ -53,14 +53,14 @@ def read(source: Source) -> Read:
                 for name, column in zip(names[first : first + _COLUMN_BATCH], part, strict=True)
             ]
     except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError) as error:
-        raise Malformed(f"The body is no whole Parquet file: {str(error)[:200]}.") from error
+        raise Malformed(f"The body is not a complete Parquet file: {str(error)[:200]}.") from error
     return Read(pl.DataFrame(typed))
 
 
 def _check_size(scan: pl.LazyFrame, schema: pl.Schema, limits: Limits) -> None:
-    """Refuse a file that would be too large when written plainly, before it is unpacked.
+    """Check the uncompressed size before decompression: a few bytes can encode millions of equal values.
 
-    A few bytes can stand for millions of equal values. Nested values are measured when they are converted.
+    Nested values are measured when they are converted.
     """
     most = limits.unpacked_bytes
     height: int = scan.select(pl.len()).collect().item()
@@ -140,12 +140,12 @@ def _convert_temporal(column: pl.Series) -> pl.Series:
 def _convert_binary(column: pl.Series) -> pl.Series:
     try:
         return column.cast(pl.String)
-    except pl.exceptions.PolarsError:  # no text in UTF-8
+    except pl.exceptions.PolarsError:  # not UTF-8
         return column.bin.encode("hex")
 
 
 def _convert_nested(column: pl.Series, max_bytes: int) -> pl.Series:
-    """Write nested values as JSON, a few rows at a time: as Python objects they take many times their size."""
+    """Convert nested values to JSON, a few rows at a time: as Python objects they take many times their size."""
     parts = [pl.Series(column.name, [], dtype=pl.String)]
     size = 0
     for first in range(0, len(column), _NESTED_BATCH):
