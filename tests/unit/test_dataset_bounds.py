@@ -1,4 +1,4 @@
-"""One text reads as a column of it does."""
+"""A single value is parsed like a column of that value."""
 
 from __future__ import annotations
 
@@ -62,5 +62,5 @@ def test_a_leap_second_is_the_last_of_a_day_in_utc(text, second):
 @pytest.mark.parametrize(
     "text", ["", "2018-02-30", "2018-01-01T24:00", "x", "0x10", "1_000", "٣", "2018-01-01T10:00+25"]
 )
-def test_what_is_neither(text):
+def test_other_text_is_neither(text):
     assert (parse_number(text), parse_temporal(text)) == (None, None)

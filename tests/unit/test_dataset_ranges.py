@@ -1,4 +1,4 @@
-"""One range, [start, end], over every type of index: the same rule at every edge."""
+"""Ranges [start, end] over every type of index, inclusive at both ends."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def test_both_bounds_are_inclusive_open_ends_are_open_and_missing_is_in_the_full
 @pytest.mark.parametrize(
     ("start", "end", "rows"),
     [
-        # The clocks of Berlin went from 2:00 to 3:00 on 25 March 2018, and twice through 2:00 to 3:00 on 28 October.
+        # In Berlin, 2:00 to 3:00 did not exist on 25 March 2018 and occurred twice on 28 October.
         ("2018-03-25T01:59:59+01:00", "2018-03-25T03:00:00+02:00", [0, 1]),
         ("2018-03-25T03:00:00+02:00", "2018-03-25T03:00:00+02:00", [1]),
         ("2018-10-28T02:30:00+02:00", "2018-10-28T02:30:00+01:00", [2, 3]),
@@ -101,7 +101,7 @@ def test_text_goes_by_code_points():
     assert in_range(values, "\uffff", "\U0001f30d") == [6, 7]
 
 
-def test_what_is_no_number_is_missing():
+def test_nan_and_infinities_are_missing():
     body = b"n,v\n0,1\n1,NaN\n2,inf\n3,\n4,-inf\n5,2\n"
     table = ingest(body, "text/csv", index_column="v")
 
@@ -145,7 +145,7 @@ def written(value: Any) -> Any:
 def test_counts_agree_with_a_loop_over_the_values(kind, data):
     values = [*data.draw(st.lists(st.none() | COLUMN_TYPES[kind], max_size=8)), data.draw(COLUMN_TYPES[kind])]
     if kind == "number":
-        values.append(0.5)  # a JSON list of whole numbers would be of integers
+        values.append(0.5)  # a JSON list of whole numbers would give integers
     bounds = sorted([data.draw(COLUMN_TYPES[kind]), data.draw(COLUMN_TYPES[kind])])
     start, end = (data.draw(st.sampled_from([None, bound])) for bound in bounds)
 
