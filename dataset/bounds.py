@@ -8,14 +8,14 @@ from typing import Any, Final
 import polars as pl
 
 from dataset.errors import BoundsError, quoted
-from dataset.type_inference import column_type, parse_number, parse_temporal
+from dataset.type_inference import ColumnType, column_type, parse_number, parse_temporal
 
 __all__ = ["equal_range", "in_range", "parse_bounds", "start_after_end"]
 
 _DAY: Final = 86_400_000_000
 _INT64: Final = (-(2**63), 2**63 - 1)
 _INT32: Final = (-(2**31), 2**31 - 1)
-_EXPECTED: Final = {
+_EXPECTED: Final[dict[ColumnType, str]] = {
     "integer": "a number",
     "number": "a number",
     "text": "a text",
@@ -24,7 +24,7 @@ _EXPECTED: Final = {
 }
 
 
-def parse_bounds(kind: str, start: object, end: object) -> tuple[Any, Any]:
+def parse_bounds(kind: ColumnType, start: object, end: object) -> tuple[Any, Any]:
     """Parse inclusive bounds as values of an index of type `kind`; None is an open end.
 
     Returns numbers for `integer` and `number`, days since 1970 for `date`, microseconds since 1970 for `time`.
@@ -67,7 +67,7 @@ def in_range(index: pl.Series, start: object, end: object) -> pl.Series:
     return mask.fill_null(value=False)
 
 
-def equal_range(kind: str, text: str) -> tuple[Any, Any] | None:
+def equal_range(kind: ColumnType, text: str) -> tuple[Any, Any] | None:
     """Return the first and the last physical value equal to a text; None if no value of the type can equal it.
 
     The two differ for a date compared with times: it equals all times of that day. Raises BoundsError as
@@ -78,15 +78,15 @@ def equal_range(kind: str, text: str) -> tuple[Any, Any] | None:
         return low, high
     if kind == "number":
         return _as_float(low), _as_float(high)
-    least, most = _INT32 if kind == "date" else _INT64
+    lowest, highest = _INT32 if kind == "date" else _INT64
     first, last = math.ceil(low), math.floor(high)
-    return (first, last) if first <= last and least <= first and last <= most else None
+    return (first, last) if first <= last and lowest <= first and last <= highest else None
 
 
-def _parse_bound(kind: str, bound: object, name: str) -> Any:
+def _parse_bound(kind: ColumnType, bound: object, name: str) -> Any:
     if bound is None:
         return None
-    value = _read_text(kind, bound, name) if isinstance(bound, str) else _read_number(kind, bound)
+    value = _parse_text(kind, bound, name) if isinstance(bound, str) else _check_number(kind, bound)
     if value is None:
         raise BoundsError(
             f"{name} is {quoted(bound)}, but the index is of type {kind}: send {_EXPECTED[kind]}.", f"/{name}"
@@ -94,13 +94,13 @@ def _parse_bound(kind: str, bound: object, name: str) -> Any:
     return value
 
 
-def _read_number(kind: str, bound: object) -> int | float | None:
+def _check_number(kind: ColumnType, bound: object) -> int | float | None:
     if kind not in ("integer", "number") or isinstance(bound, bool) or not isinstance(bound, int | float):
         return None
     return bound if isinstance(bound, int) or math.isfinite(bound) else None
 
 
-def _read_text(kind: str, bound: str, name: str) -> Any:
+def _parse_text(kind: ColumnType, bound: str, name: str) -> Any:
     if kind == "text":
         return bound if _is_unicode(bound) else None
     if kind in ("integer", "number"):
@@ -126,10 +126,10 @@ def _as_float(bound: float | None) -> float | None:
 
 def _as_int64(index: pl.Series, low: float | None, high: float | None) -> tuple[pl.Series, int | None, int | None]:
     """Round fractional bounds to the integers inside the range; a range outside of 64 bits becomes an empty one."""
-    least, most = _INT64
-    first = least if low is None else math.ceil(low)
-    last = most if high is None else math.floor(high)
+    lowest, highest = _INT64
+    first = lowest if low is None else math.ceil(low)
+    last = highest if high is None else math.floor(high)
     values = index.to_physical().cast(pl.Int64)
-    if first > most or last < least:
-        return values, most, least
-    return values, max(first, least), min(last, most)
+    if first > highest or last < lowest:
+        return values, highest, lowest
+    return values, max(first, lowest), min(last, highest)

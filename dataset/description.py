@@ -9,6 +9,7 @@ from functools import partial
 from typing import Any
 
 from dataset.bounds import parse_bounds
+from dataset.type_inference import ColumnType
 
 __all__ = ["Column", "Description"]
 
@@ -18,7 +19,7 @@ class Column:
     """One column: its name, its type and the number of its missing values."""
 
     name: str
-    type: str
+    type: ColumnType
     missing: int
 
 
@@ -59,11 +60,11 @@ class Description:
         notes = tuple(members.get("notes", ()))
         return cls(**{**members, "columns": columns, "loaded": loaded, "notes": notes})
 
-    def types(self) -> dict[str, str]:
+    def types(self) -> dict[str, ColumnType]:
         """Return the type of each column."""
         return {column.name: column.type for column in self.columns}
 
-    def index_type(self) -> str:
+    def index_type(self) -> ColumnType:
         """Return the type of the index; a row number is an integer."""
         return self.types().get(self.index, "integer")
 

@@ -10,13 +10,14 @@ import math
 import re
 from collections.abc import Callable
 from datetime import date
-from typing import Final
+from typing import Final, Literal
 
 import polars as pl
 
 __all__ = [
     "COLUMN_TYPES",
     "TIME",
+    "ColumnType",
     "all_match",
     "are_integers",
     "column_type",
@@ -31,7 +32,9 @@ __all__ = [
 TIME: Final = pl.Datetime("us", "UTC")
 """The type of a `time` column: microseconds, UTC."""
 
-COLUMN_TYPES: Final[dict[pl.DataType | type[pl.DataType], str]] = {
+ColumnType = Literal["integer", "number", "boolean", "text", "date", "time"]
+
+COLUMN_TYPES: Final[dict[pl.DataType | type[pl.DataType], ColumnType]] = {
     pl.Int64: "integer",
     pl.Float64: "number",
     pl.Boolean: "boolean",
@@ -59,7 +62,7 @@ _EPOCH = date(1970, 1, 1).toordinal()
 _DAY_MICROSECONDS = 86_400_000_000
 
 
-def column_type(column: pl.Series) -> str:
+def column_type(column: pl.Series) -> ColumnType:
     """Return the name of the column's type in the HTTP contract."""
     return COLUMN_TYPES[column.dtype]
 
@@ -126,7 +129,7 @@ def parse_number(text: str) -> int | float | None:
     return number if math.isfinite(number) else None
 
 
-def parse_temporal(text: str) -> tuple[str, int] | None:
+def parse_temporal(text: str) -> tuple[ColumnType, int] | None:
     """Parse one text as :func:`infer_temporal` does: `date` and days, or `time` and microseconds, since 1970."""
     try:
         if re.search(_DATE, text):
