@@ -113,7 +113,6 @@ FORMATS = {
 def client():
     """Create a client of the API on one fake server; each example replaces the dataset of the one before."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(jobs, "rd", fakeredis.FakeRedis(server=fakeredis.FakeServer()))
         # Compressed formats are read in a subprocess, which would be slow for every example.
         patch.setattr(formats, "is_compressed", lambda *_: False)
         yield create_app(redis_client=fakeredis.FakeRedis(server=fakeredis.FakeServer())).test_client()
