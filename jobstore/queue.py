@@ -6,7 +6,7 @@ import json
 import logging
 import random
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import Any, NamedTuple
 
@@ -78,17 +78,12 @@ class JobQueue(HotQueue):  # type: ignore[misc]
         )
         self._pending_ack: tuple[str, list[Any]] | None = None
         self._interruptible = False
-        self._meanwhile: Callable[[], None] | None = None
         self._failures = 0
         self._refusals = 0
 
     def set_worker_id(self, worker: str) -> None:
         """Take jobs as this registered worker from now on."""
         self.worker_id = worker
-
-    def meanwhile(self, work: Callable[[], None]) -> None:
-        """Do ``work`` once, while the next answer is on its way: what takes no longer than Redis then costs nothing."""
-        self._meanwhile = work
 
     def put(self, *ids: str) -> None:
         """Queue ids again by hand, at the tail, and wake workers; an id whose job does not wait is left out."""
@@ -187,7 +182,6 @@ class JobQueue(HotQueue):  # type: ignore[misc]
             if connection is None:
                 connection = self._connection = self._pool.get_connection()
             connection.send_packed_command(_parts(b"".join(map(pack_command, commands))), check_health=False)
-            self._work_meanwhile()
             answers = [_read(connection) for _ in commands]
         except BaseException:
             # Answers that were not read would be taken for those of the next call.
@@ -209,14 +203,8 @@ class JobQueue(HotQueue):  # type: ignore[misc]
             self._pool.release(self._connection)
             self._connection = None
 
-    def _work_meanwhile(self) -> None:
-        if self._meanwhile is not None:
-            work, self._meanwhile = self._meanwhile, None
-            work()
-
     def _backoff_and_reconnect(self, error: Exception) -> None:
         """Make the next try worth while: teach a server that restarted, or wait for one that is away."""
-        self._work_meanwhile()
         if isinstance(error, NoScript):
             with suppress(*_RETRYABLE_ERRORS):
                 self._transitions.load("claim", "finish", "finish_claim", "release")

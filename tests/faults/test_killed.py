@@ -1,4 +1,4 @@
-"""Processes are killed, at moments that nobody chose; no job is lost, and none has two results."""
+"""Processes are killed at random moments; no job is lost, and none has two results."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def _children(pid: int) -> list[int]:
 
 
 def _is_idle(pid: int) -> bool:
-    """Whether it has used no processor for a while, after it used some."""
+    """Return whether the process has used no CPU for a while, after it used some."""
 
     def used() -> int:
         return sum(map(int, Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[11:13]))
@@ -110,6 +110,7 @@ def test_a_job_that_kills_every_process_fails_with_the_reason(start_worker):
     assert "signal 9" in error["message"]
 
 
+@pytest.mark.long
 def test_five_hundred_jobs_survive_twenty_kills_of_children(start_worker):
     start_worker(2)
     ids = _sleep(500, 0.01, max_attempts=20)
@@ -129,6 +130,7 @@ def test_five_hundred_jobs_survive_twenty_kills_of_children(start_worker):
     assert [key for key in jobs.q._client.keys("hotqueue:*") if not key.endswith((b".wake", b".epoch"))] == []
 
 
+@pytest.mark.long
 def test_a_whole_worker_is_killed_and_another_takes_over_after_the_lease(start_worker):
     doomed = start_worker(1)
     jid = _sleep(1, 8.0)[0]
@@ -265,14 +267,14 @@ def test_a_large_result_goes_through_a_slow_line(live: Server):
     jid = _sleep(1, 0)[0]
     held = queue.get()
 
-    queue.finish(held, b"{}", [("big.bin", bytes(16_000_000))], "")
+    queue.defer_complete(held, b"{}", [("big.bin", bytes(16_000_000))], "")
 
     assert queue.flush() == "complete"
     assert len(jobs.get_artifact(jid, "big.bin")) == 16_000_000
 
 
 def _slow_line(port: int, bytes_per_second: int) -> int:
-    """A port that leads to this one, at no more than this speed towards it."""
+    """Forward to this port at a limited speed; yield the port of the proxy."""
     ear = socket.create_server(("127.0.0.1", 0))
 
     def carry(source: socket.socket, target: socket.socket, pause: float) -> None:

@@ -1,8 +1,8 @@
-"""All transitions in any order, each sometimes sent twice or late, do what the model does (``model.py``).
+"""All transitions in random order, some sent twice or late, behave as the model does (``model.py``).
 
-After every step records, queues, workers, results, counts, pins and keys are compared with the model's, and in the end,
-or after every step with ``MODEL=long``, the invariants are verified. A failure prints the steps that lead to it, and a
-blob that repeats them: ``@reproduce_failure``.
+After every step, records, queues, workers, results, counts, pins and keys are compared with the model's. The invariants
+are verified at the end, or after every step with ``MODEL=long``. A failure prints the steps that lead to it, and a blob
+that repeats them: ``@reproduce_failure``.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ KEYS = [Idempotency(key, "").hash for key in "ab"]
 
 
 class Fake:
-    """fakeredis, on a clock that stands still but for half a millisecond a reading."""
+    """fakeredis, with a clock that advances half a millisecond per reading."""
 
     def __init__(self, queue_db: int) -> None:
         self._time = 1_800_000_000.0
@@ -70,7 +70,7 @@ class Fake:
 
 
 class Real:
-    """A real server: time passes by moving all that it has noted into the past."""
+    """A real server; time passes by moving all stored times into the past."""
 
     def __init__(self, port: int, queue_db: int) -> None:
         self.records = redis.Redis(port=port, db=0, decode_responses=True)
@@ -106,7 +106,7 @@ class Real:
 
 
 class Call(NamedTuple):
-    """What was sent: a transition and its words; `meant` are the words of the model's."""
+    """A transition that was sent, with its arguments and those of the model's."""
 
     name: str
     words: tuple[Any, ...]
@@ -114,7 +114,7 @@ class Call(NamedTuple):
 
 
 class Machine(RuleBasedStateMachine):
-    """Sends, and compares."""
+    """Sends transitions and compares the results."""
 
     world: Fake | Real
 
@@ -260,7 +260,7 @@ class Machine(RuleBasedStateMachine):
 
     @rule(pick=PICK, outcome=st.sampled_from(["", *OUTCOMES]))
     def work(self, pick, outcome):
-        """An idle worker takes, and does something with it."""
+        """Let an idle worker claim a job and do something with it."""
         idle = [name for name, worker in self.model.workers.items() if worker.held is None]
         if idle:
             self._take(_pick(idle, pick))
@@ -301,7 +301,7 @@ class Machine(RuleBasedStateMachine):
 
     @rule()
     def lose_the_queue(self):
-        """What else the queue's database holds goes with it; whoever keeps house repairs it in slices."""
+        """Lose the queue's database; heartbeats repair it in slices."""
         self._settle()
         for pattern in ("hotqueue:*", "worker*"):
             for key in self.world.queue.keys(pattern):
@@ -344,7 +344,7 @@ class Machine(RuleBasedStateMachine):
 
     @rule(dice=st.integers(0, 2**32 - 1))
     def at_random(self, dice):
-        """Many of the above at once: chance gets further than what Hypothesis varies; the dice are its own."""
+        """Run many random steps, which reaches further than the variations of Hypothesis."""
         self._roll_many(dice, 12)
 
     @rule(dice=st.integers(0, 2**32 - 1))
@@ -423,7 +423,7 @@ class Machine(RuleBasedStateMachine):
             self.runs.append((worker, answer[2], answer[4]))
 
     def _run(self, pick: int) -> tuple[str, str, str] | None:
-        """What a worker holds, mostly; else what it held as an attempt before, or what one held once."""
+        """Return usually the run that a worker holds, otherwise an earlier one."""
         held = [run for run in self.runs if self.model._holds(*run)]
         before = [run for run in self.runs if run not in held and run[:2] in [now[:2] for now in held]]
         likely = held if pick < 9 else before
@@ -449,7 +449,7 @@ class Machine(RuleBasedStateMachine):
         return answer
 
     def _settle(self) -> None:
-        """Let pass whatever is about to change by itself: the model's clock is not that of Redis to the millisecond."""
+        """Wait until an imminent change has happened: the model's clock differs from that of Redis by milliseconds."""
         moments, now = self.model.deadlines(), self.world.now()
         while any(abs(moment - now) < MARGIN for moment in moments):
             self.world.advance(2 * MARGIN)
@@ -457,7 +457,7 @@ class Machine(RuleBasedStateMachine):
         self.model.pass_time(now)
 
     def _compare(self) -> None:
-        """What is in Redis is what the model has."""
+        """Compare the contents of Redis with the model."""
         self._compare_records()
         self._compare_queue()
         self._compare_counts()
@@ -505,7 +505,7 @@ class Machine(RuleBasedStateMachine):
         assert counts == [sum(job.status == status for job in jobs) for status in Status]
 
     def _verify(self) -> None:
-        # Nobody keeps house here but the rules: only they say when.
+        # Housekeeping runs only by the rules below.
         assert find_violations(self.world.records, self.world.queue, housekeeping_seconds=10**9) == []
 
 
@@ -514,7 +514,7 @@ def _counted(*counts: str | None) -> list[int | None]:
 
 
 def _without_times(renewed: list[Any]) -> list[Any]:
-    """Who is expired, in order, and whether each job is over its time instead of by how much."""
+    """Return the expired workers in order, and for each job whether it is over its time."""
     _, expired, held = renewed
     answers = [[one[0], by_name(one[1:])] if len(one) > 1 else one for one in held]
     for one in answers:
@@ -524,7 +524,7 @@ def _without_times(renewed: list[Any]) -> list[Any]:
 
 
 def _pick(found: list[Any], pick: int) -> Any:
-    """The latest first."""
+    """Return one of these, preferably a late one."""
     return found[-1 - pick % len(found)]
 
 

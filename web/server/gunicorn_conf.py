@@ -62,7 +62,7 @@ def on_starting(arbiter: Any) -> None:
     except jobs.UnusableServer as error:
         raise SystemExit(str(error)) from error
     except jobs.RedisUnavailable as error:
-        arbiter.log.warning("Redis is away: %s", error)
+        arbiter.log.warning("Redis unavailable at startup: %s", error)
 
 
 def post_worker_init(worker: Any) -> None:
