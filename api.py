@@ -13,7 +13,7 @@ from werkzeug.routing import BaseConverter
 
 import jobs
 from config.memory import available_memory
-from config.settings import Settings
+from config.settings import Settings, load_or_exit
 from dataset import (
     MEDIA_TYPES,
     Busy,
@@ -28,7 +28,7 @@ from dataset import (
     TooLarge,
     UnsupportedMediaType,
     VersionNotFound,
-    ingest_apart,
+    ingest_in_subprocess,
     is_specific_type,
 )
 from submission.schema import read_job_body
@@ -77,9 +77,14 @@ class _AnyText(BaseConverter):
     part_isolating = False
 
 
-def create_app(settings: Settings | None = None) -> Flask:
-    """Create the WSGI application with ``settings``, or with those of the environment."""
-    settings = settings or jobs.settings
+def create_app(settings: Settings | None = None, *, redis_client: Any = None) -> Flask:
+    """Build the WSGI application and connect it to Redis.
+
+    :param settings: those of the environment by default; an invalid one ends the process with exit status 2.
+    :param redis_client: used instead of a connection to the server that the settings name.
+    """
+    settings = settings or load_or_exit()
+    jobs.connect(settings, redis_client)
     app = Flask(__name__, static_folder=None)
     app.config["SETTINGS"] = settings
     limits = _load_limits(settings)
@@ -122,7 +127,7 @@ def load_data() -> Response:
     limits: LoadLimits = current_app.extensions["load limits"]
     upload = read_upload(limits.body_bytes, is_specific_type)
     columns = {"id_column": parameter("id"), "index_column": parameter("index")}
-    loaded = ingest_apart(upload.parts, upload.media_type, limits=limits, **columns)
+    loaded = ingest_in_subprocess(upload.parts, upload.media_type, limits=limits, **columns)
     try:
         description = _store().publish(loaded)
     except VersionNotFound as error:
@@ -144,8 +149,8 @@ def list_data() -> Response:
         filters=field_filters(),
         row=row,
         limit=limit,
-        most_bytes=_MAX_PAGE_BYTES - _size_of(description),
-        claim=_reserve_memory,
+        max_bytes=_MAX_PAGE_BYTES - _size_of(description),
+        reserve=_reserve_memory,
     )
     address, headers = pagination.next_link(None if page.next_row is None else f"{description.version}.{page.next_row}")
     members: dict[str, Any] = {"total": page.total, "next": address, "dataset": description.as_json()}

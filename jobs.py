@@ -11,11 +11,11 @@ import json
 import random
 import re
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, cast
 
 import redis
 
-from config.settings import load_or_exit, redis_auth_settings
+from config.settings import Settings, redis_auth_settings
 from jobstore import (
     ClaimedJob,
     DatasetChanged,
@@ -30,28 +30,34 @@ from jobstore import (
     JobPage,
     JobQueue,
     Listing,
+    NotConnected,
     QueueFull,
     Range,
     RedisAuth,
     RedisError,
     RedisFull,
     RedisUnavailable,
+    ReleaseReason,
     ResultsGone,
+    Run,
     Status,
     StoredResults,
     Submission,
     Terms,
     Transitions,
+    UnboundPool,
     UnusableServer,
     WorkerLease,
     WorkerNotRegistered,
     bulk,
+    by_name,
     check_server,
-    connect,
+    classify_redis_error,
+    clone_pool,
     generate_jid,
     job_from_record,
-    named,
     new_job,
+    open_client,
     read_worker_lease,
     rfc3339,
     to_add_args,
@@ -70,11 +76,14 @@ __all__ = [
     "JobNotFound",
     "JobPage",
     "JobQueue",
+    "NotConnected",
     "QueueFull",
     "RedisError",
     "RedisFull",
     "RedisUnavailable",
+    "ReleaseReason",
     "ResultsGone",
+    "Run",
     "Status",
     "StoredResults",
     "Submission",
@@ -85,6 +94,8 @@ __all__ = [
     "add_jobs",
     "cancel_job",
     "check_redis",
+    "classify_redis_error",
+    "connect",
     "delete_job",
     "deregister_worker",
     "find_by_idempotency_key",
@@ -97,7 +108,7 @@ __all__ = [
     "get_workers",
     "heartbeat",
     "job_from_record",
-    "named",
+    "open_pubsub",
     "open_results",
     "ping",
     "q",
@@ -106,7 +117,6 @@ __all__ = [
     "release_job",
     "report_progress",
     "settings",
-    "subscriber",
     "update_job_status",
 ]
 
@@ -116,17 +126,34 @@ _BATCH = 100
 heartbeat follows another without a pause."""
 _CURSOR = re.compile(r"(\d{1,17})\.([0-9a-f-]{36})")
 
-settings = load_or_exit()
+
+class _NoSettings:
+    def __getattr__(self, name: str) -> Any:
+        raise NotConnected("There are no settings yet: call jobs.connect(settings) first.")
 
 
-def _connect(db: int, blocking: bool = False) -> redis.Redis:
-    access = RedisAuth(**redis_auth_settings(settings))
-    return connect(settings.redis_ip, settings.redis_port, db, blocking=blocking, access=access)
+settings: Settings = cast(Settings, _NoSettings())
+rd = redis.Redis(connection_pool=UnboundPool())
+q = JobQueue("queue", connection_pool=rd.connection_pool)
 
 
-rd = _connect(settings.redis_db)
-_pool = _connect(settings.queue_db, blocking=True).connection_pool
-q = JobQueue(settings.queue_name, records_db=settings.redis_db, connection_pool=_pool)
+def connect(to: Settings, client: redis.Redis | None = None) -> None:
+    """Bind ``settings``, ``rd`` and ``q`` to the Redis that these settings name; connections open when first used.
+
+    ``rd`` and ``q`` stay the same objects: modules may import them before.
+
+    :param client: a client of the records' database to use instead, as for a fake server.
+    """
+    global settings
+    settings = to
+    if client is None:
+        auth = RedisAuth(**redis_auth_settings(to))
+        rd.connection_pool = open_client(to.redis_ip, to.redis_port, to.redis_db, auth=auth).connection_pool
+        waits = open_client(to.redis_ip, to.redis_port, to.queue_db, blocking=True, auth=auth).connection_pool
+    else:
+        rd.connection_pool = client.connection_pool
+        waits = clone_pool(client.connection_pool, db=to.queue_db)
+    q.bind(to.queue_name, waits, records_db=to.redis_db)
 
 
 def add_job(start: Any, end: Any, analysis: str = "summary", **options: Any) -> Job:
@@ -185,7 +212,7 @@ def get_job_by_id(jid: str) -> Job:
 
 def get_jobs(
     *,
-    status: str | None = None,
+    status: Status | str | None = None,
     analysis: str | None = None,
     tag: str | None = None,
     created_after: float | None = None,
@@ -274,7 +301,7 @@ def delete_job(jid: str) -> None:
         raise InvalidTransition(get_job_by_id(jid), "deleted")
 
 
-def update_job_status(jid: str, status: str) -> Job:
+def update_job_status(jid: str, status: Status | str) -> Job:
     """Change a job's status by hand, where its picture in ``docs/states.md`` has an arrow for it.
 
     ``submitted`` ends the wait of a scheduled job, ``cancelled`` cancels. What a worker does (``in progress``,
@@ -294,29 +321,27 @@ def update_job_status(jid: str, status: str) -> Job:
 
 def get_workers() -> list[dict[str, Any]]:
     """The live workers: ``id``, ``host``, ``pid``, ``since`` and the ``job`` that each holds."""
-    found = []
-    for worker, host, pid, since, held in _run("workers")[1:]:
-        found.append(
-            {
-                "id": worker.decode(),
-                "host": host.decode(),
-                "pid": int(pid),
-                "since": rfc3339(since),
-                "job": held.decode() or None,
-            }
-        )
-    return found
+    return [
+        {
+            "id": worker["id"].decode(),
+            "host": worker["host"].decode(),
+            "pid": int(worker["pid"]),
+            "since": rfc3339(worker["since"]),
+            "job": worker["job"].decode() or None,
+        }
+        for worker in map(by_name, _run("workers")[1:])
+    ]
 
 
 def get_stats() -> dict[str, Any]:
     """Jobs that wait by priority, jobs by status, seconds that the oldest waits, workers, ends in the last minute."""
-    _, waiting, counts, oldest, workers, ended = _run("stats", *Status)
+    stats = by_name(_run("stats", *Status)[1:])
     return {
-        "queue": dict(zip(("high", "normal", "low", "total"), waiting, strict=True)),
-        "jobs": dict(zip(map(str, Status), counts, strict=True)),
-        "oldest_waiting_seconds": int(oldest) / 1e6 if oldest else None,
-        "workers": workers,
-        "throughput_last_minute": ended,
+        "queue": dict(zip(("high", "normal", "low", "total"), stats["waiting"], strict=True)),
+        "jobs": dict(zip(map(str, Status), stats["jobs"], strict=True)),
+        "oldest_waiting_seconds": int(stats["oldest"]) / 1e6 if stats["oldest"] else None,
+        "workers": stats["workers"],
+        "throughput_last_minute": stats["ended"],
     }
 
 
@@ -325,9 +350,10 @@ def ping() -> None:
     rd.ping()
 
 
-def subscriber() -> redis.client.PubSub:
-    """A connection of its own that can listen to ``job.<id>``: each change of a job is published there."""
-    listener: redis.client.PubSub = _connect(settings.redis_db).pubsub()  # type: ignore[no-untyped-call]
+def open_pubsub() -> redis.client.PubSub:
+    """Return a listener with a connection of its own; each change of a job is published to ``job.<id>``."""
+    client = redis.Redis(connection_pool=clone_pool(rd.connection_pool))
+    listener: redis.client.PubSub = client.pubsub()  # type: ignore[no-untyped-call]
     return listener
 
 
@@ -340,7 +366,7 @@ def check_redis() -> None:
 
 
 def register_worker(worker: str, host: str, pid: int) -> None:
-    """Enter a worker among the living, with a lease."""
+    """Register a worker with a lease."""
     _run("register", worker, _lease(), host, pid)
 
 
@@ -358,29 +384,33 @@ def heartbeat(workers: Sequence[str]) -> Heartbeat:
             ("repair", _BATCH),
         ]
     )
-    held = [None if entry[0] == b"gone" else read_worker_lease(*entry[1:]) for entry in renewed[2]]
+    held = [None if entry[0] == b"gone" else read_worker_lease(by_name(entry[1:])) for entry in renewed[2]]
     promoted, purged, published, repaired = (int(answer[1]) for answer in kept_house)
     more = _BATCH in (promoted, purged) or published > 0 or repaired > 0
     return Heartbeat(int(renewed[0]) / 1e6, [worker.decode() for worker in renewed[1]], held, more)
 
 
 def deregister_worker(
-    worker: str, why: str, error: dict[str, Any] | None = None, *, meant: tuple[str, ...] = (), expired: bool = False
+    worker: str,
+    reason: ReleaseReason,
+    error: dict[str, Any] | None = None,
+    *,
+    only_if_run: Run | None = None,
+    expired: bool = False,
 ) -> str | None:
-    """Take a worker out of the living and give back what it held: the id of that, or None.
+    """Remove a worker and release the job that it held; return the job's id, or None.
 
-    :param why: ``drain`` (uncharged), ``killed``, ``lost`` or ``timeout``.
-    :param meant: job and attempt that the reason is meant for; another job goes back uncharged.
-    :param expired: only if its lease is still over.
+    :param only_if_run: the run that the reason is about; any other is released as by a drain.
+    :param expired: remove it only if its lease is still over.
     """
-    job, attempt = meant or ("", "")
-    answer = _run("dismiss", worker, why, _json(error), random.random(), job, attempt, int(expired))
-    return answer[1].decode() or None if answer[0] == b"dismissed" else None
+    job, attempt = only_if_run or ("", "")
+    answer = _run("deregister", worker, reason, _json(error), random.random(), job, attempt, int(expired))
+    return answer[1].decode() or None if answer[0] == b"deregistered" else None
 
 
-def release_job(jid: str, attempt: str, worker: str, why: str) -> None:
-    """Give back one job of a worker that lives on."""
-    _run("release", worker, jid, attempt, why, "", random.random(), "")
+def release_job(run: Run, worker: str, reason: ReleaseReason) -> None:
+    """Release one job of a worker that stays registered."""
+    _run("release", worker, *run, reason, "", random.random(), "")
 
 
 def report_progress(job: ClaimedJob, worker: str, progress: float | None, message: str | None, log: str) -> None:

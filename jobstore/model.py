@@ -14,6 +14,8 @@ __all__ = [
     "Idempotency",
     "Job",
     "JobPage",
+    "ReleaseReason",
+    "Run",
     "Status",
     "Submission",
     "generate_jid",
@@ -38,6 +40,25 @@ class Status(StrEnum):
     def ended(self) -> bool:
         """Whether nothing changes it any more."""
         return self in (Status.COMPLETE, Status.FAILED, Status.CANCELLED)
+
+
+class ReleaseReason(StrEnum):
+    """Why a worker gives up a job; ``lua/includes/release_job.lua`` has the rules."""
+
+    DRAIN = "drain"  #: The worker stops: uncharged, head of its queue.
+    KILLED = "killed"  #: The process died: charged, head of its queue.
+    LOST = "lost"  #: The lease expired: charged, head of its queue.
+    ERROR = "error"  #: The analysis raised: charged, retried after a back-off.
+    TIMEOUT = "timeout"  #: The attempt took too long: charged, retried after a back-off.
+    UNKNOWN = "unknown"  #: This version has no such analysis: uncharged for a while, retried after a back-off.
+    INVALID = "invalid"  #: No attempt can succeed: the job fails.
+
+
+class Run(NamedTuple):
+    """Identifies one attempt of a job."""
+
+    job_id: str
+    attempt: str
 
 
 # An attempt's error stands until the job ends well or is ended by somebody.
@@ -121,7 +142,7 @@ def generate_jid() -> str:
 
 
 def to_add_args(jid: str, asked: Submission, idempotency: str = "") -> list[Any]:
-    """The words of one job as ``includes/store.lua`` takes them: six of its own, then names and values.
+    """The words of one job as ``includes/store_jobs.lua`` takes them: six of its own, then names and values.
 
     They are of equal count for all jobs of one request; ``idempotency`` is the hash of the request's key.
     """

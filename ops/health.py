@@ -6,7 +6,6 @@ well. The stamp is of the monotonic clock, which all processes of a host share a
 
 from __future__ import annotations
 
-import os
 import sys
 import time
 import urllib.error
@@ -15,24 +14,12 @@ from pathlib import Path
 
 from config.settings import Settings, api_address, load_or_exit
 
-__all__ = ["STALE_SECONDS", "Pulse", "main"]
+__all__ = ["STALE_SECONDS", "main"]
 
 STALE_SECONDS = 30.0
 """A round takes half a second, and as long as its calls' time-outs while Redis is away: less than half of this."""
 
 _API_SECONDS = 5.0
-
-
-class Pulse:
-    """The worker's side: a file that says when the loop went round last. An empty path is none."""
-
-    def __init__(self, path: str) -> None:
-        self._file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o644) if path else None
-
-    def beat(self, now: float) -> None:
-        """Note that the loop goes round; of one width, so that a reader never sees half of it."""
-        if self._file is not None:
-            os.pwrite(self._file, f"{now:020.3f}".encode(), 0)
 
 
 def main(arguments: list[str]) -> int:

@@ -1,4 +1,4 @@
-"""A child as its parent sees it: started, ordered, killed, found dead."""
+"""A child process on the side of its supervisor."""
 
 from __future__ import annotations
 
@@ -12,53 +12,54 @@ from contextlib import suppress
 from threading import Lock
 from typing import Any
 
-from runtime.errors import death, failure, out_of_memory
+from jobstore import ReleaseReason, Run
+from runtime.errors import exit_error, failure, out_of_memory
 from runtime.memory import MemoryMeter, seconds_to_fill
 from runtime.memory_files import shared_bytes, shared_output
 from runtime.output import drop_beginning
-from runtime.shared_status import SHARED_STATUS_BYTES, SharedStatus
+from runtime.shared_status import CORRUPTED, NO_RUN, SHARED_STATUS_BYTES, SharedStatus
 from runtime.signals import signals_blocked
 
 __all__ = ["GRACE_SECONDS", "ChildProcess"]
 
 GRACE_SECONDS = 1.0
-"""What an analysis that is ordered to stop has, until its process is killed."""
+"""Seconds from the order to stop an analysis to the kill of its process."""
 
 
 class ChildProcess:
-    """A child as its parent sees it: ``script --child …``. Its worker id is new, and never used again."""
+    """Starts, controls and kills a child process: ``script --child …``, with a new worker id."""
 
     def __init__(self, script: str, memory: int = 0, environ: Mapping[str, str] = os.environ) -> None:
-        """Start it; it and all that it starts are held to ``memory`` bytes, 0 for no limit."""
+        """Start the process; it and its descendants may use ``memory`` bytes, 0 for no limit."""
         self.worker = str(uuid.uuid4())
         self.registered = False
         self.memory = memory
         self._killed = False
-        self.why = "killed"
+        self.reason = ReleaseReason.KILLED
         self.error: dict[str, Any] | None = None
-        self.meant: tuple[str, ...] = ()
-        self.stopping: tuple[str, ...] = ()
+        self.only_run: Run | None = None
+        self.stopping: Run | None = None
         self.kill_at = 0.0
-        self.stray: tuple[str, str] | None = None
-        self.stray_since = 0.0
-        self._timed: tuple[str, ...] = ()
-        self._over_at = 0.0
-        # Whoever kills it must not meet another process, which may have its id once its end was learned.
-        self._ending = Lock()
+        self.unmatched_run: Run | None = None
+        self.unmatched_since = 0.0
+        self._timed: Run | None = None
+        self._deadline = 0.0
+        # Once the process is reaped its id may be another's: a kill and the reaping exclude each other.
+        self._reaping = Lock()
         self._output = shared_output()
         with shared_bytes(SHARED_STATUS_BYTES) as shared:
-            self.slot = SharedStatus(shared.fileno())
-            ear, mouth = os.pipe()
+            self.status = SharedStatus(shared.fileno())
+            control_r, control_w = os.pipe()
             try:
-                self.process = self._start(script, (ear, shared.fileno(), self._output.fileno()), environ)
+                self.process = self._start(script, (control_r, shared.fileno(), self._output.fileno()), environ)
             except OSError:
-                os.close(mouth)
+                os.close(control_w)
                 self._output.close()
                 raise
             finally:
-                os.close(ear)
+                os.close(control_r)
         self._meter = MemoryMeter(self.process.pid)
-        self._mouth = os.fdopen(mouth, "wb", buffering=0)
+        self._control = os.fdopen(control_w, "wb", buffering=0)
 
     def _start(self, script: str, descriptors: tuple[int, ...], environ: Mapping[str, str]) -> subprocess.Popen[bytes]:
         numbers = map(str, (*descriptors, os.getpid()))
@@ -71,77 +72,80 @@ class ChildProcess:
                 env=environ,
             )
 
-    def order(self, *words: str) -> None:
-        """Say something to the child, which may be dead already."""
+    def send(self, *words: str) -> None:
+        """Send a command to the child, which may be dead already."""
         with suppress(BrokenPipeError):
-            self._mouth.write((" ".join(words) + "\n").encode("ascii"))
+            self._control.write((" ".join(words) + "\n").encode("ascii"))
 
-    def stop(self, run: tuple[str, ...], reason: str, now: float) -> None:
-        """Have this run stopped: an exception in the analysis, SIGKILL a second later."""
-        running = self.slot.read() == (True, run)
+    def stop(self, run: Run, reason: str, now: float) -> None:
+        """Stop this run: by an exception in the analysis, and by SIGKILL a second later."""
+        running = self.status.read() == (True, run)
         if running and self.stopping != run:
             self.stopping, self.kill_at = run, now + GRACE_SECONDS
-            self.order("stop", *run, reason)
+            self.send("stop", *run, reason)
         elif running and now >= self.kill_at:
-            error = failure("timeout") if reason == "timeout" else None
-            self.kill("timeout" if reason == "timeout" else "drain", error, run)
+            if reason == "timeout":
+                self.kill(ReleaseReason.TIMEOUT, failure("timeout"), run)
+            else:
+                self.kill(ReleaseReason.DRAIN, None, run)
 
-    def is_timed_out(self, run: tuple[str, ...], seconds_left: float, now: float) -> bool:
-        """Whether this run is over its time, by the clock of this host since it was first heard of: that of Redis may
-        jump meanwhile."""
-        if self._timed != run:
-            self._timed, self._over_at = run, now + seconds_left
-        return now > self._over_at
+    def is_timed_out(self, run: Run, seconds_left: float, now: float) -> bool:
+        """Return whether this run is past its timeout.
 
-    def is_garbled(self) -> bool:
-        """Whether the slot says nothing that a child says, because the analysis wrote into it."""
-        _, run = self.slot.read()
-        return run != () and not (len(run) == 2 and run[1].isdecimal())
-
-    def look(self) -> float:
-        """End it if its job uses more memory than it may, and keep its output small; the seconds until the next look.
-
-        Called from a thread of its own.
+        The deadline is kept on the clock of this host from the first call on, because the clock of Redis may jump.
         """
-        running, run = self.slot.read()
-        with self._ending:
+        if self._timed != run:
+            self._timed, self._deadline = run, now + seconds_left
+        return now > self._deadline
+
+    def has_corrupted_status(self) -> bool:
+        """Return whether the analysis wrote into the shared status."""
+        return self.status.read()[1] == CORRUPTED
+
+    def enforce_limits(self) -> float:
+        """Kill the process if it uses too much memory, trim its output, and return the seconds until the next call.
+
+        Runs in the thread of :class:`MemoryWatch`.
+        """
+        running, run = self.status.read()
+        with self._reaping:
             if self.process.returncode is None:
                 drop_beginning(self._output.fileno())
         if not running or not self.memory:
             return seconds_to_fill(sys.maxsize)
         used = self._meter.read(self.memory)
-        if used > self.memory and self.slot.read() == (True, run):
-            self.kill("killed", out_of_memory(used, self.memory), run)
+        if used > self.memory and self.status.read() == (True, run):
+            self.kill(ReleaseReason.KILLED, out_of_memory(used, self.memory), run)
         return seconds_to_fill(self.memory - used)
 
-    def kill(self, why: str, error: dict[str, Any] | None = None, meant: tuple[str, ...] = ()) -> None:
-        """End the process and all that it started; ``why`` becomes of the job ``meant``, or of any.
+    def kill(self, reason: ReleaseReason, error: dict[str, Any] | None = None, only_run: Run | None = None) -> None:
+        """Kill the process group. Its job is released for ``reason``, if it is ``only_run`` where that is given.
 
-        The first reason counts; a process that has ended is left as it is.
+        The reason of the first call counts; a process that has exited is left as it is.
         """
-        with self._ending:
+        with self._reaping:
             if self.process.returncode is None:
                 if not self._killed:
-                    self._killed, self.why, self.error, self.meant = True, why, error, meant
+                    self._killed, self.reason, self.error, self.only_run = True, reason, error, only_run
                 with suppress(ProcessLookupError):
                     os.killpg(self.process.pid, signal.SIGKILL)
 
-    def is_over(self) -> bool:
-        """Whether the process has ended; then nothing that it started is left either."""
-        with self._ending:
+    def has_exited(self) -> bool:
+        """Return whether the process has exited; if so, the rest of its process group is killed."""
+        with self._reaping:
             code = self.process.poll()
             if code is None:
                 return False
             with suppress(ProcessLookupError):
                 os.killpg(self.process.pid, signal.SIGKILL)
             self._output.close()
-        if code == 0 and not self.slot.read()[0]:
-            self.why, self.error = "drain", None
-        elif self.error is None and self.why == "killed":
-            self.error = death(code, self.memory)
-        self._mouth.close()
+        if code == 0 and not self.status.read()[0]:
+            self.reason, self.error = ReleaseReason.DRAIN, None
+        elif self.error is None and self.reason is ReleaseReason.KILLED:
+            self.error = exit_error(code, self.memory)
+        self._control.close()
         return True
 
     def failed_to_start(self) -> bool:
-        """Whether it ended by itself before it ran anything."""
-        return self.process.returncode not in (0, -signal.SIGKILL) and self.slot.read()[1] == ()
+        """Return whether the process exited by itself before it ran a job."""
+        return self.process.returncode not in (0, -signal.SIGKILL) and self.status.read()[1] == NO_RUN

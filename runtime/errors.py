@@ -1,4 +1,4 @@
-"""The `error` of a job: what went wrong with an attempt, in words, and the reason."""
+"""The `error` of a job: type, message and reason of an attempt's failure."""
 
 from __future__ import annotations
 
@@ -7,29 +7,29 @@ import signal
 from runtime.output import valid_text
 from runtime.process_state import DESCRIPTORS_LOST
 
-__all__ = ["death", "error_from_exception", "failure", "out_of_memory", "status_corrupted"]
+__all__ = ["error_from_exception", "exit_error", "failure", "out_of_memory", "status_corrupted"]
 
 _LONGEST_MESSAGE = 10_000
 _LONGEST_TYPE = 200
 _MIB = 2**20
 _ADVICE = "take a smaller range or fewer columns, or have MEMORY_LIMIT_MB raised"
-_SAID = {
+_MESSAGES = {
     "lost": ("WorkerLost", "Its worker vanished: no heartbeat within its lease."),
     "timeout": ("TimeoutError", "The attempt took longer than its timeout."),
 }
 
 
 def failure(reason: str) -> dict[str, str]:
-    """What is said where no exception tells more: ``lost`` or ``timeout``."""
-    kind, message = _SAID[reason]
+    """Build the error of an attempt without an exception: ``lost`` or ``timeout``."""
+    kind, message = _MESSAGES[reason]
     return {"type": kind, "message": message, "reason": reason}
 
 
 def error_from_exception(error: BaseException, reason: str) -> dict[str, str]:
-    """What a child says of an exception."""
+    """Build the error of an exception."""
     try:
         message = valid_text(str(error))[:_LONGEST_MESSAGE]
-    except Exception as broken:  # an exception of the analysis' own may not even be able to say what it is
+    except Exception as broken:  # its __str__ is the analysis' own and may raise
         message = f"Its message cannot be read: {type(broken).__name__}."
     if isinstance(error, MemoryError):
         message = f"There is no memory left for it: {_ADVICE}. {message}".rstrip()
@@ -37,21 +37,21 @@ def error_from_exception(error: BaseException, reason: str) -> dict[str, str]:
 
 
 def out_of_memory(used: int, limit: int) -> dict[str, str]:
-    """What is said of a process that is ended because it and all that it started use more than ``limit`` bytes."""
+    """Build the error of a process that was killed because it and its descendants used more than ``limit`` bytes."""
     message = f"It used {used // _MIB} MiB of memory, MEMORY_LIMIT_MB is {limit // _MIB}: {_ADVICE}."
     return {"type": "MemoryError", "message": message, "reason": "killed"}
 
 
 def status_corrupted() -> dict[str, str]:
-    """What is said of a process that is ended because its slot cannot be read."""
+    """Build the error of a process that was killed because its shared status cannot be read."""
     message = "The analysis wrote into descriptors or memory that its process shares with the worker."
     return {"type": "ProcessDied", "message": message, "reason": "killed"}
 
 
-def death(status: int, limit: int) -> dict[str, str]:
-    """What is said of a process that died by itself with this exit status (below 0: by a signal).
+def exit_error(status: int, limit: int) -> dict[str, str]:
+    """Build the error of a process that exited by itself with this status (below 0: by a signal).
 
-    :param limit: bytes of memory that it was held to, 0 for none.
+    :param limit: its memory limit in bytes, 0 for none.
     """
     if status == DESCRIPTORS_LOST:
         message = "The analysis closed descriptors that are not its own; its process cannot go on without them."

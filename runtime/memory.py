@@ -1,4 +1,4 @@
-"""The memory that a child and all that it started use, and the watch that holds them to their limit."""
+"""Measures the memory of a child and its descendants, and enforces its limit."""
 
 from __future__ import annotations
 
@@ -26,29 +26,29 @@ __all__ = [
 ]
 
 ALLOCATOR_SETTINGS: Final = {"_RJEM_MALLOC_CONF": "dirty_decay_ms:50,muzzy_decay_ms:0"}
-"""Makes the allocator that polars brings return what is freed within 50 ms: later it would count against other jobs."""
+"""Make polars' allocator return freed memory within 50 ms, so that it does not count against the next job."""
 
 _KIB: Final = 1024
 _OOM_SCORE: Final = 300
 _SHORTEST, _LONGEST = 0.002, 0.05
 _SEARCH_SECONDS = 0.1
 _FASTEST: Final = 8 * 2**30
-"""Bytes a second that a process may take into use: so soon may what is left be gone."""
+"""Bytes a second that a process can allocate."""
 _RESIDENT: Final = ("RssAnon", "RssShmem", "VmSwap")
 _PROPORTIONAL: Final = ("Pss_Anon", "Pss_Shmem", "SwapPss")
 
 
 def raise_oom_score() -> None:
-    """Have the kernel, when the machine has no memory left, end this process before Redis, the API and the parent."""
+    """Make this process the kernel's first choice when memory runs out, before Redis, the API and the supervisor."""
     with suppress(OSError):
         score = Path("/proc/self/oom_score_adj")
         score.write_text(str(min(1000, int(score.read_text()) + _OOM_SCORE)))
 
 
 class MemoryMeter:
-    """Measures what a process and its descendants use: what is resident or swapped out and backed by no file.
+    """Measures the memory of a process and its descendants that is resident or swapped out and not backed by a file.
 
-    What is only mapped is not used. Pages that processes share are counted once. 0 on other systems than Linux.
+    Shared pages are counted once. Always 0 on systems other than Linux.
     """
 
     def __init__(self, pid: int) -> None:
@@ -60,7 +60,7 @@ class MemoryMeter:
         """Return the bytes; exact only where they may be more than ``limit``."""
         if sys.platform != "linux":
             return 0
-        # To look for descendants takes a read for each thread.
+        # Finding descendants takes a read for each thread.
         if (now := time.monotonic()) >= self._search_at:
             self._below, self._search_at = list(descendants_of(self._pid)), now + _SEARCH_SECONDS
         pids = [self._pid, *self._below]
@@ -71,33 +71,33 @@ class MemoryMeter:
 
 
 def resident_bytes() -> int:
-    """Return what this process uses, as :class:`MemoryMeter` counts it, but for shared memory."""
+    """Return the memory of this process as :class:`MemoryMeter` counts it, without shared memory."""
     with open("/proc/self/statm", "rb") as file:
         _, resident, shared, *_ = map(int, file.read().split())
     return (resident - shared) * os.sysconf("SC_PAGE_SIZE")
 
 
 def release_memory() -> None:
-    """Give the system back what was freed; polars' own allocator does so by itself, as ALLOCATOR_SETTINGS say."""
+    """Return freed memory to the system; polars' allocator does so by itself (ALLOCATOR_SETTINGS)."""
     gc.collect()
     with suppress(AttributeError):  # the C library has no such call
         ctypes.CDLL(None).malloc_trim(0)
 
 
 def seconds_to_fill(room: int) -> float:
-    """Return the pause after which a process that may still use ``room`` bytes must be looked at again."""
+    """Return the seconds until the next check of a process that may use ``room`` more bytes."""
     return min(_LONGEST, max(_SHORTEST, room / _FASTEST))
 
 
 class Watched(Protocol):
-    """A child that is looked at."""
+    """A process with limits."""
 
-    def look(self) -> float:
-        """Enforce its limits, and return the seconds until it must be looked at again."""
+    def enforce_limits(self) -> float:
+        """Enforce the limits and return the seconds until the next check."""
 
 
 class MemoryWatch:
-    """Looks at the children from a thread of its own, since the parent's loop may wait for Redis."""
+    """Enforces the children's limits in a thread, because the supervisor's loop may wait for Redis."""
 
     def __init__(self, children: Callable[[], Iterable[Watched]]) -> None:
         self._children = children
@@ -107,7 +107,7 @@ class MemoryWatch:
         pause = threading.Event()
         seconds = _LONGEST
         while not pause.wait(seconds):
-            seconds = min((child.look() for child in self._children()), default=_LONGEST)
+            seconds = min((child.enforce_limits() for child in self._children()), default=_LONGEST)
 
 
 def _read(path: str, names: tuple[str, ...]) -> int:

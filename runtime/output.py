@@ -1,4 +1,4 @@
-"""Standard output and error of a child: a file whose last 64 KiB become the log of the job."""
+"""Redirects standard output and error of a child to a file, whose last 64 KiB become the log of the job."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ _CONTINUATION: Final = bytes(range(0x80, 0xC0))
 
 
 def valid_text(text: str) -> str:
-    """``text`` with a question mark for what UTF-8 has no bytes for, such as half of a surrogate pair."""
+    """Return ``text`` with a question mark for characters without UTF-8 bytes, such as lone surrogates."""
     return text.encode("utf-8", "replace").decode()
 
 
 def drop_beginning(descriptor: int) -> None:
-    """Free the space of an output file but for its end, once it takes more than 1 MiB; its size stays.
+    """Free the space of an output file except its end, once it takes more than 1 MiB; its size stays.
 
-    Writers never wait and lose nothing of the end, whatever they hold locked.
+    Writers never wait, and lose nothing of the end.
     """
     status = os.fstat(descriptor)
     if status.st_blocks * 512 <= _LARGEST_BYTES:
@@ -40,17 +40,19 @@ def drop_beginning(descriptor: int) -> None:
 
 
 class Output:
-    """Makes a file, opened for appending, the standard output and error of this process, and reads its end."""
+    """Redirects standard output and error of this process to a file opened for appending, and reads its end."""
 
     def __init__(self, descriptor: int) -> None:
         self._file = descriptor
         self._reported = 0
         self._streams: tuple[io.TextIOWrapper, ...] = ()
         self._handler = logging.StreamHandler()
+        # Events of the worker belong to its own log.
+        self._handler.addFilter(lambda record: record.name != "worker")
         self._handler.setFormatter(logging.Formatter("%(levelname)s %(name)s %(message)s"))
 
     def catch(self) -> None:
-        """Take over what this process prints and logs from now on; the worker's own log stays where it is."""
+        """Redirect prints and logs of this process; the log of the worker keeps its destination."""
         log = open(os.dup(2), "w", buffering=1, encoding="utf-8", errors="replace")  # noqa: SIM115
         root = logging.getLogger()
         for handler in root.handlers:
@@ -60,7 +62,7 @@ class Output:
         self.reset()
 
     def reset(self) -> None:
-        """Forget the attempt before, and lead standard output and error here again, wherever it led them."""
+        """Empty the file and redirect standard output and error to it again."""
         if self._size():
             os.ftruncate(self._file, 0)
         self._reported = 0
@@ -72,12 +74,12 @@ class Output:
         sys.stdout, sys.stderr = self._streams
 
     def has_changed(self) -> bool:
-        """Whether anything was written since the last call."""
+        """Return whether anything was written since the last call."""
         before, self._reported = self._reported, self._size()
         return self._reported != before
 
     def text(self) -> str:
-        """What was written in this attempt so far, without what stood before its last 64 KiB."""
+        """Return the last 64 KiB that this attempt wrote."""
         size = self._size()
         if not size:
             return ""
@@ -85,7 +87,7 @@ class Output:
         found = os.pread(self._file, _KEPT_BYTES, begin)
         if begin:
             found = found.lstrip(_CONTINUATION)
-        # What is not UTF-8 becomes longer.
+        # Replacement characters make the text longer.
         return found.decode("utf-8", "replace").encode()[-_KEPT_BYTES:].decode("utf-8", "ignore")
 
     def _size(self) -> int:
@@ -93,13 +95,13 @@ class Output:
 
 
 def _open_stream(descriptor: int) -> io.TextIOWrapper:
-    # Unbuffered, so that nothing is lost when the process is killed, and all writers' words stay in order.
+    # Unbuffered, so that a kill loses nothing and the writers' lines stay in order.
     raw = io.FileIO(descriptor, "w", closefd=False)
     return io.TextIOWrapper(raw, encoding="utf-8", errors="replace", write_through=True)
 
 
 def _is_intact(stream: io.TextIOWrapper) -> bool:
-    """Whether an analysis has neither closed nor detached nor reconfigured it."""
+    """Return whether an analysis has neither closed nor detached nor reconfigured the stream."""
     try:
         return not stream.closed and (stream.encoding, stream.errors) == ("utf-8", "replace")
     except ValueError:

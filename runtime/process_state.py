@@ -1,4 +1,4 @@
-"""What an attempt leaves behind in its process, taken away before the next one: a job hands nothing on to another."""
+"""Restores process state so that one job cannot affect the next."""
 
 from __future__ import annotations
 
@@ -19,15 +19,16 @@ from copy import copy
 from pathlib import Path
 from typing import Any, Final
 
+from config.events import Event
 from runtime.descendants import child_pids, end_children, has_children
 from runtime.signals import restore_handlers
 
 __all__ = ["DESCRIPTORS_LOST", "ProcessState"]
 
 DESCRIPTORS_LOST = 113
-"""The exit status of a child whose analysis closed descriptors that are not its own: what it holds leads nowhere."""
+"""The exit status of a child whose analysis closed descriptors of the worker."""
 
-# Those and only those that can harm a job: each look is paid for by all jobs.
+# Only those that can affect a job: every job pays for the comparison.
 _SIGNALS: Final = tuple(n for n in range(1, 32) if n in signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP})
 _LIMITS: Final = tuple(
     getattr(resource, f"RLIMIT_{name}")
@@ -39,41 +40,37 @@ _log = logging.getLogger(__name__)
 
 
 class ProcessState:
-    """Remembers how the process is before the first attempt; ``orders`` is a descriptor that it cannot do without."""
+    """Records the state of the process before the first attempt; ``control`` is a descriptor that it needs."""
 
-    def __init__(self, orders: int) -> None:
-        self._orders = orders
-        fcntl.fcntl(orders, fcntl.F_SETOWN, os.getpid())
+    def __init__(self, control: int) -> None:
+        self._control = control
+        fcntl.fcntl(control, fcntl.F_SETOWN, os.getpid())
         self._threads = threading.active_count()
         self._handlers = _handlers()
         self._states = [(read, write, copy(read())) for read, write in _STATES]
-        self.are_lasting = False
-        """Whether something is left that cannot be taken away: the process must run nothing more."""
 
     def can_reuse_process(self) -> bool:
-        """What is best known before the next job is taken: False where the process must be replaced.
-
-        Without its descriptors the process ends here and now.
-        """
+        """Return whether threads and helper processes allow another job; exit if the descriptors are lost."""
         self._check_descriptors()
         signal.setitimer(signal.ITIMER_REAL, 0)
         if threading.active_count() > self._threads:
             names = [thread.name for thread in threading.enumerate()[self._threads :]]
-            _log.warning("threads outlive the attempt, the process is replaced", extra={"threads": names})
+            _log.warning(Event.THREADS_LEFT, extra={"threads": names})
             return False
         if "multiprocessing" in sys.modules and _has_multiprocessing_helpers():
-            _log.info("multiprocessing has helper processes, the process is replaced")
+            _log.info(Event.HELPERS_LEFT)
             return False
         return True
 
-    def remove(self) -> None:
-        """End the processes that the attempt started, and put back how this one was: Redis need not wait for it."""
+    def restore(self) -> bool:
+        """End the processes that the attempt started and restore this one's state; False where that fails."""
+        restored = True
         signal.setitimer(signal.ITIMER_VIRTUAL, 0)
         signal.setitimer(signal.ITIMER_PROF, 0)
         faulthandler.cancel_dump_traceback_later()
         faulthandler.unregister(signal.SIGUSR1)
         if has_children():
-            _log.warning("processes outlived the attempt", extra={"ended": end_children()})
+            _log.warning(Event.PROCESSES_LEFT, extra={"ended": end_children()})
         if (found := _handlers()) != self._handlers:
             restore_handlers(_SIGNALS, self._handlers, found)
         for read, write, before in self._states:
@@ -81,29 +78,30 @@ class ProcessState:
                 try:
                     write(before)
                 except (OSError, ValueError) as error:
-                    self.are_lasting = True
-                    _log.warning("process state stays changed", extra={"state": now, "error": str(error)})
+                    restored = False
+                    _log.warning(Event.STATE_LEFT, extra={"state": now, "error": str(error)})
+        return restored
 
     def _check_descriptors(self) -> None:
-        # What was opened in its place since has no owner; fstat would tell as well, but every job pays for this.
+        # A descriptor opened in its place has no owner; this is cheaper than fstat.
         try:
-            lost = not fcntl.fcntl(self._orders, fcntl.F_GETOWN)
+            lost = not fcntl.fcntl(self._control, fcntl.F_GETOWN)
         except OSError:
             lost = True
         if lost:
-            # Connections may lead into files that were opened since: nothing may be written to them any more.
+            # Connections may now be files of the analysis: nothing may be written to them.
             os._exit(DESCRIPTORS_LOST)
 
 
 def _handlers() -> list[Any]:
-    # signal.getsignal looks every handler up among its enums first, which takes fifty times as long.
+    # signal.getsignal converts each handler to an enum member first, which takes fifty times as long.
     return list(map(_signal.getsignal, _SIGNALS))
 
 
 def _has_multiprocessing_helpers() -> bool:
-    """Whether a resource tracker, a fork server or a process of multiprocessing's is left.
+    """Return whether a resource tracker, a fork server or a process of multiprocessing is left.
 
-    Python keeps books on them that it has no call to close: the next job would wait for processes that are gone.
+    Python has no call to forget them, so that the next job would wait for processes that are gone.
     """
     if not has_children():
         return False
@@ -136,7 +134,7 @@ def _umask() -> int:
 
 
 def _environ() -> dict[bytes, bytes]:
-    # What is behind os.environ, which itself would decode every name at each comparison.
+    # os.environ would decode every name at each comparison.
     environ: dict[bytes, bytes] = os.environ._data  # type: ignore[attr-defined]
     return environ
 
@@ -163,7 +161,7 @@ def _restore_path(before: list[str]) -> None:
     sys.path[:] = before
 
 
-# How each is read, cheaply since every job pays for it, and put back.
+# How each is read, cheaply because every job pays for it, and how it is restored.
 _STATES: Final[list[tuple[Callable[[], Any], Callable[[Any], object]]]] = [
     (
         lambda: signal.pthread_sigmask(signal.SIG_BLOCK, ()),

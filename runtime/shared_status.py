@@ -1,29 +1,36 @@
-"""The word between a child and its parent about what the child runs: a few shared bytes, at no cost to either."""
+"""Shared memory in which a child publishes the run that it executes."""
 
 from __future__ import annotations
 
 import mmap
+from typing import Final
 
-__all__ = ["SHARED_STATUS_BYTES", "SharedStatus"]
+from jobstore import Run
+
+__all__ = ["CORRUPTED", "NO_RUN", "SHARED_STATUS_BYTES", "SharedStatus"]
 
 SHARED_STATUS_BYTES = 128
+NO_RUN: Final = Run("", "")
+CORRUPTED: Final = Run("", "corrupted")
 
 
 class SharedStatus:
-    """Shared by a child, which writes, and its parent, which reads. A torn read passes for a run that nobody knows."""
+    """Is written by a child and read by its supervisor. A torn read gives a run that matches none."""
 
     def __init__(self, descriptor: int) -> None:
         self._shared = mmap.mmap(descriptor, SHARED_STATUS_BYTES)
 
-    def runs(self, jid: str, attempt: str) -> None:
-        """The child begins to run this."""
-        self._shared[:] = f"run {jid} {attempt}".encode("ascii").ljust(SHARED_STATUS_BYTES)
+    def mark_running(self, run: Run) -> None:
+        """Publish the run that begins."""
+        self._shared[:] = f"run {run.job_id} {run.attempt}".encode("ascii").ljust(SHARED_STATUS_BYTES)
 
-    def ran(self) -> None:
-        """Its analysis is over; what became of it may not be known to Redis yet."""
+    def mark_idle(self) -> None:
+        """Publish that the analysis has ended; Redis may not know its outcome yet."""
         self._shared[:3] = b"end"
 
-    def read(self) -> tuple[bool, tuple[str, ...]]:
-        """Whether the analysis runs, and job and attempt, which are () before the first."""
+    def read(self) -> tuple[bool, Run]:
+        """Return whether an analysis runs, and the run: NO_RUN before the first, CORRUPTED where it cannot be read."""
         state, *run = self._shared[:].rstrip(b"\0 ").decode("ascii", "replace").split() or [""]
-        return state == "run", tuple(run)
+        if not run:
+            return state == "run", NO_RUN
+        return state == "run", Run(*run) if len(run) == 2 and run[1].isdecimal() else CORRUPTED

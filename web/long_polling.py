@@ -116,7 +116,7 @@ class Waiting:
     def _listen(self) -> None:
         while True:
             try:
-                self._listen_loop(jobs.subscriber())
+                self._listen_loop(jobs.open_pubsub())
             except (*jobs.RedisUnavailable, OSError):
                 time.sleep(_BACK_OFF)
 

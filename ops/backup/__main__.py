@@ -11,19 +11,20 @@ from typing import Any
 
 import jobs
 from config.logs import set_up_logging
+from config.settings import load_or_exit
 from ops.backup import BackupFailed, NotEmpty, RestoreFailed, newest, prune, restore, save
 
 _RETRY_SECONDS = 60.0
 _USAGE = "usage: python -m ops.backup save | restore FILE | restore newest | every"
 
 _log = logging.getLogger("backup")
-_settings = jobs.settings
-_folder = Path(_settings.backup_dir)
 
 
 def main(arguments: list[str]) -> int:
     """What the first word says; the exit code is 0 where it was done."""
-    set_up_logging(_settings.log_level)
+    settings = load_or_exit()
+    jobs.connect(settings)
+    set_up_logging(settings.log_level)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     match arguments:
         case ["save"]:
@@ -38,11 +39,11 @@ def main(arguments: list[str]) -> int:
 
 def _save() -> int:
     try:
-        made = save(jobs.rd, _folder)
+        made = save(jobs.rd, _folder())
     except BackupFailed as error:
         _log.error(str(error))
         return 1
-    gone = prune(_folder, _settings.backup_keep)
+    gone = prune(_folder(), jobs.settings.backup_keep)
     _log.info("backed up", extra={"file": str(made), "bytes": made.stat().st_size, "removed": len(gone)})
     return 0
 
@@ -50,23 +51,27 @@ def _save() -> int:
 def _save_every() -> int:
     """One now, and then one each ``BACKUP_INTERVAL_SECONDS``; what failed is tried again after a minute."""
     while True:
-        pause = _settings.backup_interval_seconds
+        pause = jobs.settings.backup_interval_seconds
         time.sleep(min(pause, _RETRY_SECONDS) if _save() else pause)
 
 
 def _restore(which: str) -> int:
-    snapshot = newest(_folder) if which == "newest" else Path(which)
+    snapshot = newest(_folder()) if which == "newest" else Path(which)
     if snapshot is None or not snapshot.is_file():
-        _log.error("there is no back-up %s", snapshot or f"in {_folder}")
+        _log.error("there is no back-up %s", snapshot or f"in {_folder()}")
         return 1
     client: Any = jobs.rd
     try:
-        keys = restore(client, snapshot, _settings.restore_port)
+        keys = restore(client, snapshot, jobs.settings.restore_port)
     except (NotEmpty, RestoreFailed, *jobs.RedisUnavailable) as error:
         _log.error(str(error))
         return 1
     _log.info("restored", extra={"file": str(snapshot), "keys": keys})
     return 0
+
+
+def _folder() -> Path:
+    return Path(jobs.settings.backup_dir)
 
 
 if __name__ == "__main__":

@@ -9,7 +9,7 @@ from collections import Counter
 import redis
 
 from config.settings import load_or_exit, redis_auth_settings
-from jobstore import RedisAuth, connect
+from jobstore import RedisAuth, open_client
 from ops.invariants.invariants import find_violations
 
 
@@ -17,8 +17,8 @@ def main() -> int:
     """Print each broken line, then how many jobs were looked at and what was found."""
     settings = load_or_exit()
     records, queue = (
-        connect(
-            settings.redis_ip, settings.redis_port, db, access=RedisAuth(**redis_auth_settings(settings)), patience=60
+        open_client(
+            settings.redis_ip, settings.redis_port, db, auth=RedisAuth(**redis_auth_settings(settings)), timeout=60
         )
         for db in (settings.redis_db, settings.queue_db)
     )

@@ -1,4 +1,4 @@
-"""The probes: a worker whose loop stands still is not well, one without Redis is."""
+"""The probes: a worker whose loop has stalled is unhealthy, a worker without Redis is healthy."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ import time
 
 import pytest
 
-from ops.health import STALE_SECONDS, Pulse, main
+from ops.health import STALE_SECONDS, main
+from runtime.heartbeat_file import HeartbeatFile
 from tests.conftest import ROOT, eventually, free_port
 
 
@@ -30,7 +31,7 @@ def test_a_worker_at_work_is_well_and_a_stalled_one_is_not(start_worker, tmp_pat
     worker = start_worker(HEALTH_FILE=stamp)
     assert probe("worker", HEALTH_FILE=str(stamp)).returncode == 0
 
-    # When its parent stands still, though its process exists
+    # When its supervisor is stopped but its process exists
     os.kill(worker.process.pid, signal.SIGSTOP)
     monkeypatch.setenv("HEALTH_FILE", str(stamp))
     now = time.monotonic()
@@ -72,10 +73,10 @@ def test_a_stamp_that_tells_nothing_is_not_well(stamp, tmp_path, monkeypatch, ca
 def test_a_stamp_is_renewed_in_place(tmp_path, monkeypatch):
     file = tmp_path / "stamp"
     monkeypatch.setenv("HEALTH_FILE", str(file))
-    pulse = Pulse(str(file))
+    pulse = HeartbeatFile(str(file))
 
     for now in (9.5, 123456.25):
-        pulse.beat(now)
+        pulse.touch(now)
         monkeypatch.setattr(time, "monotonic", lambda now=now: now + 1)
         assert main(["worker"]) == 0
 

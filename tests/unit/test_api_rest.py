@@ -18,7 +18,7 @@ NAP = {"start": None, "end": None, "analysis": "sleep", "params": {"seconds": 0}
 
 @pytest.fixture
 def client(rd):
-    return create_app().test_client()
+    return create_app(redis_client=rd).test_client()
 
 
 def test_analyses_are_listed_with_the_schema_of_their_parameters(client):

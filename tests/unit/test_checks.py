@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from dataclasses import replace
 from typing import NamedTuple
 
 import fakeredis
@@ -12,12 +11,13 @@ import pytest
 import redis
 
 import jobs
+from config.settings import Settings
 from jobs import Idempotency, Submission
 from jobstore import Transitions
 from ops.invariants import Violation, find_violations
 from ops.invariants.reader import Facts
 
-WEEK = jobs.settings.retention_seconds
+WEEK = Settings().retention_seconds
 
 
 class Healthy(NamedTuple):
@@ -37,12 +37,10 @@ class Healthy(NamedTuple):
 
 
 @pytest.fixture(params=["two databases", "one database"])
-def healthy(request, monkeypatch) -> Healthy:
+def healthy(request) -> Healthy:
     server, queue_db = fakeredis.FakeServer(), int(request.param == "two databases")
     rd, queue = fakeredis.FakeRedis(server=server, db=0), fakeredis.FakeRedis(server=server, db=queue_db)
-    monkeypatch.setattr(jobs, "rd", rd)
-    monkeypatch.setattr(jobs, "q", jobs.JobQueue("queue", connection_pool=queue.connection_pool))
-    monkeypatch.setattr(jobs, "settings", replace(jobs.settings, redis_db=0, queue_db=queue_db))
+    jobs.connect(Settings(redis_db=0, queue_db=queue_db), rd)
     rd.hset("data.v1", mapping={"description": "{}", "chunks": 1, "pins": 0})
     rd.mset({"data.v1.0": "rows", "data.current": "v1"})
     jobs.register_worker("w", "host", 1)
@@ -56,9 +54,11 @@ def _jobs_in_each_status() -> dict[str, str]:
         ids[status] = _add()
         taken = jobs.q.get()
         if status == "complete":
-            jobs.q.finish(taken, json.dumps({"params": {"attempt": 7}, "attempt": 1}), [("plot.png", b"")], "said")
+            jobs.q.defer_complete(
+                taken, json.dumps({"params": {"attempt": 7}, "attempt": 1}), [("plot.png", b"")], "said"
+            )
         elif status == "failed":
-            jobs.q.release(taken, "invalid", "{}", "")
+            jobs.q.defer_release(taken, "invalid", "{}", "")
         jobs.q.flush()
     ids["cancelled"] = _add()
     jobs.cancel_job(ids["cancelled"])
@@ -204,7 +204,7 @@ def an_ended_job_has_no_end(h):
 
 @breaks(3, "charged 4 of 3 attempts")
 def a_job_is_charged_more_than_it_may(h):
-    h.rd.hset(f"job.{h.ids['failed']}", mapping={"charged": 4, "attempt": 4})
+    h.rd.hset(f"job.{h.ids['failed']}", mapping={"failed_attempts": 4, "attempt": 4})
 
 
 @breaks(3, "charged all of its 3 attempts, and submitted")
@@ -214,7 +214,7 @@ def a_job_with_no_attempt_left_goes_on(h):
 
 @breaks(3, "charged 2 attempts of 1 that were made")
 def a_job_is_charged_more_than_it_ran(h):
-    h.rd.hset(f"job.{h.ids['failed']}", "charged", 2)
+    h.rd.hset(f"job.{h.ids['failed']}", "failed_attempts", 2)
 
 
 @breaks(3, "complete, and 1 workers hold it")

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from runtime import thread_settings, usable_cores
+from runtime.cpu import thread_settings, usable_cores
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ ROOT = Path(__file__).parents[2]
 MAY_IMPORT = {
     "api": {"jobs", "submission", "dataset", "analyses", "web", "config", "flask", "werkzeug"},
     "jobs": {"redis", "hotqueue", "jobstore", "config"},
-    "worker": {"jobs", "runtime", "dataset", "analyses", "config", "ops", "pydantic_core"},
+    "worker": {"jobs", "runtime", "dataset", "analyses", "config"},
 }
 
 

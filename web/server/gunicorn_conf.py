@@ -16,11 +16,11 @@ import jobs
 from analyses import BrokenAnalysis, get_analyses
 from config.logs import set_up_logging
 from config.memory import return_freed_memory
-from config.settings import bracketed
+from config.settings import bracketed, load_or_exit
 from web.server.buffering_worker import BufferingThreadWorker
 from web.server.connections import write_problem
 
-_settings = jobs.settings
+_settings = load_or_exit()
 
 
 class Worker(BufferingThreadWorker):
@@ -51,6 +51,7 @@ class Worker(BufferingThreadWorker):
 def on_starting(arbiter: Any) -> None:
     """Refuse a Redis that cannot keep the promises; one that is away may come later."""
     set_up_logging(_settings.log_level)
+    jobs.connect(_settings)
     # A connection may have a file for its request and one for its response.
     _allow_descriptors(3 * worker_connections + 200)
     try:
@@ -61,7 +62,7 @@ def on_starting(arbiter: Any) -> None:
     except jobs.UnusableServer as error:
         raise SystemExit(str(error)) from error
     except jobs.RedisUnavailable as error:
-        arbiter.log.warning("Redis is away: %s", error)
+        arbiter.log.warning("Redis unavailable at startup: %s", error)
 
 
 def post_worker_init(worker: Any) -> None:
