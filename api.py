@@ -35,7 +35,7 @@ from dataset import (
     TooLarge,
     UnsupportedMediaType,
     VersionNotFound,
-    ingest_apart,
+    ingest_in_subprocess,
     is_specific_type,
     start_after_end,
 )
@@ -122,7 +122,7 @@ def load_data() -> Response:
     upload = read_upload(limits.body_bytes, is_specific_type)
     columns = {"id_column": parameter("id"), "index_column": parameter("index")}
     try:
-        loaded = ingest_apart(upload.parts, upload.media_type, limits=limits, **columns)
+        loaded = ingest_in_subprocess(upload.parts, upload.media_type, limits=limits, **columns)
         description = _store().publish(loaded)
     except Malformed as error:
         raise Problem("malformed", error.detail) from error
@@ -155,8 +155,8 @@ def list_data() -> Response:
             filters=field_filters(),
             row=row,
             limit=limit,
-            most_bytes=_MOST_PAGE_BYTES - _size_of(description),
-            claim=_claim,
+            max_bytes=_MOST_PAGE_BYTES - _size_of(description),
+            reserve=_claim,
         )
     except FilterError as error:
         raise invalid(error.field, error.detail) from error

@@ -1,4 +1,4 @@
-"""What each measurement of a queue needs: a Redis of its own, its workers, a program that adds jobs."""
+"""Environment of one measurement: its own Redis, workers, and a program that adds jobs."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ from benchmarks.executions import Log
 from benchmarks.peers.peers import Peer
 from benchmarks.processes import fresh_redis
 
-__all__ = ["Stage", "kill_all", "machine", "markdown", "processes_of"]
+__all__ = ["Harness", "kill_all", "machine", "markdown", "processes_of"]
 
 ROOT = Path(__file__).parent.parent
 
 
-class Stage:
-    """One peer on a fresh server; all that was started is killed in the end."""
+class Harness:
+    """Runs one peer on a fresh Redis server and kills everything it started at the end."""
 
     def __init__(self, peer: Peer, folder: Path, port: int, **settings: object) -> None:
         self.peer = peer
@@ -47,23 +47,23 @@ class Stage:
 
     @classmethod
     @contextmanager
-    def of(cls, peer: Peer, **settings: object) -> Iterator[Stage]:
-        """A stage, set and struck."""
+    def of(cls, peer: Peer, **settings: object) -> Iterator[Harness]:
+        """Create a harness and tear it down at the end."""
         with ExitStack() as stack:
             folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
             port = stack.enter_context(fresh_redis("--appendonly", "yes"))
-            stage = cls(peer, folder, port, **settings)
-            stack.callback(stage._strike)
-            yield stage
+            harness = cls(peer, folder, port, **settings)
+            stack.callback(harness._tear_down)
+            yield harness
 
     def add(self, jobs: list[str]) -> None:
-        """Begin to add jobs, one by one."""
+        """Start adding jobs, one by one."""
         assert self._adder.stdin
         self._adder.stdin.write(f"{' '.join(jobs)}\n".encode())
         self._adder.stdin.flush()
 
     def added(self) -> float:
-        """The seconds that it took to add them, once they all are."""
+        """Wait until the jobs are added and return the seconds that it took."""
         assert self._adder.stdout
         answer = self._adder.stdout.readline()
         if not answer:
@@ -71,18 +71,18 @@ class Stage:
         return float(answer)
 
     def start_worker(self, words: list[str]) -> subprocess.Popen[bytes]:
-        """Start a worker; it is not waited for."""
+        """Start a worker without waiting for it."""
         process = self._start(words)
         self._workers.append(process)
         return process
 
     def kill_workers(self) -> None:
-        """All that were started."""
+        """Kill all workers."""
         for process in self._workers:
             kill_all(process)
 
     def until(self, condition: Callable[[], bool], seconds: float, every: float = 0.002) -> None:
-        """Wait for a condition; RuntimeError where it does not come about."""
+        """Wait for a condition; raise RuntimeError if it does not become true in time."""
         give_up = time.monotonic() + seconds
         while not condition():
             if time.monotonic() > give_up:
@@ -100,7 +100,7 @@ class Stage:
             start_new_session=True,
         )
 
-    def _strike(self) -> None:
+    def _tear_down(self) -> None:
         self.kill_workers()
         kill_all(self._adder)
         _kill_left(f"EXECUTIONS={self.log.file}\0".encode())
@@ -116,7 +116,7 @@ class Stage:
 
 
 def processes_of(root: int) -> list[int]:
-    """A process and all that came from it and still have their parents, root first; reads ``/proc``."""
+    """Return a process and its living descendants, root first; reads ``/proc``."""
     parents: dict[int, int] = {}
     for stat in Path("/proc").glob("[0-9]*/stat"):
         with suppress(OSError):
@@ -128,7 +128,7 @@ def processes_of(root: int) -> list[int]:
 
 
 def kill_all(process: subprocess.Popen[bytes]) -> list[int]:
-    """SIGKILL a process and all that came from it; it is halted first, so that none is started meanwhile."""
+    """Kill a process and its descendants; it is stopped first, so that it cannot start more."""
     if process.poll() is not None:
         return []
     process.send_signal(signal.SIGSTOP)
@@ -141,7 +141,7 @@ def kill_all(process: subprocess.Popen[bytes]) -> list[int]:
 
 
 def _kill_left(mark: bytes) -> None:
-    """SIGKILL what carries this in its environment: a worker that ended of itself may have left processes behind."""
+    """Kill all processes with this environment: a worker that exited by itself may have left some behind."""
     for environ in Path("/proc").glob("[0-9]*/environ"):
         with suppress(OSError):
             if mark in environ.read_bytes():
@@ -149,7 +149,7 @@ def _kill_left(mark: bytes) -> None:
 
 
 def machine() -> str:
-    """What kind of machine this is."""
+    """Describe this machine."""
     python = platform.python_version()
     server = subprocess.check_output([str(get_binary_path()), "--version"], text=True)
     version = next(word[2:] for word in server.split() if word.startswith("v="))
@@ -157,7 +157,7 @@ def machine() -> str:
 
 
 def markdown(rows: list[tuple[str, ...]]) -> str:
-    """A table, its first row the head; columns are aligned, so that it reads well as it is."""
+    """Format a table with aligned columns; the first row is the head."""
     widths = [max(len(row[n]) for row in rows) for n in range(len(rows[0]))]
     lines = [f"| {' | '.join(cell.ljust(width) for cell, width in zip(row, widths, strict=True))} |" for row in rows]
     lines.insert(1, f"| {' | '.join('-' * width for width in widths)} |")

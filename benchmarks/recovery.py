@@ -1,8 +1,8 @@
-"""Seconds from SIGKILL until the job runs again: of a child, with and without a spare, and of a whole worker.
+"""Measure the seconds from SIGKILL until the job runs again: child with and without standby, whole worker.
 
     python -m benchmarks.recovery [rounds]
 
-Starts a server of its own and workers with one child each; leases are those of the defaults.
+Starts its own Redis and workers with one child each and default leases.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ def _until(condition: Callable[[], Any]) -> Any:
 
 
 def _running_job(seconds: float) -> tuple[str, int]:
-    """The id of a job that runs, and the process that runs it."""
+    """Start a job and return its id and the process that runs it."""
     jid = jobs.add_job(None, None, "sleep", params={"seconds": seconds})["id"]
     pid = _until(lambda: next((worker["pid"] for worker in jobs.get_workers() if worker["job"] == jid), None))
     return jid, pid
@@ -62,9 +62,9 @@ def _kill_worker() -> float:
             return _seconds_until_it_runs_again(jid)
 
 
-def _measure_children(rounds: int, spares: int) -> list[float]:
+def _measure_children(rounds: int, standby: int) -> list[float]:
     found = []
-    with _worker(STANDBY_CHILDREN=spares):
+    with _worker(STANDBY_CHILDREN=standby):
         for _ in range(rounds):
             time.sleep(SETTLE_SECONDS)
             found.append(_kill_child())

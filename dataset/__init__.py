@@ -1,9 +1,10 @@
-"""The dataset: read from a body, kept in Redis under its version, searched and sliced in memory.
+"""The dataset: parsed from a request body, stored in Redis by version, searched and sliced in memory.
 
-Where no column identifies the records, the row number from 1 does; the description calls it `row` (with underscores
-appended until no column has that name), and it is no column of the records.
+Without an identifier column, records are identified by their row number, starting at 1. The description names it `row`
+(with underscores appended until no column has that name); it is not a column of the records.
 """
 
+from dataset.arrow_chunks import EncodedTable
 from dataset.bounds import start_after_end
 from dataset.description import Column, Description
 from dataset.errors import (
@@ -19,10 +20,9 @@ from dataset.errors import (
 )
 from dataset.formats import MEDIA_TYPES, is_specific_type
 from dataset.ingest import ingest
-from dataset.packing import Packed
 from dataset.ranges import Ranges
 from dataset.store import Store
-from dataset.subprocess_ingest import LoadLimits, ingest_apart
+from dataset.subprocess_ingest import LoadLimits, ingest_in_subprocess
 from dataset.table import Page, Table
 
 __all__ = [
@@ -32,11 +32,11 @@ __all__ = [
     "Column",
     "DatasetError",
     "Description",
+    "EncodedTable",
     "FilterError",
     "InvalidDataset",
     "LoadLimits",
     "Malformed",
-    "Packed",
     "Page",
     "Ranges",
     "Store",
@@ -45,7 +45,7 @@ __all__ = [
     "UnsupportedMediaType",
     "VersionNotFound",
     "ingest",
-    "ingest_apart",
+    "ingest_in_subprocess",
     "is_specific_type",
     "start_after_end",
 ]

@@ -1,9 +1,9 @@
-"""Dates that are common in tables but are not ISO 8601, recognised where they can mean one thing only.
+"""Inference of common date formats other than ISO 8601, where they are unambiguous.
 
-- Slashes: `2018/01/31`; `01/31/2018` and `31/01/2018`, each with a time of day or without (`01/31/2018 01:45:00 PM`).
-  Which of the first two is the day is told by the whole column: by a value above 12. A column that reads both ways
-  stays text.
-- Milliseconds since 1970, where the column's name says so: `epoch_ms`, `timestampMillis`.
+- Slashes: `2018/01/31`; `01/31/2018` and `31/01/2018`, each optionally with a time of day (`01/31/2018 01:45:00 PM`).
+  The order of day and month is inferred from the whole column: a value above 12 is a day. An ambiguous column stays
+  text.
+- Milliseconds since 1970, if the column's name contains the unit: `epoch_ms`, `timestampMillis`.
 """
 
 from __future__ import annotations
@@ -14,31 +14,33 @@ from typing import Final
 
 import polars as pl
 
-from dataset.type_inference import TIME, all_match, in_slices
+from dataset.type_inference import TIME, all_match, convert_in_slices
 
-__all__ = ["are_slashes", "infer_epoch", "infer_slashes"]
+__all__ = ["are_slash_dates", "infer_epoch", "infer_slash_dates"]
 
-_CLOCK: Final = r"(?:,? +([0-9]{1,2}):([0-5][0-9])(?::([0-5][0-9])(?:\.([0-9]{1,9}))?)?(?: ?([AaPp])[Mm])?)?$"
-_YEAR_FIRST: Final = r"^([0-9]{4})/(0?[1-9]|1[0-2])/(0?[1-9]|[12][0-9]|3[01])" + _CLOCK
-_YEAR_LAST: Final = r"^(0?[1-9]|[12][0-9]|3[01])/(0?[1-9]|[12][0-9]|3[01])/([0-9]{4})" + _CLOCK
+_TIME_OF_DAY: Final = r"(?:,? +([0-9]{1,2}):([0-5][0-9])(?::([0-5][0-9])(?:\.([0-9]{1,9}))?)?(?: ?([AaPp])[Mm])?)?$"
+_YEAR_FIRST: Final = r"^([0-9]{4})/(0?[1-9]|1[0-2])/(0?[1-9]|[12][0-9]|3[01])" + _TIME_OF_DAY
+_YEAR_LAST: Final = r"^(0?[1-9]|[12][0-9]|3[01])/(0?[1-9]|[12][0-9]|3[01])/([0-9]{4})" + _TIME_OF_DAY
 
 _WORDS: Final = re.compile("[A-Z]?[a-z]+|[A-Z]+(?![a-z])")
-_MILLISECONDS: Final = {"ms", "millis", "millisecond", "milliseconds", "msec", "msecs"}
-_SINCE: Final = {"epoch", "unix", "timestamp"}
-_MOST_MILLISECONDS: Final = 253_402_300_799_999  # the end of the year 9999
+_MILLISECOND_WORDS: Final = {"ms", "millis", "millisecond", "milliseconds", "msec", "msecs"}
+_EPOCH_WORDS: Final = {"epoch", "unix", "timestamp"}
+_MAX_MILLISECONDS: Final = 253_402_300_799_999  # the end of the year 9999
 
 
-def are_slashes(texts: pl.Series) -> bool:
-    """Answer whether all values look like dates with slashes, all in one order."""
+def are_slash_dates(texts: pl.Series) -> bool:
+    """Return whether all values look like dates with slashes, in one order."""
     return all_match(texts, _YEAR_FIRST) or all_match(texts, _YEAR_LAST)
 
 
-def infer_slashes(texts: pl.Series) -> pl.Series | None:
-    """Answer the column as dates, or times in UTC where any value has a time of day; None where it is neither whole."""
+def infer_slash_dates(texts: pl.Series) -> pl.Series | None:
+    """Return the column as dates, or as UTC times if any value has a time of day; None unless every value is valid."""
     if all_match(texts, _YEAR_FIRST):
         year_first, days_first = True, False
     elif all_match(texts, _YEAR_LAST):
-        first, second = (in_slices(texts, partial(_number, pattern)) for pattern in ("^([0-9]+)", "/([0-9]+)/"))
+        first, second = (
+            convert_in_slices(texts, partial(_extract_number, pattern)) for pattern in ("^([0-9]+)", "/([0-9]+)/")
+        )
         assert first is not None
         assert second is not None
         year_first, days_first, months_first = False, (first > 12).any(), (second > 12).any()
@@ -55,27 +57,27 @@ def infer_slashes(texts: pl.Series) -> pl.Series | None:
             year, month, day = one, two, three
         else:
             month, day, year = (two, one, three) if days_first else (one, two, three)
-        return _instants(part, year, month, day, clock if with_times else [])
+        return _combine(part, year, month, day, clock if with_times else [])
 
-    return in_slices(texts, convert)
+    return convert_in_slices(texts, convert)
 
 
 def infer_epoch(name: str, numbers: pl.Series) -> pl.Series | None:
-    """Answer a column of integers as times where its name says that they are milliseconds since 1970, else None."""
+    """Return a column of integers as times if its name denotes milliseconds since 1970, else None."""
     words = {word.lower() for word in _WORDS.findall(name)}
-    if numbers.dtype != pl.Int64 or not (words & _MILLISECONDS and words & _SINCE):
+    if numbers.dtype != pl.Int64 or not (words & _MILLISECOND_WORDS and words & _EPOCH_WORDS):
         return None
-    if not numbers.is_between(-_MOST_MILLISECONDS, _MOST_MILLISECONDS).all() or numbers.null_count() == len(numbers):
+    if not numbers.is_between(-_MAX_MILLISECONDS, _MAX_MILLISECONDS).all() or numbers.null_count() == len(numbers):
         return None
     instants = (numbers * 1000).cast(TIME)
     return instants if instants.dt.year().is_between(1, 9999).all() else None
 
 
-def _number(pattern: str, texts: pl.Series) -> pl.Series:
+def _extract_number(pattern: str, texts: pl.Series) -> pl.Series:
     return texts.str.extract(pattern).cast(pl.Int8)
 
 
-def _instants(
+def _combine(
     texts: pl.Series, year: pl.Series, month: pl.Series, day: pl.Series, clock: list[pl.Series]
 ) -> pl.Series | None:
     dates = (year + "-" + month.str.zfill(2) + "-" + day.str.zfill(2)).str.to_date("%Y-%m-%d", strict=False)
@@ -90,10 +92,10 @@ def _instants(
         return None
     afternoon = half.str.to_lowercase().eq_missing(pl.Series(["p"]))
     hours = hours.zip_with(~twelve, hours % 12 + afternoon.cast(pl.Int64) * 12)
-    seconds = (hours * 60 + _whole(minute)) * 60 + _whole(second)
-    micros = seconds * 1_000_000 + _whole(fraction.str.slice(0, 6).str.pad_end(6, "0"))
+    seconds = (hours * 60 + _to_int(minute)) * 60 + _to_int(second)
+    micros = seconds * 1_000_000 + _to_int(fraction.str.slice(0, 6).str.pad_end(6, "0"))
     return (dates.cast(pl.Datetime("us")).cast(pl.Int64) + micros).cast(pl.Datetime("us")).dt.replace_time_zone("UTC")
 
 
-def _whole(texts: pl.Series) -> pl.Series:
+def _to_int(texts: pl.Series) -> pl.Series:
     return texts.cast(pl.Int64).fill_null(0)

@@ -1,4 +1,4 @@
-"""Values as `GET /data` prints them: as JSON values for records, as text for search."""
+"""Values as formatted in `GET /data`: JSON values for records, text for search."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ import polars as pl
 
 from dataset.type_inference import TIME
 
-__all__ = ["as_json_values", "as_texts", "records"]
+__all__ = ["records", "to_json_values", "to_texts"]
 
 
-def as_json_values(column: pl.Series) -> pl.Series:
-    """Answer dates as `YYYY-MM-DD` and times as RFC 3339 in UTC; all else is a JSON value already.
+def to_json_values(column: pl.Series) -> pl.Series:
+    """Format dates as `YYYY-MM-DD` and times as RFC 3339 in UTC; other values are returned unchanged.
 
-    Times have milliseconds, and microseconds only where those below the millisecond are not zero.
+    Times have milliseconds, and microseconds only if the digits below the millisecond are not zero.
     """
     if column.dtype == pl.Date:
         return column.dt.to_string("%Y-%m-%d")
@@ -26,11 +26,11 @@ def as_json_values(column: pl.Series) -> pl.Series:
     return local.dt.to_string("%Y-%m-%dT%H:%M:%S%.6fZ").zip_with(finer, millis) if finer.any() else millis
 
 
-def as_texts(column: pl.Series) -> pl.Series:
-    """Answer the text that stands for each value in the JSON of a record (strings without their quotes)."""
+def to_texts(column: pl.Series) -> pl.Series:
+    """Return the text of each value in the JSON of a record (strings without quotes)."""
     if column.dtype != pl.Float64:
-        return as_json_values(column).cast(pl.String)
-    # polars and Python write the same shortest digits, but differ in when to use an exponent and how.
+        return to_json_values(column).cast(pl.String)
+    # polars and Python print the same digits, but differ in when and how they use an exponent.
     size = column.abs()
     differs = (((size < 1e-4) & (size > 0)) | (size >= 1e16)).fill_null(value=False).arg_true()
     texts = column.cast(pl.String)
@@ -40,6 +40,6 @@ def as_texts(column: pl.Series) -> pl.Series:
 
 
 def records(frame: pl.DataFrame) -> list[dict[str, Any]]:
-    """Answer the rows as JSON objects."""
-    moments = frame.select(pl.col(pl.Date, TIME))
-    return frame.with_columns([as_json_values(column) for column in moments]).to_dicts()
+    """Return the rows as JSON objects."""
+    temporal = frame.select(pl.col(pl.Date, TIME))
+    return frame.with_columns([to_json_values(column) for column in temporal]).to_dicts()

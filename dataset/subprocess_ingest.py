@@ -1,8 +1,8 @@
-"""Reading a body in a process of its own, so that its memory and its time are bounded and nobody else waits for it.
+"""Ingestion in a subprocess with limits on memory and time.
 
-Reading takes several times the memory of the body, and seconds in which other threads stand still. A process gives all
-of it back at its end; one that takes too much of either is killed, and takes only the body with it. One body is read at
-a time. Small texts are read at once: a process takes longer to start than these to read.
+Parsing takes several times the memory of the body, and seconds during which other threads would be blocked. The
+subprocess returns its memory to the system when it exits, and is killed when it exceeds a limit. One subprocess runs at
+a time. Small bodies are parsed in this process, which is faster than starting another.
 """
 
 from __future__ import annotations
@@ -21,33 +21,33 @@ from threading import BoundedSemaphore, Lock
 from typing import IO, Any, Final, NamedTuple
 
 from dataset import errors, formats
+from dataset.arrow_chunks import EncodedTable
 from dataset.description import Description
 from dataset.ingest import ingest
-from dataset.packing import Packed
 from dataset.table import Table
 
-__all__ = ["LoadLimits", "ingest_apart"]
+__all__ = ["LoadLimits", "ingest_in_subprocess"]
 
-_SMALL: Final = 2**16
-_HERE: Final = formats.Limits(plain_bytes=2**20, columns=200, values=100_000)
-"""What takes well under 0.1 s of this process' interpreter."""
+_MAX_IN_PROCESS_BYTES: Final = 2**16
+_IN_PROCESS_LIMITS: Final = formats.Limits(unpacked_bytes=2**20, columns=200, values=100_000)
+"""Bodies within these limits are parsed in well under 0.1 s."""
 
 _ROOT: Final = Path(__file__).parent.parent
-_WAITING: Final = BoundedSemaphore(9)
-_READING: Final = Lock()
-_READING_HERE: Final = Lock()
+_QUEUE_SLOTS: Final = BoundedSemaphore(9)
+_READER_LOCK: Final = Lock()
+_IN_PROCESS_LOCK: Final = Lock()
 _WAIT_SECONDS: Final = 60
-_LOOK_SECONDS: Final = 0.01
-_THREADS: Final = 4
-_REFUSALS: Final = (errors.InvalidDataset, errors.Malformed, errors.TooLarge, errors.UnsupportedMediaType)
-_NO_DISK: Final = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
-_TOO_MUCH: Final = "Reading the body takes more memory than there is: send fewer rows or columns."
+_POLL_SECONDS: Final = 0.01
+_MAX_THREADS: Final = 4
+_ERRORS: Final = (errors.InvalidDataset, errors.Malformed, errors.TooLarge, errors.UnsupportedMediaType)
+_DISK_FULL_ERRNOS: Final = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+_OUT_OF_MEMORY: Final = "Reading the body takes more memory than there is: send fewer rows or columns."
 
 
 class LoadLimits(NamedTuple):
-    """Bytes of a body, of its reader's memory, and of the table in memory (None: not limited); seconds of reading.
+    """Limits in bytes on the body, the subprocess' memory and the table (None: unlimited), and on seconds of parsing.
 
-    `folder` is where bodies and what was read of them wait on disk; None is the system's temporary folder.
+    Temporary files are created in `folder`; None is the system's temporary directory.
     """
 
     body_bytes: int = 256 * 2**20
@@ -57,84 +57,84 @@ class LoadLimits(NamedTuple):
     folder: str | None = None
 
 
-_UNLESS_TOLD: Final = LoadLimits()
+_DEFAULT_LIMITS: Final = LoadLimits()
 
 
-def ingest_apart(
+def ingest_in_subprocess(
     parts: Iterable[bytes],
     media_type: str | None,
     *,
     id_column: str | None = None,
     index_column: str | None = None,
-    limits: LoadLimits = _UNLESS_TOLD,
-) -> Table | Packed:
-    """Read a body, given part by part, as `ingest` does: in a process of its own unless it is small.
+    limits: LoadLimits = _DEFAULT_LIMITS,
+) -> Table | EncodedTable:
+    """Ingest a body that arrives in parts, in a subprocess unless it is small.
 
-    Of a large body nothing is held here but a part at a time. Raises the same, TooLarge for a body that takes more
-    memory or time than there is, and Busy when others are being read for a minute.
+    Only one part of a large body is in memory at a time. Raises the errors of `ingest`, TooLarge also for a body that
+    exceeds the memory or time limit, and Busy after waiting a minute for other bodies.
     """
-    ahead = iter(parts)
-    head = _take(ahead, _SMALL + 1)
+    rest = iter(parts)
+    head = _read_head(rest, _MAX_IN_PROCESS_BYTES + 1)
     options: dict[str, Any] = {"media_type": media_type, "id_column": id_column, "index_column": index_column}
-    if len(head) <= _SMALL and not formats.is_compressed(media_type, head):
-        with suppress(errors.TooManyValues), _READING_HERE:
-            return ingest(head, limits=_HERE, most_memory=limits.table_memory, **options)
-    options["limits"] = formats.Limits(plain_bytes=limits.body_bytes)._asdict()
-    options["most_memory"] = limits.table_memory
-    with _turn():
-        return _read_in_child(options, head, ahead, limits)
+    if len(head) <= _MAX_IN_PROCESS_BYTES and not formats.is_compressed(media_type, head):
+        with suppress(errors.TooManyValues), _IN_PROCESS_LOCK:
+            return ingest(head, limits=_IN_PROCESS_LIMITS, max_memory=limits.table_memory, **options)
+    options["limits"] = formats.Limits(unpacked_bytes=limits.body_bytes)._asdict()
+    options["max_memory"] = limits.table_memory
+    with _reader_slot():
+        return _run_reader(options, head, rest, limits)
 
 
-def _take(parts: Iterator[bytes], least: int) -> bytes:
+def _read_head(parts: Iterator[bytes], min_bytes: int) -> bytes:
     head = bytearray()
     for part in parts:
         head += part
-        if len(head) >= least:
+        if len(head) >= min_bytes:
             break
     return bytes(head)
 
 
 @contextmanager
-def _turn() -> Iterator[None]:
-    """Hold the one reader. Raises Busy where too many wait for it, or for too long."""
-    if not _WAITING.acquire(blocking=False):
+def _reader_slot() -> Iterator[None]:
+    """Hold the lock on the subprocess. Raises Busy if too many requests wait for it, or after a minute."""
+    if not _QUEUE_SLOTS.acquire(blocking=False):
         raise errors.Busy("Too many datasets are being loaded at the moment: try again in a minute.")
     try:
-        if not _READING.acquire(timeout=_WAIT_SECONDS):
+        if not _READER_LOCK.acquire(timeout=_WAIT_SECONDS):
             raise errors.Busy("Other datasets are being loaded at the moment: try again in a minute.")
         try:
             yield
         finally:
-            _READING.release()
+            _READER_LOCK.release()
     finally:
-        _WAITING.release()
+        _QUEUE_SLOTS.release()
 
 
-def _read_in_child(options: dict[str, Any], head: bytes, rest: Iterator[bytes], limits: LoadLimits) -> Packed:
+def _run_reader(options: dict[str, Any], head: bytes, rest: Iterator[bytes], limits: LoadLimits) -> EncodedTable:
     rows = TemporaryFile(dir=limits.folder)  # noqa: SIM115 - the caller closes it
     try:
-        with TemporaryFile(dir=limits.folder) as body, _started(body, rows) as child:
+        with TemporaryFile(dir=limits.folder) as body, _spawn_reader(body, rows) as child:
             try:
-                # It starts while the body arrives, and reads when it has all of it.
+                # The subprocess starts while the body arrives, and parses once it is complete.
                 body.write(head)
                 body.writelines(rest)
                 body.flush()
-                with suppress(BrokenPipeError), child.stdin as orders:  # type: ignore[union-attr]
-                    orders.write(json.dumps(options).encode() + b"\n")
-                _await(child, limits)
+                with suppress(BrokenPipeError), child.stdin as stdin:  # type: ignore[union-attr]
+                    stdin.write(json.dumps(options).encode() + b"\n")
+                _wait_within_limits(child, limits)
             finally:
                 child.kill()
-        return _result(child.returncode, rows)
+        return _load_result(child.returncode, rows)
     except BaseException as error:
         rows.close()
-        if isinstance(error, OSError) and error.errno in _NO_DISK:
-            raise _no_room() from error
+        if isinstance(error, OSError) and error.errno in _DISK_FULL_ERRNOS:
+            raise _disk_full() from error
         raise
 
 
-def _started(body: IO[bytes], rows: IO[bytes]) -> subprocess.Popen[bytes]:
-    threads = str(min(_THREADS, len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else _THREADS))
-    # The allocator of polars keeps freed memory for ten seconds, which would count as if it were used.
+def _spawn_reader(body: IO[bytes], rows: IO[bytes]) -> subprocess.Popen[bytes]:
+    threads = str(min(_MAX_THREADS, len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else _MAX_THREADS))
+    # By default, jemalloc in polars retains freed memory for ten seconds, which would count towards the limit.
     environ = {"POLARS_MAX_THREADS": threads, "_RJEM_MALLOC_CONF": "dirty_decay_ms:100,muzzy_decay_ms:100"}
     return subprocess.Popen(
         [sys.executable, "-m", "dataset.ingest_main", str(body.fileno())],
@@ -147,46 +147,46 @@ def _started(body: IO[bytes], rows: IO[bytes]) -> subprocess.Popen[bytes]:
     )
 
 
-def _await(child: subprocess.Popen[bytes], limits: LoadLimits) -> None:
-    """Wait for the child's end, and look how much memory it uses meanwhile. Raises TooLarge."""
+def _wait_within_limits(child: subprocess.Popen[bytes], limits: LoadLimits) -> None:
+    """Wait for the child's exit while polling its memory. Raises TooLarge on exceeding a limit."""
     status = Path(f"/proc/{child.pid}/status")
-    last = time.monotonic() + limits.seconds
+    deadline = time.monotonic() + limits.seconds
     while True:
         try:
-            child.wait(_LOOK_SECONDS)
+            child.wait(_POLL_SECONDS)
         except subprocess.TimeoutExpired:
             pass
         else:
             return
-        if limits.reader_memory is not None and _used(status) > limits.reader_memory:
-            raise errors.TooLarge(_TOO_MUCH)
-        if time.monotonic() > last:
+        if limits.reader_memory is not None and _used_memory(status) > limits.reader_memory:
+            raise errors.TooLarge(_OUT_OF_MEMORY)
+        if time.monotonic() > deadline:
             raise errors.TooLarge(f"Reading the body takes more than {limits.seconds:g} s: send fewer rows or columns.")
 
 
-def _used(status: Path) -> int:
-    """The bytes that a process uses itself: mapped files and reserved addresses do not count."""
+def _used_memory(status: Path) -> int:
+    """Return the anonymous and shared memory of a process in bytes; mapped files do not count."""
     try:
         fields = dict(line.split(":", 1) for line in status.read_text().splitlines())
-    except OSError:  # no Linux, or it has just ended
+    except OSError:  # not Linux, or the process has just exited
         return 0
     return sum(int(fields.get(name, "0").split()[0]) for name in ("RssAnon", "RssShmem")) * 1024
 
 
-def _no_room() -> errors.Busy:
+def _disk_full() -> errors.Busy:
     return errors.Busy("The server has no room on its disk for a body of this size at the moment: try again.")
 
 
-def _result(status: int, rows: IO[bytes]) -> Packed:
+def _load_result(status: int, rows: IO[bytes]) -> EncodedTable:
     if status == os.EX_TEMPFAIL:
-        raise _no_room()
+        raise _disk_full()
     if status < 0:
-        raise errors.TooLarge(_TOO_MUCH)
+        raise errors.TooLarge(_OUT_OF_MEMORY)
     if status > 0:
-        raise RuntimeError(f"reading a body ended with exit status {status}; the log has its last words")
+        raise RuntimeError(f"the ingest subprocess exited with status {status}; see its stderr in the log")
     rows.seek(0)
-    told: dict[str, Any] = json.loads(rows.readline())
-    for refusal in _REFUSALS:
-        if refusal.__name__ == told.get("refusal"):
-            raise refusal(*told["words"])
-    return Packed(Description.from_json(told["description"]), told["memory"], rows)
+    header: dict[str, Any] = json.loads(rows.readline())
+    for error in _ERRORS:
+        if error.__name__ == header.get("error"):
+            raise error(*header["args"])
+    return EncodedTable(Description.from_json(header["description"]), header["memory"], rows)

@@ -21,9 +21,9 @@ _SETTLE_SECONDS: Final = 0.5
 
 
 class _Store(Protocol):
-    def holds(self, version: str) -> bool: ...
+    def is_cached(self, version: str) -> bool: ...
     def table(self, version: str) -> Table: ...
-    def drop(self, *, but: str, most_bytes: int) -> bool: ...
+    def evict_others(self, *, keep: str, max_bytes: int) -> bool: ...
 
 
 class Tables:
@@ -41,7 +41,7 @@ class Tables:
 
     def make_room(self, version: str) -> None:
         """Drop large datasets other than this one ('' for none)."""
-        if self._limit and self._store.drop(but=version, most_bytes=self._limit // _SMALL):
+        if self._limit and self._store.evict_others(keep=version, max_bytes=self._limit // _SMALL):
             self._expected = self._bare
             _settle(self._bare + self._limit // _SMALL)
 
@@ -50,7 +50,7 @@ class Tables:
 
         :raises VersionNotFound: it is not in Redis.
         """
-        if not self._limit or self._store.holds(version):
+        if not self._limit or self._store.is_cached(version):
             return self._store.table(version)
         before = resident_bytes()
         table = self._store.table(version)

@@ -1,4 +1,4 @@
-"""This project, in its default settings, with one analysis more."""
+"""This project with default settings and one added analysis."""
 
 from __future__ import annotations
 

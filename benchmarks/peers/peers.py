@@ -1,4 +1,4 @@
-"""The queues that are measured side by side: how their workers are started, and what a kill of a child hits."""
+"""The queues in the benchmarks: how their workers are started, and which process the first kill hits."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _OWN = sys.executable
 
 @dataclass(frozen=True)
 class Single:
-    """One worker process, or one child, of a queue: how it is started, and how many jobs it is given to drain."""
+    """A command that starts one worker process or one child, and the number of jobs that it drains."""
 
     title: str
     words: tuple[str, ...]
@@ -25,7 +25,7 @@ class Single:
 
 @dataclass(frozen=True)
 class Peer:
-    """A queue. In its ``words``, ``{bin}`` is the folder of programs of its environment and ``{n}`` counts workers."""
+    """A queue. In its commands, ``{bin}`` is the folder of its programs and ``{n}`` numbers the workers."""
 
     name: str
     title: str
@@ -49,17 +49,17 @@ class Peer:
 
     @property
     def adder(self) -> list[str]:
-        """The program that adds jobs to its queue."""
+        """Return the command that adds jobs to its queue."""
         if self.is_node:
             return ["node", str(_HERE / "bullmq/add.js")]
         return [self._python, "-m", "benchmarks.peers.add", f"on_{self.name}"]
 
     def start(self, words: tuple[str, ...], n: int = 1) -> list[str]:
-        """A worker's command."""
+        """Return the command that starts a worker."""
         return [word.format(bin=Path(self._python).parent, python=self._python, here=_HERE, n=n) for word in words]
 
     def version(self) -> str:
-        """What is installed."""
+        """Return the installed version."""
         if self.is_node:
             package = json.loads((_HERE / "bullmq/node_modules/bullmq/package.json").read_text())
             return str(package["version"])

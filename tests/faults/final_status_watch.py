@@ -1,22 +1,22 @@
-"""What one look at Redis cannot tell: that an end, once seen, never changes."""
+"""Detects final statuses that change, which a single look at Redis cannot detect."""
 
 from __future__ import annotations
 
 import redis
 
-__all__ = ["Ends"]
+__all__ = ["FinalStatusWatch"]
 
 _ENDED = ("complete", "failed", "cancelled")
 
 
-class Ends:
-    """Ended status and attempt of each job, as an earlier look saw them."""
+class FinalStatusWatch:
+    """Remembers the final status and attempt of each job."""
 
     def __init__(self) -> None:
         self._seen: dict[bytes, list[bytes | None]] = {}
 
     def changed(self, records: redis.Redis) -> list[str]:
-        """Look again: the ends that are others than before; a job that was removed since is none of them."""
+        """Return the jobs whose final status or attempt differs from the previous call; removed jobs are ignored."""
         ids = set(self._seen)
         for status in _ENDED:
             ids.update(records.zrange(f"jobs.{status}", 0, -1))

@@ -1,4 +1,4 @@
-"""Requests byte by byte, as no well-behaved client sends them, and what every error must look like."""
+"""HTTP requests that are sent byte by byte, and checks of error responses."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from http.client import HTTPResponse
 from pathlib import Path
 from typing import Any, NamedTuple
 
-__all__ = ["Answer", "Raw", "assert_is_answered_well", "rss_of"]
+__all__ = ["RawConnection", "RawResponse", "assert_is_answered_well", "rss_of"]
 
 MAY_BE_5XX = {501, 503, 507}
 
 
 class _KeptOpen(io.BufferedReader):
-    """Reads on where the one before stopped: it buffers nothing and closes nothing."""
+    """A reader that continues where the previous one stopped; it neither buffers nor closes."""
 
     def __init__(self, file: Any) -> None:
         self._kept = file
@@ -37,53 +37,53 @@ class _KeptOpen(io.BufferedReader):
         pass
 
 
-class Answer(NamedTuple):
-    """A status, the headers with their names in small letters, and the body."""
+class RawResponse(NamedTuple):
+    """A status, the headers with lower-case names, and the body."""
 
     status: int
     headers: dict[str, str]
     body: bytes
 
 
-class Raw:
-    """A connection to the API that sends whatever it is told to."""
+class RawConnection:
+    """A connection to the API that sends any bytes."""
 
     def __init__(self, port: int, timeout: float = 30) -> None:
         self.port = port
         self.sock = socket.create_connection(("127.0.0.1", port), timeout)
         self._file = self.sock.makefile("rb")
 
-    def __enter__(self) -> Raw:
+    def __enter__(self) -> RawConnection:
         return self
 
     def __exit__(self, *_: object) -> None:
         self.close()
 
     def close(self) -> None:
-        """Leave, whatever is still to be said."""
+        """Close the connection."""
         self._file.close()
         self.sock.close()
 
     def makefile(self, *_: object) -> io.BufferedIOBase:
-        """What HTTPResponse reads from: one reader for all answers, which may come together."""
+        """Return the reader for HTTPResponse: one for all responses, which may arrive together."""
         return _KeptOpen(self._file)
 
-    def send(self, *parts: bytes) -> Raw:
-        """Send the bytes; ``HOST`` in them becomes a proper Host header."""
-        # Where the server closes already, its answer may be there.
+    def send(self, *parts: bytes) -> RawConnection:
+        """Send the bytes; ``HOST`` in them is replaced by a valid Host header."""
+        # If the server has already closed, its response may have arrived.
         with suppress(BrokenPipeError, ConnectionResetError):
             self.sock.sendall(b"".join(parts).replace(b"HOST", b"Host: localhost:%d" % self.port))
         return self
 
-    def answer(self, method: str = "GET") -> Answer:
-        """The next answer; raises ConnectionError or TimeoutError where there is none."""
+    def answer(self, method: str = "GET") -> RawResponse:
+        """Return the next response; raise ConnectionError or TimeoutError if there is none."""
         response = HTTPResponse(self, method=method)  # type: ignore[arg-type]
         response.begin()
         headers = {name.lower(): value for name, value in response.getheaders()}
-        return Answer(response.status, headers, response.read())
+        return RawResponse(response.status, headers, response.read())
 
     def is_closed(self) -> bool:
-        """Whether the server closes, without a further word."""
+        """Return whether the server closes the connection without sending more."""
         try:
             return self._file.read(1) == b""
         except ConnectionResetError:
@@ -91,7 +91,7 @@ class Raw:
 
 
 def assert_is_answered_well(answer: Any, what: object = None) -> None:
-    """Every error is a problem document in the contract's shape, and none is a mistake of the server's."""
+    """Assert that an error is a problem document as the contract defines it, and not an internal error."""
     status, headers, body = answer
     assert status < 500 or status in MAY_BE_5XX, (what, status, body[:500])
     if status < 400:
@@ -108,7 +108,7 @@ def assert_is_answered_well(answer: Any, what: object = None) -> None:
 
 
 def rss_of(pid: int) -> int:
-    """Resident bytes of a process and its children."""
+    """Return the resident bytes of a process and its children."""
     children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
     own = int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * 4096
     return own + sum(rss_of(int(child)) for child in children)

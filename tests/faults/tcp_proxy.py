@@ -1,4 +1,4 @@
-"""A TCP line between our processes and Redis that fails on demand, in each way that real ones do."""
+"""A TCP proxy between our processes and Redis that fails on demand, in every way that real networks do."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from typing import Any
 
 from jobstore.scripts import Script
 
-__all__ = ["HOWS", "Line", "Trap", "command", "transition"]
+__all__ = ["HOWS", "TcpProxy", "Trap", "command", "transition"]
 
 HOWS = {
     "before": "the request never arrives, the connection is cut",
@@ -29,18 +29,18 @@ _RESET = struct.pack("ii", 1, 0)
 
 
 def transition(name: str) -> bytes:
-    """What a request holds that calls this transition."""
+    """Return the bytes that identify a request that calls this transition."""
     return Script(name).sha.encode()
 
 
 def command(name: str) -> bytes:
-    """What a request holds that calls this command of Redis."""
+    """Return the bytes that identify a request with this Redis command."""
     return f"${len(name)}\r\n{name}\r\n".encode()
 
 
 @dataclass(eq=False)
 class Trap:
-    """Springs once, at the first request with ``token`` in it, and does what :data:`HOWS` says of ``how``."""
+    """Triggers once, at the first request that contains ``token``; ``how`` is a key of :data:`HOWS`."""
 
     token: bytes
     how: str
@@ -48,8 +48,8 @@ class Trap:
 
 
 @dataclass(eq=False)
-class _Call:
-    """One connection through the line: the two ends, and what has become of it."""
+class _Connection:
+    """One connection through the proxy: both ends and its state."""
 
     client: tuple[asyncio.StreamReader, asyncio.StreamWriter]
     server: tuple[asyncio.StreamReader, asyncio.StreamWriter]
@@ -58,8 +58,8 @@ class _Call:
     silent: bool = False
 
 
-class Line:
-    """Leads from ``port`` to ``target``, on loopback. All that chance decides comes from ``seed``."""
+class TcpProxy:
+    """Forwards from ``port`` to ``target``, on loopback. ``seed`` determines all random choices."""
 
     def __init__(self, target: int, seed: int = 0) -> None:
         self.target = target
@@ -67,41 +67,41 @@ class Line:
         """Seconds that whatever passes is held up, in each direction."""
         self._dice = random.Random(seed)
         self._down = self._silent = False
-        self._calls: set[_Call] = set()
+        self._conns: set[_Connection] = set()
         self._traps: list[Trap] = []
         self._tasks: set[asyncio.Task[None]] = set()
         self._loop = asyncio.new_event_loop()
-        self._thread = threading.Thread(target=self._loop.run_forever, name="line", daemon=True)
+        self._thread = threading.Thread(target=self._loop.run_forever, name="tcp-proxy", daemon=True)
         self._thread.start()
-        self._ear = self._run(asyncio.start_server(self._accept, "127.0.0.1", 0))
-        self.port: int = self._ear.sockets[0].getsockname()[1]
+        self._listener = self._run(asyncio.start_server(self._accept, "127.0.0.1", 0))
+        self.port: int = self._listener.sockets[0].getsockname()[1]
 
     def cut(self) -> None:
-        """Cut all connections; new ones get through."""
+        """Close all connections; new ones are accepted."""
         self._do(self._cut_all)
 
     def go_down(self) -> None:
-        """Cut all connections, and let none through."""
+        """Close all connections and refuse new ones."""
         self._down = True
         self.cut()
 
     def fall_silent(self) -> None:
-        """Leave all connections open, the new ones too, and carry nothing: a cable is pulled out."""
+        """Keep all connections open, new ones too, and forward nothing, as when a cable is pulled."""
         self._silent = True
         self._do(self._silence_all)
 
     def come_up(self) -> None:
-        """Let new connections through; those that were silent never speak again."""
+        """Accept new connections; silent ones stay silent."""
         self._down = self._silent = False
 
     def point_at(self, target: int) -> None:
-        """Lead new connections to another server, and cut the old ones: an address that moves."""
+        """Forward new connections to another server, and close the old ones."""
         self.target = target
         self.cut()
 
     @contextmanager
     def trap(self, token: bytes, how: str) -> Iterator[Trap]:
-        """Set a trap for the next request with ``token`` in it."""
+        """Set a trap for the next request that contains ``token``."""
         trap = Trap(token, how)
         self._do(lambda: self._traps.append(trap))
         try:
@@ -110,8 +110,8 @@ class Line:
             self._do(lambda: self._traps.remove(trap) if trap in self._traps else None)
 
     def close(self) -> None:
-        """Cut all, for good."""
-        self._do(self._ear.close)
+        """Close all connections and stop."""
+        self._do(self._listener.close)
         self.go_down()
         self._run(self._end())
         self._loop.call_soon_threadsafe(self._loop.stop)
@@ -145,59 +145,59 @@ class Line:
         except OSError:
             _reset(writer)
             return
-        call = _Call((reader, writer), server, silent=self._silent)
-        self._calls.add(call)
+        conn = _Connection((reader, writer), server, silent=self._silent)
+        self._conns.add(conn)
         with suppress(asyncio.CancelledError):
-            await asyncio.gather(self._carry_requests(call), self._carry_answers(call))
-        self._calls.discard(call)
-        self._cut_one(call)
+            await asyncio.gather(self._carry_requests(conn), self._carry_answers(conn))
+        self._conns.discard(conn)
+        self._cut_one(conn)
 
-    async def _carry_requests(self, call: _Call) -> None:
+    async def _carry_requests(self, conn: _Connection) -> None:
         with suppress(OSError):
-            while data := await call.client[0].read(65536):
-                trap = self._sprung_by(call, data)
+            while data := await conn.client[0].read(65536):
+                trap = self._sprung_by(conn, data)
                 if trap is not None and trap.how in ("before", "request", "late"):
-                    await self._cut_request(call, data, trap.how)
+                    await self._cut_request(conn, data, trap.how)
                     return
-                call.trap = trap or call.trap
-                await self._pass_on(call, data, call.server[1])
-        if not call.silent:
-            self._cut_one(call)
+                conn.trap = trap or conn.trap
+                await self._pass_on(conn, data, conn.server[1])
+        if not conn.silent:
+            self._cut_one(conn)
 
-    async def _carry_answers(self, call: _Call) -> None:
+    async def _carry_answers(self, conn: _Connection) -> None:
         with suppress(OSError):
-            while data := await call.server[0].read(65536):
-                how = call.trap.how if call.trap else ""
+            while data := await conn.server[0].read(65536):
+                how = conn.trap.how if conn.trap else ""
                 if how == "half-open":
-                    call.silent = True
+                    conn.silent = True
                 elif how in ("answered", "reply"):
                     cut_at = self._dice.randrange(1, len(data)) if how == "reply" else 0
-                    await self._pass_on(call, data[:cut_at], call.client[1])
+                    await self._pass_on(conn, data[:cut_at], conn.client[1])
                     break
-                await self._pass_on(call, data, call.client[1])
-        if not call.silent:
-            self._cut_one(call)
+                await self._pass_on(conn, data, conn.client[1])
+        if not conn.silent:
+            self._cut_one(conn)
 
-    async def _pass_on(self, call: _Call, data: bytes, writer: asyncio.StreamWriter) -> None:
+    async def _pass_on(self, conn: _Connection, data: bytes, writer: asyncio.StreamWriter) -> None:
         if self.delay:
             await asyncio.sleep(self.delay)
-        if not call.silent:
+        if not conn.silent:
             writer.write(data)
             await writer.drain()
 
-    async def _cut_request(self, call: _Call, data: bytes, how: str) -> None:
+    async def _cut_request(self, conn: _Connection, data: bytes, how: str) -> None:
         if how == "request":
-            await self._pass_on(call, data[: len(data) // 2], call.server[1])
+            await self._pass_on(conn, data[: len(data) // 2], conn.server[1])
         if how == "late":
-            self._hang_up(call.client[1])
+            self._hang_up(conn.client[1])
             await asyncio.sleep(_LATE_SECONDS)
-            await self._pass_on(call, data, call.server[1])
-            await call.server[1].drain()
+            await self._pass_on(conn, data, conn.server[1])
+            await conn.server[1].drain()
             await asyncio.sleep(_LATE_SECONDS)
-        self._cut_one(call)
+        self._cut_one(conn)
 
-    def _sprung_by(self, call: _Call, data: bytes) -> Trap | None:
-        seen, call.tail = call.tail + data, data[-64:]
+    def _sprung_by(self, conn: _Connection, data: bytes) -> Trap | None:
+        seen, conn.tail = conn.tail + data, data[-64:]
         for trap in self._traps:
             if trap.token in seen:
                 self._traps.remove(trap)
@@ -206,19 +206,19 @@ class Line:
         return None
 
     def _silence_all(self) -> None:
-        for call in self._calls:
-            call.silent = True
+        for conn in self._conns:
+            conn.silent = True
 
     def _cut_all(self) -> None:
-        for call in list(self._calls):
-            self._cut_one(call)
+        for conn in list(self._conns):
+            self._cut_one(conn)
 
-    def _cut_one(self, call: _Call) -> None:
-        self._hang_up(call.client[1])
-        self._hang_up(call.server[1])
+    def _cut_one(self, conn: _Connection) -> None:
+        self._hang_up(conn.client[1])
+        self._hang_up(conn.server[1])
 
     def _hang_up(self, writer: asyncio.StreamWriter) -> None:
-        """By a reset or by an orderly end: clients see both."""
+        """Close by a reset or by an orderly end, because clients meet both."""
         if self._dice.random() < 0.5:
             _reset(writer)
         else:

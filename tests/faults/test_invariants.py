@@ -1,4 +1,4 @@
-"""The invariants are verified under heavy load, and nothing is reported: there is nothing to report."""
+"""Under heavy load, no violation of the invariants is reported."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ LOOK_SECONDS = 12
 
 @contextmanager
 def _clients(server: Server) -> Iterator[list[int]]:
-    """Adds, cancels and deletes jobs in all ways, as fast as it goes; gives what was added so far."""
+    """Add, cancel and delete jobs in all ways, as fast as possible; return the added jobs so far."""
     dice, over, count = random.Random(7), threading.Event(), [0]
 
     def submit() -> None:
@@ -63,7 +63,7 @@ def _clients(server: Server) -> Iterator[list[int]]:
 
 @pytest.fixture
 def dataset(live):
-    """A version that jobs pin; `sleep` does not read it."""
+    """Publish a version that jobs pin; `sleep` does not read it."""
     jobs.rd.hset("data.v1", mapping={"description": "{}", "chunks": 1, "pins": 0})
     jobs.rd.mset({"data.v1.0": "rows", "data.current": "v1"})
 
@@ -72,6 +72,7 @@ def _look() -> list[Violation]:
     return find_violations(jobs.rd, jobs.q._client)
 
 
+@pytest.mark.long
 def test_nothing_is_reported_under_heavy_load(live, dataset, start_worker, monkeypatch):
     looked_again = []
     suspect = ops.invariants.invariants._Search._second_pass

@@ -1,4 +1,4 @@
-"""Processes are killed, at moments that nobody chose; no job is lost, and none has two results."""
+"""Processes are killed at random moments; no job is lost, and none has two results."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def _children(pid: int) -> list[int]:
 
 
 def _is_idle(pid: int) -> bool:
-    """Whether it has used no processor for a while, after it used some."""
+    """Return whether the process has used no CPU for a while, after it used some."""
 
     def used() -> int:
         return sum(map(int, Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[11:13]))
@@ -74,7 +74,7 @@ def test_a_job_whose_child_is_killed_runs_again_at_once_in_a_spare(start_worker)
     assert _child_of(jid) == spare
     eventually(_has_status(jid, "complete"))
     assert jobs.get_results(jid)["attempt"] == 2
-    assert jobs.rd.hget(f"job.{jid}", "charged") == b"1"
+    assert jobs.rd.hget(f"job.{jid}", "failed_attempts") == b"1"
 
 
 def test_a_job_whose_child_is_killed_runs_again_without_a_spare(start_worker):
@@ -85,7 +85,7 @@ def test_a_job_whose_child_is_killed_runs_again_without_a_spare(start_worker):
     os.kill(_child_of(jid), signal.SIGKILL)
 
     eventually(_has_status(jid, "complete"))
-    assert (_job(jid)["attempt"], jobs.rd.hget(f"job.{jid}", "charged")) == (2, b"1")
+    assert (_job(jid)["attempt"], jobs.rd.hget(f"job.{jid}", "failed_attempts")) == (2, b"1")
 
 
 def test_a_drain_ends_the_spare_child(start_worker):
@@ -110,6 +110,7 @@ def test_a_job_that_kills_every_process_fails_with_the_reason(start_worker):
     assert "signal 9" in error["message"]
 
 
+@pytest.mark.long
 def test_five_hundred_jobs_survive_twenty_kills_of_children(start_worker):
     start_worker(2)
     ids = _sleep(500, 0.01, max_attempts=20)
@@ -129,6 +130,7 @@ def test_five_hundred_jobs_survive_twenty_kills_of_children(start_worker):
     assert [key for key in jobs.q._client.keys("hotqueue:*") if not key.endswith((b".wake", b".epoch"))] == []
 
 
+@pytest.mark.long
 def test_a_whole_worker_is_killed_and_another_takes_over_after_the_lease(start_worker):
     doomed = start_worker(1)
     jid = _sleep(1, 8.0)[0]
@@ -141,7 +143,7 @@ def test_a_whole_worker_is_killed_and_another_takes_over_after_the_lease(start_w
     eventually(lambda: not _alive(child), seconds=2)
     eventually(lambda: _job(jid)["attempt"] == 2, seconds=2 * LEASE_SECONDS + 3)
     eventually(_has_status(jid, "complete"))
-    assert jobs.rd.hget(f"job.{jid}", "charged") == b"1"
+    assert jobs.rd.hget(f"job.{jid}", "failed_attempts") == b"1"
 
 
 def test_a_worker_that_stalls_past_its_lease_is_refused_when_it_wakes(start_worker):
@@ -184,7 +186,7 @@ def test_a_job_longer_than_the_drain_is_given_back_uncharged(start_worker):
     assert worker.stop() == 0
 
     assert (_job(jid)["status"], _job(jid)["worker"]) == ("submitted", None)
-    assert jobs.rd.hget(f"job.{jid}", "charged") is None
+    assert jobs.rd.hget(f"job.{jid}", "failed_attempts") is None
 
 
 def test_an_idle_worker_drains_at_once(start_worker):
@@ -265,14 +267,14 @@ def test_a_large_result_goes_through_a_slow_line(live: Server):
     jid = _sleep(1, 0)[0]
     held = queue.get()
 
-    queue.finish(held, b"{}", [("big.bin", bytes(16_000_000))], "")
+    queue.defer_complete(held, b"{}", [("big.bin", bytes(16_000_000))], "")
 
     assert queue.flush() == "complete"
     assert len(jobs.get_artifact(jid, "big.bin")) == 16_000_000
 
 
 def _slow_line(port: int, bytes_per_second: int) -> int:
-    """A port that leads to this one, at no more than this speed towards it."""
+    """Forward to this port at a limited speed; yield the port of the proxy."""
     ear = socket.create_server(("127.0.0.1", 0))
 
     def carry(source: socket.socket, target: socket.socket, pause: float) -> None:

@@ -1,4 +1,4 @@
-"""Analyses do what they should not do, in real processes: their jobs end with the reason, and no other job notices."""
+"""Misbehaving analyses in real processes: their jobs end with the reason, and no other job is affected."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ LIMIT_MB = 300
 
 @pytest.fixture
 def misbehaving(worker_with) -> Iterator[Callable[..., None]]:
-    """Starts a worker that knows the analysis; whatever it does, the invariants hold."""
+    """Start a worker with the misbehaving analysis; check the invariants at the end."""
 
     def run(workers: int = 1, **settings: Any) -> None:
         worker_with("misbehaving", MISBEHAVING, workers, **settings)
@@ -73,10 +73,10 @@ def test_analyses_that_eat_memory_end_with_the_reason_and_others_do_not_notice(m
     misbehaving(4, MEMORY_LIMIT_MB=LIMIT_MB)
     other = jobs.add_job(None, None, "sleep", params={"seconds": 4.0})["id"]
 
-    # When the others' jobs eat memory, by themselves or by all that they start
+    # When the jobs of the others use too much memory, in their processes or in child processes
     hoarding = [_submit(how) for how in ("hoard_slowly", "hoard_shared", "hoard_among_many")]
 
-    # Then those fail for it, and the other completes in its first attempt
+    # Then those fail for this reason, and the other one completes in its first attempt
     for reason, kind, message in map(_error, hoarding):
         assert reason in ("error", "killed")
         assert kind == "MemoryError"
@@ -88,14 +88,14 @@ def test_analyses_that_eat_memory_end_with_the_reason_and_others_do_not_notice(m
 def test_what_is_asked_for_at_once_fails_with_the_reason(misbehaving):
     misbehaving(1, MEMORY_LIMIT_MB=LIMIT_MB)
 
-    # Nobody has so much: whether the kernel refuses it or gives it page by page depends on the machine.
+    # No machine has so much memory; whether the kernel refuses it at once depends on the machine.
     reason, kind, message = _error(_submit("hoard_at_once"))
 
     assert reason in ("error", "killed")
     assert kind == "MemoryError"
     assert "MEMORY_LIMIT_MB" in message
 
-    # A library that is not Python's may end the process instead.
+    # A native library may abort the process instead.
     reason, _, message = _error(_submit("panic_for_memory"))
 
     assert reason in ("error", "killed")
@@ -116,7 +116,7 @@ def test_a_job_that_eats_memory_is_charged_each_time(misbehaving):
     assert jobs.get_job_by_id(jid)["attempt"] == 2
 
 
-# Ends of the process
+# Exits
 
 
 def test_an_analysis_that_ends_its_process_is_charged_and_told_how(misbehaving):
@@ -240,7 +240,7 @@ def test_multiprocessing_works_in_each_job_as_in_the_first(misbehaving, method):
     for how in ("use_multiprocessing", "leave_a_process_of_multiprocessing", "use_multiprocessing"):
         jid = _submit(how, file=method)
 
-        # Then each completes, and finds nothing of those before
+        # Then each completes without traces of the jobs before
         assert (_ended(jid, 60)["status"], _ended(jid)["attempt"]) == ("complete", 1), jobs.get_log(jid)
         if how == "use_multiprocessing":
             assert jobs.get_results(jid)["result"] == {"doubled": [0, 2, 4, 6], "found": "found", "active": 0}
@@ -254,17 +254,17 @@ def test_a_job_that_hangs_in_native_code_ends_by_its_timeout(misbehaving):
     _look_around()
 
 
-# Words
+# Output
 
 
 @pytest.mark.parametrize("limit", [0, LIMIT_MB])
 def test_what_is_written_to_descriptors_is_in_the_log_of_the_job_only(misbehaving, start, limit):
-    # Given a job that writes 100 MB to descriptor 1, and some lines in all the ways that there are
+    # Given a job that writes 100 MB to descriptor 1, and some lines in every other way
     misbehaving(MEMORY_LIMIT_MB=limit)
     before = jobs.get_workers()[0]["pid"]
     jid = _submit("write_to_descriptors", size=100)
 
-    # Then its log ends with these
+    # Then its log ends with these lines
     assert _ended(jid)["status"] == "complete"
     log = jobs.get_log(jid)
     words = ["of a shell", "of its errors", "of C", "of bytes: ü", "of print 1", "WARNING its.own of logging"]
@@ -272,7 +272,7 @@ def test_what_is_written_to_descriptors_is_in_the_log_of_the_job_only(misbehavin
     assert log.splitlines()[-6].endswith("xxof a shell")
     assert len(log.encode()) <= 64 * 1024 + 100
 
-    # and nothing of it is in the worker's, nor in the next job's
+    # and they are neither in the worker's log nor in the next job's
     assert "xxx" not in start.started[0].log.read_text()
     following = _submit("look_around")
     assert _ended(following)["status"] == "complete"
@@ -361,7 +361,7 @@ STRAY = ("SIGTERM", "SIGINT", "SIGHUP", "SIGQUIT", "SIGUSR1", "SIGUSR2")
 
 @pytest.mark.parametrize("name", STRAY)
 def test_a_signal_to_a_child_does_nothing(misbehaving, name):
-    # Given a child that runs a job, one that waits for a job, and a spare one that starts
+    # Given a child that runs a job, an idle child, and a standby child that is starting
     misbehaving(2)
     jid = _submit("wait_for_signals", size=2)
     eventually(lambda: jobs.get_job_by_id(jid)["message"] == "waiting")
@@ -371,7 +371,7 @@ def test_a_signal_to_a_child_does_nothing(misbehaving, name):
     for pid in before:
         os.kill(pid, signal.Signals[name])
 
-    # Then the job completes in its first attempt, and what it started gets the signals as ever
+    # Then the job completes in its first attempt, and its child processes have default handlers
     assert (_ended(jid)["status"], _ended(jid)["attempt"]) == ("complete", 1)
     result = jobs.get_results(jid)["result"]
     assert result == {**{each: -signal.Signals[each] for each in STRAY}, "fork": 2}
@@ -386,7 +386,7 @@ def test_a_stop_of_the_whole_control_group_charges_nobody(misbehaving, start, na
     eventually(lambda: {jobs.get_job_by_id(jid)["message"] for jid in (short, long)} == {"waiting"})
     parent: Process = start.started[0]
 
-    # When parent and children get the signal at once
+    # When supervisor and children get the signal at once
     for pid in [*_pids(), parent.process.pid]:
         os.kill(pid, signal.Signals[name])
 
@@ -394,7 +394,7 @@ def test_a_stop_of_the_whole_control_group_charges_nobody(misbehaving, start, na
     assert parent.process.wait(20) == 0
     assert jobs.get_job_by_id(short)["status"] == "complete"
     assert (jobs.get_job_by_id(long)["status"], jobs.get_job_by_id(long)["error"]) == ("submitted", None)
-    assert jobs.rd.hget(f"job.{long}", "charged") is None
+    assert jobs.rd.hget(f"job.{long}", "failed_attempts") is None
 
 
 @pytest.mark.parametrize("name", ["SIGUSR1", "SIGUSR2"])
@@ -414,7 +414,7 @@ def test_children_that_start_are_not_ended_by_signals(misbehaving, start, name):
     os.kill(before.copy().pop(), signal.SIGKILL)
     jid = _submit("look_around")
 
-    # When all processes below it get the signal again and again
+    # When all processes below it get the signal repeatedly
     seen: set[int] = set()
     while not jobs.Status(jobs.get_job_by_id(jid)["status"]).ended:
         for pid in descendants_of(start.started[0].process.pid):
@@ -422,7 +422,7 @@ def test_children_that_start_are_not_ended_by_signals(misbehaving, start, name):
             with suppress(ProcessLookupError):
                 os.kill(pid, signal.Signals[name])
 
-    # Then the first that started is the one that runs the job
+    # Then the first new child runs the job
     assert jobs.get_job_by_id(jid)["attempt"] == 1
     assert seen - before == {jobs.get_results(jid)["result"]["pid"]}
 
@@ -441,7 +441,7 @@ def test_signal_handlers_of_a_job_do_not_reach_the_next_one(misbehaving):
     assert _pids() == before
 
 
-# Refusals
+# InvalidParams
 
 
 def test_what_an_analysis_itself_refuses_fails_at_once(misbehaving):
@@ -461,24 +461,24 @@ def test_an_analysis_that_another_one_does_not_find_is_an_error_of_its_own(misbe
     assert _error(_submit("look_up_what_is_not_there"))[:2] == ("error", "UnknownAnalysis")
 
 
-# The process' own state
+# Process state
 
 
 def test_what_a_job_leaves_in_its_process_costs_the_next_one_nothing(misbehaving, tmp_path):
-    # Given a child, and what an honest job finds there
+    # Given a child, and the process state that a well-behaved job finds
     misbehaving()
     honest = _submit("work_honestly", file=tmp_path / "file")
     assert _ended(honest)["status"] == "complete"
 
-    # When another job leaves timers, limits and deaf signals there, or what nobody can undo
+    # When another job leaves timers, limits, ignored signals, or changes that cannot be restored
     for how in ("leave_traps", "leave_what_nobody_can_undo"):
         assert _ended(_submit(how))["status"] == "complete"
         jid = _submit("work_honestly", file=tmp_path / "file")
 
-        # Then the next one finds the same
+        # Then the next job finds the same state
         job = _ended(jid)
         assert (job["status"], job["error"]) == ("complete", None)
-        assert jobs.rd.hget(f"job.{jid}", "charged") is None
+        assert jobs.rd.hget(f"job.{jid}", "failed_attempts") is None
         assert jobs.get_results(jid)["result"] == jobs.get_results(honest)["result"]
         assert "heard too" in jobs.get_log(jid)
 
@@ -540,15 +540,16 @@ def test_what_is_no_json_fails_with_the_reason(misbehaving):
     assert {_look_around()["pid"]} == before
 
 
+@pytest.mark.long
 def test_results_that_redis_never_takes_fail_the_attempt(misbehaving):
-    # Given a Redis that takes no value above a megabyte
+    # Given a Redis that rejects values above one megabyte
     misbehaving()
     jobs.rd.config_set("proto-max-bulk-len", 2**20)
     try:
-        # When what belongs to a result in one piece is larger: the list of its artifacts
+        # When the list of artifacts, which is stored in one piece, is larger
         jid = _submit("return_too_many", size=9_000)
 
-        # Then the job fails with that reason, and its child goes on
+        # Then the job fails with that reason, and its child continues
         reason, kind, message = _error(jid)
         assert (reason, kind) == ("error", "ResultsRefused")
         assert "proto-max-bulk-len" in message

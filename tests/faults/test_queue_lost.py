@@ -1,4 +1,4 @@
-"""The queue's database is lost alone, or shared with another stack: records are the truth, each keeps to its own."""
+"""Only the queue's database is lost, or it is shared with another stack: it is rebuilt from the records."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import redis
 
 import jobs
 from jobs import Submission
-from jobstore import Transitions, open_client
+from jobstore import Transitions, by_name, open_client
 from ops.invariants import find_violations
 from tests.conftest import Process, eventually
 
@@ -27,16 +27,16 @@ def _all_complete(ids: list[str]) -> bool:
 
 
 def test_a_lost_queue_is_repaired_from_the_records(live, start_worker):
-    # Given a worker that runs two of some jobs
+    # Given a worker that is running two of some jobs
     start_worker(2)
     ids = [*_add(2, 1.5), *_add(500, 0)]
     eventually(lambda: jobs.get_stats()["jobs"]["in progress"] == 2)
-    # when all that is in the queue's database is lost
+    # when the queue's database is lost
     redis.Redis(port=live.port, db=1).flushdb()
     added = _add(1, 0)
-    # then all complete, none is charged for it, and nothing is left broken
+    # then all jobs complete, none is charged, and no invariant is violated
     eventually(lambda: _all_complete([*ids, *added]), seconds=60)
-    assert {jobs.rd.hget(f"job.{jid}", "charged") for jid in ids} == {None}
+    assert {jobs.rd.hget(f"job.{jid}", "failed_attempts") for jid in ids} == {None}
     assert jobs.get_stats()["queue"]["total"] == 0
     assert find_violations(jobs.rd, jobs.q._client) == []
 
@@ -59,6 +59,7 @@ STACKS = {"one queue database": (2, 1), "databases of their own": (2, 3)}
 
 
 @pytest.mark.parametrize("databases", STACKS.values(), ids=STACKS)
+@pytest.mark.long
 def test_two_stacks_on_one_redis_keep_to_their_own(live, start, start_worker, databases):
     records_db, queue_db = databases
     b = {"QUEUE_NAME": "b", "REDIS_DB": records_db, "QUEUE_DB": queue_db}
@@ -66,7 +67,7 @@ def test_two_stacks_on_one_redis_keep_to_their_own(live, start, start_worker, da
     of_b = Transitions(records, records_db=records_db, queue_db=queue_db, queue_name="b")
 
     def workers_of_b() -> dict[str, str]:
-        return {entry[0].decode(): entry[4].decode() for entry in of_b.run("workers")[1:]}
+        return {w["id"].decode(): w["job"].decode() for w in map(by_name, of_b.run("workers")[1:])}
 
     def start_b() -> Process:
         before = len(workers_of_b())
@@ -74,7 +75,7 @@ def test_two_stacks_on_one_redis_keep_to_their_own(live, start, start_worker, da
         eventually(lambda: len(workers_of_b()) > before)
         return process
 
-    # Given a stack, and another one with two workers of which one runs a job
+    # Given a stack, and another one with two workers, one of which is running a job
     start_worker(1)
     killed = start_b()
     ours_settings = jobs.settings
@@ -84,11 +85,11 @@ def test_two_stacks_on_one_redis_keep_to_their_own(live, start, start_worker, da
     eventually(lambda: lost in workers_of_b().values())
     start_b()
     assert len(jobs.get_workers()) == 1
-    # when that worker is killed with its parent, then the other one of its stack takes over
+    # when that worker is killed with its supervisor, then the other worker of its stack takes over
     _kill_group(killed)
     eventually(lambda: records.hget(f"job.{lost}", "status") == b"complete", seconds=40)
-    assert int(records.hget(f"job.{lost}", "charged")) == 1
-    # and the first stack was never touched
+    assert int(records.hget(f"job.{lost}", "failed_attempts")) == 1
+    # and the first stack is unchanged
     ours = _add(20, 0)
     eventually(lambda: _all_complete(ours))
     assert len(jobs.get_workers()) == len(workers_of_b()) == 1
@@ -97,7 +98,7 @@ def test_two_stacks_on_one_redis_keep_to_their_own(live, start, start_worker, da
 
 
 def _kill_group(worker: Process) -> None:
-    """The parent and its child, which has a session of its own."""
+    """Kill a supervisor and its child, which has its own session."""
     pid = worker.process.pid
     children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
     for one in [pid, *map(int, children)]:

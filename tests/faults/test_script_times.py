@@ -1,4 +1,4 @@
-"""No script holds Redis for long, though it has a million jobs: each is timed at that size, on a server of its own."""
+"""No script blocks Redis for long, even with a million jobs: each is timed at that size, on its own server."""
 
 from __future__ import annotations
 
@@ -17,6 +17,8 @@ from jobs import Idempotency, Submission
 from jobstore import open_client
 from ops.invariants.reader import Facts
 from tests.conftest import Server
+
+pytestmark = pytest.mark.long
 
 JOBS = int(os.environ.get("SCRIPT_JOBS", "1_000_000"))
 MAX_MILLISECONDS = 10.0
@@ -83,9 +85,9 @@ def full(tmp_path_factory) -> Iterator[redis.Redis]:
 
 
 def _longest(client: redis.Redis, call: Callable[[], object], times: int = 5) -> float:
-    """The milliseconds of the longest script that ``call`` runs, in the best of several tries.
+    """Return the milliseconds of the longest script that ``call`` runs, in the best of several tries.
 
-    Of hundreds of scripts, all alike, one in a hundred is left out: the machine does other things as well.
+    Of hundreds of similar scripts, the slowest 1 % are ignored, because the machine runs other programs as well.
     """
     tries = []
     for _ in range(times):
@@ -106,11 +108,11 @@ def _finish() -> None:
     for _ in range(2):
         taken = jobs.q.get()
         assert taken is not None
-        jobs.q.finish(taken, b"{}", [("plot.png", bytes(100_000))], "said")
+        jobs.q.defer_complete(taken, b"{}", [("plot.png", bytes(100_000))], "said")
     jobs.q.flush()
     taken = jobs.q.get()
     assert taken is not None
-    jobs.q.release(taken, "error", "{}", "")
+    jobs.q.defer_release(taken, "error", "{}", "")
     jobs.q.flush()
 
 
@@ -120,7 +122,7 @@ def _lose_the_queue() -> None:
 
 
 def _end_a_bulk_of_old() -> None:
-    """A bulk with an idempotency key, past its retention."""
+    """End a bulk with an idempotency key, past its retention."""
     ids = _add(2000, key=True)
     for jid in ids:
         jobs.cancel_job(jid)

@@ -1,4 +1,4 @@
-"""Jobs are cancelled, or are over their time, even those that never let go of the interpreter."""
+"""Jobs are cancelled or exceed their time-out, even those that never release the interpreter's lock."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def run() -> dict:
         Path(__file__).with_suffix(".cleaned").touch()
     return {}
 '''
-# One call that holds the interpreter's lock throughout: no exception can be raised inside it.
+# A single call that holds the interpreter's lock: no exception can be raised inside it.
 LOCKED = '''"""Add up a range in one call of C code."""
 
 

@@ -1,4 +1,4 @@
-"""Workers are replaced under load, one version beside another: no job is lost, none is charged an attempt."""
+"""Workers are replaced under load, with two versions at the same time: no job is lost, no attempt is charged."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ OLDER = NEWER.replace("    to: int", "    upto: int").replace("params.to", "para
 
 @pytest.fixture
 def start_version(tmp_path: Path, start_worker):
-    """Starts a worker of a version that has one more analysis, or has it with other parameters."""
+    """Start a worker of a version that has one more analysis, or the same analysis with other parameters."""
 
     def run(name: str, text: str | None, workers: int = 1) -> Process:
         home = tmp_path / name
@@ -54,7 +54,7 @@ def _broken() -> list:
 
 
 def _charged(ids: list[str]) -> set:
-    return {jobs.rd.hget(f"job.{jid}", "charged") for jid in ids}
+    return {jobs.rd.hget(f"job.{jid}", "failed_attempts") for jid in ids}
 
 
 def _all_complete(ids: list[str]) -> bool:

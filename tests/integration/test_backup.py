@@ -1,4 +1,4 @@
-"""Back-ups of a real server that is at work, restored into an empty real server."""
+"""Back-ups of a real server under load, restored into an empty real server."""
 
 from __future__ import annotations
 
@@ -29,19 +29,19 @@ def empty(tmp_path):
 def test_what_was_saved_at_work_is_one_moment_and_goes_on_elsewhere(
     live, empty, start, start_worker, monkeypatch, tmp_path
 ):
-    # Given a server whose jobs are being run, in a queue of another database
+    # Given a server with running jobs, and a queue in another database
     added, _ = jobs.add_jobs([_nap() for _ in range(400)])
     worker = start_worker(workers=2)
     eventually(lambda: jobs.get_stats()["jobs"]["complete"] >= 20)
 
-    # When it is saved while it goes on, and restored into an empty one
+    # When it is backed up while jobs run, and restored into an empty server
     made = save(jobs.rd, tmp_path / "backups")
     still_at_work = jobs.get_stats()["jobs"]["complete"] < 400
     target = open_client("127.0.0.1", empty.port, 0)
     restore(target, made)
     worker.stop()
 
-    # Then every job is there, in exactly one place, as of one moment
+    # Then every job exists in exactly one place, consistent with one moment
     assert still_at_work
     jobs.connect(dataclasses.replace(jobs.settings, redis_port=empty.port))
     counts = jobs.get_stats()["jobs"]
@@ -52,7 +52,7 @@ def test_what_was_saved_at_work_is_one_moment_and_goes_on_elsewhere(
     assert len(waiting) + len(held) + counts["complete"] == 400
     assert all(jobs.get_results(job["id"]) is not None for job in jobs.get_jobs(status="complete", limit=400).jobs)
 
-    # And a worker there brings all to their end, those that were held too, once their lease is over
+    # And a worker there finishes all of them, held ones after their lease has expired
     start("worker.py", port=empty.port, WORKERS=1)
     eventually(lambda: jobs.get_stats()["jobs"]["complete"] == 400, 60)
     assert {jobs.get_job_by_id(job["id"])["status"] for job in added} == {"complete"}

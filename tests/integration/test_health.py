@@ -1,4 +1,4 @@
-"""The probes: a worker whose loop stands still is not well, one without Redis is."""
+"""The probes: a worker whose loop has stalled is unhealthy, a worker without Redis is healthy."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def test_a_worker_at_work_is_well_and_a_stalled_one_is_not(start_worker, tmp_pat
     worker = start_worker(HEALTH_FILE=stamp)
     assert probe("worker", HEALTH_FILE=str(stamp)).returncode == 0
 
-    # When its parent stands still, though its process exists
+    # When its supervisor is stopped but its process exists
     os.kill(worker.process.pid, signal.SIGSTOP)
     monkeypatch.setenv("HEALTH_FILE", str(stamp))
     now = time.monotonic()

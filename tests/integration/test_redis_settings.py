@@ -1,4 +1,4 @@
-"""Users, passwords, TLS and Sentinel: each against real servers that are set up that way."""
+"""Users, passwords, TLS and Sentinel, each against real servers with such a configuration."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def folder(parent: Path, name: str) -> Path:
 
 
 def submit_and_run(tmp_path: Path, port: int, **settings: str) -> str:
-    """What becomes of one job that the real API module adds and a real worker runs under these settings."""
+    """Return the status of one job that a real API module adds and a real worker runs under these settings."""
     environ = {**os.environ, "REDIS_IP": "localhost", "REDIS_PORT": str(port), "WORKERS": "1", **settings}
     ask = (
         "import sys, time, jobs\n"
@@ -71,7 +71,7 @@ def submit_and_run(tmp_path: Path, port: int, **settings: str) -> str:
 
 @pytest.fixture
 def guarded(tmp_path, servers):
-    """A server with a user of our own, and none by default."""
+    """Start a server with one user and without a default user."""
     users = tmp_path / "users.acl"
     users.write_text(f"user default off\nuser jobs on #{_sha256(PASSWORD)} ~* &* +@all -@admin +config|get\n")
     server = Server(folder(tmp_path, "guarded"), "--aclfile", str(users))
@@ -116,7 +116,7 @@ def test_a_refused_user_is_a_refusal_to_start(guarded, tmp_path, wrong):
 def test_a_password_that_was_changed_needs_no_restart(tmp_path, servers, password):
     server = Server(folder(tmp_path, "changing"), "--requirepass", PASSWORD)
     servers.append(server)
-    client = open_client("localhost", server.port, 0, access=RedisAuth(password_file=str(password)))
+    client = open_client("localhost", server.port, 0, auth=RedisAuth(password_file=str(password)))
     assert client.ping()
 
     client.config_set("requirepass", "another")
@@ -131,7 +131,7 @@ def test_a_password_that_was_changed_needs_no_restart(tmp_path, servers, passwor
 
 @pytest.fixture(scope="module")
 def certificates(tmp_path_factory):
-    """An authority of our own, and what it signed for the server and for a client."""
+    """Create an authority, and certificates for the server and for a client."""
     where = tmp_path_factory.mktemp("certificates")
 
     def openssl(*words: str) -> None:
@@ -150,7 +150,7 @@ def certificates(tmp_path_factory):
 
 @pytest.fixture
 def encrypted(tmp_path, servers, certificates):
-    """A server that talks TLS only, to clients that show a certificate."""
+    """Start a server that accepts only TLS connections with client certificates."""
     program = shutil.which("redis-server")
     if program is None:
         assert not os.environ.get("CI"), "no redis-server that can TLS: the one from PyPI cannot"
@@ -163,7 +163,7 @@ def encrypted(tmp_path, servers, certificates):
         cwd=certificates,
         stdout=subprocess.DEVNULL,
     )
-    client = open_client("localhost", port, 0, access=_shown(certificates))
+    client = open_client("localhost", port, 0, auth=_shown(certificates))
     eventually(lambda: _answers(client))
     yield port
     process.kill()
@@ -186,9 +186,9 @@ def test_a_server_that_nobody_vouches_for_is_not_talked_to(encrypted, certificat
     stranger = RedisAuth(tls=True, cert_file=shown.cert_file, key_file=shown.key_file)
 
     with pytest.raises(RedisUnavailable, match="certificate verify failed"):
-        open_client("localhost", encrypted, 0, access=stranger).ping()
+        open_client("localhost", encrypted, 0, auth=stranger).ping()
     with pytest.raises(RedisUnavailable, match="certificate verify failed"):
-        open_client("127.0.0.1", encrypted, 0, access=shown).ping()  # the certificate is another name's
+        open_client("127.0.0.1", encrypted, 0, auth=shown).ping()  # the certificate is for another name
 
 
 def _shown(certificates: Path) -> RedisAuth:
@@ -205,7 +205,7 @@ def _shown(certificates: Path) -> RedisAuth:
 
 @pytest.fixture
 def watched(tmp_path, servers):
-    """A master and a replica with passwords, and three Sentinels with one of their own; the ports."""
+    """Start a master and a replica with passwords, and three Sentinels with another one; return the ports."""
     locked = ["--requirepass", PASSWORD, "--masterauth", PASSWORD]
     master = Server(folder(tmp_path, "master"), *locked)
     replica = Server(folder(tmp_path, "replica"), *locked, "--replicaof", f"127.0.0.1 {master.port}")
@@ -231,6 +231,7 @@ def watched(tmp_path, servers):
         process.wait(10)
 
 
+@pytest.mark.long
 def test_sentinels_name_the_master_and_the_next_one_when_it_dies(tmp_path, watched, password):
     master, replica, ports = watched
     asked = tmp_path / "asked"
@@ -250,6 +251,7 @@ def test_sentinels_name_the_master_and_the_next_one_when_it_dies(tmp_path, watch
     assert submit_and_run(tmp_path, 1, **access) == "complete"
 
 
+@pytest.mark.long
 def test_a_queue_and_a_client_from_sentinels_share_the_master_in_both_databases(watched, password, tmp_path):
     master, _, ports = watched
     asked = tmp_path / "asked"
@@ -260,9 +262,9 @@ def test_a_queue_and_a_client_from_sentinels_share_the_master_in_both_databases(
         sentinel_master="jobs",
         sentinel_password_file=str(asked),
     )
-    client = open_client("nowhere", 1, 3, access=access)
+    client = open_client("nowhere", 1, 3, auth=access)
     queue = JobQueue(
-        "q", records_db=3, connection_pool=open_client("nowhere", 1, 4, blocking=True, access=access).connection_pool
+        "q", records_db=3, connection_pool=open_client("nowhere", 1, 4, blocking=True, auth=access).connection_pool
     )
     check_server(client, databases=(3, 4))
     transitions = Transitions(client, records_db=3, queue_db=4, queue_name="q")
@@ -279,7 +281,7 @@ def test_a_sentinel_that_refuses_the_password_is_named(watched, password):
     access = RedisAuth(password_file=str(password), sentinels=(("127.0.0.1", ports[0]),), sentinel_master="jobs")
 
     with pytest.raises(RedisUnavailable, match=r"No master found for 'jobs'(?s:.*)AuthenticationError"):
-        open_client("nowhere", 1, 0, access=access).ping()
+        open_client("nowhere", 1, 0, auth=access).ping()
 
 
 def _knows_all(sentinel: redis.Redis) -> bool:

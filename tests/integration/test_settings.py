@@ -1,4 +1,4 @@
-"""Impossible values of settings, as every program meets them."""
+"""Every program rejects invalid settings."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ PROGRAMS = [
 
 @pytest.mark.parametrize("program", PROGRAMS, ids=" ".join)
 def test_every_program_refuses_an_impossible_value_in_one_sentence(program):
-    # LOG_LEVEL is the one setting that the demo, too, takes from outside
+    # LOG_LEVEL is the only setting that the demo reads from the environment
     done = subprocess.run(
         [sys.executable, *program],
         cwd=ROOT,

@@ -1,4 +1,4 @@
-"""``make demo``, run as it is."""
+"""``make demo``, run as a subprocess."""
 
 import os
 import re
@@ -13,7 +13,7 @@ import pytest
 from analyses import get_analyses
 
 ROOT = Path(__file__).parents[2]
-PATIENCE = 90.0  # seconds; only a broken demo takes them
+PATIENCE = 90.0  # seconds; only a broken demo takes so long
 
 
 @pytest.fixture
@@ -47,15 +47,17 @@ def test_the_demo_runs_one_job_of_each_analysis_and_saves_the_plots(demo, tmp_pa
 
 
 def test_the_demo_runs_with_added_analyses_that_have_required_parameters(tmp_path):
-    # Given the analysis of the README, the template, and one with a parameter that nobody gives an example of
+    # Given the analysis of the README, the template, and one with a parameter without example
     code = tmp_path / "code"
     (code / "analyses").mkdir(parents=True)
     for source in ROOT.iterdir():
-        if source.suffix == ".py":  # Python looks for modules where a program really is
+        if source.suffix == ".py":  # Python resolves links to programs
             shutil.copy(source, code)
         elif source.name != "analyses" and not source.name.startswith("."):
             (code / source.name).symlink_to(source)
-    for source in (ROOT / "analyses").glob("*.*"):
+    for source in (ROOT / "analyses").iterdir():
+        if source.name == "__pycache__":
+            continue
         (code / "analyses" / source.name).symlink_to(source)
     [commonest] = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
     template = (ROOT / "docs" / "template" / "analysis.py").read_text()
@@ -71,7 +73,7 @@ def test_the_demo_runs_with_added_analyses_that_have_required_parameters(tmp_pat
     words = [sys.executable, "-m", "ops.devserver.demo"]
     done = subprocess.run(words, cwd=code, capture_output=True, text=True, timeout=PATIENCE, check=False)
 
-    # Then it runs what it can, and names what it leaves out
+    # Then it runs all that it can, and names the others
     assert done.returncode == 0, done.stdout + done.stderr
     assert "commonest: complete, 100%" in done.stdout
     assert "template: complete, 100%" in done.stdout
@@ -79,17 +81,17 @@ def test_the_demo_runs_with_added_analyses_that_have_required_parameters(tmp_pat
 
 
 def test_ctrl_c_ends_the_demo_and_leaves_nothing(demo, tmp_path):
-    # Given a demo whose jobs run
+    # Given a demo with running jobs
     seen = ""
     while "in progress" not in seen:
         seen = demo.stdout.readline()
         assert seen
 
-    # When it is interrupted, twice, as somebody impatient does
+    # When it is interrupted twice
     os.killpg(demo.pid, signal.SIGINT)
     os.killpg(demo.pid, signal.SIGINT)
 
-    # Then it says so, and its folder is gone
+    # Then it prints a message, and its folder is removed
     output, _ = demo.communicate(timeout=PATIENCE)
     assert demo.returncode == 130, output
     assert "everything is stopped" in output

@@ -1,4 +1,4 @@
-"""What one line of the compose file says of another; that it runs is shown on an engine, by `make test-engine`."""
+"""Consistency of the compose file; `make test-engine` runs it on an engine."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import yaml
 from config.settings import TABLE, load
 from tests.conftest import ROOT
 
-IDLE_MB = 256  # of the parent, and of each spare child
+IDLE_MB = 256  # for the supervisor, and for each standby child
 
 COMPOSE = yaml.safe_load(re.sub(r"\$\{\w+:-(.*?)\}", r"\1", (ROOT / "docker-compose.yml").read_text()))
 SERVICES = COMPOSE["services"]

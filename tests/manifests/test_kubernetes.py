@@ -1,4 +1,4 @@
-"""Every overlay with every component, without a cluster: schemas, Pod Security, and what one file says of another."""
+"""Every overlay with every component, without a cluster: schemas, Pod Security, and consistency between files."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tests.manifests.rendered import ALL, containers, of_kind, pods, rendered
 MINORS = ["1.32", "1.35", "1.36", "1.37"]
 CUSTOM = {"ScaledObject", "TriggerAuthentication"}
 UNITS = {"Ki": 2**10, "Mi": 2**20, "Gi": 2**30}
-IDLE_MB = 256  # of the parent, and of each spare child
+IDLE_MB = 256  # for the supervisor, and for each standby child
 
 everywhere = pytest.mark.parametrize(("overlay", "component"), ALL)
 

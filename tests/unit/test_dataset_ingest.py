@@ -1,4 +1,4 @@
-"""What a dataset says of itself: format, identifier, index, bounds and version."""
+"""The description of an ingested dataset: format, identifier, index, bounds and version."""
 
 from __future__ import annotations
 
@@ -127,7 +127,7 @@ def test_a_version_is_a_hash_of_content_and_options() -> None:
     "media_type",
     [None, "", "application/octet-stream", "application/x-www-form-urlencoded", "Application/X-WWW-Form-Urlencoded;"],
 )
-def test_content_tells_the_format_where_the_type_does_not(media_type: str | None) -> None:
+def test_the_format_of_a_generic_type_is_detected(media_type: str | None) -> None:
     assert ingest(WEATHER, media_type).description.count == 3
     assert ingest(b'\xef\xbb\xbf \n[{"a": 1}]', media_type).description.types() == {"a": "integer"}
 

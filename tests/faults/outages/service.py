@@ -1,4 +1,4 @@
-"""The whole service on a server that fails: the API, a worker, and clients that remember what was accepted."""
+"""The API, a worker and clients on a Redis that fails."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ __all__ = ["Figures", "Load", "find_figures", "running"]
 
 _CLIENTS = 4
 _REST_SECONDS = 60
-_ANSWER_SECONDS = 0.1  # an answer may still be read when its server is dead
+_ANSWER_SECONDS = 0.1  # a response may still be read after its server has died
 
 
 @dataclass
 class Load:
-    """Clients that submit jobs as fast as they are answered, and note the id of each that was accepted."""
+    """Clients that submit jobs as fast as possible, and record the ids of accepted ones."""
 
     api: httpx.Client
     accepted: dict[str, float] = field(default_factory=dict)
@@ -62,18 +62,18 @@ class Load:
                 return
 
     def wait_for_more(self, count: int = 20) -> None:
-        """Until so many more were accepted."""
+        """Wait until ``count`` more jobs are accepted."""
         wanted = len(self.accepted) + count
         eventually(lambda: len(self.accepted) >= wanted or self.refused, seconds=_REST_SECONDS)
 
     def note_outage(self) -> None:
-        """The server is about to be killed."""
+        """Record the time at which the server is killed."""
         self.outages.append(time.monotonic())
 
 
 @dataclass
 class Figures:
-    """What became of all that was accepted."""
+    """Counts of accepted jobs by outcome."""
 
     outages: int
     accepted: int
@@ -86,13 +86,13 @@ class Figures:
     charged: int = 0
     again: int = 0
     """Run more than once; only one run's result is kept."""
-    broken: list[str] = field(default_factory=list)
+    violations: list[str] = field(default_factory=list)
     """What the invariants say."""
 
 
 @contextmanager
 def running(port: int, folder: Path, workers: int = 2, **settings: Any) -> Iterator[httpx.Client]:
-    """The API and a worker on the server at ``port``; gives a client of the API once both are ready."""
+    """Start the API and a worker on the server at ``port``; yield a client once both are ready."""
     api_port = free_port()
     words = [
         sys.executable,
@@ -127,12 +127,12 @@ def _has_workers(client: httpx.Client, count: int) -> bool:
 
 
 def find_figures(load: Load, port: int) -> Figures:
-    """Wait until nothing moves any more, and count."""
+    """Wait until all jobs have ended, and count."""
     records = redis.Redis(port=port)
-    figures = Figures(len(load.outages), len(load.accepted), broken=load.refused)
+    figures = Figures(len(load.outages), len(load.accepted), violations=load.refused)
     eventually(lambda: _is_at_rest(load.api), seconds=_REST_SECONDS, every=0.2)
     for jid, accepted in load.accepted.items():
-        status, attempt, charged = records.hmget(f"job.{jid}", "status", "attempt", "charged")
+        status, attempt, charged = records.hmget(f"job.{jid}", "status", "attempt", "failed_attempts")
         if status is None:
             figures.lost += 1
             killed = min((outage for outage in load.outages if outage > accepted - _ANSWER_SECONDS), default=accepted)
@@ -141,7 +141,7 @@ def find_figures(load: Load, port: int) -> Figures:
         figures.charged += int(charged or 0)
         figures.again += int(attempt or 0) > 1
     queue = redis.Redis(port=port, db=1)
-    figures.broken += [str(broken) for broken in find_violations(records, queue)]
+    figures.violations += [str(violation) for violation in find_violations(records, queue)]
     records.close()
     queue.close()
     return figures

@@ -1,8 +1,8 @@
-"""The blow of a trial: which process deals it to itself, at which step, and what is known of it afterwards.
+"""The fault of a trial: a process kills or stops itself at a given step.
 
-A step is the start of a line of this project's code in the main thread of a process, counted as they run
-(``sys.settrace``), or one call of ``sendall`` (then half of it is sent). The product knows nothing of this: the process
-under test is a fork of a prepared one (``fork.py``), or a fresh one that reads ``site/sitecustomize.py``.
+A step is the start of a line of this project's code in the main thread of a process (``sys.settrace``), or one call of
+``sendall`` (of which half is sent). The code under test contains nothing of this: the process is a fork of a prepared
+one (``fork.py``), or a fresh one that imports ``site/sitecustomize.py``.
 """
 
 from __future__ import annotations
@@ -22,25 +22,25 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
-__all__ = ["Blow", "SharedCounter"]
+__all__ = ["Fault", "SharedCounter"]
 
 ROOT = Path(__file__).parents[3]
 _MODULES = ("api.py", "jobs.py", "worker.py")
-_ROOMS = ("analyses", "attempt", "dataset", "ops", "record", "transitions", "web")
+_ROOMS = ("analyses", "config", "dataset", "jobstore", "ops", "runtime", "submission", "web")
 _OURS = tuple(str(ROOT / name) for name in (*_MODULES, *(f"{room}{os.sep}" for room in _ROOMS)))
 
-# From byte 0, eight each: steps counted, 1 once they count, time of the blow, processes of the role, id of the victim.
-_BLOW_AT = 512
+# From byte 0, eight bytes each: steps, 1 after the cue, time of the hit, processes of the role, id of the victim.
+_FAULT_AT = 512
 _WHERE = slice(64, 256)
 _BYTES = 4096
 
 
 @dataclass(frozen=True)
-class Blow:
-    """What falls on the ``nth`` process of this ``role`` (``child``, ``parent`` or ``api``) at its step ``at``.
+class Fault:
+    """A fault that hits the ``nth`` process of this ``role`` (``child``, ``parent`` or ``api``) at its step ``at``.
 
-    ``at`` 0 only counts. With ``cue``, steps count from the moment that the trial gives it. ``signal`` is SIGKILL or
-    SIGSTOP.
+    ``at`` 0 only counts. With ``cue``, steps count from the time at which the trial gives the cue. ``signal`` is
+    SIGKILL or SIGSTOP.
     """
 
     role: str
@@ -53,7 +53,7 @@ class Blow:
 
 
 class SharedCounter:
-    """A small file that all processes of one trial share: the blow, and whether, where and when it fell."""
+    """A small file shared by all processes of one trial: the planned fault, the step counter, and the hit."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -61,40 +61,40 @@ class SharedCounter:
         self._file.truncate(_BYTES)
         self._shared = mmap.mmap(self._file.fileno(), _BYTES)
 
-    def plan(self, blow: Blow) -> None:
-        """Forget the trial before, and plan this blow."""
-        text = json.dumps(asdict(blow)).encode()
-        self._shared[:] = bytes(_BLOW_AT) + text.ljust(_BYTES - _BLOW_AT)
-        if not blow.cue:
+    def plan(self, fault: Fault) -> None:
+        """Reset the file and plan this fault."""
+        text = json.dumps(asdict(fault)).encode()
+        self._shared[:] = bytes(_FAULT_AT) + text.ljust(_BYTES - _FAULT_AT)
+        if not fault.cue:
             self.cue()
 
     def cue(self) -> None:
-        """From now on steps count."""
+        """Start counting steps."""
         struct.pack_into("=q", self._shared, 8, 1)
 
     @property
     def steps(self) -> int:
-        """Steps counted so far in the process that is counted."""
+        """Return the steps counted so far."""
         return int(struct.unpack_from("=q", self._shared, 0)[0])
 
     @property
-    def struck(self) -> float | None:
-        """When the blow fell, in seconds since 1970; None if it did not."""
+    def hit_at(self) -> float | None:
+        """Return the time of the hit in seconds since 1970, None if there was none."""
         return struct.unpack_from("=d", self._shared, 16)[0] or None
 
     @property
     def victim(self) -> int:
-        """The process id of whom it fell on."""
+        """Return the id of the process that was hit."""
         return int(struct.unpack_from("=q", self._shared, 32)[0])
 
     @property
     def where(self) -> str:
-        """File and line of the blow."""
+        """Return file and line of the hit."""
         return self._shared[_WHERE].rstrip(b"\0").decode()
 
     def arm(self, role: str) -> None:
-        """In a process that begins to play this role: count its steps from here if the blow is meant for it."""
-        planned = json.loads(self._shared[_BLOW_AT:].decode())
+        """Start a role in this process: count its steps if the fault is planned for it."""
+        planned = json.loads(self._shared[_FAULT_AT:].decode())
         if planned["role"] != role or self._number() != planned["nth"]:
             sys.settrace(None)
             return
@@ -102,10 +102,10 @@ class SharedCounter:
         if planned["sending"]:
             _cut_sending(self, at)
         else:
-            sys.settrace(_counter(cued, at, lambda frame: self.strike(sort, frame)))
+            sys.settrace(_line_tracer(cued, at, lambda frame: self.strike(sort, frame)))
 
     def strike(self, sort: signal.Signals, frame: FrameType) -> None:
-        """Deal the blow to this very process."""
+        """Kill or stop this process."""
         sys.settrace(None)
         where = f"{os.path.relpath(frame.f_code.co_filename, ROOT)}:{frame.f_lineno}"
         self._shared[_WHERE] = where.encode().ljust(_WHERE.stop - _WHERE.start, b"\0")
@@ -114,7 +114,7 @@ class SharedCounter:
         os.kill(os.getpid(), sort)
 
     def count_step(self) -> int:
-        """One more step, if they count yet; its number, else 0."""
+        """Count a step, and return its number; 0 before the cue."""
         return _count(self._shared)
 
     def _number(self) -> int:
@@ -135,7 +135,7 @@ def _count(shared: mmap.mmap) -> int:
     return int(steps) + 1
 
 
-def _counter(shared: mmap.mmap, at: int, strike: Callable[[FrameType], None]) -> Callable[..., Any]:
+def _line_tracer(shared: mmap.mmap, at: int, strike: Callable[[FrameType], None]) -> Callable[..., Any]:
     ours: dict[Any, bool] = {}
 
     def on_line(frame: FrameType, event: str, _: Any) -> Callable[..., Any]:
@@ -155,15 +155,15 @@ def _counter(shared: mmap.mmap, at: int, strike: Callable[[FrameType], None]) ->
     return on_call
 
 
-def _cut_sending(tally: SharedCounter, at: int) -> None:
-    """Have the process die in its ``at``-th call of ``sendall``, with half of the bytes sent."""
+def _cut_sending(counter: SharedCounter, at: int) -> None:
+    """Make the process die in its ``at``-th call of ``sendall``, with half of the bytes sent."""
 
     def sendall(self: socket.socket, data: Any, *flags: int) -> None:
-        step = tally.count_step()
+        step = counter.count_step()
         if step and step == at:
             half = memoryview(data)[: len(data) // 2]
             super(socket.socket, self).sendall(half)
-            tally.strike(signal.SIGKILL, sys._getframe(1))
+            counter.strike(signal.SIGKILL, sys._getframe(1))
         super(socket.socket, self).sendall(data, *flags)
 
     socket.socket.sendall = sendall  # type: ignore[method-assign, assignment]

@@ -1,4 +1,4 @@
-"""The stage of one trial: an empty Redis, the processes under test, the history of each job, and the judgement."""
+"""Environment of one trial: an empty Redis, the processes under test, the history of each job, and the checks."""
 
 from __future__ import annotations
 
@@ -21,23 +21,23 @@ import jobs
 from config.settings import load
 from jobs import Submission
 from ops.invariants import find_violations
-from tests.faults.final_status_watch import Ends
-from tests.faults.trials.fault import ROOT, Blow, SharedCounter
+from tests.faults.final_status_watch import FinalStatusWatch
+from tests.faults.trials.fault import ROOT, Fault, SharedCounter
 from tests.faults.trials.fork import fork, fork_worker
 
-__all__ = ["LEASE_SECONDS", "Stage", "Verdict"]
+__all__ = ["LEASE_SECONDS", "Harness", "Verdict"]
 
 LEASE_SECONDS = 1.5
 """The lease in trials; what is promised of recovery is promised of any."""
 
 _PR_SET_CHILD_SUBREAPER = 36
 _ENDED = ("complete", "failed", "cancelled")
-_PATIENCE_SECONDS = 40.0
+_TIMEOUT_SECONDS = 40.0
 
 
 @dataclass
 class Verdict:
-    """What came of one trial; each list of sentences is empty where all is well."""
+    """The result of one trial; all lists are empty if it passed."""
 
     kind: str
     point: int
@@ -47,33 +47,33 @@ class Verdict:
     steps: int = 0
     lost: list[str] = field(default_factory=list)
     two_results: list[str] = field(default_factory=list)
-    broken: list[str] = field(default_factory=list)
+    violations: list[str] = field(default_factory=list)
     unexpected: list[str] = field(default_factory=list)
     recovery: list[float] = field(default_factory=list)
 
     @property
     def complaints(self) -> list[str]:
-        """All that is wrong."""
-        return self.lost + self.two_results + self.broken + self.unexpected
+        """Return all errors."""
+        return self.lost + self.two_results + self.violations + self.unexpected
 
 
-class Stage:
-    """One trial after the other, in one process that forks the processes under test and outlives them."""
+class Harness:
+    """Runs trials one after the other, in a process that forks the processes under test and outlives them."""
 
     def __init__(self, folder: Path, *, real: bool = False) -> None:
         self.folder = folder
         self.real = real
         self.log = folder / "log"
-        self.tally = SharedCounter(folder / "tally")
+        self.counter = SharedCounter(folder / "counter")
         jobs.connect(load())
         self.queue = redis.Redis(port=jobs.settings.redis_port, db=jobs.settings.queue_db)
         self._listener = jobs.open_pubsub()
         self._listener.psubscribe("job.*")
-        # What a dead parent leaves behind becomes ours, so that nothing can survive a trial unseen.
+        # Orphans become our children, so that no process survives a trial unnoticed.
         ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1)
 
-    def begin(self, kind: str, seed: int, blow: Blow) -> None:
-        """Empty the stage, and plan the blow."""
+    def begin(self, kind: str, seed: int, fault: Fault) -> None:
+        """Reset everything, and plan the fault."""
         jobs.rd.flushdb()
         self.queue.flushdb()
         self._read_history([])
@@ -81,11 +81,11 @@ class Stage:
         self.ids: list[str] = []
         self.cancelled: list[str] = []
         self.uncharged = False
-        self._ends = Ends()
+        self._final_statuses = FinalStatusWatch()
         self.workers: list[int] = []
         self._started: list[subprocess.Popen[bytes]] = []
-        self._environ = blow.environ
-        self.tally.plan(blow)
+        self._environ = fault.environ
+        self.counter.plan(fault)
         for ran in self.folder.glob("*.ran"):
             ran.unlink()
 
@@ -107,14 +107,14 @@ class Stage:
         return added
 
     def start_worker(self, workers: int = 1) -> int:
-        """A parent and its children; the parent's process id."""
+        """Start a supervisor with its children, and return its process id."""
         environ = {
             "WORKERS": str(workers),
             "LEASE_SECONDS": str(LEASE_SECONDS),
             "DRAIN_SECONDS": "10",
             **self._environ,
         }
-        pid = self._start_real(environ) if self.real else fork_worker(self.tally, environ)
+        pid = self._start_real(environ) if self.real else fork_worker(self.counter, environ)
         self.workers.append(pid)
         return pid
 
@@ -122,7 +122,7 @@ class Stage:
         here = Path(__file__).parent
         environ |= {
             "PYTHONPATH": os.pathsep.join([str(here / "site"), str(ROOT)]),
-            "TRIAL_TALLY": str(self.tally.path),
+            "TRIAL_COUNTER": str(self.counter.path),
             "TRIAL_ANALYSES": str(here / "analyses"),
         }
         words = [sys.executable, str(ROOT / "worker.py")]
@@ -131,13 +131,13 @@ class Stage:
         return process.pid
 
     def fork_api(self, play: Callable[[], None]) -> int:
-        """A process that serves what ``play`` asks of the API; its id."""
-        return fork("api", play, self.tally)
+        """Start a process that runs ``play`` against the API, and return its id."""
+        return fork("api", play, self.counter)
 
     # ------------------------------------------------------------------------------------------- while it plays
 
-    def wait(self, condition: Callable[[], Any], seconds: float = _PATIENCE_SECONDS) -> bool:
-        """Whether it came true in time."""
+    def wait(self, condition: Callable[[], Any], seconds: float = _TIMEOUT_SECONDS) -> bool:
+        """Return whether the condition became true in time."""
         give_up = time.monotonic() + seconds
         while not condition():
             if time.monotonic() > give_up:
@@ -145,26 +145,26 @@ class Stage:
             time.sleep(0.003)
         return True
 
-    def wait_for_blow(self, over: Callable[[], Any] | None = None) -> bool:
-        """Whether the blow fell before all jobs were ended, or what else ends the wait, and a moment had passed."""
+    def wait_for_fault(self, over: Callable[[], Any] | None = None) -> bool:
+        """Return whether the fault hit before all jobs had ended or ``over`` was true, plus 0.1 s."""
         over = over or self.all_ended
-        self.wait(lambda: self.tally.struck or over())
-        return self.wait(lambda: self.tally.struck, 0.1)
+        self.wait(lambda: self.counter.hit_at or over())
+        return self.wait(lambda: self.counter.hit_at, 0.1)
 
     def status(self, jid: str) -> str:
-        """The job's status in its record, empty where there is none."""
+        """Return the job's status in its record, empty if there is no record."""
         return str((jobs.rd.hget(f"job.{jid}", "status") or b"").decode())
 
     def is_running(self, jid: str) -> bool:
-        """Whether a worker holds it."""
+        """Return whether a worker holds the job."""
         return self.status(jid) == "in progress"
 
     def has_begun(self, number: int) -> bool:
-        """Whether the analysis of the job of this number runs, or ran."""
+        """Return whether the analysis of this job has started."""
         return (self.folder / f"{number}.ran").exists()
 
     def all_ended(self) -> bool:
-        """Whether all jobs are; one that waits out its back-off is hurried."""
+        """Return whether all jobs have ended; end the back-off of waiting ones."""
         statuses = [self.status(jid) for jid in self.ids]
         for jid, status in zip(self.ids, statuses, strict=True):
             if status == "scheduled":
@@ -173,29 +173,29 @@ class Stage:
         return all(status in _ENDED for status in statuses)
 
     def registered(self) -> list[int]:
-        """The process ids of the children that live as far as Redis knows."""
+        """Return the process ids of the registered children."""
         return [worker["pid"] for worker in jobs.get_workers()]
 
     def signal(self, pid: int, number: int) -> None:
-        """Send it, to a process that may be gone."""
+        """Send a signal to a process, which may have ended."""
         with suppress(ProcessLookupError):
             os.kill(pid, number)
 
     def is_alive(self, pid: int) -> bool:
-        """Whether the process lives; what is dead is buried here."""
+        """Return whether the process is alive; reap it otherwise."""
         self.reap()
         with suppress(FileNotFoundError):
             return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
         return False
 
     def reap(self) -> None:
-        """Bury our dead, and those that dead parents left to us."""
+        """Reap our children, and orphans that became our children."""
         with suppress(ChildProcessError):
             while os.waitpid(-1, os.WNOHANG)[0]:
                 pass
 
     def descendants(self) -> list[int]:
-        """The processes that live of this trial."""
+        """Return the living processes of this trial."""
         self.reap()
         found, todo = [], [os.getpid()]
         while todo:
@@ -209,28 +209,28 @@ class Stage:
 
     # ---------------------------------------------------------------------------------------------- the judgement
 
-    def judge(self, verdict: Verdict, *, most_charged: int = 1) -> Verdict:
-        """Wait for the end of all jobs, then look at everything; ``most_charged`` attempts may have cost one."""
-        verdict.broken += [f"under load: {broken}" for broken in self.find_violations()]
+    def check(self, verdict: Verdict, *, max_charged: int = 1) -> Verdict:
+        """Wait until all jobs have ended, then check everything; at most ``max_charged`` attempts may be charged."""
+        verdict.violations += [f"under load: {violation}" for violation in self.find_violations()]
         self.wait(self.all_ended)
-        verdict.steps, verdict.where = self.tally.steps, self.tally.where
-        verdict.hit = self.tally.struck is not None
+        verdict.steps, verdict.where = self.counter.steps, self.counter.where
+        verdict.hit = self.counter.hit_at is not None
         verdict.lost += [f"{jid} is {self.status(jid) or 'gone'}" for jid in self.ids if self.status(jid) not in _ENDED]
-        verdict.broken += [str(broken) for broken in self.find_violations()]
-        self._judge_history(verdict)
+        verdict.violations += [str(violation) for violation in self.find_violations()]
+        self._check_history(verdict)
         charged = 0
         for number, jid in enumerate(self.ids):
-            charged += self._judge_job(verdict, number, jid)
-        if charged > most_charged:
-            verdict.unexpected.append(f"{charged} attempts charged, {most_charged} at most were to be")
+            charged += self._check_job(verdict, number, jid)
+        if charged > max_charged:
+            verdict.unexpected.append(f"{charged} attempts charged, {max_charged} at most were to be")
         return verdict
 
     def find_violations(self) -> Sequence[Any]:
-        """What the invariants say of Redis now."""
-        return [*find_violations(jobs.rd, self.queue, jobs.settings.queue_name), *self._ends.changed(jobs.rd)]
+        """Return the violations of the invariants now."""
+        return [*find_violations(jobs.rd, self.queue, jobs.settings.queue_name), *self._final_statuses.changed(jobs.rd)]
 
     def end(self) -> None:
-        """End what still runs."""
+        """Kill all remaining processes."""
         while left := self.descendants():
             for pid in left:
                 self.signal(pid, signal.SIGKILL)
@@ -238,9 +238,9 @@ class Stage:
         for process in self._started:
             process.returncode = process.returncode or 0
 
-    def _judge_job(self, verdict: Verdict, number: int, jid: str) -> int:
+    def _check_job(self, verdict: Verdict, number: int, jid: str) -> int:
         record = {name.decode(): value.decode() for name, value in jobs.rd.hgetall(f"job.{jid}").items()}
-        attempt, charged = int(record.get("attempt", 0)), int(record.get("charged", 0))
+        attempt, charged = int(record.get("attempt", 0)), int(record.get("failed_attempts", 0))
         results = jobs.get_results(jid)
         if record.get("status") == "complete":
             if results is None or results["attempt"] != attempt:
@@ -253,11 +253,11 @@ class Stage:
         runs = ran.read_text().count("b") if ran.exists() else 0
         if runs > attempt:
             verdict.two_results.append(f"{jid} ran {runs} times in {attempt} attempts")
-        if self.tally.struck and attempt > 1 and float(record["started"]) / 1e6 > self.tally.struck:
-            verdict.recovery.append(float(record["started"]) / 1e6 - self.tally.struck)
+        if self.counter.hit_at and attempt > 1 and float(record["started"]) / 1e6 > self.counter.hit_at:
+            verdict.recovery.append(float(record["started"]) / 1e6 - self.counter.hit_at)
         return charged
 
-    def _judge_history(self, verdict: Verdict) -> None:
+    def _check_history(self, verdict: Verdict) -> None:
         for jid, statuses in self._read_history(self.ids).items():
             ends = [status for status in statuses if status in _ENDED]
             if len(ends) > 1 or (ends and statuses[-1] not in _ENDED):
@@ -266,7 +266,7 @@ class Stage:
                 verdict.unexpected.append(f"{jid} was cancelled, then {', '.join(statuses)}")
 
     def _read_history(self, ids: Sequence[str]) -> dict[str, list[str]]:
-        """All statuses that each job was given, in order: each transition publishes them."""
+        """Return the statuses of each job in order, as the transitions published them."""
         found: dict[str, list[str]] = {jid: [] for jid in ids}
         last = f"job.{os.getpid()}.{time.monotonic_ns()}"
         jobs.rd.publish(last, "")

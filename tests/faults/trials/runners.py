@@ -1,4 +1,4 @@
-"""Lanes that trials are played in side by side, and which trials are played."""
+"""Runners that run trials in parallel, and the selection of trials."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ from tests.faults.trials.harness import LEASE_SECONDS
 from tests.faults.trials.kinds import KINDS
 from tests.faults.trials.runner import REAL
 
-__all__ = ["Lanes", "Trial", "number_of", "open_lanes", "schedule"]
+__all__ = ["Runners", "Trial", "number_of", "open_runners", "schedule"]
 
 _REAL_KINDS = (
     "child-works",
     "child-raises",
     "parent-works",
-    "parent-buries",
+    "parent-reaps",
     "worker-dies",
     "child-stalls",
     "worker-stalls",
@@ -38,14 +38,14 @@ Trial = tuple[str, int, int]
 """Kind, point and seed."""
 
 
-class Lanes:
-    """Several processes that play trials side by side, each on two databases of its own of one server."""
+class Runners:
+    """Several processes that run trials in parallel, each on two databases of one server."""
 
-    def __init__(self, folder: Path, port: int, lanes: int) -> None:
+    def __init__(self, folder: Path, port: int, runners: int) -> None:
         self._idle: SimpleQueue[subprocess.Popen[str]] = SimpleQueue()
         self._all: list[subprocess.Popen[str]] = []
-        for n in range(lanes):
-            here = folder / f"lane{n}"
+        for n in range(runners):
+            here = folder / f"runner{n}"
             here.mkdir()
             environ = {
                 "REDIS_IP": "127.0.0.1",
@@ -54,7 +54,7 @@ class Lanes:
                 "QUEUE_DB": str(2 * n + 1),
             }
             environ |= {"LEASE_SECONDS": str(LEASE_SECONDS)}
-            lane = subprocess.Popen(
+            runner = subprocess.Popen(
                 [sys.executable, "-m", "tests.faults.trials.runner", str(here)],
                 cwd=ROOT,
                 env={**os.environ, **environ},
@@ -62,41 +62,41 @@ class Lanes:
                 stdout=subprocess.PIPE,
                 text=True,
             )
-            self._all.append(lane)
-            self._idle.put(lane)
+            self._all.append(runner)
+            self._idle.put(runner)
 
     def play(self, trial: Trial) -> dict[str, Any]:
-        """The verdict on one trial, played in a lane that is idle."""
-        lane = self._idle.get()
+        """Run one trial in an idle runner and return the verdict."""
+        runner = self._idle.get()
         try:
-            lane.stdin.write(" ".join(map(str, trial)) + "\n")
-            lane.stdin.flush()
-            line = lane.stdout.readline()
+            runner.stdin.write(" ".join(map(str, trial)) + "\n")
+            runner.stdin.flush()
+            line = runner.stdout.readline()
         finally:
-            self._idle.put(lane)
+            self._idle.put(runner)
         if not line:
-            raise RuntimeError(f"The lane that played {number_of(trial)} ended with {lane.wait()}.")
+            raise RuntimeError(f"The runner that played {number_of(trial)} ended with {runner.wait()}.")
         return dict(json.loads(line))
 
     def play_all(self, trials: Sequence[Trial]) -> Iterator[dict[str, Any]]:
-        """The verdicts, in the order of the trials."""
+        """Yield the verdicts in the order of the trials."""
         with ThreadPoolExecutor(len(self._all)) as pool:
             yield from pool.map(self.play, trials)
 
     def close(self) -> None:
-        """End the lanes."""
-        for lane in self._all:
-            lane.stdin.close()
-            lane.wait(60)
-            lane.stdout.close()
+        """Stop the runners."""
+        for runner in self._all:
+            runner.stdin.close()
+            runner.wait(60)
+            runner.stdout.close()
 
 
 @contextmanager
-def open_lanes(lanes: int) -> Iterator[Lanes]:
-    """Lanes on a server of their own."""
+def open_runners(runners: int) -> Iterator[Runners]:
+    """Start runners with their own server."""
     with tempfile.TemporaryDirectory() as folder:
-        server = Server(Path(folder), "--databases", str(2 * lanes))
-        opened = Lanes(Path(folder), server.port, lanes)
+        server = Server(Path(folder), "--databases", str(2 * runners))
+        opened = Runners(Path(folder), server.port, runners)
         try:
             yield opened
         finally:
@@ -104,14 +104,14 @@ def open_lanes(lanes: int) -> Iterator[Lanes]:
             server.stop()
 
 
-def schedule(lanes: Lanes, trials: int, seed: int, only: str | None = None) -> list[Trial]:
-    """So many trials of all kinds, or of one only, each kind's points spread evenly over all of its steps."""
+def schedule(runners: Runners, trials: int, seed: int, only: str | None = None) -> list[Trial]:
+    """Return ``trials`` trials of all kinds or of one, the points of each kind spread evenly over its steps."""
     counts = {only: trials} if only else _count_kinds(trials)
-    rehearsed = lanes.play_all([(name, 0, seed) for name in counts])
+    rehearsed = runners.play_all([(name, 0, seed) for name in counts])
     dice, found = random.Random(seed), []
     for verdict, (name, count) in zip(rehearsed, counts.items(), strict=True):
         if verdict["complaints"]:
-            raise SystemExit(f"{number_of((name, 0, seed))} goes wrong without a blow: {verdict['complaints']}")
+            raise SystemExit(f"{number_of((name, 0, seed))} goes wrong without a fault: {verdict['complaints']}")
         steps, first = verdict["steps"] or 1, dice.random()
         found += [(name, 1 + int((n + first) * steps / count) % steps, seed + n) for n in range(count)]
     dice.shuffle(found)
@@ -129,5 +129,5 @@ def _count_kinds(trials: int) -> dict[str, int]:
 
 
 def number_of(trial: Trial) -> str:
-    """What ``--only`` takes to play it again."""
+    """Return the trial's number, as ``--only`` takes it."""
     return ":".join(map(str, trial))

@@ -1,4 +1,4 @@
-"""Jobs that are large, many, or wrong in many places."""
+"""Jobs that are large, numerous, or invalid in many places."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import json
 from functools import partial
 from typing import Any
 
-from tests.hostile.client import Answer, at_once
+from tests.hostile.client import Response, at_once
 from tests.hostile.scenario import scenario
 from tests.hostile.service import Service
 
@@ -15,10 +15,10 @@ __all__: list[str] = []
 MIB = 2**20
 _LATER = 86400
 _OPEN = {"start": None, "end": None}
-_PAGE_BYTES = 8 * MIB + 128 * 1024  # a page ends after the job that fills it
+_PAGE_BYTES = 8 * MIB + 128 * 1024  # a page ends with the job that exceeds the limit
 _BULK = 10_000
 _JOBS = 100_000
-_SCRIPT_MICROSECONDS = 500_000  # far more than a script takes: the processors are shared with the load
+_SCRIPT_MICROSECONDS = 500_000  # far longer than a script, because the load uses the same processors
 _REFUSED = {413, 422, 503}
 
 
@@ -26,7 +26,7 @@ def _sleeping(**more: Any) -> dict[str, Any]:
     return {**_OPEN, "analysis": "sleep", "params": {"seconds": 0}, "delay": _LATER, **more}
 
 
-def _assert_refused(answers: list[Answer]) -> None:
+def _assert_refused(answers: list[Response]) -> None:
     statuses = [answer.status for answer in answers]
     assert set(statuses) <= _REFUSED, f"answered {statuses}, expected of {sorted(_REFUSED)}"
     assert max(answer.size for answer in answers) < MIB, "the refusal is longer than a MiB"
@@ -69,7 +69,7 @@ def large_parameters(service: Service) -> None:
 
 
 def _fill(service: Service) -> None:
-    """Have as many jobs wait as the setting of this suite allows."""
+    """Submit as many jobs as this suite's setting allows."""
     body = json.dumps([_sleeping()] * _BULK).encode()
     while service.client.ask("/jobs?limit=1").json()["total"] < _JOBS:
         answer = service.client.ask("/jobs", body)

@@ -1,19 +1,19 @@
-"""Requests byte by byte, as no well-behaved client sends them; and all kinds of attack together."""
+"""Malformed requests, sent byte by byte; and all kinds of attacks together."""
 
 from __future__ import annotations
 
 import json
 from functools import partial
 
-from tests.faults.raw_http import Raw
-from tests.hostile.client import Answer, at_once
+from tests.faults.raw_http import RawConnection
+from tests.hostile.client import Response, at_once
 from tests.hostile.scenario import scenario
 from tests.hostile.service import Service
 
 __all__: list[str] = []
 
 MIB = 2**20
-_SECONDS = 3  # what is refused needs no more of the request
+_SECONDS = 3  # rejected requests get their response before they are complete
 _LONG = b"POST /data HTTP/1.1\r\nHOST\r\nContent-Type: text/csv\r\n"
 _CASES: dict[str, tuple[bytes, set[int]]] = {
     "a foreign name in an absolute target": (b"GET http://other.example/stats HTTP/1.1\r\nHOST\r\n\r\n", {403}),
@@ -43,7 +43,7 @@ def odd_requests(service: Service) -> None:
     wrong = []
     for what, (words, expected) in _CASES.items():
         try:
-            with Raw(service.client.port, timeout=_SECONDS).send(words) as raw:
+            with RawConnection(service.client.port, timeout=_SECONDS).send(words) as raw:
                 answer = raw.answer()
         except (OSError, ValueError) as error:
             wrong.append(f"{what}: {error or type(error).__name__}")
@@ -78,7 +78,7 @@ def all_at_once(service: Service) -> None:
         partial(client.ask, "/data?limit=1000&search=1"),
     ]
     for _ in range(2):
-        answers: list[Answer] = at_once(kinds * 6)
+        answers: list[Response] = at_once(kinds * 6)
         statuses = {answer.status for answer in answers}
         assert statuses <= {200, 201, 202, 400, 413, 422, 503}, f"answered {sorted(statuses)}"
     assert client.ask("/ready").status == 200, "not ready afterwards"

@@ -1,4 +1,4 @@
-"""Answers that are large, and clients that read or send slowly or not at all."""
+"""Large responses, and clients that read or send slowly or not at all."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from contextlib import ExitStack, suppress
 from functools import partial
 from pathlib import Path
 
-from tests.hostile.client import Answer, at_once
+from tests.hostile.client import Response, at_once
 from tests.hostile.scenario import scenario
 from tests.hostile.service import Service
 
 __all__: list[str] = []
 
 _RESULT_MB = 52
-_HONEST_SECONDS = 45.0  # servers that time out cut off after half a minute
+_HONEST_SECONDS = 45.0  # a server with time-outs would disconnect after half a minute
 _ROUND_SECONDS = 0.2
 _FAST_READS = 256
 _NON_READERS, _EACH_SECONDS = 60, 0.1
@@ -25,7 +25,7 @@ _ESTABLISHED = "01"  # in /proc/net/tcp
 
 
 def _large_result(service: Service) -> str:
-    """The path of the result of a job that gives some megabytes."""
+    """Run a job with a result of some megabytes and return the path of the result."""
     answer = service.client.post_jobs(
         {"start": None, "end": None, "analysis": "bulky", "params": {"megabytes": _RESULT_MB}}
     )
@@ -86,7 +86,7 @@ def non_readers(service: Service) -> None:
 
 
 def _slow_upload(service: Service) -> Callable[[float], None]:
-    """A client that sends 5 kB/s of a megabyte; each call sends the share of so many seconds."""
+    """Start an upload at 5 kB/s; each call of the returned function sends the data of so many seconds."""
     head = b"POST /data HTTP/1.1\r\nHost: localhost\r\nContent-Type: text/csv\r\nContent-Length: 1000000\r\n\r\n"
     connection = _connect(service, head + b"id,text\n")
 
@@ -100,7 +100,7 @@ def _slow_upload(service: Service) -> Callable[[float], None]:
 
 
 def _is_served(connection: socket.socket) -> bool:
-    """Whether the server's end is open: what the kernels hold reaches a slow reader long after it was closed."""
+    """Return whether the server's end is open; a slow reader gets data long after it was closed."""
     server, client = (f":{address[1]:04X}" for address in (connection.getpeername(), connection.getsockname()))
     lines = (line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:])
     return any(
@@ -110,9 +110,10 @@ def _is_served(connection: socket.socket) -> bool:
 
 
 class _SlowReaders:
-    """Honest clients that read a large answer at 20 to 200 kB/s.
+    """Honest clients that read a large response at 20 to 200 kB/s.
 
-    Half of them begin at full speed: the kernels widen their buffers, take megabytes at once and then nothing for long.
+    Half of them begin at full speed: the kernels enlarge their buffers, accept megabytes at once and then nothing for
+    long.
     """
 
     def __init__(self, service: Service, crowd: ExitStack) -> None:
@@ -127,7 +128,7 @@ class _SlowReaders:
                 connection.recv(65536)
 
     def read(self, seconds: float) -> None:
-        """Read the share of so many seconds."""
+        """Read the data of so many seconds."""
         for rate, connection in self._readers:
             assert _is_served(connection), f"a reader at {rate // 1000} kB/s was cut off"
             with suppress(BlockingIOError):
@@ -137,7 +138,7 @@ class _SlowReaders:
 @scenario(8, "120 uploads at 5 kB/s beside honest ones, and readers of 52 MB at 20 to 200 kB/s")
 def slow_and_honest(service: Service) -> None:
     honest = b"id,text\n" + b"".join(b"%d,some words\n" % number for number in range(200_000))
-    answers: list[Answer] = []
+    answers: list[Response] = []
     with ExitStack() as crowd:
         readers = _SlowReaders(service, crowd)
         uploads = [_slow_upload(service) for _ in range(_SLOW_UPLOADS)]
@@ -174,7 +175,9 @@ def frozen_redis(service: Service) -> None:
     thaws = time.monotonic() + 10
     time.sleep(0.2)
     job = {"start": None, "end": None, "analysis": "sleep", "params": {"seconds": 0}}
-    asks: list[Callable[[], Answer]] = [partial(service.client.ask, path) for path in ("/stats", "/ready", "/workers")]
+    asks: list[Callable[[], Response]] = [
+        partial(service.client.ask, path) for path in ("/stats", "/ready", "/workers")
+    ]
     asks += [partial(service.client.ask, "/data"), partial(service.client.post_jobs, job)]
     answers = at_once(asks * 20)
     statuses, longest = {answer.status for answer in answers}, max(answer.seconds for answer in answers)
