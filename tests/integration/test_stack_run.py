@@ -173,7 +173,7 @@ def test_a_job_that_runs_may_end_before_the_stack_stops_and_the_state_is_kept(st
 
 
 @pytest.mark.parametrize("name", ["worker", "api", "redis"])
-def test_what_is_killed_is_started_again(start_stack, name):
+def test_a_killed_process_is_restarted(start_stack, name):
     # Given a stack that is ready
     run = start_stack()
     run.wait_until_ready()
@@ -299,7 +299,7 @@ def test_a_running_stack_is_verified_backed_up_and_restored(start_stack, tmp_pat
 
 
 @pytest.mark.long
-def test_a_slow_start_tells_what_it_waits_for(start_stack, tmp_path):
+def test_a_slow_start_prints_the_reason(start_stack, tmp_path):
     # Given a slow Redis, and a TMPDIR too long for a socket path
     server = tmp_path / "slow-server"
     server.write_text(f'#!/bin/sh\nsleep 7\nexec "{get_binary_path()}" "$@"\n')
@@ -323,7 +323,7 @@ def test_the_api_listens_on_ipv6(start_stack, host):
     assert ("There is no authentication" in run.output()) == (host == "::")
 
 
-def test_a_program_that_cannot_start_is_told_with_the_end_of_its_log(start_stack):
+def test_a_program_that_cannot_start_is_reported_with_the_end_of_its_log(start_stack):
     # Given a server program that does not work
     run = start_stack(REDIS_SERVER="false")
 
