@@ -50,11 +50,12 @@ from jobstore import (
     WorkerLease,
     WorkerNotRegistered,
     bulk,
+    by_name,
     check_server,
+    classify_redis_error,
     clone_pool,
     generate_jid,
     job_from_record,
-    named,
     new_job,
     open_client,
     read_worker_lease,
@@ -93,6 +94,7 @@ __all__ = [
     "add_jobs",
     "cancel_job",
     "check_redis",
+    "classify_redis_error",
     "connect",
     "delete_job",
     "deregister_worker",
@@ -106,7 +108,6 @@ __all__ = [
     "get_workers",
     "heartbeat",
     "job_from_record",
-    "named",
     "open_pubsub",
     "open_results",
     "ping",
@@ -147,8 +148,8 @@ def connect(to: Settings, client: redis.Redis | None = None) -> None:
     settings = to
     if client is None:
         auth = RedisAuth(**redis_auth_settings(to))
-        rd.connection_pool = open_client(to.redis_ip, to.redis_port, to.redis_db, access=auth).connection_pool
-        waits = open_client(to.redis_ip, to.redis_port, to.queue_db, blocking=True, access=auth).connection_pool
+        rd.connection_pool = open_client(to.redis_ip, to.redis_port, to.redis_db, auth=auth).connection_pool
+        waits = open_client(to.redis_ip, to.redis_port, to.queue_db, blocking=True, auth=auth).connection_pool
     else:
         rd.connection_pool = client.connection_pool
         waits = clone_pool(client.connection_pool, db=to.queue_db)
@@ -211,7 +212,7 @@ def get_job_by_id(jid: str) -> Job:
 
 def get_jobs(
     *,
-    status: str | None = None,
+    status: Status | str | None = None,
     analysis: str | None = None,
     tag: str | None = None,
     created_after: float | None = None,
@@ -300,7 +301,7 @@ def delete_job(jid: str) -> None:
         raise InvalidTransition(get_job_by_id(jid), "deleted")
 
 
-def update_job_status(jid: str, status: str) -> Job:
+def update_job_status(jid: str, status: Status | str) -> Job:
     """Change a job's status by hand, where its picture in ``docs/states.md`` has an arrow for it.
 
     ``submitted`` ends the wait of a scheduled job, ``cancelled`` cancels. What a worker does (``in progress``,
@@ -320,29 +321,27 @@ def update_job_status(jid: str, status: str) -> Job:
 
 def get_workers() -> list[dict[str, Any]]:
     """The live workers: ``id``, ``host``, ``pid``, ``since`` and the ``job`` that each holds."""
-    found = []
-    for worker, host, pid, since, held in _run("workers")[1:]:
-        found.append(
-            {
-                "id": worker.decode(),
-                "host": host.decode(),
-                "pid": int(pid),
-                "since": rfc3339(since),
-                "job": held.decode() or None,
-            }
-        )
-    return found
+    return [
+        {
+            "id": worker["id"].decode(),
+            "host": worker["host"].decode(),
+            "pid": int(worker["pid"]),
+            "since": rfc3339(worker["since"]),
+            "job": worker["job"].decode() or None,
+        }
+        for worker in map(by_name, _run("workers")[1:])
+    ]
 
 
 def get_stats() -> dict[str, Any]:
     """Jobs that wait by priority, jobs by status, seconds that the oldest waits, workers, ends in the last minute."""
-    _, waiting, counts, oldest, workers, ended = _run("stats", *Status)
+    stats = by_name(_run("stats", *Status)[1:])
     return {
-        "queue": dict(zip(("high", "normal", "low", "total"), waiting, strict=True)),
-        "jobs": dict(zip(map(str, Status), counts, strict=True)),
-        "oldest_waiting_seconds": int(oldest) / 1e6 if oldest else None,
-        "workers": workers,
-        "throughput_last_minute": ended,
+        "queue": dict(zip(("high", "normal", "low", "total"), stats["waiting"], strict=True)),
+        "jobs": dict(zip(map(str, Status), stats["jobs"], strict=True)),
+        "oldest_waiting_seconds": int(stats["oldest"]) / 1e6 if stats["oldest"] else None,
+        "workers": stats["workers"],
+        "throughput_last_minute": stats["ended"],
     }
 
 
@@ -367,7 +366,7 @@ def check_redis() -> None:
 
 
 def register_worker(worker: str, host: str, pid: int) -> None:
-    """Enter a worker among the living, with a lease."""
+    """Register a worker with a lease."""
     _run("register", worker, _lease(), host, pid)
 
 
@@ -385,29 +384,33 @@ def heartbeat(workers: Sequence[str]) -> Heartbeat:
             ("repair", _BATCH),
         ]
     )
-    held = [None if entry[0] == b"gone" else read_worker_lease(*entry[1:]) for entry in renewed[2]]
+    held = [None if entry[0] == b"gone" else read_worker_lease(by_name(entry[1:])) for entry in renewed[2]]
     promoted, purged, published, repaired = (int(answer[1]) for answer in kept_house)
     more = _BATCH in (promoted, purged) or published > 0 or repaired > 0
     return Heartbeat(int(renewed[0]) / 1e6, [worker.decode() for worker in renewed[1]], held, more)
 
 
 def deregister_worker(
-    worker: str, why: str, error: dict[str, Any] | None = None, *, meant: tuple[str, ...] = (), expired: bool = False
+    worker: str,
+    reason: ReleaseReason,
+    error: dict[str, Any] | None = None,
+    *,
+    only_if_run: Run | None = None,
+    expired: bool = False,
 ) -> str | None:
-    """Take a worker out of the living and give back what it held: the id of that, or None.
+    """Remove a worker and release the job that it held; return the job's id, or None.
 
-    :param why: ``drain`` (uncharged), ``killed``, ``lost`` or ``timeout``.
-    :param meant: job and attempt that the reason is meant for; another job goes back uncharged.
-    :param expired: only if its lease is still over.
+    :param only_if_run: the run that the reason is about; any other is released as by a drain.
+    :param expired: remove it only if its lease is still over.
     """
-    job, attempt = meant or ("", "")
-    answer = _run("dismiss", worker, why, _json(error), random.random(), job, attempt, int(expired))
-    return answer[1].decode() or None if answer[0] == b"dismissed" else None
+    job, attempt = only_if_run or ("", "")
+    answer = _run("deregister", worker, reason, _json(error), random.random(), job, attempt, int(expired))
+    return answer[1].decode() or None if answer[0] == b"deregistered" else None
 
 
-def release_job(jid: str, attempt: str, worker: str, why: str) -> None:
-    """Give back one job of a worker that lives on."""
-    _run("release", worker, jid, attempt, why, "", random.random(), "")
+def release_job(run: Run, worker: str, reason: ReleaseReason) -> None:
+    """Release one job of a worker that stays registered."""
+    _run("release", worker, *run, reason, "", random.random(), "")
 
 
 def report_progress(job: ClaimedJob, worker: str, progress: float | None, message: str | None, log: str) -> None:

@@ -37,12 +37,12 @@ from jobstore.redis import (
     UnboundPool,
     UnusableServer,
     check_server,
+    classify_redis_error,
     clone_pool,
-    named,
     open_client,
 )
 from jobstore.results import ResultsGone, StoredResults
-from jobstore.scripts import NoScript, Script, Transitions
+from jobstore.scripts import NoScript, Script, Transitions, by_name
 
 __all__ = [
     "ClaimedJob",
@@ -80,11 +80,12 @@ __all__ = [
     "WorkerLease",
     "WorkerNotRegistered",
     "bulk",
+    "by_name",
     "check_server",
+    "classify_redis_error",
     "clone_pool",
     "generate_jid",
     "job_from_record",
-    "named",
     "new_job",
     "open_client",
     "read_worker_lease",

@@ -32,7 +32,7 @@ class Terms(NamedTuple):
 
 
 def add(transitions: Transitions, terms: Terms, records: Sequence[list[Any]]) -> list[Any]:
-    """Add jobs, given as the arguments of ``includes/store.lua``; return what ``add.lua`` or ``accept.lua`` answers."""
+    """Add jobs, given as the arguments of ``includes/store_jobs.lua``; return the answer of the script."""
     width = len(records[0])
     slices = list(_slices(records))
     if len(slices) == 1:

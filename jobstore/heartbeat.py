@@ -1,26 +1,32 @@
-"""What a parent of workers learns from a heartbeat."""
+"""The answer to a heartbeat."""
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
+
+from jobstore.model import Run
 
 __all__ = ["Heartbeat", "WorkerLease", "read_worker_lease"]
 
 
 class WorkerLease(NamedTuple):
-    """What Redis says of one worker: the job and attempt it holds (`""` for none), the seconds until that is over its
-    time, and the job and attempt that it is ordered to stop."""
+    """A worker's state in Redis: the job and attempt that it holds (`""` for none), the seconds until its time-out, and
+    the run that it is ordered to stop."""
 
     id: str
     attempt: str
     seconds_left: float
-    stop: tuple[str, ...]
+    stop: Run | None
+
+    @property
+    def run(self) -> Run | None:
+        """The run that the worker holds."""
+        return Run(self.id, self.attempt) if self.id else None
 
 
 class Heartbeat(NamedTuple):
-    """What one tick learned: the time of Redis, in seconds since 1970; the workers whose lease is over, and for each of
-    the parent's own what it holds, or None where it is gone; and whether more is to be queued or removed than one tick
-    does."""
+    """The time of Redis, in seconds since 1970; the workers whose lease is over; each renewed worker's lease, None for
+    one that is not registered; and whether housekeeping has a backlog."""
 
     clock: float
     expired: list[str]
@@ -28,6 +34,7 @@ class Heartbeat(NamedTuple):
     more: bool
 
 
-def read_worker_lease(jid: bytes, attempt: bytes, microseconds_left: int | bytes, stop: bytes) -> WorkerLease:
-    """What ``renew.lua`` answers for one worker."""
-    return WorkerLease(jid.decode(), attempt.decode(), int(microseconds_left) / 1e6, tuple(stop.decode().split()))
+def read_worker_lease(held: dict[str, Any]) -> WorkerLease:
+    """Parse what ``renew.lua`` answers for one worker."""
+    stop = Run(*held["stop"].decode().split()) if held["stop"] else None
+    return WorkerLease(held["id"].decode(), held["attempt"].decode(), int(held["left"]) / 1e6, stop)

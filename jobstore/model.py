@@ -43,19 +43,19 @@ class Status(StrEnum):
 
 
 class ReleaseReason(StrEnum):
-    """Why a worker's job is released; ``lua/includes/release_job.lua`` decides by it where the job goes."""
+    """Why a worker gives up a job; ``lua/includes/release_job.lua`` has the rules."""
 
-    DRAIN = "drain"  #: The worker stops, or the reason is another job's: uncharged, to the head of its queue.
-    KILLED = "killed"  #: Its process died.
-    LOST = "lost"  #: Its worker's lease expired.
-    ERROR = "error"  #: Its analysis raised an exception.
-    TIMEOUT = "timeout"  #: It ran longer than its ``timeout``.
-    INVALID = "invalid"  #: Its dataset or its parameters do not allow it: it fails at once.
-    UNKNOWN = "unknown"  #: Its analysis or a parameter is unknown to this worker: another version may know it.
+    DRAIN = "drain"  #: The worker stops: uncharged, head of its queue.
+    KILLED = "killed"  #: The process died: charged, head of its queue.
+    LOST = "lost"  #: The lease expired: charged, head of its queue.
+    ERROR = "error"  #: The analysis raised: charged, retried after a back-off.
+    TIMEOUT = "timeout"  #: The attempt took too long: charged, retried after a back-off.
+    UNKNOWN = "unknown"  #: This version has no such analysis: uncharged for a while, retried after a back-off.
+    INVALID = "invalid"  #: No attempt can succeed: the job fails.
 
 
 class Run(NamedTuple):
-    """One attempt at a job."""
+    """Identifies one attempt of a job."""
 
     job_id: str
     attempt: str
@@ -142,7 +142,7 @@ def generate_jid() -> str:
 
 
 def to_add_args(jid: str, asked: Submission, idempotency: str = "") -> list[Any]:
-    """The words of one job as ``includes/store.lua`` takes them: six of its own, then names and values.
+    """The words of one job as ``includes/store_jobs.lua`` takes them: six of its own, then names and values.
 
     They are of equal count for all jobs of one request; ``idempotency`` is the hash of the request's key.
     """

@@ -15,9 +15,10 @@ from hiredis import pack_command
 from hotqueue import HotQueue
 from redis.exceptions import ConnectionError, ResponseError, TimeoutError
 
+from jobstore.model import ReleaseReason
 from jobstore.redis import BLOCK_SECONDS, clone_pool, is_read_only_replica, is_transient
 from jobstore.results import results_fields
-from jobstore.scripts import NoScript, Transitions
+from jobstore.scripts import NoScript, Transitions, by_name
 
 __all__ = ["ClaimedJob", "JobQueue", "WorkerNotRegistered"]
 
@@ -88,14 +89,16 @@ class JobQueue(HotQueue):  # type: ignore[misc]
         """Queue ids again by hand, at the tail, and wake workers; an id whose job does not wait is left out."""
         self._transitions.run_all([("put", jid) for jid in ids])
 
-    def finish(self, job: ClaimedJob, document: str | bytes, artifacts: list[tuple[str, bytes]], log: str) -> None:
-        """Say that a job is complete, with the next :meth:`get` or :meth:`flush`."""
+    def defer_complete(
+        self, job: ClaimedJob, document: str | bytes, artifacts: list[tuple[str, bytes]], log: str
+    ) -> None:
+        """Complete a job with the next :meth:`get` or :meth:`flush`; nothing is sent before."""
         _, *fields = results_fields(document, artifacts, job.attempt)
         self._pending_ack = ("finish", [self.worker_id, job.id, job.attempt, fields[0], log, *fields[1:]])
 
-    def release(self, job: ClaimedJob, why: str, error: str, log: str) -> None:
-        """Say likewise that it is given back, and why: one of the words in ``includes/give_back.lua``."""
-        self._pending_ack = ("release", [self.worker_id, job.id, job.attempt, why, error, random.random(), log])
+    def defer_release(self, job: ClaimedJob, reason: ReleaseReason, error: str, log: str) -> None:
+        """Release a job with the next :meth:`get` or :meth:`flush`; ``error`` is JSON, ``""`` for none."""
+        self._pending_ack = ("release", [self.worker_id, job.id, job.attempt, reason, error, random.random(), log])
 
     def flush(self) -> str | None:
         """Send what became of the last job alone; the answer, ``refused`` where the job was no longer held."""
@@ -124,7 +127,7 @@ class JobQueue(HotQueue):  # type: ignore[misc]
         wait = False
         while not self.draining:
             try:
-                answer = self._take(wait)
+                answer = self._claim(wait)
             except _RETRYABLE_ERRORS as error:
                 wait = False
                 with suppress(_WaitOver):
@@ -133,7 +136,7 @@ class JobQueue(HotQueue):  # type: ignore[misc]
             except _WaitOver:
                 break
             if answer[0] == "job":
-                return ClaimedJob(*answer[1:])
+                return ClaimedJob(**by_name(answer[1:]))
             if answer[0] == "gone":
                 raise WorkerNotRegistered(f"Worker {self.worker_id} is not registered any more.")
             if answer[0] == "none" and (not block or (give_up is not None and time.monotonic() >= give_up)):
@@ -149,24 +152,24 @@ class JobQueue(HotQueue):  # type: ignore[misc]
             self._interruptible = False
             raise _WaitOver
 
-    def _take(self, wait: bool) -> Any:
-        """One round trip: what became of the last job, or the wait for a wake token, and the take."""
-        take = ("take", self.worker_id, int(wait))
+    def _claim(self, wait: bool) -> Any:
+        """Send the pending acknowledgement, or wait for a wake token, and claim a job: one round trip."""
+        claim = ("claim", self.worker_id, int(wait))
         answer: list[Any]
         if self._pending_ack is not None:
             verb, words = self._pending_ack
             if verb == "finish":
-                outcome, *answer = self._exchange([("finish_take", *words)])[0]
+                outcome, *answer = self._exchange([("finish_claim", *words)])[0]
             else:
-                [outcome, *_], answer = self._exchange([(verb, *words), take])
+                [outcome, *_], answer = self._exchange([(verb, *words), claim])
             if outcome == "refused":
                 _log.warning("stale result rejected", extra={"job": words[1], "attempt": words[2]})
             self._pending_ack = None
             return answer
         if not wait:
-            return self._exchange([take])[0]
+            return self._exchange([claim])[0]
         with self._waiting():
-            return self._exchange([take], wait=True)[-1]
+            return self._exchange([claim], wait=True)[-1]
 
     def _exchange(self, calls: list[tuple[Any, ...]], wait: bool = False) -> list[Any]:
         """Send calls in one go and read all answers; nothing is sent again here."""
@@ -204,7 +207,7 @@ class JobQueue(HotQueue):  # type: ignore[misc]
         """Make the next try worth while: teach a server that restarted, or wait for one that is away."""
         if isinstance(error, NoScript):
             with suppress(*_RETRYABLE_ERRORS):
-                self._transitions.load("take", "finish", "finish_take", "release")
+                self._transitions.load("claim", "finish", "finish_claim", "release")
                 return
         if self._pending_ack is not None and self._is_refused(error):
             self._refusals = 0
@@ -243,7 +246,10 @@ class JobQueue(HotQueue):  # type: ignore[misc]
         message = f"Redis does not take the results: {error} Make them smaller, or have its proto-max-bulk-len raised."
         failure = {"type": "ResultsRefused", "message": message, "reason": "error"}
         _log.error("results rejected", extra={"job": jid, "attempt": attempt, "error": error})
-        self._pending_ack = ("release", [worker, jid, attempt, "error", json.dumps(failure), random.random(), log])
+        self._pending_ack = (
+            "release",
+            [worker, jid, attempt, ReleaseReason.ERROR, json.dumps(failure), random.random(), log],
+        )
 
     @contextmanager
     def _waiting(self) -> Iterator[None]:

@@ -37,10 +37,10 @@ __all__ = [
     "UnboundPool",
     "UnusableServer",
     "check_server",
+    "classify_redis_error",
     "clone_pool",
     "is_read_only_replica",
     "is_transient",
-    "named",
     "open_client",
 ]
 
@@ -77,7 +77,7 @@ def is_transient(error: Exception) -> bool:
     return _PASSING.search(f"{type(error).__name__} {error}") is not None
 
 
-def named(error: Exception) -> Exception:
+def classify_redis_error(error: Exception) -> Exception:
     """The error by what it means, where Redis or the client has no name of its own for that."""
     # Redis 6.2 wraps what a command in a script answered in words of its own.
     if "OOM command not allowed" in str(error):
@@ -132,16 +132,16 @@ def open_client(
     db: int,
     *,
     blocking: bool = False,
-    access: RedisAuth = _OPEN,
-    patience: float | None = None,
+    auth: RedisAuth = _OPEN,
+    timeout: float | None = None,
 ) -> redis.Redis:
-    """Return a client that connects when first used, to this server or to the master named by ``access``'s Sentinels.
+    """Return a client that connects when first used, to this server or to the master named by ``auth``'s Sentinels.
 
     The API's client fails fast: its time-out is 1.5 s, a lost connection is tried once more (every transition is safe
     to send twice), and while Redis does not answer, calls fail at once. A ``blocking`` one never sends again by itself:
-    its owner must know what was heard. ``patience`` overrides the time-out, in seconds.
+    its owner must know what was heard. ``timeout`` overrides the time-out, in seconds.
     """
-    seconds = patience or (_SOCKET_SECONDS if blocking else _FAIL_FAST_SECONDS)
+    seconds = timeout or (_SOCKET_SECONDS if blocking else _FAIL_FAST_SECONDS)
     retry = Retry(NoBackoff(), 0) if blocking else CircuitBreaker()
     options: dict[str, Any] = {
         "db": db,
@@ -151,20 +151,20 @@ def open_client(
         "socket_keepalive": True,
         "socket_keepalive_options": _keepalive(),
         "health_check_interval": 0,
-        **_tls_options(access),
-        **_credentials(access.username, access.password_file),
+        **_tls_options(auth),
+        **_credentials(auth.username, auth.password_file),
     }
-    if not access.sentinels:
+    if not auth.sentinels:
         return redis.Redis(host=host, port=port, **options)
     asking = {
         "retry": Retry(NoBackoff(), 0),
         "socket_timeout": _SENTINEL_SECONDS,
         "socket_connect_timeout": _SENTINEL_SECONDS,
-        **_tls_options(access),
-        **_credentials(access.sentinel_username, access.sentinel_password_file),
+        **_tls_options(auth),
+        **_credentials(auth.sentinel_username, auth.sentinel_password_file),
     }
-    sentinel = Sentinel(access.sentinels, sentinel_kwargs=asking)  # type: ignore[no-untyped-call]
-    client: redis.Redis = sentinel.master_for(access.sentinel_master, **options)  # type: ignore[no-untyped-call]
+    sentinel = Sentinel(auth.sentinels, sentinel_kwargs=asking)  # type: ignore[no-untyped-call]
+    client: redis.Redis = sentinel.master_for(auth.sentinel_master, **options)  # type: ignore[no-untyped-call]
     return client
 
 
@@ -229,14 +229,14 @@ def _keepalive() -> dict[int, int]:
     return {getattr(socket, name): value for name, value in wanted.items() if hasattr(socket, name)}
 
 
-def _tls_options(access: RedisAuth) -> dict[str, Any]:
-    if not access.tls:
+def _tls_options(auth: RedisAuth) -> dict[str, Any]:
+    if not auth.tls:
         return {}
     return {
         "ssl": True,
-        "ssl_ca_certs": access.ca_file or None,
-        "ssl_certfile": access.cert_file or None,
-        "ssl_keyfile": access.key_file or None,
+        "ssl_ca_certs": auth.ca_file or None,
+        "ssl_certfile": auth.cert_file or None,
+        "ssl_keyfile": auth.key_file or None,
     }
 
 

@@ -147,7 +147,7 @@ class Executor:
     def complete(self, job: ClaimedJob, results: Results) -> None:
         """End the attempt with results."""
         artifacts = [(artifact.name, artifact.content) for artifact in results.artifacts]
-        self.queue.finish(job, results.document, artifacts, self.output.text())
+        self.queue.defer_complete(job, results.document, artifacts, self.output.text())
         self._note(job, Event.JOB_COMPLETED)
 
     def stop(self, job: ClaimedJob, stopped: Stopped) -> None:
@@ -179,7 +179,7 @@ class Executor:
             self.queue.drain()
 
     def _release(self, job: ClaimedJob, reason: ReleaseReason, error: dict[str, str]) -> None:
-        self.queue.release(job, reason, json.dumps(error), self.output.text())
+        self.queue.defer_release(job, reason, json.dumps(error), self.output.text())
         self._note(job, Event.JOB_FAILED, reason=reason, error=f"{error['type']}: {error['message'][:200]!r}")
 
     def _note(self, job: ClaimedJob, event: Event, **more: Any) -> None:

@@ -146,7 +146,7 @@ class Supervisor:
         """Deregister dead children and release their jobs; those of which Redis fails stay for the next round."""
         while self.dead:
             child = self.dead[0]
-            held = jobs.deregister_worker(child.worker, child.reason, child.error, meant=child.only_run or ())
+            held = jobs.deregister_worker(child.worker, child.reason, child.error, only_if_run=child.only_run)
             if held is not None:
                 _log.warning(Event.JOB_RELEASED, extra={"job": held, "reason": child.reason, "worker": child.worker})
             self.dead.pop(0)
@@ -158,7 +158,7 @@ class Supervisor:
             child.kill(ReleaseReason.DRAIN)
             return
         if lease.stop:
-            child.stop(Run(*lease.stop), "cancelled", now)
+            child.stop(lease.stop, "cancelled", now)
         run = Run(lease.id, lease.attempt)
         if lease.id and child.is_timed_out(run, lease.seconds_left, now):
             child.stop(run, "timeout", now)
@@ -170,7 +170,7 @@ class Supervisor:
             if child.has_corrupted_status():
                 child.kill(ReleaseReason.KILLED, status_corrupted(), run)
             else:
-                jobs.release_job(*run, child.worker, ReleaseReason.DRAIN)
+                jobs.release_job(run, child.worker, ReleaseReason.DRAIN)
                 extra = {"job": run.job_id, "reason": ReleaseReason.DRAIN, "worker": child.worker}
                 _log.warning(Event.JOB_RELEASED, extra=extra)
 

@@ -185,7 +185,7 @@ def _of_bad_cursor(error: Exception) -> Response:
 
 
 def _of_redis(error: Exception) -> Response:
-    meant = jobs.named(error)
+    meant = jobs.classify_redis_error(error)
     if isinstance(meant, jobs.RedisFull):
         return _answer(
             Problem("storage-full", "Redis has no memory left: delete ended jobs, or give it more (`maxmemory`).")

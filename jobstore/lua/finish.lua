@@ -1,13 +1,14 @@
--- Completes a job, with its results, for the worker and the attempt that hold it.
+-- Completes a job with its results.
 --   takes:   [5] worker   [6] id   [7] attempt   [8] results document, JSON   [9] log
---            then name and value of each further field of the results (jobstore/results.py)
---   answers: complete    also when this very call was heard before
---            refused     the job is not, or no longer, held by this worker in this attempt
--- include: prelude
+--            [10...] name and value of each further field of the results (jobstore/results.py)
+--   checks:  the worker holds the job in this attempt
+--   answers: complete    also when this call was received before
+--            refused     the worker does not hold the job, or holds it in another attempt
+-- include: common
 local worker, id, attempt = ARGV[5], ARGV[6], ARGV[7]
--- include: held
+-- include: check_ownership
 if refusal then return answer(refusal) end
-use(QUEUE)
+select_db(QUEUE)
 call('LREM', WAITING .. ':' .. worker, 1, id)
 -- include: complete
 return answer('complete')

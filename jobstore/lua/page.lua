@@ -1,9 +1,9 @@
--- Finds the jobs of one page in one index, as they are at one moment. Writes nothing.
---   takes:   [5] index, [6] second index or '', only where the first is `jobs.in progress`   [7] least and [8] greatest
+-- Finds the jobs of one page of an index, as of one moment. Writes nothing.
+--   takes:   [5] index   [6] second index or '', only if the first is `jobs.in progress`   [7] least and [8] greatest
 --            creation, exclusive, '' for none   [9] asc | desc   [10] creation and [11] id of the last job seen, '' for
 --            none   [12] limit
---   answers: <total> <creation and id of each> <1 where more follow>
--- include: prelude
+--   answers: <total> <creation and id of each> <1 if there are more>
+-- include: common
 -- include: integer
 -- include: page_ids
 local first, least, greatest = ARGV[5], tonumber(ARGV[7]), tonumber(ARGV[8])
@@ -17,7 +17,7 @@ else
   total = count_index(first, least, greatest)
   found = slice_index(first, least, greatest, ascending, tonumber(ARGV[10]), limit)
 end
-local entries, more = following(found, ascending, tonumber(ARGV[10]), ARGV[11], limit)
+local entries, more = entries_after(found, ascending, tonumber(ARGV[10]), ARGV[11], limit)
 local flat = {}
 for _, entry in ipairs(entries) do
   flat[#flat + 1] = integer(entry[1])

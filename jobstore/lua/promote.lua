@@ -1,13 +1,14 @@
 -- Queues scheduled jobs: those that are due, or one of them at once.
---   takes:   [5] how many at most   [6] id that is promoted now, '' for those that are due
---   answers: promoted <how many>
--- include: prelude
+--   takes:   [5] most jobs   [6] id to promote now, '' for those that are due
+--   checks:  the job is scheduled
+--   answers: promoted <jobs>
+-- include: common
 -- include: enqueue
--- include: settle
-use(RECORDS)
+-- include: finalize
+select_db(RECORDS)
 local ids
 if ARGV[6] == '' then
-  ids = call('ZRANGEBYSCORE', 'jobs.due', '-inf', NOW, 'LIMIT', 0, ARGV[5])
+  ids = call('ZRANGEBYSCORE', 'jobs.due', '-inf', now_us, 'LIMIT', 0, ARGV[5])
 else
   ids = call('ZSCORE', 'jobs.due', ARGV[6]) and {ARGV[6]} or {}
 end

@@ -1,11 +1,12 @@
 -- Stores and queues the next slice of an accepted bulk.
 --   takes:   [5] bulk, '' for the oldest
---   answers: published <jobs> <jobs of this bulk that are left>
--- include: prelude
+--   checks:  the bulk is accepted and not published
+--   answers: published <jobs> <jobs of this bulk that remain>
+-- include: common
 -- include: integer
 -- include: enqueue
--- include: store
-use(RECORDS)
+-- include: store_jobs
+select_db(RECORDS)
 local bulk = ARGV[5] ~= '' and ARGV[5] or call('ZRANGE', 'bulks', 0, 0)[1]
 local accepted = bulk and call('ZSCORE', 'bulks', bulk)
 if not accepted then return answer('published', 0, 0) end
@@ -23,5 +24,5 @@ if tonumber(about[1]) + 1 == tonumber(about[2]) then
 else
   call('HSET', key, 'next', about[1] + 1, 'left', about[3] - count)
 end
-store(words, 2, width, accepted + words[1], accepted)
+store_jobs(words, 2, width, accepted + words[1], accepted)
 return answer('published', count, about[3] - count)

@@ -1,12 +1,12 @@
--- Removes the jobs whose retention is over.
---   takes:   [5] retention, microseconds   [6] how many at most
---   answers: purged <how many>
--- include: prelude
+-- Deletes jobs whose retention is over.
+--   takes:   [5] retention, microseconds   [6] most jobs
+--   answers: purged <jobs>
+-- include: common
 -- include: integer
--- include: forget
-use(RECORDS)
-local ids = call('ZRANGEBYSCORE', 'jobs.ended', '-inf', integer(NOW - ARGV[5]), 'LIMIT', 0, ARGV[6])
+-- include: delete_job
+select_db(RECORDS)
+local ids = call('ZRANGEBYSCORE', 'jobs.ended', '-inf', integer(now_us - ARGV[5]), 'LIMIT', 0, ARGV[6])
 for _, id in ipairs(ids) do
-  forget(id)
+  delete_job(id)
 end
 return answer('purged', #ids)

@@ -1,14 +1,15 @@
--- Queues ids at the tail by hand, as HotQueue's put does: each once, however often it is put, and only those whose jobs
--- wait for a worker. It takes as long as the lists are: some milliseconds for each id where a million wait.
+-- Queues ids at the tail by hand, as HotQueue's put does: each once, and only ids of submitted jobs. It searches the
+-- queues, which takes some milliseconds for each id where a million jobs wait.
 --   takes:   [5...] ids
+--   checks:  the job is submitted
 --   answers: put
--- include: prelude
+-- include: common
 -- include: enqueue
 for at = 5, #ARGV do
-  use(RECORDS)
+  select_db(RECORDS)
   local job = call('HMGET', 'job.' .. ARGV[at], 'status', 'priority', 'created')
   if job[1] == 'submitted' then
-    use(QUEUE)
+    select_db(QUEUE)
     for _, suffix in pairs(SUFFIX) do
       call('LREM', WAITING .. suffix, 0, ARGV[at])
     end

@@ -1,9 +1,9 @@
--- Reads records of jobs, as many as fit and about a mebibyte at most. Writes nothing.
---   takes:   [5] how many bytes fit; each record counts 1,024 more   [6] 1: read the first whatever its size
+-- Reads job records, about a mebibyte at most. Writes nothing.
+--   takes:   [5] bytes that fit; each record counts 1,024 more   [6] 1: read the first one whatever its size
 --            [7...] ids
---   answers: <bytes> <records, flat name and value each, empty where there is none; none where none fits>
--- include: prelude
-use(RECORDS)
+--   answers: <bytes> <records, flat name and value each, empty if there is none; none if none fits>
+-- include: common
+select_db(RECORDS)
 local most, bytes, records = tonumber(ARGV[5]), 0, {}
 for at = 7, #ARGV do
   local key = 'job.' .. ARGV[at]

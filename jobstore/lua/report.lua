@@ -1,10 +1,11 @@
--- Notes how far a job has come, for the worker and the attempt that hold it.
---   takes:   [5] worker   [6] id   [7] attempt   [8] progress, 0 to 1, '' where none was reported   [9] message   [10] log
+-- Stores the progress and the log of a running job.
+--   takes:   [5] worker   [6] id   [7] attempt   [8] progress, 0 to 1, '' for none   [9] message   [10] log
+--   checks:  the worker holds the job in this attempt
 --   answers: noted | refused
--- include: prelude
+-- include: common
 local id, key = ARGV[6], 'job.' .. ARGV[6]
 
-use(RECORDS)
+select_db(RECORDS)
 local record = call('HMGET', key, 'status', 'worker', 'attempt')
 if record[1] ~= 'in progress' or record[2] ~= ARGV[5] or record[3] ~= ARGV[7] then return answer('refused') end
 call('HDEL', key, '')

@@ -1,8 +1,8 @@
--- Reads how things stand. Writes nothing.
+-- Counts jobs and workers. Writes nothing.
 --   takes:   [5...] the statuses
---   answers: stats <jobs that wait: high, normal, low, in all> <jobs of each status>
---            <microseconds that the oldest waits, or ''> <live workers> <jobs ended within the last minute>
--- include: prelude
+--   answers: stats <name and value of: waiting (high, normal, low, total), jobs (of each status), oldest (microseconds
+--            that the oldest waits, or ''), workers (registered), ended (within the last minute)>
+-- include: common
 -- include: integer
 -- include: enqueue
 local COUNTED = 4000
@@ -10,7 +10,7 @@ local COUNTED = 4000
 -- The lists also hold ids to be dropped: of jobs that were cancelled, and what was pushed by hand. Where there are any,
 -- the two shortest lists are looked through, as far as that is quick; what the index has beyond them is the third's.
 local function count_waiting(submitted)
-  use(QUEUE)
+  select_db(QUEUE)
   local order, lengths, held = {'high', 'normal', 'low'}, {}, 0
   for _, priority in ipairs(order) do
     lengths[priority] = call('LLEN', WAITING .. SUFFIX[priority])
@@ -23,9 +23,9 @@ local function count_waiting(submitted)
       local length = lengths[priority]
       looked = looked + length
       if n < 3 and length > 0 and looked <= COUNTED then
-        use(QUEUE)
+        select_db(QUEUE)
         local ids = call('LRANGE', WAITING .. SUFFIX[priority], 0, -1)
-        use(RECORDS)
+        select_db(RECORDS)
         length = 0
         for _, score in ipairs(call('ZMSCORE', 'jobs.submitted', unpack(ids))) do
           if score then length = length + 1 end
@@ -38,18 +38,19 @@ local function count_waiting(submitted)
   return {lengths.high, lengths.normal, lengths.low, submitted}
 end
 
-use(QUEUE)
-local workers = call('ZCOUNT', WORKERS, '(' .. NOW, '+inf')
+select_db(QUEUE)
+local workers = call('ZCOUNT', WORKERS, '(' .. now_us, '+inf')
 local held = 0
 for _, worker in ipairs(call('ZRANGE', WORKERS, 0, -1)) do
   held = held + call('LLEN', WAITING .. ':' .. worker)
 end
-use(RECORDS)
+select_db(RECORDS)
 local counts = {}
 for at = 5, #ARGV do
   counts[#counts + 1] = ARGV[at] == 'in progress' and held or call('ZCARD', 'jobs.' .. ARGV[at])
 end
 local oldest = call('ZRANGE', 'jobs.submitted', 0, 0, 'WITHSCORES')[2]
-local ended = call('ZCOUNT', 'jobs.ended', integer(NOW - 60000000), '+inf')
+local ended = call('ZCOUNT', 'jobs.ended', integer(now_us - 60000000), '+inf')
 local waiting = count_waiting(call('ZCARD', 'jobs.submitted'))
-return answer('stats', waiting, counts, oldest and integer(NOW - oldest) or '', workers, ended)
+local waits = oldest and integer(now_us - oldest) or ''
+return answer('stats', 'waiting', waiting, 'jobs', counts, 'oldest', waits, 'workers', workers, 'ended', ended)

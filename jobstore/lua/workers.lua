@@ -1,12 +1,13 @@
--- Reads who lives. Writes nothing.
---   answers: workers <for each: id, host, pid, since in microseconds, id of the job that it holds or ''>
--- include: prelude
-use(QUEUE)
-local ids = call('ZRANGEBYSCORE', WORKERS, '(' .. NOW, '+inf')
+-- Reads the registered workers. Writes nothing.
+--   answers: workers <for each, name and value of: id, host, pid, since (microseconds), job (the id it holds, or '')>
+-- include: common
+select_db(QUEUE)
+local ids = call('ZRANGEBYSCORE', WORKERS, '(' .. now_us, '+inf')
 local found = {'workers'}
 for _, worker in ipairs(ids) do
   local about = call('HMGET', WORKER .. worker, 'host', 'pid', 'since')
-  found[#found + 1] = {worker, about[1], about[2], about[3], call('LINDEX', WAITING .. ':' .. worker, 0) or ''}
+  local job = call('LINDEX', WAITING .. ':' .. worker, 0) or ''
+  found[#found + 1] = {'id', worker, 'host', about[1], 'pid', about[2], 'since', about[3], 'job', job}
 end
-use(HOME)
+select_db(HOME)
 return found

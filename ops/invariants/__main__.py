@@ -18,7 +18,7 @@ def main() -> int:
     settings = load_or_exit()
     records, queue = (
         open_client(
-            settings.redis_ip, settings.redis_port, db, access=RedisAuth(**redis_auth_settings(settings)), patience=60
+            settings.redis_ip, settings.redis_port, db, auth=RedisAuth(**redis_auth_settings(settings)), timeout=60
         )
         for db in (settings.redis_db, settings.queue_db)
     )

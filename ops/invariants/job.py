@@ -91,7 +91,7 @@ def _judge_results(job: Job, key: str) -> Iterator[Violation]:
 
 def _judge_charges(job: Job, key: str) -> Iterator[Violation]:
     charged, most, attempts = (
-        job.number("charged"),
+        max(job.number("failed_attempts"), job.number("charged")),  # older workers write `charged`
         job.number("max_attempts") or _DEFAULT_ATTEMPTS,
         job.number("attempt"),
     )

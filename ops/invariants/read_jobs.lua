@@ -48,8 +48,8 @@ end
 local function look(id, index)
   use(RECORDS)
   local key = 'job.' .. id
-  local record = call('HMGET', key, 'status', 'id', 'created', 'analysis', 'priority', 'worker', 'attempt', 'charged',
-    'max_attempts', 'dataset', 'ended')
+  local record = call('HMGET', key, 'status', 'id', 'created', 'analysis', 'priority', 'worker', 'attempt',
+    'failed_attempts', 'max_attempts', 'dataset', 'ended', 'charged')
   local scores = {}
   for n, name in ipairs(INDEXES) do scores[n] = call('ZSCORE', name, id) end
   local analysis = record[4] and call('ZSCORE', 'jobs.analysis.' .. record[4], id)

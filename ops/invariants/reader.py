@@ -16,7 +16,9 @@ __all__ = ["PAGE", "Facts", "Job", "pages", "text"]
 PAGE = 100
 """How many jobs or keys one call reads: a few milliseconds of the server's time."""
 
-_RECORD = "status id created analysis priority worker attempt charged max_attempts dataset ended".split()
+_RECORD = (
+    "status id created analysis priority worker attempt failed_attempts max_attempts dataset ended charged".split()
+)
 _INDEXES = ("jobs", "jobs.scheduled", "jobs.submitted", "jobs.complete", "jobs.failed", "jobs.cancelled")
 _LISTED = 1000
 _PINNING_AT_ONCE = 5_000

@@ -199,11 +199,12 @@ class Model:
             return ["gone"]
         known.deadline = self.now + LEASE
         if known.held is None:
-            return ["held", "", "", 0, known.stop]
+            return ["held", {"id": "", "attempt": "", "left": 0, "stop": known.stop}]
         job = self.jobs[known.held]
-        return ["held", job.id, str(job.attempt), int(self.now > job.started + job.asked.timeout), known.stop]
+        late = int(self.now > job.started + job.asked.timeout)
+        return ["held", {"id": job.id, "attempt": str(job.attempt), "left": late, "stop": known.stop}]
 
-    def take(self, worker: str) -> list[Any]:
+    def claim(self, worker: str) -> list[Any]:
         known = self.workers.get(worker)
         if known is None:
             return ["gone"]
@@ -226,7 +227,7 @@ class Model:
         job.logs[attempt] = log
         return ["complete"]
 
-    def finish_take(self, worker: str, jid: str, attempt: str, log: str) -> list[Any]:
+    def finish_claim(self, worker: str, jid: str, attempt: str, log: str) -> list[Any]:
         before = self.jobs.get(jid)
         held = before is not None and before.status == "in progress"
         answer = self.finish(worker, jid, attempt, log)
@@ -251,10 +252,10 @@ class Model:
         self.jobs[jid].message = message
         return ["noted"]
 
-    def dismiss(self, worker: str, why: str, jid: str, attempt: str, expired: int) -> list[Any]:
+    def deregister(self, worker: str, why: str, jid: str, attempt: str, expired: int) -> list[Any]:
         known = self.workers.get(worker)
         if known is None:
-            return ["dismissed", ""]
+            return ["deregistered", ""]
         if expired and known.deadline > self.now:
             return ["alive"]
         if known.held is not None:
@@ -262,9 +263,9 @@ class Model:
             meant = not jid or (jid, attempt) == (job.id, str(job.attempt))
             self._give_back(job, why if meant else "drain")
             del self.workers[worker]
-            return ["dismissed", job.id]
+            return ["deregistered", job.id]
         del self.workers[worker]
-        return ["dismissed", ""]
+        return ["deregistered", ""]
 
     # -------------------------------------------------------------------------------------- housekeeping
 
@@ -362,7 +363,9 @@ class Model:
 
     def _taken(self, job: Job) -> list[Any]:
         asked = job.asked
-        return ["job", job.id, str(job.attempt), asked.analysis, str(asked.start), "null", "{}", asked.dataset or ""]
+        claimed = {"id": job.id, "attempt": str(job.attempt), "analysis": asked.analysis, "start": str(asked.start)}
+        claimed |= {"end": "null", "params": "{}", "dataset": asked.dataset or ""}
+        return ["job", *(word for pair in claimed.items() for word in pair)]
 
     def _holds(self, worker: str, jid: str, attempt: str) -> bool:
         job = self.jobs.get(jid)

@@ -85,7 +85,7 @@ def _has_status(jid: str, status: str):
 
 
 def _charged(jid: str) -> int:
-    return int(jobs.rd.hget(f"job.{jid}", "charged") or 0)
+    return int(jobs.rd.hget(f"job.{jid}", "failed_attempts") or 0)
 
 
 def test_hosts_whose_clocks_are_hours_apart(start_worker, start_api):

@@ -131,7 +131,7 @@ def test_work_in_hand_waits_until_redis_writes_again(start_worker, live: Server,
     for jid in (running, waiting, delayed):
         eventually(lambda jid=jid: _status(jid) == "complete")
         assert jobs.get_job_by_id(jid)["attempt"] == 1
-        assert jobs.rd.hget(f"job.{jid}", "charged") is None
+        assert jobs.rd.hget(f"job.{jid}", "failed_attempts") is None
 
 
 def test_work_in_hand_goes_on_while_the_memory_is_full(start_worker, live: Server):

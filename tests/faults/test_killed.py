@@ -74,7 +74,7 @@ def test_a_job_whose_child_is_killed_runs_again_at_once_in_a_standby_child(start
     assert _child_of(jid) == standby
     eventually(_has_status(jid, "complete"))
     assert jobs.get_results(jid)["attempt"] == 2
-    assert jobs.rd.hget(f"job.{jid}", "charged") == b"1"
+    assert jobs.rd.hget(f"job.{jid}", "failed_attempts") == b"1"
 
 
 def test_a_job_whose_child_is_killed_runs_again_without_a_standby_child(start_worker):
@@ -85,7 +85,7 @@ def test_a_job_whose_child_is_killed_runs_again_without_a_standby_child(start_wo
     os.kill(_child_of(jid), signal.SIGKILL)
 
     eventually(_has_status(jid, "complete"))
-    assert (_job(jid)["attempt"], jobs.rd.hget(f"job.{jid}", "charged")) == (2, b"1")
+    assert (_job(jid)["attempt"], jobs.rd.hget(f"job.{jid}", "failed_attempts")) == (2, b"1")
 
 
 def test_a_drain_ends_the_standby_child(start_worker):
@@ -143,7 +143,7 @@ def test_a_whole_worker_is_killed_and_another_takes_over_after_the_lease(start_w
     eventually(lambda: not _alive(child), seconds=2)
     eventually(lambda: _job(jid)["attempt"] == 2, seconds=2 * LEASE_SECONDS + 3)
     eventually(_has_status(jid, "complete"))
-    assert jobs.rd.hget(f"job.{jid}", "charged") == b"1"
+    assert jobs.rd.hget(f"job.{jid}", "failed_attempts") == b"1"
 
 
 def test_a_worker_that_stalls_past_its_lease_is_refused_when_it_wakes(start_worker):
@@ -186,7 +186,7 @@ def test_a_job_longer_than_the_drain_is_released_uncharged(start_worker):
     assert worker.stop() == 0
 
     assert (_job(jid)["status"], _job(jid)["worker"]) == ("submitted", None)
-    assert jobs.rd.hget(f"job.{jid}", "charged") is None
+    assert jobs.rd.hget(f"job.{jid}", "failed_attempts") is None
 
 
 def test_an_idle_worker_drains_at_once(start_worker):
@@ -267,7 +267,7 @@ def test_a_large_result_goes_through_a_slow_line(live: Server):
     jid = _sleep(1, 0)[0]
     held = queue.get()
 
-    queue.finish(held, b"{}", [("big.bin", bytes(16_000_000))], "")
+    queue.defer_complete(held, b"{}", [("big.bin", bytes(16_000_000))], "")
 
     assert queue.flush() == "complete"
     assert len(jobs.get_artifact(jid, "big.bin")) == 16_000_000

@@ -394,7 +394,7 @@ def test_a_stop_of_the_whole_control_group_charges_no_job(misbehaving, start, na
     assert parent.process.wait(20) == 0
     assert jobs.get_job_by_id(short)["status"] == "complete"
     assert (jobs.get_job_by_id(long)["status"], jobs.get_job_by_id(long)["error"]) == ("submitted", None)
-    assert jobs.rd.hget(f"job.{long}", "charged") is None
+    assert jobs.rd.hget(f"job.{long}", "failed_attempts") is None
 
 
 @pytest.mark.parametrize("name", ["SIGUSR1", "SIGUSR2"])
@@ -478,7 +478,7 @@ def test_what_a_job_leaves_in_its_process_costs_the_next_one_nothing(misbehaving
         # Then the next job finds the same state
         job = _ended(jid)
         assert (job["status"], job["error"]) == ("complete", None)
-        assert jobs.rd.hget(f"job.{jid}", "charged") is None
+        assert jobs.rd.hget(f"job.{jid}", "failed_attempts") is None
         assert jobs.get_results(jid)["result"] == jobs.get_results(honest)["result"]
         assert "heard too" in jobs.get_log(jid)
 

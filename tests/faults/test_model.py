@@ -24,7 +24,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule, run_state_machine_as_test
 
 from jobs import Idempotency, Status, Submission
-from jobstore import Transitions, to_add_args
+from jobstore import Transitions, by_name, to_add_args
 from ops.invariants import find_violations
 from tests.conftest import ROOT
 from tests.faults.model import FINAL, KEY_LIVES, LEASE, MOST, RETENTION, Model
@@ -34,7 +34,7 @@ EXAMPLES = int(os.environ.get("MODEL_EXAMPLES", "2000" if LONG else "60"))
 SEED = int(os.environ.get("MODEL_SEED", "3"))
 WORKERS = ("w1", "w2", "w3")
 WHYS = ("drain", "killed", "lost", "error", "timeout", "invalid", "unknown")
-OUTCOMES = ("finish", "finish_take", *WHYS)
+OUTCOMES = ("finish", "finish_claim", *WHYS)
 PRIORITIES = ("normal", "normal", "high", "low")
 NOTED = ("started", "ended", "unknown_since")
 MARGIN = 0.3
@@ -255,7 +255,7 @@ class Machine(RuleBasedStateMachine):
         self._send("renew", (round(LEASE * 1e6), *words), words)
 
     @rule(worker=st.sampled_from(WORKERS))
-    def take(self, worker):
+    def claim(self, worker):
         self._take(worker)
 
     @rule(pick=PICK, outcome=st.sampled_from(["", *OUTCOMES]))
@@ -272,12 +272,12 @@ class Machine(RuleBasedStateMachine):
         self._end(pick, outcome)
 
     @rule(pick=PICK, why=st.sampled_from(WHYS[:5]), meant=st.booleans(), other=st.booleans())
-    def dismiss(self, pick, why, meant, other):
+    def deregister(self, pick, why, meant, other):
         worker, jid, attempt = self._run(pick) or (WORKERS[pick % 3], "", "")
         if not meant:
             jid, attempt = "", ""
         worker = WORKERS[pick % 3] if other else worker
-        self._send("dismiss", (worker, why, _error(why), 0, jid, attempt, 0), (worker, why, jid, attempt, 0))
+        self._send("deregister", (worker, why, _error(why), 0, jid, attempt, 0), (worker, why, jid, attempt, 0))
 
     @rule(pick=PICK)
     def report(self, pick):
@@ -313,7 +313,7 @@ class Machine(RuleBasedStateMachine):
 
     @rule(worker=st.sampled_from(WORKERS))
     def dismiss_lost(self, worker):
-        self._send("dismiss", (worker, "lost", _error("lost"), 0, "", "", 1), (worker, "lost", "", "", 1))
+        self._send("deregister", (worker, "lost", _error("lost"), 0, "", "", 1), (worker, "lost", "", "", 1))
 
     # ------------------------------------------------------------------------------------------- dataset
 
@@ -377,7 +377,7 @@ class Machine(RuleBasedStateMachine):
             (2, self.push_what_has_ended, (pick, lucky)),
             (3, self.register, (worker,)),
             (3, self.renew, ({worker, roll.choice(WORKERS)},)),
-            (3, self.dismiss, (pick, roll.choice(WHYS[:5]), lucky, roll.random() < 0.3)),
+            (3, self.deregister, (pick, roll.choice(WHYS[:5]), lucky, roll.random() < 0.3)),
             (2, self.report, (pick,)),
             (3, self.let_time_pass, (roll.choice([10, 20, 100, 1100]),)),
             (3, self.promote, (most,)),
@@ -404,7 +404,7 @@ class Machine(RuleBasedStateMachine):
         self._send("register", (worker, round(LEASE * 1e6), "host", 1), (worker,))
 
     def _take(self, worker: str) -> None:
-        self._note_run(worker, self._send("take", (worker, 0), (worker,)))
+        self._note_run(worker, self._send("claim", (worker, 0), (worker,)))
 
     def _end(self, pick: int, outcome: str) -> None:
         run = self._run(pick)
@@ -412,15 +412,15 @@ class Machine(RuleBasedStateMachine):
             return
         if outcome == "finish":
             self._send("finish", (*run, _document(run), "said"), (*run, "said"))
-        elif outcome == "finish_take":
-            answer = self._send("finish_take", (*run, _document(run), "said"), (*run, "said"))
+        elif outcome == "finish_claim":
+            answer = self._send("finish_claim", (*run, _document(run), "said"), (*run, "said"))
             self._note_run(run[0], answer[1:])
         else:
             self._send("release", (*run, outcome, _error(outcome), 0, "said"), (*run, outcome, "said"))
 
     def _note_run(self, worker: str, answer: list[Any]) -> None:
         if answer[0] == "job":
-            self.runs.append((worker, answer[1], answer[2]))
+            self.runs.append((worker, answer[2], answer[4]))
 
     def _run(self, pick: int) -> tuple[str, str, str] | None:
         """Return usually the run that a worker holds, otherwise an earlier one."""
@@ -432,7 +432,7 @@ class Machine(RuleBasedStateMachine):
     def _resend(self, pick: int) -> None:
         if self.calls:
             call = _pick(self.calls, pick)
-            self._note_run(str(call.words[0]), self._send(*call)[call.name == "finish_take" :] or [""])
+            self._note_run(str(call.words[0]), self._send(*call)[call.name == "finish_claim" :] or [""])
 
     def _send(self, name: str, words: tuple[Any, ...], meant: tuple[Any, ...]) -> list[Any]:
         self.calls.append(Call(name, words, meant))
@@ -467,7 +467,7 @@ class Machine(RuleBasedStateMachine):
     def _compare_records(self) -> None:
         model, pipeline = self.model, self.world.records.pipeline(transaction=False)
         for jid in self.ids:
-            pipeline.hmget(f"job.{jid}", "status", "worker", "attempt", "charged", "message", "error")
+            pipeline.hmget(f"job.{jid}", "status", "worker", "attempt", "failed_attempts", "message", "error")
             pipeline.hget(f"results.{jid}", "document")
             pipeline.hgetall(f"log.{jid}")
         pipeline.zrange("jobs", 0, -1).get("data.current").zrange("bulks", 0, -1)
@@ -497,7 +497,8 @@ class Machine(RuleBasedStateMachine):
         assert set(living) == set(model.workers)
 
     def _compare_counts(self) -> None:
-        _, waiting, counts, *_ = self.transitions.run("stats", *Status)
+        stats = by_name(self.transitions.run("stats", *Status)[1:])
+        waiting, counts = stats["waiting"], stats["jobs"]
         jobs = self.model.jobs.values()
         submitted = [job.asked.priority for job in jobs if job.status == "submitted"]
         assert waiting == [*(submitted.count(priority) for priority in self.model.queues), len(submitted)]
@@ -515,7 +516,11 @@ def _counted(*counts: str | None) -> list[int | None]:
 def _without_times(renewed: list[Any]) -> list[Any]:
     """Return the expired workers in order, and for each job whether it is over its time."""
     _, expired, held = renewed
-    return [sorted(expired), [[*one[:3], int(int(one[3]) < 0), one[4]] if len(one) > 1 else one for one in held]]
+    answers = [[one[0], by_name(one[1:])] if len(one) > 1 else one for one in held]
+    for one in answers:
+        if len(one) > 1:
+            one[1]["left"] = int(int(one[1]["left"]) < 0)
+    return [sorted(expired), answers]
 
 
 def _pick(found: list[Any], pick: int) -> Any:

@@ -38,8 +38,8 @@ CALLS = {
     },
     "worker": {
         "wait": command("BLPOP"),
-        "take": transition("take"),
-        "finish": transition("finish_take"),
+        "take": transition("claim"),
+        "finish": transition("finish_claim"),
         "release": transition("release"),
         "renew": transition("renew"),
         "dataset": command("HGET"),
@@ -103,7 +103,7 @@ class Client:
 
 
 def _charged(jid: str) -> int:
-    return int(jobs.rd.hget(f"job.{jid}", "charged") or 0)
+    return int(jobs.rd.hget(f"job.{jid}", "failed_attempts") or 0)
 
 
 def _assert_one_result_each(ids: list[str]) -> None:
@@ -180,7 +180,7 @@ def test_the_calls_around_a_childs_death_are_cut(open_proxy, start_worker, how):
     start_worker(1, port=proxy.port)
     jid = jobs.add_job(None, None, "sleep", params={"seconds": 1.5})["id"]
 
-    with proxy.trap(transition("dismiss"), how) as dismissed, proxy.trap(transition("register"), how) as registered:
+    with proxy.trap(transition("deregister"), how) as dismissed, proxy.trap(transition("register"), how) as registered:
         os.kill(eventually(lambda: _holder_of(jid))["pid"], signal.SIGKILL)
         eventually(lambda: dismissed.sprung.is_set() and registered.sprung.is_set())
         eventually(lambda: jobs.get_job_by_id(jid)["status"] == "complete")
@@ -196,7 +196,7 @@ def test_the_calls_of_a_drain_are_cut(open_proxy, start_worker, how):
     jid = jobs.add_job(None, None, "sleep", params={"seconds": 1})["id"]
     eventually(lambda: _holder_of(jid))
 
-    with proxy.trap(transition("finish"), how) as finished, proxy.trap(transition("dismiss"), how) as dismissed:
+    with proxy.trap(transition("finish"), how) as finished, proxy.trap(transition("deregister"), how) as dismissed:
         assert worker.stop() == 0
         assert finished.sprung.is_set()
         assert dismissed.sprung.is_set()

@@ -12,7 +12,7 @@ import redis
 
 import jobs
 from jobs import Submission
-from jobstore import Transitions, open_client
+from jobstore import Transitions, by_name, open_client
 from ops.invariants import find_violations
 from tests.conftest import Process, eventually
 
@@ -36,7 +36,7 @@ def test_a_lost_queue_is_repaired_from_the_records(live, start_worker):
     added = _add(1, 0)
     # then all jobs complete, none is charged, and no invariant is violated
     eventually(lambda: _all_complete([*ids, *added]), seconds=60)
-    assert {jobs.rd.hget(f"job.{jid}", "charged") for jid in ids} == {None}
+    assert {jobs.rd.hget(f"job.{jid}", "failed_attempts") for jid in ids} == {None}
     assert jobs.get_stats()["queue"]["total"] == 0
     assert find_violations(jobs.rd, jobs.q._client) == []
 
@@ -67,7 +67,7 @@ def test_two_stacks_on_one_redis_are_independent(live, start, start_worker, data
     of_b = Transitions(records, records_db=records_db, queue_db=queue_db, queue_name="b")
 
     def workers_of_b() -> dict[str, str]:
-        return {entry[0].decode(): entry[4].decode() for entry in of_b.run("workers")[1:]}
+        return {w["id"].decode(): w["job"].decode() for w in map(by_name, of_b.run("workers")[1:])}
 
     def start_b() -> Process:
         before = len(workers_of_b())
@@ -88,7 +88,7 @@ def test_two_stacks_on_one_redis_are_independent(live, start, start_worker, data
     # when that worker is killed with its supervisor, then the other worker of its stack takes over
     _kill_group(killed)
     eventually(lambda: records.hget(f"job.{lost}", "status") == b"complete", seconds=40)
-    assert int(records.hget(f"job.{lost}", "charged")) == 1
+    assert int(records.hget(f"job.{lost}", "failed_attempts")) == 1
     # and the first stack is unchanged
     ours = _add(20, 0)
     eventually(lambda: _all_complete(ours))

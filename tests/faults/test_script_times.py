@@ -108,11 +108,11 @@ def _finish() -> None:
     for _ in range(2):
         taken = jobs.q.get()
         assert taken is not None
-        jobs.q.finish(taken, b"{}", [("plot.png", bytes(100_000))], "said")
+        jobs.q.defer_complete(taken, b"{}", [("plot.png", bytes(100_000))], "said")
     jobs.q.flush()
     taken = jobs.q.get()
     assert taken is not None
-    jobs.q.release(taken, "error", "{}", "")
+    jobs.q.defer_release(taken, "error", "{}", "")
     jobs.q.flush()
 
 

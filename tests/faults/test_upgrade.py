@@ -54,7 +54,7 @@ def _broken() -> list:
 
 
 def _charged(ids: list[str]) -> set:
-    return {jobs.rd.hget(f"job.{jid}", "charged") for jid in ids}
+    return {jobs.rd.hget(f"job.{jid}", "failed_attempts") for jid in ids}
 
 
 def _all_complete(ids: list[str]) -> bool:

@@ -116,7 +116,7 @@ def test_a_refused_user_is_a_refusal_to_start(guarded, tmp_path, wrong):
 def test_a_password_that_was_changed_needs_no_restart(tmp_path, servers, password):
     server = Server(folder(tmp_path, "changing"), "--requirepass", PASSWORD)
     servers.append(server)
-    client = open_client("localhost", server.port, 0, access=RedisAuth(password_file=str(password)))
+    client = open_client("localhost", server.port, 0, auth=RedisAuth(password_file=str(password)))
     assert client.ping()
 
     client.config_set("requirepass", "another")
@@ -163,7 +163,7 @@ def encrypted(tmp_path, servers, certificates):
         cwd=certificates,
         stdout=subprocess.DEVNULL,
     )
-    client = open_client("localhost", port, 0, access=_shown(certificates))
+    client = open_client("localhost", port, 0, auth=_shown(certificates))
     eventually(lambda: _answers(client))
     yield port
     process.kill()
@@ -186,9 +186,9 @@ def test_a_server_without_a_trusted_certificate_is_rejected(encrypted, certifica
     stranger = RedisAuth(tls=True, cert_file=shown.cert_file, key_file=shown.key_file)
 
     with pytest.raises(RedisUnavailable, match="certificate verify failed"):
-        open_client("localhost", encrypted, 0, access=stranger).ping()
+        open_client("localhost", encrypted, 0, auth=stranger).ping()
     with pytest.raises(RedisUnavailable, match="certificate verify failed"):
-        open_client("127.0.0.1", encrypted, 0, access=shown).ping()  # the certificate is for another name
+        open_client("127.0.0.1", encrypted, 0, auth=shown).ping()  # the certificate is for another name
 
 
 def _shown(certificates: Path) -> RedisAuth:
@@ -262,9 +262,9 @@ def test_a_queue_and_a_client_from_sentinels_share_the_master_in_both_databases(
         sentinel_master="jobs",
         sentinel_password_file=str(asked),
     )
-    client = open_client("nowhere", 1, 3, access=access)
+    client = open_client("nowhere", 1, 3, auth=access)
     queue = JobQueue(
-        "q", records_db=3, connection_pool=open_client("nowhere", 1, 4, blocking=True, access=access).connection_pool
+        "q", records_db=3, connection_pool=open_client("nowhere", 1, 4, blocking=True, auth=access).connection_pool
     )
     check_server(client, databases=(3, 4))
     transitions = Transitions(client, records_db=3, queue_db=4, queue_name="q")
@@ -281,7 +281,7 @@ def test_a_sentinel_that_refuses_the_password_is_named(watched, password):
     access = RedisAuth(password_file=str(password), sentinels=(("127.0.0.1", ports[0]),), sentinel_master="jobs")
 
     with pytest.raises(RedisUnavailable, match=r"No master found for 'jobs'(?s:.*)AuthenticationError"):
-        open_client("nowhere", 1, 0, access=access).ping()
+        open_client("nowhere", 1, 0, auth=access).ping()
 
 
 def _knows_all(sentinel: redis.Redis) -> bool:

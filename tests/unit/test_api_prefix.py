@@ -29,7 +29,7 @@ def done(client) -> str:
     """The id of a complete job with an artifact."""
     jid = client.post("/jobs", json=NAP).json["id"]
     document = {"job": jid, "result": {}, "artifacts": [{"name": "a b.csv", "type": "text/csv", "bytes": 2}]}
-    jobs.q.finish(jobs.q.get(), json.dumps(document), [("a b.csv", b"n\n")], "")
+    jobs.q.defer_complete(jobs.q.get(), json.dumps(document), [("a b.csv", b"n\n")], "")
     jobs.q.flush()
     return str(jid)
 

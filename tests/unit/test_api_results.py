@@ -27,7 +27,7 @@ def complete(job, artifacts=ARTIFACTS):
         "result": {"slept": 0, "mean": None},
         "artifacts": [{"name": name, "type": type_, "bytes": len(c)} for name, (type_, c) in artifacts.items()],
     }
-    jobs.q.finish(job, json.dumps(document), [(name, c) for name, (_, c) in artifacts.items()], "it ran\n")
+    jobs.q.defer_complete(job, json.dumps(document), [(name, c) for name, (_, c) in artifacts.items()], "it ran\n")
     assert jobs.q.flush() == "complete"
 
 
@@ -133,7 +133,7 @@ def test_a_failed_job_tells_its_error(client):
     # Given a job that may be tried once, and fails
     own = client.post("/jobs", json={**NAP, "max_attempts": 1}).headers["Location"]
     error = {"type": "ValueError", "message": "no", "reason": "error"}
-    jobs.q.release(jobs.q.get(), "error", json.dumps(error), "it failed\n")
+    jobs.q.defer_release(jobs.q.get(), "error", json.dumps(error), "it failed\n")
     jobs.q.flush()
     # when its results are asked for, then its error comes
     for path in ("results", "results/plot.png"):

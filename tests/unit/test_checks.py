@@ -54,9 +54,11 @@ def _jobs_in_each_status() -> dict[str, str]:
         ids[status] = _add()
         taken = jobs.q.get()
         if status == "complete":
-            jobs.q.finish(taken, json.dumps({"params": {"attempt": 7}, "attempt": 1}), [("plot.png", b"")], "said")
+            jobs.q.defer_complete(
+                taken, json.dumps({"params": {"attempt": 7}, "attempt": 1}), [("plot.png", b"")], "said"
+            )
         elif status == "failed":
-            jobs.q.release(taken, "invalid", "{}", "")
+            jobs.q.defer_release(taken, "invalid", "{}", "")
         jobs.q.flush()
     ids["cancelled"] = _add()
     jobs.cancel_job(ids["cancelled"])
@@ -202,7 +204,7 @@ def an_ended_job_has_no_end(h):
 
 @breaks(3, "charged 4 of 3 attempts")
 def a_job_is_charged_more_than_it_may(h):
-    h.rd.hset(f"job.{h.ids['failed']}", mapping={"charged": 4, "attempt": 4})
+    h.rd.hset(f"job.{h.ids['failed']}", mapping={"failed_attempts": 4, "attempt": 4})
 
 
 @breaks(3, "charged all of its 3 attempts, and submitted")
@@ -212,7 +214,7 @@ def a_job_with_no_attempt_left_goes_on(h):
 
 @breaks(3, "charged 2 attempts of 1 that were made")
 def a_job_is_charged_more_than_it_ran(h):
-    h.rd.hset(f"job.{h.ids['failed']}", "charged", 2)
+    h.rd.hset(f"job.{h.ids['failed']}", "failed_attempts", 2)
 
 
 @breaks(3, "complete, and 1 workers hold it")

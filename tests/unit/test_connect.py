@@ -46,7 +46,7 @@ def test_what_was_imported_and_decorated_before_is_bound():
     @q.worker  # type: ignore[untyped-decorator]
     def work(job: jobs.ClaimedJob) -> None:
         ran.append(job.id)
-        q.finish(job, "{}", [], "")
+        q.defer_complete(job, "{}", [], "")
         q.drain()
 
     # when a server is bound, and a job is added

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import json
+import re
 import time
 import uuid
 from dataclasses import replace
 from datetime import datetime
+from pathlib import Path
 
 import pytest
 
 import jobs
+import jobstore
 from config.settings import Settings
 from jobs import Idempotency, InvalidTransition, JobNotFound, Submission, WorkerNotRegistered
 from jobstore import Transitions, bulk, generate_jid, listing, to_add_args
@@ -22,7 +25,7 @@ def _add(count: int = 1, **options) -> list[jobs.Job]:
 
 
 def _finish(job: jobs.ClaimedJob) -> None:
-    jobs.q.finish(job, '{"count": 0}', [("plot.png", b"\x89PNG")], "said\n")
+    jobs.q.defer_complete(job, '{"count": 0}', [("plot.png", b"\x89PNG")], "said\n")
     jobs.q.flush()
 
 
@@ -35,7 +38,7 @@ def _error(reason: str) -> dict[str, str]:
 
 
 def _release(job: jobs.ClaimedJob, why: str) -> None:
-    jobs.q.release(job, why, json.dumps(_error(why)), "")
+    jobs.q.defer_release(job, why, json.dumps(_error(why)), "")
     jobs.q.flush()
 
 
@@ -109,7 +112,7 @@ def test_results_come_with_the_status_and_only_once(worker):
     assert jobs.get_artifact(job.id, "plot.png") == b"\x89PNG"
     assert jobs.get_log(job.id) == "--- attempt 1 ---\nsaid\n"
 
-    jobs.q.finish(job, '{"count": 1}', [], "")
+    jobs.q.defer_complete(job, '{"count": 1}', [], "")
     assert jobs.q.flush() == "complete"
     assert jobs.get_results(job.id) == {"count": 0}
 
@@ -132,7 +135,7 @@ def test_a_worker_whose_job_was_given_to_others_is_refused(worker):
     assert (again.id, again.attempt) == (added["id"], "2")
 
     jobs.q.set_worker_id(worker)
-    jobs.q.finish(late, '{"late": true}', [], "")
+    jobs.q.defer_complete(late, '{"late": true}', [], "")
     assert jobs.q.flush() == "refused"
 
     jobs.q.set_worker_id(other)
@@ -161,7 +164,7 @@ def test_a_job_of_a_dismissed_worker_goes_to_the_head_of_its_queue(worker, why):
 
     assert rd_queue() == [first["id"], *[job["id"] for job in jobs.get_jobs().jobs if job["id"] != first["id"]]]
     record = jobs.rd.hgetall(f"job.{first['id']}")
-    assert record.get(b"charged") == (None if why == "drain" else b"1")
+    assert record.get(b"failed_attempts") == (None if why == "drain" else b"1")
     assert jobs.get_workers() == []
 
 
@@ -173,10 +176,10 @@ def test_a_kill_aimed_at_another_job_charges_nobody(worker):
     added = _add()[0]
     job = jobs.q.get()
 
-    jobs.deregister_worker(worker, "timeout", _error("timeout"), meant=(str(uuid.uuid4()), job.attempt))
+    jobs.deregister_worker(worker, "timeout", _error("timeout"), only_if_run=(str(uuid.uuid4()), job.attempt))
 
     assert _status(added) == "submitted"
-    assert jobs.rd.hget(f"job.{added['id']}", "charged") is None
+    assert jobs.rd.hget(f"job.{added['id']}", "failed_attempts") is None
 
 
 @pytest.mark.parametrize("why", ["killed", "lost", "error", "timeout"])
@@ -198,7 +201,7 @@ def test_what_a_worker_does_not_know_waits_uncharged_for_one_that_does(worker):
         assert _status(added) == "scheduled"
         jobs.update_job_status(added["id"], "submitted")
 
-    assert jobs.rd.hget(f"job.{added['id']}", "charged") is None
+    assert jobs.rd.hget(f"job.{added['id']}", "failed_attempts") is None
     _finish(jobs.q.get())
     assert _status(added) == "complete"
 
@@ -292,7 +295,7 @@ def test_an_unfinished_job_can_be_cancelled_and_stays_cancelled(worker, stage):
 
     assert jobs.cancel_job(added["id"])["status"] == "cancelled"
     if job is not None:
-        jobs.q.finish(job, "{}", [], "")
+        jobs.q.defer_complete(job, "{}", [], "")
         assert jobs.q.flush() == "refused"
         assert jobs.heartbeat([worker]).held[0].stop == (job.id, job.attempt)
     assert jobs.q.get() is None
@@ -584,7 +587,7 @@ def test_while_a_lost_queue_is_repaired_each_job_is_queued_once(worker):
         pass
     # then each waits once, in the order of creation but for what was moved by hand
     assert rd_queue() == [running.id, first[2], first[1], later, *last, *added]
-    assert jobs.rd.hget(f"job.{running.id}", "charged") is None
+    assert jobs.rd.hget(f"job.{running.id}", "failed_attempts") is None
     assert find_violations(jobs.rd, jobs.q._client) == []
 
 
@@ -691,7 +694,7 @@ def test_an_id_put_by_hand_waits_once_and_only_while_its_job_does(worker):
     taken = jobs.q.get()
     jobs.q.put(taken.id)
 
-    jobs.q.release(taken, "drain", "", "")
+    jobs.q.defer_release(taken, "drain", "", "")
 
     assert [jobs.q.get().id, jobs.get_stats()["queue"]["total"]] == [high, 1]
 
@@ -711,7 +714,7 @@ def test_no_id_is_between_two_calls_where_many_are_dropped(worker):
     _push(*(f"nonsense {n}" for n in range(100)))
     added = _add()[0]["id"]
 
-    answer = jobs._run("take", worker, 0)
+    answer = jobs._run("claim", worker, 0)
 
     assert answer[0] in (b"again", "again")
     jobs.deregister_worker(worker, "drain")
@@ -719,12 +722,32 @@ def test_no_id_is_between_two_calls_where_many_are_dropped(worker):
     assert jobs.q.get().id == added
 
 
+def test_failed_attempts_that_an_older_worker_counted_count(worker):
+    added = _add()[0]
+    jobs.rd.hset(f"job.{added['id']}", "charged", 2)
+
+    _release(jobs.q.get(), "killed")
+
+    assert _status(added) == "failed"
+    assert jobs.rd.hget(f"job.{added['id']}", "failed_attempts") == b"3"
+
+
+def test_each_reason_of_a_release_is_described_where_it_is_decided():
+    text = Path(jobstore.__file__).parent.joinpath("lua/includes/release_job.lua").read_text()
+    [described] = re.findall(r"^--   reasons: (.*?)(?=^[^-])", text, re.MULTILINE | re.DOTALL)
+    words = [line.removeprefix("--").strip().split("  ")[0] for line in described.splitlines()]
+    assert sorted(word for line in words for word in line.split(", ")) == sorted(jobs.ReleaseReason)
+    assert set(re.findall(r"reason == '(\w+)'|(\w+) = true", text)) <= {
+        pair for reason in jobs.ReleaseReason for pair in ((reason, ""), ("", reason))
+    }
+
+
 def test_what_a_worker_holds_after_a_finish_is_in_progress(worker):
     _add(2)
     first = jobs.q.get()
     jobs.cancel_job(jobs.get_jobs(status="submitted").jobs[0]["id"])
 
-    jobs._run("finish_take", worker, first.id, first.attempt, "{}", "")
+    jobs._run("finish_claim", worker, first.id, first.attempt, "{}", "")
 
     assert jobs.get_stats()["jobs"]["in progress"] == 0
 

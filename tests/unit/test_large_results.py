@@ -36,7 +36,7 @@ def complete(client, artifacts=(), **options):
     own = client.post("/jobs", json=NAP).headers["Location"]
     job = jobs.q.get()
     contents = [(name, content) for name, _, content in artifacts]
-    jobs.q.finish(job, document(job, artifacts, **options), contents, "")
+    jobs.q.defer_complete(job, document(job, artifacts, **options), contents, "")
     assert jobs.q.flush() == "complete"
     return own
 
@@ -92,7 +92,7 @@ def test_results_of_an_older_release_are_one_field_each_and_served_alike(client,
 
 def test_a_document_that_does_not_end_with_its_artifacts_is_served_too(client):
     own = client.post("/jobs", json=NAP).headers["Location"]
-    jobs.q.finish(jobs.q.get(), '{"artifacts":[],"result":{"artifacts":1},"attempt":1}', [], "")
+    jobs.q.defer_complete(jobs.q.get(), '{"artifacts":[],"result":{"artifacts":1},"attempt":1}', [], "")
     jobs.q.flush()
     assert client.get(f"{own}/results").json == {"result": {"artifacts": 1}, "attempt": 1, "artifacts": []}
 

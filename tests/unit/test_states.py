@@ -45,9 +45,9 @@ def _job_in(status: str) -> str:
     if status in ("in progress", "complete", "failed"):
         taken = jobs.q.get()
         if status == "complete":
-            jobs.q.finish(taken, "{}", [], "")
+            jobs.q.defer_complete(taken, "{}", [], "")
         elif status == "failed":
-            jobs.q.release(taken, "invalid", "{}", "")
+            jobs.q.defer_release(taken, "invalid", "{}", "")
         jobs.q.flush()
     elif status == "cancelled":
         jobs.cancel_job(jid)
@@ -59,21 +59,21 @@ def _try(verb: str, jid: str, worker: str) -> None:
     held = jobs.ClaimedJob(jid, "1", "sleep", "null", "null", "{}", "")
     if verb == "promote":
         jobs._run("promote", 1, jid)
-    elif verb == "take":
+    elif verb == "claim":
         jobs.q.get()
     elif verb == "finish":
-        jobs.q.finish(held, "{}", [], "")
+        jobs.q.defer_complete(held, "{}", [], "")
     elif verb == "cancel":
         with suppress(InvalidTransition):
             jobs.cancel_job(jid)
     else:
-        jobs.q.release(held, verb, "{}", "")
+        jobs.q.defer_release(held, verb, "{}", "")
     jobs.q.flush()
 
 
 @pytest.mark.parametrize(
     ("status", "verb"),
-    list(product(Status, ["promote", "take", "finish", "cancel", "drain", "error", "invalid"])),
+    list(product(Status, ["promote", "claim", "finish", "cancel", "drain", "error", "invalid"])),
 )
 def test_a_script_changes_a_status_only_along_an_arrow(worker, status, verb):
     jid = _job_in(status)

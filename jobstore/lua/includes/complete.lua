@@ -1,12 +1,12 @@
--- A block: completes the job `id` that held.lua found held, and whose id was taken from its worker's list. It does what
--- `settle` does, in a straight line: every job pays for this, and functions are made anew in each call of a script.
-use(RECORDS)
+-- A block: completes the job `id` after check_ownership.lua and the removal from its worker's list. It repeats `finalize`
+-- in a straight line: each job pays for it, and a script creates its functions in each call.
+select_db(RECORDS)
 call('ZADD', 'jobs.complete', record[4], id)
-call('HSET', key, 'status', 'complete', 'ended', NOW)
+call('HSET', key, 'status', 'complete', 'ended', now_us)
 call('PUBLISH', key, 'complete')
-call('ZADD', 'jobs.ended', NOW, id)
+call('ZADD', 'jobs.ended', now_us, id)
 local version = record[5]
--- include: unpin
+-- include: release_dataset
 local results = 'results.' .. id
 call('HSET', results, 'document', ARGV[8])
 for at = 10, #ARGV, 2 do

@@ -1,16 +1,16 @@
--- Queues ids ({id, priority, creation} each) at the tail or the head, and wakes as many idle workers as can take them.
--- What a repair of the queue has yet to reach (repair.lua) is left to it.
+-- Queues ids ({id, priority, creation} each) at the tail or the head, and wakes as many idle workers as can claim them.
+-- Jobs that a repair (repair.lua) has not reached are left to it.
 local SUFFIX = {high = '.high', normal = '', low = '.low'}
 
 local function wake(count)
-  use(QUEUE)
+  select_db(QUEUE)
   for _ = 1, math.min(count, call('ZCARD', WORKERS) - call('LLEN', WAKE)) do
     call('RPUSH', WAKE, '1')
   end
 end
 
 local function enqueue(entries, at_head)
-  use(QUEUE)
+  select_db(QUEUE)
   local lists, repaired = {}, tonumber(call('GET', WAITING .. '.repair'))
   for _, entry in ipairs(entries) do
     if not repaired or tonumber(entry[3]) <= repaired then

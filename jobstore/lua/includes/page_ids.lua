@@ -12,13 +12,13 @@ local function pairs_of(flat)
 end
 
 local function count_index(index, least, greatest)
-  use(RECORDS)
+  select_db(RECORDS)
   return call('ZCOUNT', index, text_of(least, '-inf'), text_of(greatest, '+inf'))
 end
 
 -- From the last one seen on, which may share its creation with others: one more than the limit of what follows it.
 local function slice_index(index, least, greatest, ascending, seen, limit)
-  use(RECORDS)
+  select_db(RECORDS)
   local from, to, count = text_of(least, '-inf'), text_of(greatest, '+inf'), limit + 1
   if seen then
     local creation = integer(seen)
@@ -30,7 +30,7 @@ local function slice_index(index, least, greatest, ascending, seen, limit)
 end
 
 -- What follows the last job seen, up to the limit, and 1 where more follows.
-local function following(found, ascending, seen_created, seen_id, limit)
+local function entries_after(found, ascending, seen_created, seen_id, limit)
   local entries = {}
   for _, entry in ipairs(found) do
     local created, id = entry[1], entry[2]
@@ -46,12 +46,12 @@ end
 
 -- What the workers hold, of those in a second index where one is given.
 local function held_entries(second, least, greatest, ascending)
-  use(QUEUE)
+  select_db(QUEUE)
   local ids, entries = {}, {}
   for _, worker in ipairs(call('ZRANGE', WORKERS, 0, -1)) do
     ids[#ids + 1] = call('LINDEX', WAITING .. ':' .. worker, 0) or nil
   end
-  use(RECORDS)
+  select_db(RECORDS)
   for _, id in ipairs(ids) do
     local created = tonumber(call('ZSCORE', second ~= '' and second or 'jobs', id))
     if created and (not least or created > least) and (not greatest or created < greatest) then

@@ -16,7 +16,7 @@ from tests.faults.outages.failover import fail_over
 from tests.faults.outages.killed import kill_redis
 from tests.faults.outages.service import Figures
 
-_HEAD = ("outage", "outages", "accepted", "lost", "oldest lost", "unfinished", "charged", "run again")
+_HEAD = ("outage", "outages", "accepted", "lost", "oldest lost", "unfinished", "failed_attempts", "run again")
 _GUARDED = ("--min-replicas-to-write", "1", "--min-replicas-max-lag", "1")
 _BEHIND = 5.0  # seconds
 

@@ -132,7 +132,7 @@ def find_figures(load: Load, port: int) -> Figures:
     figures = Figures(len(load.outages), len(load.accepted), violations=load.refused)
     eventually(lambda: _is_at_rest(load.api), seconds=_REST_SECONDS, every=0.2)
     for jid, accepted in load.accepted.items():
-        status, attempt, charged = records.hmget(f"job.{jid}", "status", "attempt", "charged")
+        status, attempt, charged = records.hmget(f"job.{jid}", "status", "attempt", "failed_attempts")
         if status is None:
             figures.lost += 1
             killed = min((outage for outage in load.outages if outage > accepted - _ANSWER_SECONDS), default=accepted)

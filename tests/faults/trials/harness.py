@@ -240,7 +240,7 @@ class Harness:
 
     def _check_job(self, verdict: Verdict, number: int, jid: str) -> int:
         record = {name.decode(): value.decode() for name, value in jobs.rd.hgetall(f"job.{jid}").items()}
-        attempt, charged = int(record.get("attempt", 0)), int(record.get("charged", 0))
+        attempt, charged = int(record.get("attempt", 0)), int(record.get("failed_attempts", 0))
         results = jobs.get_results(jid)
         if record.get("status") == "complete":
             if results is None or results["attempt"] != attempt:

@@ -1,5 +1,5 @@
--- The key goes with the last of the jobs that it made; those of its life before, a day ago, are not among them. The jobs
--- of one request are created a microsecond apart; a key of an older release has no `created`, and its ids are searched.
+-- A key expires with the last of the jobs that it created. The jobs of one request are created a microsecond apart; a key
+-- of an older release has no `created`, and its ids are searched.
 local function forget_idempotency(key, id, created)
   local first, made = unpack(call('HMGET', key, 'created', 'made'))
   local is_its_own
@@ -14,7 +14,7 @@ local function forget_idempotency(key, id, created)
 end
 
 -- Removes an ended job with all that was kept of it.
-local function forget(id)
+local function delete_job(id)
   local key = 'job.' .. id
   local job = call('HMGET', key, 'status', 'analysis', 'idempotency', 'created')
   call('ZREM', 'jobs.ended', id)

@@ -1,6 +1,6 @@
 -- A block: sets `key` and `record` of the job `id`, and `refusal`, the answer of finish.lua, unless `worker` holds it in
 -- this `attempt`.
-use(RECORDS)
+select_db(RECORDS)
 local key = 'job.' .. id
 local record = call('HMGET', key, 'status', 'worker', 'attempt', 'created', 'dataset')
 local refusal

@@ -1,7 +1,7 @@
 -- Stores jobs and queues those that are due. `words` has, from `from` on, `width` for each: id, analysis, priority, due
 -- (microseconds; '' at once), delay (likewise, from `accepted` on), dataset ('' for none), then other fields as name and
 -- value. The first job is created at `created`, each next one a microsecond later.
-local function store(words, from, width, created, accepted)
+local function store_jobs(words, from, width, created, accepted)
   local entries, indexes = {}, {}
   local function enter(index, score, id)
     local flat = indexes[index] or {}
@@ -12,7 +12,7 @@ local function store(words, from, width, created, accepted)
     local id, analysis, priority, due, delay, dataset = unpack(words, at, at + 5)
     local key, stamp = 'job.' .. id, integer(created)
     if due == '' and delay ~= '' then due = integer(accepted + tonumber(delay)) end
-    local waits = due ~= '' and tonumber(due) > tonumber(NOW)
+    local waits = due ~= '' and tonumber(due) > tonumber(now_us)
     local status = waits and 'scheduled' or 'submitted'
     call('HSET', key, 'id', id, 'status', status, 'analysis', analysis, 'priority', priority,
       'created', stamp, unpack(words, at + 6, at + width - 1))
