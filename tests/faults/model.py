@@ -165,7 +165,7 @@ class Model:
             return ["unknown"]
         if job.status not in FINAL:
             return ["unfinished"]
-        self._forget(job)
+        self._delete_job(job)
         return ["deleted"]
 
     def put(self, *ids: str) -> list[Any]:
@@ -297,7 +297,7 @@ class Model:
         old = [job for job in self.jobs.values() if job.ended is not None and job.ended + RETENTION <= self.now]
         old = sorted(old, key=lambda job: (job.ended, job.id))[:most]
         for job in old:
-            self._forget(job)
+            self._delete_job(job)
         return ["purged", len(old)]
 
     # ------------------------------------------------------------------------------------------- dataset
@@ -394,7 +394,7 @@ class Model:
             self.pins[job.asked.dataset] -= 1
             self._collect(job.asked.dataset)
 
-    def _forget(self, job: Job) -> None:
+    def _delete_job(self, job: Job) -> None:
         del self.jobs[job.id]
         key = self.keys.get(job.key)
         if key is not None and job.id in key.ids:
