@@ -275,7 +275,7 @@ def test_a_large_result_goes_through_a_slow_line(live: Server):
 
 def _slow_line(port: int, bytes_per_second: int) -> int:
     """Forward to this port at a limited speed; yield the port of the proxy."""
-    ear = socket.create_server(("127.0.0.1", 0))
+    listener = socket.create_server(("127.0.0.1", 0))
 
     def carry(source: socket.socket, target: socket.socket, pause: float) -> None:
         with suppress(OSError):
@@ -285,10 +285,10 @@ def _slow_line(port: int, bytes_per_second: int) -> int:
 
     def accept() -> None:
         while True:
-            client, _ = ear.accept()
+            client, _ = listener.accept()
             server = socket.create_connection(("127.0.0.1", port))
             for pair in ((client, server, 1 / bytes_per_second), (server, client, 0.0)):
                 threading.Thread(target=carry, args=pair, daemon=True).start()
 
     threading.Thread(target=accept, daemon=True).start()
-    return int(ear.getsockname()[1])
+    return int(listener.getsockname()[1])

@@ -332,10 +332,10 @@ def test_a_flood_of_progress_is_cut_short(misbehaving):
 def test_analyses_that_ignore_the_stop_are_killed(misbehaving):
     misbehaving(3)
     before = _pids()
-    deaf = [_submit(how, size=60) for how in ("block_signals", "ignore_signals", "catch_everything")]
-    eventually(lambda: {jobs.get_job_by_id(jid)["status"] for jid in deaf} == {"in progress"})
+    stubborn = [_submit(how, size=60) for how in ("block_signals", "ignore_signals", "catch_everything")]
+    eventually(lambda: {jobs.get_job_by_id(jid)["status"] for jid in stubborn} == {"in progress"})
 
-    for jid in deaf:
+    for jid in stubborn:
         assert jobs.cancel_job(jid)["status"] == "cancelled"
 
     eventually(lambda: not any(map(_alive, before)), seconds=2.5)
@@ -356,10 +356,10 @@ def test_ignored_signals_are_restored_for_the_next_job(misbehaving):
         assert (around["pid"] in before, around["blocked"]) == (True, 0)
 
 
-STRAY = ("SIGTERM", "SIGINT", "SIGHUP", "SIGQUIT", "SIGUSR1", "SIGUSR2")
+SIGNALS = ("SIGTERM", "SIGINT", "SIGHUP", "SIGQUIT", "SIGUSR1", "SIGUSR2")
 
 
-@pytest.mark.parametrize("name", STRAY)
+@pytest.mark.parametrize("name", SIGNALS)
 def test_a_signal_to_a_child_does_nothing(misbehaving, name):
     # Given a child that runs a job, an idle child, and a standby child that is starting
     misbehaving(2)
@@ -374,7 +374,7 @@ def test_a_signal_to_a_child_does_nothing(misbehaving, name):
     # Then the job completes in its first attempt, and its child processes have default handlers
     assert (_ended(jid)["status"], _ended(jid)["attempt"]) == ("complete", 1)
     result = jobs.get_results(jid)["result"]
-    assert result == {**{each: -signal.Signals[each] for each in STRAY}, "fork": 2}
+    assert result == {**{each: -signal.Signals[each] for each in SIGNALS}, "fork": 2}
     assert _pids() == before
 
 
@@ -406,7 +406,7 @@ def test_a_supervisor_ignores_signals_without_meaning(misbehaving, start, name):
     assert start.started[0].process.poll() is None
 
 
-@pytest.mark.parametrize("name", STRAY)
+@pytest.mark.parametrize("name", SIGNALS)
 def test_children_that_start_are_not_ended_by_signals(misbehaving, start, name):
     # Given a worker whose only child is replaced
     misbehaving(STANDBY_CHILDREN=0)
@@ -434,7 +434,7 @@ def test_signal_handlers_of_a_job_do_not_reach_the_next_one(misbehaving):
 
     jid = _submit("wait_for_signals", size=1)
     eventually(lambda: jobs.get_job_by_id(jid)["message"] == "waiting")
-    for name in STRAY:
+    for name in SIGNALS:
         os.kill(before.copy().pop(), signal.Signals[name])
 
     assert (_ended(jid)["status"], _ended(jid)["attempt"]) == ("complete", 1)

@@ -22,12 +22,12 @@ from config.memory import available_memory
 from tests.conftest import free_port
 
 ROOT = Path(__file__).parents[2]
-PATIENCE = 60.0  # seconds; only a broken stack takes so long
+TIMEOUT = 60.0  # seconds; only a broken stack takes so long
 
 
 def eventually(answer):
     """Call until the result is true, and return it."""
-    deadline = time.monotonic() + PATIENCE
+    deadline = time.monotonic() + TIMEOUT
     while time.monotonic() < deadline:
         with contextlib.suppress(OSError):
             if given := answer():
@@ -75,13 +75,13 @@ class Run:
         """Send the signal to the group, as Ctrl-C does, and return the exit code."""
         if self.process.poll() is None:
             os.killpg(self.process.pid, number)
-        code = self.process.wait(PATIENCE)
-        self._reader.join(PATIENCE)
+        code = self.process.wait(TIMEOUT)
+        self._reader.join(TIMEOUT)
         return code
 
     def call(self, path, body=None):
         url = f"http://127.0.0.1:{self.api_port}{path}"
-        with urllib.request.urlopen(urllib.request.Request(url, body), timeout=PATIENCE) as answer:
+        with urllib.request.urlopen(urllib.request.Request(url, body), timeout=TIMEOUT) as answer:
             return json.load(answer)
 
     def accepts_redis(self):
@@ -214,7 +214,7 @@ def test_a_second_stack_in_the_same_folder_is_refused(start_stack):
 
     second = start_stack()
 
-    assert second.process.wait(PATIENCE) == 1
+    assert second.process.wait(TIMEOUT) == 1
     second.end()
     assert "Another stack uses DATA_DIR" in second.output()
 
@@ -277,7 +277,7 @@ def test_a_running_stack_is_verified_backed_up_and_restored(start_stack, tmp_pat
 
     def make(target):
         recipe = ["make", "--no-print-directory", "--old-file=.venv/runtime", target]
-        return subprocess.run(recipe, cwd=ROOT, env=environ, capture_output=True, text=True, timeout=PATIENCE)
+        return subprocess.run(recipe, cwd=ROOT, env=environ, capture_output=True, text=True, timeout=TIMEOUT)
 
     # When it is verified and backed up, emptied, and restored, all with DATA_DIR as the only setting
     verified, saved = make("check"), make("backup")
@@ -328,7 +328,7 @@ def test_a_program_that_cannot_start_is_reported_with_the_end_of_its_log(start_s
     run = start_stack(REDIS_SERVER="false")
 
     # Then the stack exits
-    assert run.process.wait(PATIENCE) == 1
+    assert run.process.wait(TIMEOUT) == 1
     run.end()
     assert "The redis process ends again and again" in run.output()
     assert run.free()

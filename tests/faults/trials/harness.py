@@ -207,7 +207,7 @@ class Harness:
                     todo += children
         return found
 
-    # ---------------------------------------------------------------------------------------------- the judgement
+    # --------------------------------------------------------------------------------------------------- checks
 
     def check(self, verdict: Verdict, *, max_charged: int = 1) -> Verdict:
         """Wait until all jobs have ended, then check everything; at most ``max_charged`` attempts may be charged."""
