@@ -80,7 +80,7 @@ def are_integers(texts: pl.Series) -> bool:
 def infer_numeric(texts: pl.Series) -> pl.Series | None:
     """Return the column as integers (Int64), numbers (Float64) or booleans; None if it is not entirely one of them.
 
-    Missing values are null; NaN and `inf` become null, as long as one null_non_finite number remains.
+    Missing values are null; NaN and `inf` become null, if at least one finite number remains.
     """
     if are_integers(texts):
         # An integer beyond 64 bits does not make the column floats: identifiers would lose their last digits.
