@@ -56,7 +56,6 @@ _MIB = 2**20
 _MOST_PAGE_BYTES = 8 * _MIB
 _EXPANSION = 10  # bytes of memory for one of JSON, while it is made
 _DATA_CURSOR = re.compile(r"([0-9a-f]{32})\.(\d{1,12})", re.ASCII)
-_KEPT = ("start", "end", "analysis", "params", "timeout", "max_attempts", "priority", "tags")
 
 _NO_COLUMNS = DatasetColumns({})
 
@@ -292,7 +291,7 @@ def retry_job(jid: str) -> Response:
     old: dict[str, Any] = {**jobs.get_job_by_id(jid)}
     if not jobs.Status(old["status"]).ended:
         raise Problem("job-unfinished", f"The job is {old['status']}: wait until it has ended, or cancel it first.")
-    added, replayed = _add([{name: old[name] for name in _KEPT}], [""], idempotency, retry_of=old["id"])
+    added, replayed = _add([{name: old[name] for name in jobs.RETRIED_FIELDS}], [""], idempotency, retry_of=old["id"])
     return _accepted(added, single=True, replayed=replayed)
 
 

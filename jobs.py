@@ -17,6 +17,7 @@ import redis
 
 from config.settings import Settings, redis_auth_settings
 from jobstore import (
+    RETRIED_FIELDS,
     ClaimedJob,
     DatasetChanged,
     Heartbeat,
@@ -64,6 +65,7 @@ from jobstore import (
 )
 
 __all__ = [
+    "RETRIED_FIELDS",
     "ClaimedJob",
     "DatasetChanged",
     "Heartbeat",

@@ -14,6 +14,7 @@ from jobstore.errors import (
 from jobstore.heartbeat import Heartbeat, WorkerLease, read_worker_lease
 from jobstore.listing import Listing, Range
 from jobstore.model import (
+    RETRIED_FIELDS,
     Idempotency,
     Job,
     JobPage,
@@ -45,6 +46,7 @@ from jobstore.results import ResultsGone, StoredResults
 from jobstore.scripts import NoScript, Script, Transitions, by_name
 
 __all__ = [
+    "RETRIED_FIELDS",
     "ClaimedJob",
     "DatasetChanged",
     "Heartbeat",
