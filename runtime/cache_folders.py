@@ -1,4 +1,4 @@
-"""Where the children's libraries put what they cache, when they can write to no home folder."""
+"""Provides a cache folder for the children's libraries where the home folder is not writable."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ __all__ = ["cache_settings"]
 
 @contextmanager
 def cache_settings(environ: Mapping[str, str]) -> Iterator[dict[str, str]]:
-    """Yield environment variables that name one cache for all children; it is removed at the end.
+    """Yield environment variables with one cache folder for all children, which is removed at the end.
 
-    There are none where matplotlib has a folder to itself. Without one, each process that imports it would make one in
-    the temporary folder, and a child that is killed would leave it there.
+    They are empty where matplotlib can use its own folders. Otherwise each process would create a temporary folder, and
+    a killed child would leave it behind.
     """
     if "MPLCONFIGDIR" in environ or all(map(_is_writable, _own_folders(environ))):
         yield {}
@@ -26,7 +26,7 @@ def cache_settings(environ: Mapping[str, str]) -> Iterator[dict[str, str]]:
 
 
 def _own_folders(environ: Mapping[str, str]) -> Iterator[Path]:
-    """Yield the folders that matplotlib makes for itself."""
+    """Yield the folders that matplotlib creates by default."""
     for name, usual in (("XDG_CONFIG_HOME", ".config"), ("XDG_CACHE_HOME", ".cache")):
         base = environ.get(name)
         yield Path(base or Path(os.path.expanduser("~"), usual), "matplotlib")

@@ -1,4 +1,4 @@
-"""The processor cores that a worker may use, and the threads that its children's libraries start."""
+"""Counts the processor cores that a worker may use, and limits the threads of its children's libraries."""
 
 from __future__ import annotations
 
@@ -23,23 +23,23 @@ def usable_cores(groups: Path = _GROUPS, mount: Path = _MOUNT) -> int:
 
 
 def thread_settings(environ: Mapping[str, str], threads: int) -> dict[str, str]:
-    """Return the environment variables that make libraries start ``threads`` threads, without those that are set.
+    """Return the environment variables for ``threads`` threads per library, without those that are set already.
 
-    The numeric libraries fall back to ``OMP_NUM_THREADS`` by themselves, so where that is set it holds for all of them.
+    Numeric libraries fall back to ``OMP_NUM_THREADS``, so that where it is set it applies to all of them.
     """
     names = ("POLARS_MAX_THREADS", *(() if _POOLS[0] in environ else _POOLS))
     return {name: str(threads) for name in names if name not in environ}
 
 
 def _quotas(groups: Path, mount: Path) -> Iterator[float]:
-    """Yield the quotas, in cores, of this process' control groups and of all those around them."""
+    """Yield the quotas, in cores, of this process' control groups and their ancestors."""
     with suppress(OSError):
         for line in groups.read_text().splitlines():
             _, controllers, path = line.split(":", 2)
             if controllers and "cpu" not in controllers.split(","):
                 continue
             folder = mount / "cpu" if controllers else mount
-            # Within a container the path may be the host's: what is not there has no quota, the mount's own counts.
+            # In a container the path may be that of the host: missing groups have no quota, and the mount's own counts.
             for part in (PurePosixPath(path), *PurePosixPath(path).parents):
                 yield from _quota(folder / part.relative_to("/"), legacy=bool(controllers))
 

@@ -1,4 +1,4 @@
-"""The datasets that a child keeps decoded, and the memory that they leave to the next job."""
+"""Keeps decoded datasets in a child, within the memory that the next job needs."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from runtime.memory import release_memory, resident_bytes
 __all__ = ["Tables"]
 
 _SMALL: Final = 16
-"""A dataset of this fraction of the limit, or less, is kept beside any job."""
+"""Datasets of at most this fraction of the limit are kept while other jobs run."""
 _LEFT: Final = 8
 _LEFT_BYTES: Final = 96 * 2**20
-"""What an analysis may leave in its process: imported libraries, caches."""
+"""Memory that an analysis may leave in its process: imported libraries, caches."""
 _SECONDS: Final = 0.05
 _SETTLE_SECONDS: Final = 0.5
 
@@ -27,10 +27,10 @@ class _Store(Protocol):
 
 
 class Tables:
-    """Decoded datasets of a child that is held to ``limit`` bytes (0 for no limit).
+    """Caches decoded datasets in a child with a memory limit of ``limit`` bytes (0 for none).
 
-    A job finds as much memory in a process that has run others as in a fresh one, or it would fail in the one and
-    complete in the other.
+    A reused process leaves a job as much memory as a fresh one, or the job would fail in the one and complete in the
+    other.
     """
 
     def __init__(self, store: _Store, limit: int) -> None:
@@ -40,13 +40,16 @@ class Tables:
         self._checked = 0.0
 
     def make_room(self, version: str) -> None:
-        """Drop what a job on this dataset ('' for none) has no use for, unless it is small."""
+        """Drop large datasets other than this one ('' for none)."""
         if self._limit and self._store.evict_others(keep=version, max_bytes=self._limit // _SMALL):
             self._expected = self._bare
             _settle(self._bare + self._limit // _SMALL)
 
     def get(self, version: str) -> Table:
-        """Return a version's rows. Raises VersionNotFound, and the errors of the connection."""
+        """Return the table of a version.
+
+        :raises VersionNotFound: it is not in Redis.
+        """
         if not self._limit or self._store.is_cached(version):
             return self._store.table(version)
         before = resident_bytes()
@@ -56,7 +59,7 @@ class Tables:
         return table
 
     def has_leak(self) -> bool:
-        """Whether the jobs so far left more memory in use than the next one can do without; looks now and then."""
+        """Return whether earlier jobs left too much memory in use; measures at most every 50 ms."""
         if not self._limit or (now := time.monotonic()) - self._checked < _SECONDS:
             return False
         self._checked = now
@@ -67,7 +70,7 @@ class Tables:
 
 
 def _settle(most: int) -> bool:
-    """Return freed memory to the system, which allocators do within a moment, until ``most`` bytes are in use."""
+    """Release freed memory and wait briefly until at most ``most`` bytes are in use; return whether they are."""
     release_memory()
     give_up = time.monotonic() + _SETTLE_SECONDS
     while (over := resident_bytes() > most) and time.monotonic() < give_up:

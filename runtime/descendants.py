@@ -1,7 +1,7 @@
-"""What an analysis started, and what those started: found and ended, though they left its session or lost their parent.
+"""Finds and kills the processes that an analysis started, even in other sessions or without their parent.
 
-An orphan goes to the next ancestor that adopts; child and parent both do (``PR_SET_CHILD_SUBREAPER``), so none gets
-away. On systems other than Linux only the child's own process group is ended.
+Child and supervisor are subreapers (``PR_SET_CHILD_SUBREAPER``): an orphan becomes a child of the nearest one. On
+systems other than Linux only the child's own process group is killed.
 """
 
 from __future__ import annotations
@@ -20,25 +20,25 @@ _PR_SET_CHILD_SUBREAPER = 36
 
 
 def become_subreaper() -> None:
-    """From now on this process is the parent of every descendant whose own parent ends."""
+    """Make this process the parent of each descendant whose own parent ends."""
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1)
 
 
 def descendants_of(pid: int) -> Iterator[int]:
-    """The processes below ``pid``, as far as they are still there."""
+    """Yield the ids of all processes below ``pid``."""
     for child in _children_of(pid):
         yield child
         yield from descendants_of(child)
 
 
 def child_pids() -> list[int]:
-    """The children of this process, dead or alive."""
+    """Return the ids of this process' children, dead or alive."""
     return list(_children_of(os.getpid()))
 
 
 def has_children() -> bool:
-    """Whether this process has any child, dead or alive: one system call."""
+    """Return whether this process has a child, dead or alive, by one system call."""
     try:
         os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
     except ChildProcessError:
@@ -47,7 +47,7 @@ def has_children() -> bool:
 
 
 def end_children() -> int:
-    """Kill the children of this process, and what they leave behind, until there are none; how many there were."""
+    """Kill the children of this process, and the orphans that these leave, until none is left; return how many."""
     ended = 0
     while found := child_pids():
         _kill(found)
@@ -59,9 +59,9 @@ def end_children() -> int:
 
 
 def end_orphans(own: Collection[int]) -> bool:
-    """Kill the children of this process that are not its ``own``, and wait for none: whether there were any.
+    """Kill the adopted children of this process, those not in ``own``, without waiting; return whether there were any.
 
-    Call it again until there are none: those that a killed one leaves behind come next.
+    Call it until there are none: a killed process may leave orphans.
     """
     found = [pid for pid in child_pids() if pid not in own]
     _kill(found)
@@ -78,7 +78,7 @@ def _kill(pids: Iterable[int]) -> None:
 
 
 def _children_of(pid: int) -> Iterator[int]:
-    # A thread, or the whole process, may end at any moment while it is looked at.
+    # A thread or the whole process may end at any moment.
     with suppress(OSError):
         for task in Path(f"/proc/{pid}/task").iterdir():
             with suppress(OSError):

@@ -111,7 +111,7 @@ class MemoryWatch:
 
 
 def _read(path: str, names: tuple[str, ...]) -> int:
-    """Add up the bytes under these names; 0 for a process that is gone."""
+    """Return the sum of these fields in bytes; 0 for a process that has exited."""
     used = 0
     with suppress(OSError):
         descriptor = os.open(path, os.O_RDONLY)

@@ -1,4 +1,4 @@
-"""Sends progress and output while an analysis runs, beside it, so that reporting costs the analysis nothing."""
+"""Sends progress and output of a running analysis from a thread, so that the analysis does not wait for Redis."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from runtime.output import Output, valid_text
 __all__ = ["Reporter"]
 
 _SECONDS = 0.25
-_LONGEST_MESSAGE = 1000
+_MAX_MESSAGE = 1000
 
 Send = Callable[[float | None, str | None, str], None]
-"""Takes progress (None where none was reported yet), message and output."""
+"""Called with progress (None before the first report), message and output."""
 
 
 class Reporter:
-    """Progress of the attempt that runs; what an analysis gets is :meth:`progress`."""
+    """Reports the progress of the running attempt; the analysis calls :meth:`progress`."""
 
     def __init__(self, output: Output) -> None:
         self._output = output
@@ -29,18 +29,18 @@ class Reporter:
         threading.Thread(target=self._report, name="reporter", daemon=True).start()
 
     def begin(self, send: Send) -> None:
-        """Report by ``send`` from now on, for a new attempt."""
+        """Start a new attempt, which is reported by ``send``."""
         self._fraction, self._message, self._changed = None, None, False
         self._send = send
 
     def end(self) -> None:
-        """Report no more."""
+        """Stop reporting."""
         self._send = None
 
     def progress(self, fraction: float, message: str | None = None) -> None:
-        """Note how much is done, 0 to 1, and what is being done."""
+        """Record the fraction that is done, 0 to 1, and a message."""
         self._fraction = fraction
-        self._message = None if message is None else valid_text(str(message)[:_LONGEST_MESSAGE])
+        self._message = None if message is None else valid_text(str(message)[:_MAX_MESSAGE])
         self._changed = True
 
     def _report(self) -> None:
@@ -50,6 +50,6 @@ class Reporter:
             if send is None or not (self._output.has_changed() or self._changed):
                 continue
             self._changed = False
-            # Where the analysis has left no memory to report with, the next report may find some.
+            # An analysis may leave no memory for this report, but some for the next one.
             with suppress(MemoryError):
                 send(self._fraction, self._message, self._output.text())

@@ -1,4 +1,4 @@
-"""What an attempt that came to its end stores: the results document and the artifacts."""
+"""Builds the results document and the artifacts of a completed attempt."""
 
 from __future__ import annotations
 
@@ -18,16 +18,18 @@ _SOFTWARE: Final = f"dataset-jobs {__version__}"
 
 @lru_cache(maxsize=1024)
 def parse_bound(bound: str) -> Any:
-    """A bound of a job's range, from its JSON text: most jobs of a bulk have the same, so they are kept."""
+    """Parse a bound of a job's range from JSON; cached, because most jobs of a bulk have the same."""
     return from_json(bound)
 
 
 def build_results(
     job: ClaimedJob, outcome: Outcome, params: dict[str, Any], count: int, limit: int
 ) -> tuple[bytes, list[Artifact]]:
-    """The document and the artifacts; raises ValueError where they have more than ``limit`` bytes together.
+    """Build the document and the artifacts.
 
-    ``params`` are those of the job with their defaults, ``count`` is how many rows were in its range.
+    :param params: the parameters of the job, with their defaults.
+    :param count: the number of rows in its range.
+    :raises ValueError: document and artifacts have more than ``limit`` bytes together.
     """
     result, artifacts = render(outcome)
     document = to_json(

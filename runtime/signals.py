@@ -1,4 +1,4 @@
-"""Signals that an operator or a service manager sends to a child: its parent drains it, so they do nothing here."""
+"""Ignores signals that an operator or a service manager sends to a child: its supervisor drains it."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _forking = threading.local()
 
 @contextmanager
 def signals_blocked() -> Iterator[None]:
-    """Block them within: a process that is started here keeps them pending until :func:`ignore_stray_signals`."""
+    """Block stray signals; a process started inside keeps them pending until :func:`ignore_stray_signals`."""
     before = signal.pthread_sigmask(signal.SIG_BLOCK, STRAY)
     try:
         yield
@@ -27,16 +27,16 @@ def signals_blocked() -> Iterator[None]:
 
 
 def ignore_stray_signals() -> None:
-    """Ignore them in this process only: programs that it starts, and copies that it forks, get the defaults back."""
+    """Ignore stray signals in this process only: programs and forks that it starts get the default handlers."""
     for each in STRAY:
         _install(each, _ignore)
-    # Blocked from before a fork until the copy has the defaults: a signal to it in between would get lost.
+    # Blocked from before a fork until the fork has the defaults, so that no signal to it gets lost.
     os.register_at_fork(before=_block, after_in_parent=_unblock, after_in_child=_restore_defaults)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, STRAY)
 
 
 def restore_handlers(numbers: Sequence[int], handlers: Sequence[object], found: Sequence[object]) -> None:
-    """Install again those ``handlers`` of the signals ``numbers`` that differ from the ones ``found``."""
+    """Reinstall those ``handlers`` of the signals ``numbers`` that differ from the ones ``found``."""
     for number, handler, other in zip(numbers, handlers, found, strict=True):
         if handler != other:
             _install(number, handler)
@@ -49,7 +49,7 @@ def _install(number: int, handler: object) -> None:
 
 
 def _ignore(number: int, frame: FrameType | None) -> None:
-    """Do nothing. Unlike SIG_IGN, a handler is not inherited by programs that are started."""
+    """Do nothing. Unlike SIG_IGN, a handler is not inherited by programs."""
 
 
 def _block() -> None:

@@ -24,7 +24,7 @@ pytestmark = pytest.mark.long
 JOBS = int(os.environ.get("SCRIPT_JOBS", "1_000_000"))
 MAX_MILLISECONDS = 10.0
 MAX_REFERENCE_POINTS = 2.0
-"""On a slow or busy machine: so many times what a plain script takes, in the same run, to read 10,000 fields."""
+"""On a slow or busy machine: multiple of the time in which a plain script reads 10,000 fields in the same run."""
 REFERENCE = "for n = 1, 10000 do redis.call('HGET', 'job.' .. n, 'status') end"
 
 # Half of the jobs wait, a quarter is scheduled, a quarter complete; a third are of one analysis.
