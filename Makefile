@@ -8,7 +8,7 @@ SOURCES := api.py jobs.py worker.py analyses $(wildcard benchmarks) config datas
 PEERS := $(patsubst benchmarks/peers/requirements/%.txt,benchmarks/peers/.venv/%/installed,$(wildcard benchmarks/peers/requirements/*.txt)) \
 	benchmarks/peers/bullmq/node_modules/installed
 
-# Forces a new virtual environment where the Python of the old one is missing, whatever its stamps are.
+# Forces a new virtual environment if the Python of the old one is missing.
 REINSTALL := $(if $(wildcard $(BIN)/python),,reinstall)
 
 .DEFAULT_GOAL := help

@@ -33,9 +33,9 @@ JOB_SECONDS = 0.05
 KILL_CHILD_AT, KILL_WORKER_AT = 50, 120
 START_SECONDS = 60.0
 CHILD_SECONDS, WORKER_SECONDS = 3.0, 3.0
-"""What we promise: from the kill of a child, and, beyond the lease, from the kill of a whole worker."""
+"""Promised maximum after the kill of a child, and after the kill of a whole worker in addition to the lease."""
 AIM_SECONDS = 5.0
-"""How long a kill waits for the moment in which it hits a job; after that it is done all the same."""
+"""Maximum wait until a kill hits a running job; after that, the process is killed anyway."""
 PAGE = Path(__file__).parent.parent / "docs/crash-recovery.md"
 
 
@@ -151,7 +151,7 @@ def _send(what: signal.Signals, processes: list[int]) -> None:
 class _Tried:
     verdict: Verdict
     failed: int | None
-    """Jobs that the queue itself has entered as failed; None where it keeps no such list."""
+    """Number of jobs that the queue itself lists as failed; None if it has no such list."""
 
 
 def _try(peer: Peer, seconds: float) -> _Tried:

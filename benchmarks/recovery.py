@@ -19,7 +19,7 @@ import jobs
 from benchmarks.processes import own_redis, running
 
 SETTLE_SECONDS = 12.0
-"""Time for a spare to be started, and to have imported what it needs."""
+"""Time for a standby child to start and finish its imports."""
 
 
 def _worker(**settings: object) -> Any:
@@ -72,15 +72,15 @@ def _measure_children(rounds: int, standby: int) -> list[float]:
 
 
 def _print(what: str, seconds: list[float]) -> None:
-    print(f"{what:<34}  median {statistics.median(seconds):6.2f} s   max {max(seconds):6.2f} s", flush=True)
+    print(f"{what:<35}  median {statistics.median(seconds):6.2f} s   max {max(seconds):6.2f} s", flush=True)
 
 
 def main() -> None:
     """Print a line for each kind of kill."""
     rounds = int(sys.argv[1]) if len(sys.argv) > 1 else 5
     with own_redis():
-        _print("a child, a spare takes over", _measure_children(rounds, 1))
-        _print("a child, a fresh one is started", _measure_children(rounds, 0))
+        _print("a child, a standby child takes over", _measure_children(rounds, 1))
+        _print("a child, a new one is started", _measure_children(rounds, 0))
         lease = jobs.settings.lease_seconds
         _print(f"a whole worker, lease {lease:g} s", [_kill_worker() for _ in range(rounds)])
 

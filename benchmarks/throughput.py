@@ -22,7 +22,7 @@ from benchmarks.peers.peers import PEERS, Peer, Single
 PINGS = 4_000
 DRAIN_SECONDS = 120.0
 WARMING = 0.2
-"""Share of the jobs that are run before it counts."""
+"""Share of the jobs that are run before the measurement starts."""
 PAGE = Path(__file__).parent.parent / "docs/throughput.md"
 
 

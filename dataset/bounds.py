@@ -105,10 +105,10 @@ def _parse_text(kind: ColumnType, bound: str, name: str) -> Any:
         return bound if _is_unicode(bound) else None
     if kind in ("integer", "number"):
         return parse_number(bound.strip())
-    found, value = parse_temporal(bound.strip()) or ("", 0)
-    if kind == "time" and found == "date":
+    parsed_kind, value = parse_temporal(bound.strip()) or ("", 0)
+    if kind == "time" and parsed_kind == "date":
         return value * _DAY + (_DAY - 1 if name == "end" else 0)
-    return value if found == kind else None
+    return value if parsed_kind == kind else None
 
 
 def _is_unicode(text: str) -> bool:

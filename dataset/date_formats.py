@@ -69,8 +69,8 @@ def infer_epoch(name: str, numbers: pl.Series) -> pl.Series | None:
         return None
     if not numbers.is_between(-_MAX_MILLISECONDS, _MAX_MILLISECONDS).all() or numbers.null_count() == len(numbers):
         return None
-    instants = (numbers * 1000).cast(TIME)
-    return instants if instants.dt.year().is_between(1, 9999).all() else None
+    times = (numbers * 1000).cast(TIME)
+    return times if times.dt.year().is_between(1, 9999).all() else None
 
 
 def _extract_number(pattern: str, texts: pl.Series) -> pl.Series:
@@ -85,13 +85,13 @@ def _combine(
         return None
     if not clock:
         return dates
-    hour, minute, second, fraction, half = clock
+    hour, minute, second, fraction, meridiem = clock
     hours = hour.cast(pl.Int64).fill_null(0)
-    twelve = half.is_not_null()
-    if (twelve & ~hours.is_between(1, 12)).any() or (hours > 23).any():
+    is_12_hour = meridiem.is_not_null()
+    if (is_12_hour & ~hours.is_between(1, 12)).any() or (hours > 23).any():
         return None
-    afternoon = half.str.to_lowercase().eq_missing(pl.Series(["p"]))
-    hours = hours.zip_with(~twelve, hours % 12 + afternoon.cast(pl.Int64) * 12)
+    is_pm = meridiem.str.to_lowercase().eq_missing(pl.Series(["p"]))
+    hours = hours.zip_with(~is_12_hour, hours % 12 + is_pm.cast(pl.Int64) * 12)
     seconds = (hours * 60 + _to_int(minute)) * 60 + _to_int(second)
     micros = seconds * 1_000_000 + _to_int(fraction.str.slice(0, 6).str.pad_end(6, "0"))
     return (dates.cast(pl.Datetime("us")).cast(pl.Int64) + micros).cast(pl.Datetime("us")).dt.replace_time_zone("UTC")

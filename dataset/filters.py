@@ -80,8 +80,8 @@ class _FieldCondition:
             masks.append(physical == next(iter(self._values)))
         elif self._values:
             masks.append(physical.is_in(list(self._values)))
-        nowhere = pl.repeat(value=False, n=len(column), dtype=pl.Boolean, eager=True)
-        found = reduce(or_, masks, nowhere).fill_null(value=False)
+        no_match = pl.repeat(value=False, n=len(column), dtype=pl.Boolean, eager=True)
+        found = reduce(or_, masks, no_match).fill_null(value=False)
         return found | column.is_null() if self._missing else found
 
 

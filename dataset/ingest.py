@@ -67,13 +67,13 @@ def _row_number_name(columns: Sequence[str]) -> str:
     return name
 
 
-def _choose_id(frame: pl.DataFrame, named: str | None) -> str | None:
-    name = named if named is not None else "id"
+def _choose_id(frame: pl.DataFrame, requested: str | None) -> str | None:
+    name = requested if requested is not None else "id"
     if name in frame.columns:
-        _check_identifier(frame[name], "id" if named is not None else None)
+        _check_identifier(frame[name], "id" if requested is not None else None)
         return name
-    if named is not None:
-        raise InvalidDataset(_unknown_column(frame, named, "id"), "id")
+    if requested is not None:
+        raise InvalidDataset(_unknown_column(frame, requested, "id"), "id")
     for column in frame:
         if column.name.endswith(_ID_ENDINGS) and not column.null_count() and column.n_unique() == len(column):
             return column.name
@@ -93,24 +93,24 @@ def _check_identifier(column: pl.Series, parameter: str | None) -> None:
         )
 
 
-def _choose_index(frame: pl.DataFrame, named: str | None, identifier: str) -> str | None:
+def _choose_index(frame: pl.DataFrame, requested: str | None, identifier: str) -> str | None:
     types = {column.name: column_type(column) for column in frame}
-    if named is not None:
-        if named not in types:
-            raise InvalidDataset(_unknown_column(frame, named, "index"), "index")
-        if types[named] == "boolean":
+    if requested is not None:
+        if requested not in types:
+            raise InvalidDataset(_unknown_column(frame, requested, "index"), "index")
+        if types[requested] == "boolean":
             raise InvalidDataset(
-                f"The column {quoted(named)} is boolean and has no range: name another index.", "index"
+                f"The column {quoted(requested)} is boolean and has no range: name another index.", "index"
             )
-        return named
-    instants = [name for name, kind in types.items() if kind in ("date", "time")]
-    default = instants[0] if instants else identifier
+        return requested
+    temporal = [name for name, kind in types.items() if kind in ("date", "time")]
+    default = temporal[0] if temporal else identifier
     return default if types.get(default) != "boolean" else None
 
 
-def _unknown_column(frame: pl.DataFrame, named: str, parameter: str) -> str:
+def _unknown_column(frame: pl.DataFrame, requested: str, parameter: str) -> str:
     known = ", ".join(map(quoted, frame.columns[:20])) or "none"
-    return f"There is no column {quoted(named)} for ?{parameter}=. The columns are: {known}."
+    return f"There is no column {quoted(requested)} for ?{parameter}=. The columns are: {known}."
 
 
 def _index_bounds(frame: pl.DataFrame, index: str) -> tuple[object, object]:
@@ -121,8 +121,8 @@ def _index_bounds(frame: pl.DataFrame, index: str) -> tuple[object, object]:
 
 
 def _version(body: formats.Body, options: tuple[str | None, ...]) -> str:
-    told = repr((_PARSER_REVISION, *options)).encode("utf-8", "backslashreplace")
-    digest = hashlib.sha256(told + b"\n")
+    options_prefix = repr((_PARSER_REVISION, *options)).encode("utf-8", "backslashreplace")
+    digest = hashlib.sha256(options_prefix + b"\n")
     digest.update(body)
     return digest.hexdigest()[:32]
 

@@ -22,8 +22,8 @@ def to_json_values(column: pl.Series) -> pl.Series:
         return column
     local = column.dt.replace_time_zone(None)
     millis = local.dt.to_string("%Y-%m-%dT%H:%M:%S%.3fZ")
-    finer = column.to_physical() % 1000 != 0
-    return local.dt.to_string("%Y-%m-%dT%H:%M:%S%.6fZ").zip_with(finer, millis) if finer.any() else millis
+    has_micros = column.to_physical() % 1000 != 0
+    return local.dt.to_string("%Y-%m-%dT%H:%M:%S%.6fZ").zip_with(has_micros, millis) if has_micros.any() else millis
 
 
 def to_texts(column: pl.Series) -> pl.Series:
@@ -31,8 +31,8 @@ def to_texts(column: pl.Series) -> pl.Series:
     if column.dtype != pl.Float64:
         return to_json_values(column).cast(pl.String)
     # polars and Python print the same digits, but differ in when and how they use an exponent.
-    size = column.abs()
-    differs = (((size < 1e-4) & (size > 0)) | (size >= 1e16)).fill_null(value=False).arg_true()
+    magnitude = column.abs()
+    differs = (((magnitude < 1e-4) & (magnitude > 0)) | (magnitude >= 1e16)).fill_null(value=False).arg_true()
     texts = column.cast(pl.String)
     if len(differs):
         texts = texts.scatter(differs, [repr(value) for value in column.gather(differs)])

@@ -76,8 +76,8 @@ def row_slices(frame: pl.DataFrame) -> list[tuple[int, int]]:
         sizes = _text_sizes(texts).cum_sum()
         begin = 0
         while begin < length:
-            taken = sizes[begin - 1] if begin else 0
-            end = max(begin + 1, int(sizes.search_sorted(taken + _SLICE_BYTES, side="right")))
+            used = sizes[begin - 1] if begin else 0
+            end = max(begin + 1, int(sizes.search_sorted(used + _SLICE_BYTES, side="right")))
             found.append((first + begin, end - begin))
             begin = end
     return found

@@ -77,7 +77,7 @@ class Store:
 
         Raises VersionNotFound if its chunks are repeatedly deleted because others publish at the same time.
         """
-        wanted = loaded.description
+        description = loaded.description
         # A large version is decoded only after the version that it replaces has left the cache.
         early = self._max_memory is None or loaded.memory < self._max_memory // 4
         if early:
@@ -85,15 +85,15 @@ class Store:
         for _ in range(_MAX_UPLOADS):
             count = self._upload(loaded)
             answer: Any = self._publish(
-                keys=[_CURRENT], args=[wanted.version, count, json.dumps(wanted.as_json()), loaded.memory]
+                keys=[_CURRENT], args=[description.version, count, json.dumps(description.as_json()), loaded.memory]
             )
             if answer != b"incomplete":
-                self._clear_cache(keep=wanted.version)
+                self._clear_cache(keep=description.version)
                 if isinstance(loaded, EncodedTable) and not early:
                     Thread(
-                        target=self._cache_after_publish, args=(wanted.version, loaded), name="build-indexes"
+                        target=self._cache_after_publish, args=(description.version, loaded), name="build-indexes"
                     ).start()
-                return wanted
+                return description
         raise VersionNotFound("Others replaced the dataset while this one was loaded: load it again.")
 
     def current(self) -> Description | None:
@@ -208,22 +208,22 @@ class Store:
             self._decoded.add(table)
         return table
 
-    def _evict_until_fits(self, wanted: str, memory: int) -> None:
+    def _evict_until_fits(self, version: str, memory: int) -> None:
         """Evict versions, least recently used first, until this one fits beside those in use. Raises Busy."""
         if self._max_memory is None:
             return
-        give_up = time.monotonic() + _WAIT_SECONDS
+        deadline = time.monotonic() + _WAIT_SECONDS
         while True:
             with self._lock:
                 used = sum(table.memory for table in self._decoded)
-                filled = [name for name, entry in self._cache.items() if entry.table is not None and name != wanted]
+                cached = [name for name, entry in self._cache.items() if entry.table is not None and name != version]
                 if not used or used + memory <= self._max_memory:
                     return
-                for name in filled[:1]:
+                for name in cached[:1]:
                     del self._cache[name]
-            if not filled:
+            if not cached:
                 # Requests still use evicted tables.
-                if time.monotonic() > give_up:
+                if time.monotonic() > deadline:
                     raise Busy("Other versions of the dataset take all memory at the moment: try again.")
                 time.sleep(0.05)
 

@@ -95,10 +95,10 @@ class Table:
             total, part = self.frame.height, self.frame.slice(row, limit)
             after, rows = total - row, [*range(row, row + part.height)]
         found = self._records(part, max_bytes, reserve)
-        chosen = rows[: len(found)]
-        following = chosen[-1] + 1 if chosen and len(chosen) < after else None
-        numbers = None if self.description.id in self.frame.columns else [each + 1 for each in chosen]
-        return Page(found, total, following, numbers)
+        page_rows = rows[: len(found)]
+        next_row = page_rows[-1] + 1 if page_rows and len(page_rows) < after else None
+        numbers = None if self.description.id in self.frame.columns else [each + 1 for each in page_rows]
+        return Page(found, total, next_row, numbers)
 
     def build_indexes(self) -> None:
         """Build the search and identifier indexes ahead of the first request."""
@@ -112,18 +112,18 @@ class Table:
         """Return the counts of matching rows, in total and from `row` on, and the first `limit` of the latter."""
         condition = Filters(self.frame, filters) if filters else None
         if search:
-            with self._get_search_index().matcher(search) as matches:
-                return self._scan_slices(condition, matches, row, limit)
+            with self._get_search_index().matcher(search) as match_slice:
+                return self._scan_slices(condition, match_slice, row, limit)
         return self._scan_slices(condition, None, row, limit)
 
     def _scan_slices(
-        self, condition: Filters | None, matches: Matcher | None, row: int, limit: int
+        self, condition: Filters | None, match_slice: Matcher | None, row: int, limit: int
     ) -> tuple[int, int, list[int]]:
         total, after, rows = 0, 0, list[int]()
         for number, (first, length) in enumerate(self._get_row_slices()):
             hits = condition.filter_mask(self.frame.slice(first, length)) if condition else None
-            if matches is not None and (hits is None or hits.any()):
-                found = matches(number)
+            if match_slice is not None and (hits is None or hits.any()):
+                found = match_slice(number)
                 found = found if found is not None else pl.repeat(value=False, n=length, dtype=pl.Boolean, eager=True)
                 hits = found if hits is None else hits & found
             count = int(hits.sum()) if hits is not None else 0
@@ -150,13 +150,13 @@ class Table:
             return self._row_slices
 
     def _get_search_index(self) -> SearchIndex:
-        spans = self._get_row_slices()
+        slices = self._get_row_slices()
         with self._building:
             if self._search_index is None:
-                left = self._index_budget
-                if left is not None and self._can_index_ids():
-                    left -= _INDEXED_ID_BYTES * self.frame.height
-                self._search_index = SearchIndex(self.frame, spans, left)
+                budget = self._index_budget
+                if budget is not None and self._can_index_ids():
+                    budget -= _INDEXED_ID_BYTES * self.frame.height
+                self._search_index = SearchIndex(self.frame, slices, budget)
             return self._search_index
 
     def slice(self, start: object, end: object) -> pl.DataFrame:

@@ -80,7 +80,7 @@ def are_integers(texts: pl.Series) -> bool:
 def infer_numeric(texts: pl.Series) -> pl.Series | None:
     """Return the column as integers (Int64), numbers (Float64) or booleans; None if it is not entirely one of them.
 
-    Missing values are null; NaN and `inf` become null, as long as one null_non_finite number remains.
+    Missing values are null; NaN and `inf` become null, if at least one finite number remains.
     """
     if are_integers(texts):
         # An integer beyond 64 bits does not make the column floats: identifiers would lose their last digits.
@@ -170,14 +170,14 @@ def all_match(texts: pl.Series, pattern: str) -> bool:
 def _parse_times(texts: pl.Series) -> pl.Series:
     parts = texts.str.extract_groups(_TIME).struct
     day, minute, second, fraction, zone = (parts.field(str(group)) for group in range(1, 6))
-    wall = (day + "T" + minute + ":" + second.fill_null("00")).str.to_datetime(
+    local = (day + "T" + minute + ":" + second.fill_null("00")).str.to_datetime(
         "%Y-%m-%dT%H:%M:%S", time_unit="us", strict=False
     )
     micros = _parse_digits(fraction.str.pad_end(6, "0"), 0, 6)
     digits = zone.str.replace(":", "", literal=True)
-    east = _parse_digits(digits, 1, 2) * 60 + _parse_digits(digits, 3, 2)
+    utc_offset = _parse_digits(digits, 1, 2) * 60 + _parse_digits(digits, 3, 2)
     sign = zone.str.starts_with("-").fill_null(value=False).cast(pl.Int64) * -2 + 1
-    seconds = wall.cast(pl.Int64) - sign * east * 60_000_000
+    seconds = local.cast(pl.Int64) - sign * utc_offset * 60_000_000
     leap = (second == "60").fill_null(value=False)
     if leap.any():
         seconds = seconds.set(leap & (seconds % _DAY_MICROSECONDS != 0), None)
@@ -191,5 +191,5 @@ def _parse_digits(texts: pl.Series, offset: int, length: int) -> pl.Series:
 def _none_if_invalid(texts: pl.Series, instants: pl.Series) -> pl.Series | None:
     """Return None for invalid dates such as 30 February, and for years outside of Python's range."""
     years = instants.dt.year()
-    real = instants.null_count() == texts.null_count() and years.is_between(1, 9999).all()
-    return instants if real else None
+    is_valid = instants.null_count() == texts.null_count() and years.is_between(1, 9999).all()
+    return instants if is_valid else None

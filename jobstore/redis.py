@@ -34,6 +34,7 @@ __all__ = [
     "RedisError",
     "RedisFull",
     "RedisUnavailable",
+    "Unbound",
     "UnboundPool",
     "UnusableServer",
     "check_server",
@@ -170,6 +171,13 @@ def open_client(
 
 class NotConnected(RuntimeError):
     """A client was used before it was bound to a server."""
+
+
+class Unbound:
+    """Stands in for settings that are bound later."""
+
+    def __getattr__(self, name: str) -> Any:
+        raise NotConnected("There are no settings yet: call jobs.connect(settings) first.")
 
 
 class UnboundPool(redis.ConnectionPool):

@@ -1,4 +1,4 @@
-"""A job as a client posts it: its members, their types and limits, whatever the analysis and the dataset."""
+"""The schema of a posted job: its members, their types and limits, independent of analyses and the dataset."""
 
 from __future__ import annotations
 
@@ -24,28 +24,28 @@ from pydantic import (
 from web import budget
 from web.json_body import JsonBody, TooManyElements, ValueTooLarge
 from web.problems import Problem, pointer_to
-from web.query_params import parse_moment
+from web.query_params import parse_timestamp
 from web.request_body import read_json
 
-__all__ = ["MAX_ERRORS", "JobRequest", "invalid_body", "read_job_body", "read_posted"]
+__all__ = ["MAX_ERRORS", "JobRequest", "invalid_body", "parse_job_requests", "read_job_body"]
 
 MAX_ERRORS = 100
 
-_MOST_JOBS = 10_000
-_MOST_TAGS = 32
-_LONGEST_TEXT = 1000
-_DEEPEST = 100
+_MAX_JOBS = 10_000
+_MAX_TAGS = 32
+_MAX_TEXT = 1000
+_MAX_DEPTH = 100
 _WEEK = 7 * 86400
 _YEAR = 366 * 86400
-# The text of a job beside its parameters; these may take four times their size, in escapes and white space.
+# Characters of a job besides its parameters. Escapes and white space can make these four times as long.
 _JOB_CHARS = 2**16
 _CHARS_PER_BYTE = 4
-# Memory that a job takes until it is queued, as it was read and in the command to Redis; and in the answer.
+# Memory of a job until it is queued (its members, and the command to Redis), and in the response.
 _BYTES_PER_JOB = 5 * 1024
-_ANSWER_BYTES_PER_JOB = 1024
+_RESPONSE_BYTES_PER_JOB = 1024
 _compact = json.JSONEncoder(allow_nan=False, ensure_ascii=False, separators=(",", ":")).encode
 _NO_JOB = "Expected an object with `start` and `end`."
-_OWN_WORDS = {
+_MESSAGES = {
     "missing": "This member is required; null is an open end.",
     "tuple_type": "Expected a list of texts.",
 }
@@ -55,7 +55,7 @@ def _bound(value: Any) -> Any:
     match value:
         case None:
             return None
-        case str() if len(value) <= _LONGEST_TEXT:
+        case str() if len(value) <= _MAX_TEXT:
             return value
         case int() if not isinstance(value, bool) and -(2**63) <= value < 2**63:
             return value
@@ -65,15 +65,15 @@ def _bound(value: Any) -> Any:
 
 
 def _integer(value: Any) -> Any:
-    """To JSON Schema, 3.0 is an integer."""
+    """Convert 3.0 to 3: JSON Schema counts it as an integer."""
     return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
-def _moment(value: Any) -> float:
+def _timestamp(value: Any) -> float:
     if not isinstance(value, str):
         raise ValueError("Expected a time such as 2026-11-24T02:00:00Z (RFC 3339).")
     try:
-        moment = parse_moment(value)
+        moment = parse_timestamp(value)
     except ValueError:
         raise ValueError("Expected a time such as 2026-11-24T02:00:00Z (RFC 3339).") from None
     if moment > time.time() + _YEAR:
@@ -82,11 +82,11 @@ def _moment(value: Any) -> float:
 
 
 def _params(value: Any, info: ValidationInfo) -> str:
-    """Parameters as they are stored: compact JSON."""
+    """Convert parameters to the compact JSON that is stored."""
     if not isinstance(value, dict):
         raise ValueError("Expected an object.")
-    if not _is_within(_DEEPEST, value):
-        raise ValueError(f"Nested deeper than {_DEEPEST} levels.")
+    if not _is_nested_within(_MAX_DEPTH, value):
+        raise ValueError(f"Nested deeper than {_MAX_DEPTH} levels.")
     try:
         text = _compact(value)
     except ValueError:
@@ -102,18 +102,18 @@ def _too_many_bytes(most: int) -> str:
 
 
 def _to_microseconds(seconds: float) -> float:
-    """Redis counts microseconds: a shorter delay is none, there as here."""
+    """Round to microseconds, the unit of times in Redis."""
     return round(seconds, 6)
 
 
 def _tags(value: Any) -> Any:
-    if isinstance(value, list) and len(value) > _MOST_TAGS:
-        raise ValueError(f"Expected at most {_MOST_TAGS} tags.")
+    if isinstance(value, list) and len(value) > _MAX_TAGS:
+        raise ValueError(f"Expected at most {_MAX_TAGS} tags.")
     return value
 
 
-def _is_within(levels: int, value: dict[str, Any]) -> bool:
-    """Whether lists and objects hold each other for so many levels at most: readers of JSON give up at some depth."""
+def _is_nested_within(levels: int, value: dict[str, Any]) -> bool:
+    """Return whether lists and objects are nested at most ``levels`` deep: JSON parsers limit the depth."""
     level: list[Any] = [value]
     for _ in range(levels):
         level = [
@@ -132,20 +132,20 @@ _Tag = Annotated[str, Field(min_length=1, max_length=128)]
 
 
 class JobRequest(BaseModel):
-    """The members of ``POST /jobs``; seconds for ``timeout`` and ``delay``, ``params`` as compact JSON."""
+    """A job of ``POST /jobs``. ``timeout`` and ``delay`` are seconds, ``params`` is compact JSON."""
 
     model_config = ConfigDict(strict=True, frozen=True)
 
     start: _Bound
     end: _Bound
-    analysis: str = Field(default="summary", max_length=_LONGEST_TEXT)
+    analysis: str = Field(default="summary", max_length=_MAX_TEXT)
     params: Annotated[str, PlainValidator(_params, json_schema_input_type=dict[str, Any])] = "{}"
     timeout: float = Field(default=3600.0, gt=0, le=_WEEK)
     max_attempts: Annotated[int, BeforeValidator(_integer)] = Field(default=3, ge=1, le=100)
     delay: Annotated[float, AfterValidator(_to_microseconds)] = Field(default=0.0, ge=0, le=_YEAR)
-    run_at: Annotated[float | None, BeforeValidator(_moment)] = None
+    run_at: Annotated[float | None, BeforeValidator(_timestamp)] = None
     priority: Literal["low", "normal", "high"] = "normal"
-    tags: Annotated[tuple[_Tag, ...], Field(max_length=_MOST_TAGS, strict=False), BeforeValidator(_tags)] = ()
+    tags: Annotated[tuple[_Tag, ...], Field(max_length=_MAX_TAGS, strict=False), BeforeValidator(_tags)] = ()
 
     @model_validator(mode="before")
     @classmethod
@@ -162,9 +162,9 @@ def read_job_body(most_bytes: int, max_params_bytes: int) -> JsonBody:
     """
     most_chars = _CHARS_PER_BYTE * max_params_bytes + _JOB_CHARS
     try:
-        body = read_json(most_bytes, max_elements=_MOST_JOBS, max_chars=most_chars)
+        body = read_json(most_bytes, max_elements=_MAX_JOBS, max_chars=most_chars)
     except TooManyElements:
-        raise _not_so_many() from None
+        raise _wrong_count() from None
     except ValueTooLarge as error:
         detail = f"Larger than a job may be, {most_chars:,} characters."
         if not error.is_object:
@@ -174,16 +174,16 @@ def read_job_body(most_bytes: int, max_params_bytes: int) -> JsonBody:
         where = [] if error.position is None else [error.position]
         raise invalid_body([{"pointer": pointer_to(*where, *filter(None, [error.member])), "detail": detail}]) from None
     budget.hold(len(body) * _BYTES_PER_JOB)
-    budget.reserve(len(body) * _ANSWER_BYTES_PER_JOB + body.chars)
+    budget.reserve(len(body) * _RESPONSE_BYTES_PER_JOB + body.chars)
     return body
 
 
-def read_posted(values: Iterable[Any], prefixes: Iterable[str], max_params_bytes: int) -> list[JobRequest]:
-    """The posted jobs; ``prefixes`` are the JSON pointers of each in the body.
+def parse_job_requests(values: Iterable[Any], prefixes: Iterable[str], max_params_bytes: int) -> list[JobRequest]:
+    """Parse posted jobs; ``prefixes`` are their JSON pointers in the request body.
 
-    :raises Problem: with what is wrong with all of them, up to a hundred things.
+    :raises Problem: invalid, with the errors of all jobs, at most 100.
     """
-    posted: list[JobRequest] = []
+    requests: list[JobRequest] = []
     errors: list[dict[str, str]] = []
     for value, prefix in zip(values, prefixes, strict=True):
         if not isinstance(value, dict):
@@ -192,24 +192,24 @@ def read_posted(values: Iterable[Any], prefixes: Iterable[str], max_params_bytes
             unknown = heapq.nsmallest(MAX_ERRORS, value.keys() - JobRequest.model_fields.keys())
             errors += [_unknown(prefix, name) for name in unknown]
             try:
-                posted.append(JobRequest.model_validate(value, context={"max_params_bytes": max_params_bytes}))
+                requests.append(JobRequest.model_validate(value, context={"max_params_bytes": max_params_bytes}))
             except ValidationError as error:
                 errors += _errors(prefix, error)
         if len(errors) >= MAX_ERRORS:
             break
     if errors:
         raise invalid_body(errors)
-    if not posted:
-        raise _not_so_many()
-    return posted
+    if not requests:
+        raise _wrong_count()
+    return requests
 
 
-def _not_so_many() -> Problem:
-    return invalid_body([{"pointer": "", "detail": f"Expected a list of 1 to {_MOST_JOBS:,} jobs."}])
+def _wrong_count() -> Problem:
+    return invalid_body([{"pointer": "", "detail": f"Expected a list of 1 to {_MAX_JOBS:,} jobs."}])
 
 
 def invalid_body(errors: Sequence[dict[str, str]], slug: str = "invalid") -> Problem:
-    """The problem of a body that can be parsed, but not taken."""
+    """Return the problem of a body that parses but is not valid."""
     shown = errors[:MAX_ERRORS]
     first = shown[0]
     where = f" {first['pointer']}:" if first["pointer"] else ""
@@ -230,4 +230,4 @@ def _errors(prefix: str, error: ValidationError) -> Iterator[dict[str, str]]:
 def _detail(error: Any) -> str:
     if error["type"] == "value_error":
         return str(error["ctx"]["error"])
-    return _OWN_WORDS.get(error["type"], f"{error['msg']}.")
+    return _MESSAGES.get(error["type"], f"{error['msg']}.")

@@ -15,9 +15,8 @@ import jobs
 from web.query_params import invalid, parameter
 from web.server.buffers import MinRateSocket
 
-__all__ = ["RETRY_AFTER", "Waiting", "requested_wait"]
+__all__ = ["Waiting", "requested_wait"]
 
-RETRY_AFTER = {"Retry-After": "1"}
 
 _LONGEST = 60.0
 _REREAD = 1.0  # a message may get lost, and Redis may stop answering: a waiter reads the record this often anyway

@@ -12,7 +12,9 @@ from werkzeug.exceptions import HTTPException
 
 import jobs
 
-__all__ = ["PROBLEMS", "Problem", "document", "install", "pointer_to"]
+__all__ = ["PROBLEMS", "RETRY_AFTER", "Problem", "document", "install", "pointer_to"]
+
+RETRY_AFTER = {"Retry-After": "1"}
 
 _MAX_NAME = 80
 

@@ -1,4 +1,4 @@
-"""The query: which parameters a route takes, and their values."""
+"""Query parameters: the names that a route accepts, and their values."""
 
 from __future__ import annotations
 
@@ -14,72 +14,78 @@ from werkzeug.exceptions import NotFound
 from web.problems import Problem
 
 __all__ = [
-    "choice",
+    "enum_param",
     "field_filters",
     "install",
     "int_param",
     "invalid",
-    "moment",
     "parameter",
     "parameters",
-    "parse_moment",
+    "parse_timestamp",
+    "timestamp_param",
 ]
 
 _View = TypeVar("_View", bound=Callable[..., object])
 
-# RFC 3339, with a bare date for midnight, no offset for UTC, and the blank that an unescaped `+` becomes in a query.
-_MOMENT = re.compile(
+# RFC 3339; also a bare date (midnight), no offset (UTC), and a blank, as which an unescaped `+` arrives.
+_TIMESTAMP = re.compile(
     r"(\d{4}-\d\d-\d\d)(?:[Tt ](\d\d:\d\d(?::\d\d(?:\.\d+)?)?)(?:([Zz])|([ +-])(\d\d:\d\d))?)?", re.ASCII
 )
 
 
 def parameters(*names: str, fields: bool = False) -> Callable[[_View], _View]:
-    """Name the query parameters that a route takes; any other, and one given twice, is refused.
+    """Declare the query parameters of a route; any other parameter, and a repeated one, is rejected.
 
-    With ``fields``, all others are filters by the dataset's fields, which the route is to check.
+    With ``fields``, all others are filters by fields of the dataset, which the route validates.
     """
 
-    def named(view: _View) -> _View:
+    def declare(view: _View) -> _View:
         view.parameters = names  # type: ignore[attr-defined]
         view.takes_fields = fields  # type: ignore[attr-defined]
         return view
 
-    return named
+    return declare
 
 
 def install(app: Flask) -> None:
-    """Have the query of every request checked before its route is run."""
+    """Validate the query of each request before its route runs."""
     app.before_request(_check)
 
 
 def parameter(name: str) -> str | None:
-    """The value of a query parameter, or None where it was not given."""
+    """Return the value of a query parameter, or None if it is absent."""
     value: str | None = g.query.get(name)
     return value
 
 
 def field_filters() -> list[tuple[str, str]]:
-    """The filters by fields, as they were given: names and values."""
+    """Return the filters by fields: names and values."""
     filters: list[tuple[str, str]] = g.fields
     return filters
 
 
 def invalid(name: str, detail: str) -> Problem:
-    """The problem of a query parameter with a bad value."""
+    """Return the problem of a query parameter with an invalid value."""
     return Problem("invalid", f"The query parameter `{name}` is invalid.", errors=[_error(name, detail)])
 
 
-def choice(name: str, choices: Iterable[str]) -> str | None:
-    """The value of a parameter that must be one of ``choices``."""
+def enum_param(name: str, values: Iterable[str]) -> str | None:
+    """Return the value of a parameter that must be one of ``values``.
+
+    :raises Problem: invalid.
+    """
     value = parameter(name)
-    choices = list(choices)
-    if value is not None and value not in choices:
-        raise invalid(name, f"Expected one of: {', '.join(choices)}.")
+    allowed = list(values)
+    if value is not None and value not in allowed:
+        raise invalid(name, f"Expected one of: {', '.join(allowed)}.")
     return value
 
 
 def int_param(name: str, default: int, *, most: int) -> int:
-    """The value of a parameter that counts something: at least 1, and more than ``most`` is ``most``."""
+    """Return the value of a parameter that is a count: at least 1; values above ``most`` become ``most``.
+
+    :raises Problem: invalid.
+    """
     text = parameter(name)
     if text is None:
         return default
@@ -89,23 +95,26 @@ def int_param(name: str, default: int, *, most: int) -> int:
     return most if len(match[1]) > len(str(most)) else min(int(match[1]), most)
 
 
-def moment(name: str) -> float | None:
-    """The value of a parameter that is a time, in seconds since the epoch."""
+def timestamp_param(name: str) -> float | None:
+    """Return the value of a parameter that is a time, in seconds since the epoch.
+
+    :raises Problem: invalid.
+    """
     text = parameter(name)
     if text is None:
         return None
     try:
-        return parse_moment(text)
+        return parse_timestamp(text)
     except ValueError:
         raise invalid(name, "Expected a time such as 2026-11-24T02:00:00Z (RFC 3339).") from None
 
 
-def parse_moment(text: str) -> float:
-    """Seconds since the epoch of a time as in RFC 3339; no offset means UTC.
+def parse_timestamp(text: str) -> float:
+    """Parse a time (RFC 3339; without an offset, UTC) into seconds since the epoch.
 
-    :raises ValueError: the text is no such time.
+    :raises ValueError: the text is not such a time.
     """
-    match = _MOMENT.fullmatch(text.strip())
+    match = _TIMESTAMP.fullmatch(text.strip())
     if match is None:
         raise ValueError(f"not a time as in RFC 3339: {text!r}")
     day, clock, _utc, sign, offset = match.groups()
@@ -115,7 +124,7 @@ def parse_moment(text: str) -> float:
 
 def _check() -> None:
     if request.environ["PATH_INFO"].startswith("//"):
-        raise NotFound  # the router takes any number of leading slashes for one
+        raise NotFound  # the router would treat several leading slashes as one
     view = current_app.view_functions.get(request.endpoint or "")
     if view is None or request.method == "OPTIONS":
         return

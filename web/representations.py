@@ -15,11 +15,10 @@ from flask import Response, request
 import jobs
 from web import budget, pagination
 from web.links import path_to
-from web.long_polling import RETRY_AFTER
-from web.problems import Problem
+from web.problems import RETRY_AFTER, Problem
 from web.responses import with_etag
 
-__all__ = ["artifact_answer", "load_results", "page_answer", "reserve_page", "results_answer", "with_links"]
+__all__ = ["artifact_response", "load_results", "page_response", "reserve_page", "results_response", "with_links"]
 
 _COPIES = 3
 """How often a part is held while it is sent: as it came from Redis, as it is, and on its way out."""
@@ -40,7 +39,7 @@ def reserve_page(size: int) -> None:
     budget.reserve(_COPIES * size)
 
 
-def page_answer(page: jobs.JobPage) -> Response:
+def page_response(page: jobs.JobPage) -> Response:
     """One page of the jobs; their parameters, which may be large, are passed on without being parsed."""
     address, headers = pagination.next_link(page.next)
     listed = ",".join(map(_listed, page.records))
@@ -72,7 +71,7 @@ def load_results(job: jobs.Job, headers: Mapping[str, str]) -> jobs.StoredResult
     return results
 
 
-def results_answer(job: jobs.Job, results: jobs.StoredResults) -> Response:
+def results_response(job: jobs.Job, results: jobs.StoredResults) -> Response:
     """The results document, its artifacts with their addresses; a large one is read while it is sent."""
     own = path_to(f"/jobs/{job['id']}/results")
     listed = [{**artifact, "url": f"{own}/{quote(artifact['name'], safe='')}"} for artifact in results.artifacts]
@@ -82,7 +81,7 @@ def results_answer(job: jobs.Job, results: jobs.StoredResults) -> Response:
     return _streamed(parts, results.head_bytes + len(tail), "application/json", _tag(job, tail))
 
 
-def artifact_answer(job: jobs.Job, results: jobs.StoredResults, artifact: Mapping[str, Any]) -> Response:
+def artifact_response(job: jobs.Job, results: jobs.StoredResults, artifact: Mapping[str, Any]) -> Response:
     """One artifact of the results, as it is; a large one is read while it is sent."""
     name, media_type, size = artifact["name"], artifact["type"], artifact["bytes"]
     budget.reserve(_COPIES * results.largest_part(name))

@@ -11,7 +11,7 @@ from werkzeug.datastructures import MIMEAccept
 
 from web.problems import Problem
 
-__all__ = ["install", "json_answer", "list_answer", "negotiate", "text_answer", "with_etag"]
+__all__ = ["install", "json_response", "list_response", "negotiate", "text_response", "with_etag"]
 
 _REDIRECTS = (301, 302, 303, 307, 308)
 
@@ -21,13 +21,13 @@ def install(app: Flask) -> None:
     app.after_request(_finish)
 
 
-def json_answer(value: Any, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
+def json_response(value: Any, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
     """``value`` as compact JSON, its members in the order that they have."""
     body = json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":")) + "\n"
     return Response(body.encode(errors="replace"), status, headers, content_type="application/json")
 
 
-def list_answer(
+def list_response(
     name: str, items: Iterable[Any], others: Mapping[str, Any], headers: Mapping[str, str] | None = None
 ) -> Response:
     """A list as the member ``name``, encoded item by item so that other threads run in between; then other members."""
@@ -37,7 +37,7 @@ def list_answer(
     return Response(body.encode(errors="replace"), headers=headers, content_type="application/json")
 
 
-def text_answer(text: str) -> Response:
+def text_response(text: str) -> Response:
     """Plain text in UTF-8."""
     return Response(text.encode(errors="replace"), content_type="text/plain; charset=utf-8")
 

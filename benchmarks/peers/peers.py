@@ -35,7 +35,7 @@ class Peer:
     singles: tuple[Single, ...]
     settings: str = "defaults"
     failed: str = ""
-    """The sorted set in Redis in which it keeps what failed for good, if it has one."""
+    """The sorted set of permanently failed jobs in Redis, if there is one."""
 
     @property
     def is_node(self) -> bool:

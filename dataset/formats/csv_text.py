@@ -130,7 +130,7 @@ def _count_regular_rows(body: Body, width: int, delimiter: str) -> int | None:
 
 
 def _read_with_polars(
-    body: Body, width: int, delimiter: str, height: int, wanted: Sequence[int]
+    body: Body, width: int, delimiter: str, height: int, positions: Sequence[int]
 ) -> Iterator[list[pl.Series]]:
     """Parse with polars, ten times as fast as row by row. Raises _IrregularRows and the errors of polars."""
     schema = {f"column_{number}": pl.String for number in range(width)}
@@ -140,7 +140,7 @@ def _read_with_polars(
             part,
             has_header=False,
             schema=schema,
-            columns=list(wanted),
+            columns=list(positions),
             separator=delimiter,
             empty_string_is_null=False,
         )
@@ -188,7 +188,7 @@ def _iter_rows(body: Body, delimiter: str) -> Iterator[list[str]]:
     return (row for row in csv.reader(text, strict=True, delimiter=delimiter) if row)
 
 
-def _read_row_by_row(body: Body, width: int, delimiter: str, wanted: Sequence[int]) -> Iterator[list[pl.Series]]:
+def _read_row_by_row(body: Body, width: int, delimiter: str, positions: Sequence[int]) -> Iterator[list[pl.Series]]:
     """Parse row by row. Raises Malformed and csv.Error."""
     rows = islice(_iter_rows(body, delimiter), 1, None)
     frames: list[pl.DataFrame] = []
@@ -200,7 +200,7 @@ def _read_row_by_row(body: Body, width: int, delimiter: str, wanted: Sequence[in
                 f"Row {number} after the header has {fields} fields, the header has {width}: give them as many."
             )
         columns = list(zip(*batch, strict=True))
-        frames.append(pl.DataFrame([pl.Series(str(n), columns[n], dtype=pl.String) for n in wanted]))
+        frames.append(pl.DataFrame([pl.Series(str(n), columns[n], dtype=pl.String) for n in positions]))
         seen += len(batch)
         size += frames[-1].estimated_size()
         if size > _PART_BYTES:

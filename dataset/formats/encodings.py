@@ -61,11 +61,11 @@ def as_utf8(body: Body, charset: str | None, *, or_latin_1: bool = False) -> tup
     codec = _detect_bom(body) or _CHARSETS[(charset or "utf-8").lower()]
     if codec is not None:
         return _transcode(body, codec), ()
-    fault = _find_utf8_error(body)
-    if fault is None:
+    problem = _find_utf8_error(body)
+    if problem is None:
         return (body[len(_UTF_8_BOM) :] if body[: len(_UTF_8_BOM)] == _UTF_8_BOM else body), ()
     if not or_latin_1:
-        raise Malformed(f"The body is not UTF-8: {fault}.")
+        raise Malformed(f"The body is not UTF-8: {problem}.")
     if _CONTROLS.search(body):
         raise Malformed(f"The body is neither UTF-8 nor other text: {_remedy(body)}.")
     return _transcode(body, "cp1252"), (LATIN_1_NOTE,)

@@ -36,10 +36,10 @@ def features_to_rows(features: list[Any]) -> list[dict[str, Any]]:
         geometries.append(_geometry_members(feature.get("geometry"), number))
         properties.append(feature.get("properties") or {})
     reserved = {name for row in chain(ids, geometries) for name in row}
-    clashing = reserved & {name for row in properties for name in row}
-    if clashing:
+    clashes = reserved & {name for row in properties for name in row}
+    if clashes:
         properties = [
-            {f"properties.{name}" if name in clashing else name: value for name, value in each.items()}
+            {f"properties.{name}" if name in clashes else name: value for name, value in each.items()}
             for each in properties
         ]
     return [identifier | row | geometry for identifier, row, geometry in zip(ids, properties, geometries, strict=True)]

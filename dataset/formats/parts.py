@@ -30,13 +30,13 @@ Parts = Callable[[Sequence[int]], Iterable[Sequence[pl.Series]]]
 def read_typed(names: Sequence[str], parts: Parts) -> pl.DataFrame:
     """Return the typed columns. `parts` is called for all columns, then again for those that turn out to be text."""
     columns = [_Column(name) for name in names]
-    wanted: Sequence[int] = range(len(names))
+    positions: Sequence[int] = range(len(names))
     with ThreadPoolExecutor(_THREADS) as threads:
-        while wanted:
-            for texts in parts(wanted):
-                list(threads.map(lambda number, part: columns[number].add(part), wanted, texts))
-            wanted = [number for number in wanted if columns[number].needs_reread()]
-            for number in wanted:
+        while positions:
+            for texts in parts(positions):
+                list(threads.map(lambda number, part: columns[number].add(part), positions, texts))
+            positions = [number for number in positions if columns[number].needs_reread()]
+            for number in positions:
                 columns[number] = _Column(names[number], kinds=("text",))
     return pl.DataFrame([column.to_series() for column in columns])
 
@@ -54,12 +54,12 @@ class _Column:
         if self._is_inconsistent():
             self._parts.clear()
             return
-        trimmed = texts.str.strip_chars(" \t")
-        missing = trimmed.is_in(MISSING)
+        stripped = texts.str.strip_chars(" \t")
+        missing = stripped.is_in(MISSING)
         if missing.all():
             self._parts.append(pl.repeat(None, len(texts), dtype=pl.Null, eager=True))
             return
-        kind, typed = ("text", None) if "text" in self._kinds else _infer(trimmed.set(missing, None))
+        kind, typed = ("text", None) if "text" in self._kinds else _infer(stripped.set(missing, None))
         self._kinds.add(kind)
         self._parts.append(texts.set(missing, None) if typed is None else typed)
 
@@ -79,26 +79,26 @@ class _Column:
         )
         whole = pl.concat([pl.Series([], dtype=dtype), *(part.cast(dtype) for part in self._parts)])
         self._parts.clear()
-        instants = infer_epoch(self._name, whole)
+        converted = infer_epoch(self._name, whole)
         if self._kinds == {"slashes"}:
             # Stripped only if necessary: it would copy the text of the whole column.
-            blanks = whole.str.contains(r"^[ \t]|[ \t]$").any()
-            instants = infer_slash_dates(whole.str.strip_chars(" \t") if blanks else whole)
-        return (whole if instants is None else instants).alias(self._name)
+            is_padded = whole.str.contains(r"^[ \t]|[ \t]$").any()
+            converted = infer_slash_dates(whole.str.strip_chars(" \t") if is_padded else whole)
+        return (whole if converted is None else converted).alias(self._name)
 
     def _is_inconsistent(self) -> bool:
         return len(self._kinds) > 1 and not self._kinds <= _NUMERIC and not self._kinds <= _TEXTUAL
 
 
-def _infer(trimmed: pl.Series) -> tuple[str, pl.Series | None]:
+def _infer(stripped: pl.Series) -> tuple[str, pl.Series | None]:
     """Return the type of a part, and its values unless they stay text."""
-    typed = infer_numeric(trimmed)
-    typed = infer_temporal(trimmed) if typed is None else typed
+    typed = infer_numeric(stripped)
+    typed = infer_temporal(stripped) if typed is None else typed
     if typed is not None:
         return column_type(typed), typed
-    if are_slash_dates(trimmed):
+    if are_slash_dates(stripped):
         return "slashes", None
-    if not are_integers(trimmed):
+    if not are_integers(stripped):
         return "text", None
-    floats = trimmed.cast(pl.Float64)
+    floats = stripped.cast(pl.Float64)
     return ("text", None) if floats.is_infinite().any() else (_BIG_INTEGER, floats)

@@ -165,7 +165,7 @@ class Stack:
         _check_free(self.settings.api_host, self.settings.api_port, "API")
 
     def _start(self) -> None:
-        launch, config = _ROOT / "stack" / "launch.py", _ROOT / "stack" / "supervisord.conf"
+        launch, config = (Path(__file__).with_name(name) for name in ("with_parent_death.py", "supervisord.conf"))
         # A session of its own: Ctrl-C is for this process, which stops them in order. The lock as standard input:
         # the folder stays locked until supervisord has ended, even if this process is killed.
         self._supervisord = subprocess.Popen(

@@ -90,7 +90,7 @@ def test_scaled_killed_taken_down_and_up_again_nothing_is_lost(compose):
     assert compose.api.get("/jobs", params={"limit": 1}).json()["total"] == 81
 
 
-def test_scaling_down_drains_and_charges_nobody(compose):
+def test_scaling_down_drains_and_charges_no_job(compose):
     compose.up("--scale", "worker=3")
     eventually(lambda: len(compose.api.get("/workers").json()["workers"]) == 6)
     jobs = submit(compose, 6, 8)

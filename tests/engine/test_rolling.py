@@ -137,7 +137,7 @@ def cluster() -> Iterator[Cluster]:
     compose.api.close()
 
 
-def test_nobody_notices_and_no_job_is_charged(cluster):
+def test_clients_notice_nothing_and_no_job_is_charged(cluster):
     service = Service()
     apis = [cluster.start() for _ in range(2)]
     workers = [cluster.start("python", "worker.py") for _ in range(2)]

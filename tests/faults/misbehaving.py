@@ -335,7 +335,7 @@ def leave_traps(params: MisbehavingParams, progress: Progress) -> None:
     sys.path.clear()
 
 
-def leave_what_nobody_can_undo(params: MisbehavingParams, progress: Progress) -> None:
+def leave_permanent_changes(params: MisbehavingParams, progress: Progress) -> None:
     os.nice(5)
     resource.setrlimit(resource.RLIMIT_NOFILE, (64, 64))
 

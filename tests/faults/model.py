@@ -13,7 +13,7 @@ from jobs import Submission
 LEASE = 15.0
 RETENTION = 1000.0
 KEY_LIVES = 300.0
-PATIENCE = 600.0
+UNKNOWN_TIMEOUT = 600.0
 MOST = 16
 FINAL = ("complete", "failed", "cancelled")
 
@@ -93,7 +93,7 @@ class Model:
             found += [job.due] if job.due is not None else []
             found += [job.ended + RETENTION] if job.ended is not None else []
             found += [job.started + job.asked.timeout] if job.status == "in progress" else []
-            found += [job.unknown_since + PATIENCE] if job.unknown_since is not None else []
+            found += [job.unknown_since + UNKNOWN_TIMEOUT] if job.unknown_since is not None else []
         return found
 
     def pass_time(self, now: float) -> None:
@@ -165,7 +165,7 @@ class Model:
             return ["unknown"]
         if job.status not in FINAL:
             return ["unfinished"]
-        self._forget(job)
+        self._delete_job(job)
         return ["deleted"]
 
     def put(self, *ids: str) -> list[Any]:
@@ -297,7 +297,7 @@ class Model:
         old = [job for job in self.jobs.values() if job.ended is not None and job.ended + RETENTION <= self.now]
         old = sorted(old, key=lambda job: (job.ended, job.id))[:most]
         for job in old:
-            self._forget(job)
+            self._delete_job(job)
         return ["purged", len(old)]
 
     # ------------------------------------------------------------------------------------------- dataset
@@ -378,7 +378,7 @@ class Model:
         job.reason = job.reason if why == "drain" else why
         if why == "unknown":
             job.unknown_since = self.now if job.unknown_since is None else job.unknown_since
-            why = "invalid" if self.now - job.unknown_since >= PATIENCE else why
+            why = "invalid" if self.now - job.unknown_since >= UNKNOWN_TIMEOUT else why
         if why == "invalid" or job.charged >= job.asked.max_attempts:
             self._end(job, "failed")
         elif why in ("error", "timeout", "unknown"):
@@ -394,7 +394,7 @@ class Model:
             self.pins[job.asked.dataset] -= 1
             self._collect(job.asked.dataset)
 
-    def _forget(self, job: Job) -> None:
+    def _delete_job(self, job: Job) -> None:
         del self.jobs[job.id]
         key = self.keys.get(job.key)
         if key is not None and job.id in key.ids:

@@ -64,7 +64,7 @@ class TcpProxy:
     def __init__(self, target: int, seed: int = 0) -> None:
         self.target = target
         self.delay = 0.0
-        """Seconds that whatever passes is held up, in each direction."""
+        """Delay in each direction, in seconds."""
         self._dice = random.Random(seed)
         self._down = self._silent = False
         self._conns: set[_Connection] = set()

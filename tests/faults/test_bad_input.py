@@ -310,7 +310,7 @@ ADDRESSES = ["/jobs/{}", "/jobs/{}/results", "/jobs/{}/results/{}", "/jobs/{}/lo
 ADDRESSES += ["/problems/{}", "//{}", "/jobs//{}"]
 
 
-def test_odd_ids_are_not_found_whatever_is_in_them(api):
+def test_odd_ids_are_not_found(api):
     api.post("/data", content=b"id,n\na,1\n", headers={"Content-Type": "text/csv"})
     for odd in ODD:
         for address in ADDRESSES:
@@ -395,7 +395,7 @@ def test_bombs_do_not_go_off(api, pid):
     assert api.get("/data").json()["total"] == 1
 
 
-def test_bodies_beyond_the_limits_are_refused_in_words(api):
+def test_bodies_beyond_the_limits_are_rejected_with_a_reason(api):
     assert _check(api.post("/jobs", content=b" " * (4 * MIB + 1))) == 413
     assert _check(api.post("/data", content=b" " * (8 * MIB + 1))) == 413
     assert _check(api.post("/jobs", content=iter([b" " * MIB] * 6))) == 413

@@ -12,7 +12,7 @@ pytestmark = pytest.mark.long
 
 
 @pytest.mark.parametrize("behind", [1.5, 0.0] if os.environ.get("FAULTS") == "all" else [1.5])
-def test_all_that_the_replica_had_heard_of_ends(tmp_path, behind):
+def test_all_replicated_jobs_end(tmp_path, behind):
     figures = fail_over(1, tmp_path, behind=behind)
 
     assert figures.accepted - figures.lost >= 20

@@ -85,7 +85,7 @@ def _status(jid: str) -> str:
 
 
 @pytest.mark.parametrize("fault", FAULTS)
-def test_submissions_are_refused_in_words_and_taken_again_afterwards(start_api, live: Server, fault):
+def test_submissions_are_rejected_with_a_reason_and_accepted_again_afterwards(start_api, live: Server, fault):
     enter, status, slug = FAULTS[fault]
     api = start_api()
     ended, _ = _sleep(0, count=2)

@@ -95,7 +95,7 @@ def test_nothing_is_reported_under_heavy_load(live, dataset, start_worker, monke
     assert sum(looked_again) > 0
 
 
-def test_what_is_broken_is_found_under_heavy_load(live, dataset, start_worker):
+def test_violations_are_found_under_heavy_load(live, dataset, start_worker):
     start_worker(2)
     lost = jobs.add_job(None, None, "sleep", delay=1000)["id"]
     jobs.rd.zrem("jobs.due", lost)
@@ -106,7 +106,7 @@ def test_what_is_broken_is_found_under_heavy_load(live, dataset, start_worker):
     assert found == [Violation(1, f"job.{lost}", "scheduled, and not among what is due some time")]
 
 
-def test_make_check_prints_what_is_broken_and_exits_with_one(live):
+def test_make_check_prints_violations_and_exits_with_one(live):
     jobs.add_job(None, None, "sleep")
     run = [sys.executable, "-m", "ops.invariants"]
     environ = {**os.environ, "REDIS_IP": "127.0.0.1", "REDIS_PORT": str(live.port)}
@@ -122,7 +122,7 @@ def test_make_check_prints_what_is_broken_and_exits_with_one(live):
     assert broken.stdout.endswith("invariant 1: 1.\n")
 
 
-def test_make_check_tells_that_redis_is_away(live):
+def test_make_check_reports_that_redis_is_unavailable(live):
     environ = {**os.environ, "REDIS_IP": "127.0.0.1", "REDIS_PORT": "1"}
 
     away = subprocess.run(

@@ -60,24 +60,24 @@ def _is_idle(pid: int) -> bool:
     return before == used() > 10
 
 
-def test_a_job_whose_child_is_killed_runs_again_at_once_in_a_spare(start_worker):
+def test_a_job_whose_child_is_killed_runs_again_at_once_in_a_standby_child(start_worker):
     parent = start_worker(1).process.pid
     busy = jobs.get_workers()[0]["pid"]
-    [spare] = eventually(lambda: [pid for pid in _children(parent) if pid != busy])
-    eventually(lambda: _is_idle(spare))
+    [standby] = eventually(lambda: [pid for pid in _children(parent) if pid != busy])
+    eventually(lambda: _is_idle(standby))
     jid = _sleep(1, 1.0)[0]
     eventually(_has_status(jid, "in progress"))
 
     os.kill(busy, signal.SIGKILL)
 
     eventually(lambda: _job(jid)["attempt"] == 2, seconds=1.5)
-    assert _child_of(jid) == spare
+    assert _child_of(jid) == standby
     eventually(_has_status(jid, "complete"))
     assert jobs.get_results(jid)["attempt"] == 2
     assert jobs.rd.hget(f"job.{jid}", "failed_attempts") == b"1"
 
 
-def test_a_job_whose_child_is_killed_runs_again_without_a_spare(start_worker):
+def test_a_job_whose_child_is_killed_runs_again_without_a_standby_child(start_worker):
     start_worker(1, STANDBY_CHILDREN=0)
     jid = _sleep(1, 1.0)[0]
     eventually(_has_status(jid, "in progress"))
@@ -88,7 +88,7 @@ def test_a_job_whose_child_is_killed_runs_again_without_a_spare(start_worker):
     assert (_job(jid)["attempt"], jobs.rd.hget(f"job.{jid}", "failed_attempts")) == (2, b"1")
 
 
-def test_a_drain_ends_the_spare_child(start_worker):
+def test_a_drain_ends_the_standby_child(start_worker):
     worker = start_worker(1, STANDBY_CHILDREN=1)
     children = eventually(lambda: pids if len(pids := _children(worker.process.pid)) == 2 else None)
 
@@ -178,7 +178,7 @@ def test_a_drained_worker_lets_its_job_end(start_worker):
     assert jobs.get_workers() == []
 
 
-def test_a_job_longer_than_the_drain_is_given_back_uncharged(start_worker):
+def test_a_job_longer_than_the_drain_is_released_uncharged(start_worker):
     worker = start_worker(1, DRAIN_SECONDS=1)
     jid = _sleep(1, 60, max_attempts=1)[0]
     eventually(_has_status(jid, "in progress"))
@@ -227,7 +227,7 @@ def test_children_are_recycled_and_lose_nothing(start_worker):
     eventually(lambda: jobs.get_workers() and jobs.get_workers()[0]["id"] != first)
 
 
-def test_a_signal_between_a_childs_death_and_its_burial_ends_no_parent(start_worker):
+def test_a_signal_between_a_childs_death_and_its_reaping_ends_no_supervisor(start_worker):
     worker = start_worker(2)
     for one in jobs.get_workers():
         os.kill(one["pid"], signal.SIGKILL)
@@ -236,7 +236,7 @@ def test_a_signal_between_a_childs_death_and_its_burial_ends_no_parent(start_wor
     assert jobs.get_workers() == []
 
 
-def test_a_signal_while_children_start_is_heard_by_all_of_them(start):
+def test_a_signal_while_children_start_reaches_all_of_them(start):
     worker = start("worker.py", WORKERS=2)
     eventually(lambda: len(_children(worker.process.pid)) == 2)
 
@@ -275,7 +275,7 @@ def test_a_large_result_goes_through_a_slow_line(live: Server):
 
 def _slow_line(port: int, bytes_per_second: int) -> int:
     """Forward to this port at a limited speed; yield the port of the proxy."""
-    ear = socket.create_server(("127.0.0.1", 0))
+    listener = socket.create_server(("127.0.0.1", 0))
 
     def carry(source: socket.socket, target: socket.socket, pause: float) -> None:
         with suppress(OSError):
@@ -285,10 +285,10 @@ def _slow_line(port: int, bytes_per_second: int) -> int:
 
     def accept() -> None:
         while True:
-            client, _ = ear.accept()
+            client, _ = listener.accept()
             server = socket.create_connection(("127.0.0.1", port))
             for pair in ((client, server, 1 / bytes_per_second), (server, client, 0.0)):
                 threading.Thread(target=carry, args=pair, daemon=True).start()
 
     threading.Thread(target=accept, daemon=True).start()
-    return int(ear.getsockname()[1])
+    return int(listener.getsockname()[1])

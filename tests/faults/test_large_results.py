@@ -16,7 +16,7 @@ from tests.conftest import eventually
 
 LARGE = 52_000_000
 MOST_HELD = 40 * 2**20
-"""What six readers together may add to the API's memory."""
+"""Memory that six readers together may add to the API's."""
 MOST_LISTING = 400 * 2**20
 
 ANALYSIS = f'''"""Return a large result and a large artifact."""

@@ -119,7 +119,7 @@ def test_a_job_that_eats_memory_is_charged_each_time(misbehaving):
 # Exits
 
 
-def test_an_analysis_that_ends_its_process_is_charged_and_told_how(misbehaving):
+def test_an_analysis_that_exits_its_process_is_charged_with_the_reason(misbehaving):
     misbehaving(2)
     before = _pids()
     words = {
@@ -157,7 +157,7 @@ def test_a_child_without_descriptors_is_stopped_all_the_same(misbehaving):
     _look_around()
 
 
-def test_the_parent_outlives_an_analysis_that_cuts_off_what_they_share(misbehaving, start):
+def test_the_supervisor_outlives_an_analysis_that_closes_shared_descriptors(misbehaving, start):
     misbehaving()
 
     _ended(_submit("cut_off"))
@@ -329,20 +329,20 @@ def test_a_flood_of_progress_is_cut_short(misbehaving):
 # Signals
 
 
-def test_analyses_that_do_not_hear_are_killed(misbehaving):
+def test_analyses_that_ignore_the_stop_are_killed(misbehaving):
     misbehaving(3)
     before = _pids()
-    deaf = [_submit(how, size=60) for how in ("block_signals", "ignore_signals", "catch_everything")]
-    eventually(lambda: {jobs.get_job_by_id(jid)["status"] for jid in deaf} == {"in progress"})
+    stubborn = [_submit(how, size=60) for how in ("block_signals", "ignore_signals", "catch_everything")]
+    eventually(lambda: {jobs.get_job_by_id(jid)["status"] for jid in stubborn} == {"in progress"})
 
-    for jid in deaf:
+    for jid in stubborn:
         assert jobs.cancel_job(jid)["status"] == "cancelled"
 
     eventually(lambda: not any(map(_alive, before)), seconds=2.5)
     _look_around()
 
 
-def test_a_child_that_was_made_deaf_hears_again_in_the_next_job(misbehaving):
+def test_ignored_signals_are_restored_for_the_next_job(misbehaving):
     misbehaving()
     before = _pids()
     for how in ("block_signals", "ignore_signals"):
@@ -356,10 +356,10 @@ def test_a_child_that_was_made_deaf_hears_again_in_the_next_job(misbehaving):
         assert (around["pid"] in before, around["blocked"]) == (True, 0)
 
 
-STRAY = ("SIGTERM", "SIGINT", "SIGHUP", "SIGQUIT", "SIGUSR1", "SIGUSR2")
+SIGNALS = ("SIGTERM", "SIGINT", "SIGHUP", "SIGQUIT", "SIGUSR1", "SIGUSR2")
 
 
-@pytest.mark.parametrize("name", STRAY)
+@pytest.mark.parametrize("name", SIGNALS)
 def test_a_signal_to_a_child_does_nothing(misbehaving, name):
     # Given a child that runs a job, an idle child, and a standby child that is starting
     misbehaving(2)
@@ -374,12 +374,12 @@ def test_a_signal_to_a_child_does_nothing(misbehaving, name):
     # Then the job completes in its first attempt, and its child processes have default handlers
     assert (_ended(jid)["status"], _ended(jid)["attempt"]) == ("complete", 1)
     result = jobs.get_results(jid)["result"]
-    assert result == {**{each: -signal.Signals[each] for each in STRAY}, "fork": 2}
+    assert result == {**{each: -signal.Signals[each] for each in SIGNALS}, "fork": 2}
     assert _pids() == before
 
 
 @pytest.mark.parametrize("name", ["SIGTERM", "SIGINT", "SIGHUP", "SIGQUIT"])
-def test_a_stop_of_the_whole_control_group_charges_nobody(misbehaving, start, name):
+def test_a_stop_of_the_whole_control_group_charges_no_job(misbehaving, start, name):
     # Given a job that ends while the worker drains, and one that does not
     misbehaving(2, DRAIN_SECONDS=3)
     short, long = _submit("wait_for_signals", size=1), _submit("wait_for_signals", size=60)
@@ -398,7 +398,7 @@ def test_a_stop_of_the_whole_control_group_charges_nobody(misbehaving, start, na
 
 
 @pytest.mark.parametrize("name", ["SIGUSR1", "SIGUSR2"])
-def test_a_parent_ignores_signals_that_mean_nothing_to_it(misbehaving, start, name):
+def test_a_supervisor_ignores_signals_without_meaning(misbehaving, start, name):
     misbehaving()
     os.kill(start.started[0].process.pid, signal.Signals[name])
 
@@ -406,7 +406,7 @@ def test_a_parent_ignores_signals_that_mean_nothing_to_it(misbehaving, start, na
     assert start.started[0].process.poll() is None
 
 
-@pytest.mark.parametrize("name", STRAY)
+@pytest.mark.parametrize("name", SIGNALS)
 def test_children_that_start_are_not_ended_by_signals(misbehaving, start, name):
     # Given a worker whose only child is replaced
     misbehaving(STANDBY_CHILDREN=0)
@@ -434,7 +434,7 @@ def test_signal_handlers_of_a_job_do_not_reach_the_next_one(misbehaving):
 
     jid = _submit("wait_for_signals", size=1)
     eventually(lambda: jobs.get_job_by_id(jid)["message"] == "waiting")
-    for name in STRAY:
+    for name in SIGNALS:
         os.kill(before.copy().pop(), signal.Signals[name])
 
     assert (_ended(jid)["status"], _ended(jid)["attempt"]) == ("complete", 1)
@@ -444,7 +444,7 @@ def test_signal_handlers_of_a_job_do_not_reach_the_next_one(misbehaving):
 # InvalidParams
 
 
-def test_what_an_analysis_itself_refuses_fails_at_once(misbehaving):
+def test_invalid_params_raised_by_an_analysis_fail_at_once(misbehaving):
     misbehaving()
 
     job = _ended(_submit("refuse_its_parameters", max_attempts=3), seconds=5)
@@ -471,7 +471,7 @@ def test_what_a_job_leaves_in_its_process_costs_the_next_one_nothing(misbehaving
     assert _ended(honest)["status"] == "complete"
 
     # When another job leaves timers, limits, ignored signals, or changes that cannot be restored
-    for how in ("leave_traps", "leave_what_nobody_can_undo"):
+    for how in ("leave_traps", "leave_permanent_changes"):
         assert _ended(_submit(how))["status"] == "complete"
         jid = _submit("work_honestly", file=tmp_path / "file")
 
@@ -500,7 +500,7 @@ def test_a_job_hands_no_state_on_to_the_next_one(misbehaving, tmp_path):
 # Results
 
 
-def test_numbers_that_are_none_become_null(misbehaving):
+def test_nan_and_infinity_become_null(misbehaving):
     misbehaving()
     jid = _submit("return_odd_numbers")
 
@@ -508,7 +508,7 @@ def test_numbers_that_are_none_become_null(misbehaving):
     assert jobs.get_results(jid)["result"] == {"nan": None, "infinities": [None, None], "small": 0.0, "null": 1}
 
 
-def test_the_largest_result_goes_through_and_a_larger_one_is_told_the_setting(misbehaving):
+def test_the_largest_result_is_stored_and_the_error_of_a_larger_one_names_the_setting(misbehaving):
     misbehaving(MAX_RESULT_BYTES=1_000_000)
 
     assert _ended(_submit("return_too_much", size=999_000))["status"] == "complete"
@@ -517,7 +517,7 @@ def test_the_largest_result_goes_through_and_a_larger_one_is_told_the_setting(mi
     assert "MAX_RESULT_BYTES (1000000)" in message
 
 
-def test_what_is_no_json_fails_with_the_reason(misbehaving):
+def test_results_that_are_not_json_fail_with_the_reason(misbehaving):
     misbehaving()
     before = _pids()
     words = {

@@ -219,7 +219,7 @@ def two_hosts(open_proxy, start_worker):
 
 
 @pytest.mark.parametrize("how", [TcpProxy.go_down, TcpProxy.fall_silent])
-def test_an_outage_longer_than_the_lease_ends_nobodys_job(two_hosts, how):
+def test_an_outage_longer_than_the_lease_ends_no_job(two_hosts, how):
     ids = [job["id"] for job in jobs.add_jobs([_slow(LEASE_SECONDS), _slow(2.5 * LEASE_SECONDS)])[0]]
     eventually(lambda: all(_holder_of(jid) for jid in ids))
 
@@ -238,7 +238,7 @@ def _slow(seconds: float) -> jobs.Submission:
     return jobs.Submission(start=None, end=None, analysis="sleep", params={"seconds": seconds})
 
 
-def test_a_host_that_alone_is_cut_off_loses_its_job_and_its_late_result_is_refused(two_hosts):
+def test_a_disconnected_host_loses_its_job_and_its_late_result_is_rejected(two_hosts):
     cut_off, well = two_hosts
     well.go_down()
     jid = jobs.add_jobs([_slow(1.7 * LEASE_SECONDS)])[0][0]["id"]

@@ -60,7 +60,7 @@ STACKS = {"one queue database": (2, 1), "databases of their own": (2, 3)}
 
 @pytest.mark.parametrize("databases", STACKS.values(), ids=STACKS)
 @pytest.mark.long
-def test_two_stacks_on_one_redis_keep_to_their_own(live, start, start_worker, databases):
+def test_two_stacks_on_one_redis_are_independent(live, start, start_worker, databases):
     records_db, queue_db = databases
     b = {"QUEUE_NAME": "b", "REDIS_DB": records_db, "QUEUE_DB": queue_db}
     records, queue = (open_client("127.0.0.1", live.port, db) for db in databases)

@@ -56,7 +56,7 @@ SLOW = {
 }
 
 
-def test_more_slow_clients_than_threads_keep_nobody_out(api, crowd):
+def test_more_slow_clients_than_threads_block_no_others(api, crowd):
     for what, words in SLOW.items():
         slow = [RawConnection(api.base_url.port).send(words) for _ in range(MANY)]
         crowd += slow
@@ -73,7 +73,7 @@ def test_more_connections_than_the_server_keeps_make_room_for_others(api, crowd)
     _assert_serves(api)
 
 
-def test_clients_that_are_too_slow_are_told_so_and_let_go(api, crowd):
+def test_clients_that_are_too_slow_get_an_error_and_are_disconnected(api, crowd):
     # Given clients that do not send what they announced, and one client per thread that does not read
     rows = "id,text\n" + "".join(f"{number},{'x' * 15_000}\n" for number in range(1000))
     assert api.post("/data", content=rows.encode(), headers={"Content-Type": "text/csv"}).status_code == 201
@@ -181,7 +181,7 @@ def _is_open(raw: RawConnection) -> bool:
         return False
 
 
-def test_clients_that_never_read_cost_nobody_else_anything(api, crowd):
+def test_clients_that_never_read_do_not_affect_others(api, crowd):
     _load_large_records(api)
     # Given more of them than threads, ten new ones per second
     begun = time.monotonic()

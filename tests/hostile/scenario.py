@@ -18,7 +18,7 @@ __all__ = ["HEALTH_P99_SECONDS", "SCENARIOS", "Scenario", "Verdict", "play", "sc
 
 HEALTH_MAX_SECONDS = 1.0
 HEALTH_P99_SECONDS = 0.25
-"""On an idle machine of some cores it is 0.1; here the load, Redis and the API share two."""
+"""On an idle machine with more cores it is 0.1; here the load, Redis and the API share two cores."""
 
 _SAMPLE_SECONDS = 0.05
 

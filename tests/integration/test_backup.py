@@ -71,7 +71,7 @@ def test_what_was_restored_is_on_the_disk_of_its_server(live, empty, tmp_path):
     assert client.hget(f"job.{job['id']}", "status") == b"submitted"
 
 
-def test_a_server_with_keys_is_left_alone(live, empty, tmp_path):
+def test_a_server_with_keys_is_rejected(live, empty, tmp_path):
     jobs.rd.set("old", 1)
     made = save(jobs.rd, tmp_path)
     other = redis.Redis(port=empty.port, db=7)
@@ -92,7 +92,7 @@ def test_a_server_that_goes_away_leaves_no_half_file(live, tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_user_that_may_not_copy_is_told_so(live, tmp_path):
+def test_a_user_without_the_permission_gets_a_message(live, tmp_path):
     jobs.rd.acl_setuser("narrow", enabled=True, nopass=True, categories=["+@all"], commands=["-sync"], keys=["*"])
     narrow = redis.Redis(port=live.port, username="narrow", password="any")
 
@@ -127,7 +127,7 @@ def test_the_command_saves_and_restores(live, empty, start, tmp_path):
     assert "This Redis has keys" in again.log.read_text()
 
 
-def test_a_schedule_saves_at_once_and_ends_when_told(live, start, tmp_path):
+def test_a_schedule_saves_at_once_and_stops_on_sigterm(live, start, tmp_path):
     jobs.rd.set("kept", "here")
     schedule = start("-m", "ops.backup", "every", BACKUP_DIR=tmp_path / "b", BACKUP_INTERVAL_SECONDS=3600)
     eventually(lambda: newest(tmp_path / "b"))

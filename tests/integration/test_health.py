@@ -41,7 +41,7 @@ def test_a_worker_at_work_is_well_and_a_stalled_one_is_not(start_worker, tmp_pat
     os.kill(worker.process.pid, signal.SIGCONT)
 
 
-def test_a_worker_that_waits_for_redis_is_well_and_ends_when_told(start, tmp_path):
+def test_a_worker_that_waits_for_redis_is_healthy_and_stops_on_sigterm(start, tmp_path):
     stamp = tmp_path / "stamp"
     worker = start("worker.py", HEALTH_FILE=stamp, port=free_port())
 

@@ -85,7 +85,7 @@ def test_a_user_with_a_password_from_a_file_runs_a_job(tmp_path, guarded, passwo
     assert submit_and_run(tmp_path, guarded.port, **access) == "complete"
 
 
-def test_make_check_reads_a_redis_that_wants_a_password(guarded, password):
+def test_make_check_reads_a_redis_with_a_password(guarded, password):
     access = {"REDIS_USERNAME": "jobs", "REDIS_PASSWORD_FILE": str(password)}
     environ = {**os.environ, "REDIS_IP": "localhost", "REDIS_PORT": str(guarded.port), **access}
 
@@ -181,7 +181,7 @@ def test_tls_with_an_authority_and_a_client_certificate_runs_a_job(tmp_path, enc
     assert submit_and_run(tmp_path, encrypted, **access) == "complete"
 
 
-def test_a_server_that_nobody_vouches_for_is_not_talked_to(encrypted, certificates):
+def test_a_server_without_a_trusted_certificate_is_rejected(encrypted, certificates):
     shown = _shown(certificates)
     stranger = RedisAuth(tls=True, cert_file=shown.cert_file, key_file=shown.key_file)
 

@@ -13,7 +13,7 @@ import pytest
 from analyses import get_analyses
 
 ROOT = Path(__file__).parents[2]
-PATIENCE = 90.0  # seconds; only a broken demo takes so long
+TIMEOUT = 90.0  # seconds; only a broken demo takes so long
 
 
 @pytest.fixture
@@ -31,11 +31,11 @@ def demo(tmp_path):
     )
     yield process
     process.terminate()
-    process.wait(PATIENCE)
+    process.wait(TIMEOUT)
 
 
 def test_the_demo_runs_one_job_of_each_analysis_and_saves_the_plots(demo, tmp_path):
-    output, _ = demo.communicate(timeout=PATIENCE)
+    output, _ = demo.communicate(timeout=TIMEOUT)
 
     assert demo.returncode == 0, output
     for analysis in get_analyses():
@@ -71,7 +71,7 @@ def test_the_demo_runs_with_added_analyses_that_have_required_parameters(tmp_pat
 
     # When the demo runs
     words = [sys.executable, "-m", "ops.devserver.demo"]
-    done = subprocess.run(words, cwd=code, capture_output=True, text=True, timeout=PATIENCE, check=False)
+    done = subprocess.run(words, cwd=code, capture_output=True, text=True, timeout=TIMEOUT, check=False)
 
     # Then it runs all that it can, and names the others
     assert done.returncode == 0, done.stdout + done.stderr
@@ -92,7 +92,7 @@ def test_ctrl_c_ends_the_demo_and_leaves_nothing(demo, tmp_path):
     os.killpg(demo.pid, signal.SIGINT)
 
     # Then it prints a message, and its folder is removed
-    output, _ = demo.communicate(timeout=PATIENCE)
+    output, _ = demo.communicate(timeout=TIMEOUT)
     assert demo.returncode == 130, output
     assert "everything is stopped" in output
     assert list((tmp_path / "tmp").iterdir()) == []

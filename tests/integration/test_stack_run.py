@@ -22,12 +22,12 @@ from config.memory import available_memory
 from tests.conftest import free_port
 
 ROOT = Path(__file__).parents[2]
-PATIENCE = 60.0  # seconds; only a broken stack takes so long
+TIMEOUT = 60.0  # seconds; only a broken stack takes so long
 
 
 def eventually(answer):
     """Call until the result is true, and return it."""
-    deadline = time.monotonic() + PATIENCE
+    deadline = time.monotonic() + TIMEOUT
     while time.monotonic() < deadline:
         with contextlib.suppress(OSError):
             if given := answer():
@@ -75,13 +75,13 @@ class Run:
         """Send the signal to the group, as Ctrl-C does, and return the exit code."""
         if self.process.poll() is None:
             os.killpg(self.process.pid, number)
-        code = self.process.wait(PATIENCE)
-        self._reader.join(PATIENCE)
+        code = self.process.wait(TIMEOUT)
+        self._reader.join(TIMEOUT)
         return code
 
     def call(self, path, body=None):
         url = f"http://127.0.0.1:{self.api_port}{path}"
-        with urllib.request.urlopen(urllib.request.Request(url, body), timeout=PATIENCE) as answer:
+        with urllib.request.urlopen(urllib.request.Request(url, body), timeout=TIMEOUT) as answer:
             return json.load(answer)
 
     def accepts_redis(self):
@@ -173,7 +173,7 @@ def test_a_job_that_runs_may_end_before_the_stack_stops_and_the_state_is_kept(st
 
 
 @pytest.mark.parametrize("name", ["worker", "api", "redis"])
-def test_what_is_killed_is_started_again(start_stack, name):
+def test_a_killed_process_is_restarted(start_stack, name):
     # Given a stack that is ready
     run = start_stack()
     run.wait_until_ready()
@@ -214,7 +214,7 @@ def test_a_second_stack_in_the_same_folder_is_refused(start_stack):
 
     second = start_stack()
 
-    assert second.process.wait(PATIENCE) == 1
+    assert second.process.wait(TIMEOUT) == 1
     second.end()
     assert "Another stack uses DATA_DIR" in second.output()
 
@@ -277,7 +277,7 @@ def test_a_running_stack_is_verified_backed_up_and_restored(start_stack, tmp_pat
 
     def make(target):
         recipe = ["make", "--no-print-directory", "--old-file=.venv/runtime", target]
-        return subprocess.run(recipe, cwd=ROOT, env=environ, capture_output=True, text=True, timeout=PATIENCE)
+        return subprocess.run(recipe, cwd=ROOT, env=environ, capture_output=True, text=True, timeout=TIMEOUT)
 
     # When it is verified and backed up, emptied, and restored, all with DATA_DIR as the only setting
     verified, saved = make("check"), make("backup")
@@ -299,7 +299,7 @@ def test_a_running_stack_is_verified_backed_up_and_restored(start_stack, tmp_pat
 
 
 @pytest.mark.long
-def test_a_slow_start_tells_what_it_waits_for(start_stack, tmp_path):
+def test_a_slow_start_prints_the_reason(start_stack, tmp_path):
     # Given a slow Redis, and a TMPDIR too long for a socket path
     server = tmp_path / "slow-server"
     server.write_text(f'#!/bin/sh\nsleep 7\nexec "{get_binary_path()}" "$@"\n')
@@ -323,12 +323,12 @@ def test_the_api_listens_on_ipv6(start_stack, host):
     assert ("There is no authentication" in run.output()) == (host == "::")
 
 
-def test_a_program_that_cannot_start_is_told_with_the_end_of_its_log(start_stack):
+def test_a_program_that_cannot_start_is_reported_with_the_end_of_its_log(start_stack):
     # Given a server program that does not work
     run = start_stack(REDIS_SERVER="false")
 
     # Then the stack exits
-    assert run.process.wait(PATIENCE) == 1
+    assert run.process.wait(TIMEOUT) == 1
     run.end()
     assert "The redis process ends again and again" in run.output()
     assert run.free()

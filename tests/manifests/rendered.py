@@ -25,7 +25,7 @@ COMPONENTS = sorted(path.name for path in (KUBERNETES / "components").iterdir())
 _PAIRS = [f"{scaler}+{other}" for scaler in ("hpa", "keda") for other in ("external-redis", "sentinel")]
 
 ALL = [(overlay, component) for overlay in OVERLAYS for component in ["", *COMPONENTS, *_PAIRS]]
-"""Each overlay as it is, with each component, and with those that go together."""
+"""Each overlay alone, with each component, and with each compatible combination."""
 
 
 @cache

@@ -130,11 +130,11 @@ def test_the_children_fit_into_their_container(overlay, component):
     given = settings_of(objects)
     [worker] = of_kind(objects, "Deployment")["worker"]["spec"]["template"]["spec"]["containers"]
 
-    spares = int(given.get("STANDBY_CHILDREN", load({}).standby_children))
+    standby = int(given.get("STANDBY_CHILDREN", load({}).standby_children))
     children = int(given["WORKERS"]) * int(given["MEMORY_LIMIT_MB"])
 
     assert children > 0
-    assert (children + IDLE_MB * (1 + spares)) * 2**20 <= in_bytes(worker["resources"]["limits"]["memory"])
+    assert (children + IDLE_MB * (1 + standby)) * 2**20 <= in_bytes(worker["resources"]["limits"]["memory"])
 
 
 @everywhere
@@ -150,7 +150,7 @@ def test_the_graces_are_longer_than_what_they_wait_for(overlay, component):
 
 
 @everywhere
-def test_only_ours_reach_redis_and_nobody_else_is_let_in(overlay, component):
+def test_only_our_pods_reach_redis_and_no_others_are_admitted(overlay, component):
     policies = of_kind(rendered(overlay, component), "NetworkPolicy")
     assert policies["deny"]["spec"] == {"podSelector": {}, "policyTypes": ["Ingress", "Egress"]}
     peers = set()

@@ -19,6 +19,7 @@ from config.memory import return_freed_memory
 from config.settings import bracketed, load_or_exit
 from web.server.buffering_worker import BufferingThreadWorker
 from web.server.connections import write_problem
+from web.server.log import RequestLogger
 
 _settings = load_or_exit()
 
@@ -88,6 +89,7 @@ bind = [f"{bracketed(_settings.api_host)}:{_settings.api_port}"]
 workers = 1
 threads = _settings.api_threads
 worker_class = Worker
+logger_class = RequestLogger
 worker_connections = 2000
 keepalive = 15
 sendfile = False  # would write past the buffers

@@ -30,11 +30,11 @@ class Load:
 
     api: httpx.Client
     accepted: dict[str, float] = field(default_factory=dict)
-    """When each was accepted, by the monotonic clock."""
+    """Time of acceptance by job id, by the monotonic clock."""
     outages: list[float] = field(default_factory=list)
-    """When the server was killed."""
+    """Times of the kills of the server."""
     refused: list[str] = field(default_factory=list)
-    """Answers other than 202 and 503, which nobody should get."""
+    """Responses other than 202 and 503."""
     _over: threading.Event = field(default_factory=threading.Event)
 
     @contextmanager
@@ -78,16 +78,16 @@ class Figures:
     outages: int
     accepted: int
     lost: int = 0
-    """Accepted, and no record is left."""
+    """Accepted jobs without a record."""
     oldest_lost: float = 0.0
-    """How many seconds before an outage the first of the lost had been accepted."""
+    """Seconds between the acceptance of the oldest lost job and the outage."""
     unfinished: int = 0
-    """At rest, and not complete."""
+    """Jobs that are not complete at the end."""
     charged: int = 0
     again: int = 0
-    """Run more than once; only one run's result is kept."""
+    """Jobs that ran more than once; only one result is kept."""
     violations: list[str] = field(default_factory=list)
-    """What the invariants say."""
+    """Violations of the invariants."""
 
 
 @contextmanager

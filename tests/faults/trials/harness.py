@@ -28,7 +28,7 @@ from tests.faults.trials.fork import fork, fork_worker
 __all__ = ["LEASE_SECONDS", "Harness", "Verdict"]
 
 LEASE_SECONDS = 1.5
-"""The lease in trials; what is promised of recovery is promised of any."""
+"""The lease in trials; the promises of recovery hold for any lease."""
 
 _PR_SET_CHILD_SUBREAPER = 36
 _ENDED = ("complete", "failed", "cancelled")
@@ -207,7 +207,7 @@ class Harness:
                     todo += children
         return found
 
-    # ---------------------------------------------------------------------------------------------- the judgement
+    # --------------------------------------------------------------------------------------------------- checks
 
     def check(self, verdict: Verdict, *, max_charged: int = 1) -> Verdict:
         """Wait until all jobs have ended, then check everything; at most ``max_charged`` attempts may be charged."""
@@ -222,7 +222,7 @@ class Harness:
         for number, jid in enumerate(self.ids):
             charged += self._check_job(verdict, number, jid)
         if charged > max_charged:
-            verdict.unexpected.append(f"{charged} attempts charged, {max_charged} at most were to be")
+            verdict.unexpected.append(f"{charged} attempts charged, at most {max_charged} expected")
         return verdict
 
     def find_violations(self) -> Sequence[Any]:

@@ -64,7 +64,7 @@ def _child_stops_cancelled(harness: Harness, verdict: Verdict) -> None:
     first = _cancel_first(harness)
     # The child claims the next job after it was stopped; half a second is for the claim.
     if not harness.wait(lambda: harness.counter.hit_at or harness.has_begun(1), 2.5):
-        verdict.unexpected.append(f"{first} was cancelled, and held its process for more than 2 s")
+        verdict.unexpected.append(f"{first} was cancelled, and occupied its process for more than 2 s")
     harness.wait_for_fault()
     harness.check(verdict)
 
@@ -73,7 +73,7 @@ def _child_drains(harness: Harness, verdict: Verdict) -> None:
     parent = _drain(harness)
     harness.wait(lambda: not harness.is_alive(parent))
     if harness.is_alive(parent):
-        verdict.unexpected.append("the worker drains without end")
+        verdict.unexpected.append("the worker does not stop draining")
     harness.start_worker()
     harness.check(verdict)
 
@@ -324,4 +324,4 @@ KINDS = {
     "api-change": Kind("… in cancel, retry, DELETE", _on("api", cue=True), requests.change),
     "api-data": Kind("… in POST /data and DELETE /data", _on("api", cue=True, nth=2), requests.data),
 }
-"""By the name that stands in a trial's number: ``child-works:17:1`` is its fault at step 17, with seed 1."""
+"""Kinds by name, as in a trial's number: ``child-works:17:1`` has its fault at step 17, and seed 1."""

@@ -26,13 +26,13 @@ def post(harness: Harness, verdict: Verdict) -> None:
         for _ in range(2)
     )
     if second is None or second[0] != 202:
-        verdict.unexpected.append(f"the second request was answered with {second}")
+        verdict.unexpected.append(f"the second response was {second}")
     elif first is not None and _ids(first[1]) != _ids(second[1]):
-        verdict.two_results.append("two requests under one key made different jobs")
+        verdict.two_results.append("two requests with one key added different jobs")
     else:
         harness.ids = _ids(second[1])
     if jobs.get_jobs().total != many:
-        verdict.lost.append(f"{many} jobs were asked for, {jobs.get_jobs().total} are there")
+        verdict.lost.append(f"{many} jobs were submitted, {jobs.get_jobs().total} exist")
     harness.start_worker()
     harness.check(verdict, max_charged=0)
 
@@ -53,7 +53,7 @@ def change(harness: Harness, verdict: Verdict) -> None:
     expected = {"cancel": [200], "retry": [202], "delete": [204, 404]}[verb]
     for answer in (first, second):
         if answer is not None and answer[0] not in expected:
-            verdict.unexpected.append(f"{verb} was answered with {answer}")
+            verdict.unexpected.append(f"{verb} got {answer}")
     harness.ids = [job["id"] for job in jobs.get_jobs().jobs]
     if len(harness.ids) != {"cancel": 1, "retry": 2, "delete": 0}[verb]:
         verdict.unexpected.append(f"after {verb} there are {len(harness.ids)} jobs")
@@ -79,13 +79,13 @@ def data(harness: Harness, verdict: Verdict) -> None:
     _ask(harness, ask)
     second = _ask(harness, ask)
     if second is None or second[0] != (204 if deletes else 201):
-        verdict.unexpected.append(f"the second request was answered with {second}")
+        verdict.unexpected.append(f"the second response was {second}")
     harness.start_worker()
     harness.check(verdict, max_charged=0)
     if not deletes and (jobs.rd.get("data.current") or b"").decode() != second[1]["version"]:
-        verdict.unexpected.append("the dataset is not the one that was answered")
+        verdict.unexpected.append("the dataset is not the one in the response")
     if jobs.rd.exists(f"data.{old}"):
-        verdict.unexpected.append("the old dataset is still there, and nobody needs it")
+        verdict.unexpected.append("the old dataset still exists although no job needs it")
     if harness.status(job["id"]) != "complete":
         verdict.unexpected.append(f"the job on the old dataset is {harness.status(job['id'])}")
 

@@ -17,7 +17,7 @@ from tests.faults.trials.harness import Harness
 from tests.faults.trials.kinds import KINDS, play
 
 REAL = "real-"
-"""Before the name of a kind: with fresh processes instead of forks."""
+"""Prefix of kinds that use fresh processes instead of forks."""
 
 
 def main() -> None:

@@ -32,7 +32,7 @@ _REAL_KINDS = (
     "worker-stalls",
 )
 _REAL_SHARE = 80
-"""One in so many trials is with fresh processes, which are slow to start."""
+"""One in so many trials uses fresh processes, which start slowly."""
 
 Trial = tuple[str, int, int]
 """Kind, point and seed."""
