@@ -56,7 +56,6 @@ _MIB = 2**20
 _MAX_PAGE_BYTES = 8 * _MIB
 _EXPANSION = 10  # bytes of memory per byte of JSON while it is serialized
 _DATA_CURSOR = re.compile(r"([0-9a-f]{32})\.(\d{1,12})", re.ASCII)
-_RETRIED_FIELDS = ("start", "end", "analysis", "params", "timeout", "max_attempts", "priority", "tags")
 
 _DATASET_PROBLEMS: dict[type[DatasetError], str] = {
     Busy: "unavailable",
@@ -284,7 +283,7 @@ def retry_job(jid: str) -> Response:
     old: dict[str, Any] = {**jobs.get_job_by_id(jid)}
     if not jobs.Status(old["status"]).ended:
         raise Problem("job-unfinished", f"The job is {old['status']}: wait until it has ended, or cancel it first.")
-    request_again = {name: old[name] for name in _RETRIED_FIELDS}
+    request_again = {name: old[name] for name in jobs.RETRIED_FIELDS}
     added, replayed = submit(
         [request_again], [""], _store(), _settings().max_params_bytes, idempotency, retry_of=old["id"]
     )

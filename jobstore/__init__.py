@@ -1,6 +1,7 @@
 """The job store: what a job is, its queue, and each change of a job as one Lua script, atomic in Redis."""
 
 from jobstore import bulk
+from jobstore.adding import add_submissions, find_by_key
 from jobstore.bulk import Terms
 from jobstore.errors import (
     DatasetChanged,
@@ -11,9 +12,10 @@ from jobstore.errors import (
     JobNotFound,
     QueueFull,
 )
-from jobstore.heartbeat import Heartbeat, WorkerLease, read_worker_lease
-from jobstore.listing import Listing, Range
+from jobstore.heartbeat import Heartbeat, WorkerLease, renew_and_keep_house
+from jobstore.listing import Listing, Range, range_of, read_page
 from jobstore.model import (
+    RETRIED_FIELDS,
     Idempotency,
     Job,
     JobPage,
@@ -34,6 +36,7 @@ from jobstore.redis import (
     RedisError,
     RedisFull,
     RedisUnavailable,
+    Unbound,
     UnboundPool,
     UnusableServer,
     check_server,
@@ -43,8 +46,10 @@ from jobstore.redis import (
 )
 from jobstore.results import ResultsGone, StoredResults
 from jobstore.scripts import NoScript, Script, Transitions, by_name
+from jobstore.stats import read_stats, read_workers
 
 __all__ = [
+    "RETRIED_FIELDS",
     "ClaimedJob",
     "DatasetChanged",
     "Heartbeat",
@@ -75,20 +80,27 @@ __all__ = [
     "Submission",
     "Terms",
     "Transitions",
+    "Unbound",
     "UnboundPool",
     "UnusableServer",
     "WorkerLease",
     "WorkerNotRegistered",
+    "add_submissions",
     "bulk",
     "by_name",
     "check_server",
     "classify_redis_error",
     "clone_pool",
+    "find_by_key",
     "generate_jid",
     "job_from_record",
     "new_job",
     "open_client",
-    "read_worker_lease",
+    "range_of",
+    "read_page",
+    "read_stats",
+    "read_workers",
+    "renew_and_keep_house",
     "rfc3339",
     "to_add_args",
 ]

@@ -1,25 +1,30 @@
-"""Lists jobs: finds and reads them in calls that are each short, however many jobs there are."""
+"""Lists jobs in calls that are each short, however many jobs there are."""
 
 from __future__ import annotations
 
+import json
+import re
 from collections.abc import Callable
 from typing import NamedTuple
 
+from jobstore.errors import InvalidCursor
+from jobstore.model import JobPage
 from jobstore.scripts import Transitions
 
-__all__ = ["PAGE_BYTES", "Listing", "Range"]
+__all__ = ["PAGE_BYTES", "Listing", "Range", "range_of", "read_page"]
 
 Reserve = Callable[[int], None]
 
 PAGE_BYTES = 8 * 2**20
-"""The most that the jobs of one page have together, unless the first alone has more."""
+"""The most bytes in the records of one page, unless the first alone has more."""
 
+_CURSOR = re.compile(r"(\d{1,17})\.([0-9a-f-]{36})")
 _WALKED = 500
 _READ = 100
 
 
 class Range(NamedTuple):
-    """The jobs to list: those in all of one or two ``indexes``, created between two moments, in one order.
+    """The jobs to list: those in each of one or two ``indexes``, created between two times, in one order.
 
     ``least`` and ``greatest`` are exclusive, in microseconds as text, ``""`` for none.
     """
@@ -31,13 +36,25 @@ class Range(NamedTuple):
 
     @property
     def words(self) -> tuple[str, ...]:
-        """The range as the scripts take it."""
+        """The range as arguments of the scripts."""
         first, second = (*self.indexes, "")[:2]
         return first, second, self.least, self.greatest, "asc" if self.ascending else "desc"
 
 
+def range_of(
+    status: str | None, analysis: str | None, created_after: float | None, created_before: float | None, ascending: bool
+) -> Range:
+    """Return the range of these filters; the bounds are in seconds since 1970."""
+    indexes = [f"jobs.{status}"] if status else []
+    indexes += [f"jobs.analysis.{analysis}"] if analysis else []
+    # Clients see milliseconds: a job is after that time if it is after the whole millisecond.
+    least = "" if created_after is None else f"{created_after * 1e6 + 999:.0f}"
+    greatest = "" if created_before is None else f"{created_before * 1e6:.0f}"
+    return Range(tuple(indexes or ["jobs"]), least, greatest, ascending)
+
+
 class Listing(NamedTuple):
-    """A page: its records, how many jobs the range has, and creation and id of the last one where more follow."""
+    """A page: its records, the number of jobs in the range, and creation and id of its last job if there are more."""
 
     records: list[dict[bytes, bytes]]
     total: int
@@ -63,6 +80,36 @@ class Listing(NamedTuple):
         return cls(records, total, last)
 
 
+def read_page(
+    transitions: Transitions,
+    wanted: Range,
+    status: str | None,
+    tag: str | None,
+    cursor: str | None,
+    limit: int,
+    reserve: Reserve,
+) -> JobPage:
+    """Read a page of jobs; those that were deleted or changed their status since they were found are left out.
+
+    :raises InvalidCursor: the cursor is not from a page.
+    """
+    found = Listing.read(transitions, wanted, _parse_cursor(cursor), limit, reserve)
+    last = ".".join(found.last) if found.last else None
+    records = [record for record in found.records if record and status in (None, record[b"status"].decode())]
+    if tag is None:
+        return JobPage(records, found.total, last)
+    return JobPage([record for record in records if tag in json.loads(record.get(b"tags", "[]"))], None, last)
+
+
+def _parse_cursor(cursor: str | None) -> tuple[str, str]:
+    if cursor is None:
+        return "", ""
+    parts = _CURSOR.fullmatch(cursor)
+    if parts is None:
+        raise InvalidCursor("This cursor is not one that a page gave: take `next` as it is.")
+    return parts[1], parts[2]
+
+
 def _count_matching(transitions: Transitions, wanted: Range) -> int:
     total, seen, more = 0, ("", ""), True
     while more:
@@ -83,7 +130,7 @@ def _find_matching(
 
 
 def _read_records(transitions: Transitions, ids: list[str], reserve: Reserve) -> list[dict[bytes, bytes]]:
-    """Read these records, until a page is full."""
+    """Read these records until the page is full."""
     records: list[dict[bytes, bytes]] = []
     left = PAGE_BYTES
     while len(records) < len(ids):

@@ -1,19 +1,23 @@
-"""The job: its statuses, its members, what is asked for, and its record in Redis."""
+"""The job: its statuses, its members, its submission and its record in Redis."""
 
 from __future__ import annotations
 
 import hashlib
 import json
 import uuid
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass, field, fields
 from datetime import UTC, datetime
 from enum import StrEnum
-from typing import Any, NamedTuple, TypedDict
+from typing import Any, NamedTuple, TypedDict, cast
 
 __all__ = [
+    "MEMBERS",
+    "RETRIED_FIELDS",
     "Idempotency",
     "Job",
     "JobPage",
+    "Member",
     "ReleaseReason",
     "Run",
     "Status",
@@ -27,18 +31,18 @@ __all__ = [
 
 
 class Status(StrEnum):
-    """Where a job stands; the last three are final. ``docs/states.md`` has the picture."""
+    """The status of a job; the last three are final. ``docs/states.md`` has the picture."""
 
     SCHEDULED = "scheduled"  #: It waits for its time, or for the end of its back-off.
     SUBMITTED = "submitted"  #: It waits in a queue for a worker.
     IN_PROGRESS = "in progress"  #: A worker holds it.
     COMPLETE = "complete"  #: It ended with results.
-    FAILED = "failed"  #: It ended without: its error says why.
-    CANCELLED = "cancelled"  #: Somebody ended it.
+    FAILED = "failed"  #: It ended with an error.
+    CANCELLED = "cancelled"  #: It was cancelled.
 
     @property
     def ended(self) -> bool:
-        """Whether nothing changes it any more."""
+        """Whether it is final."""
         return self in (Status.COMPLETE, Status.FAILED, Status.CANCELLED)
 
 
@@ -61,7 +65,7 @@ class Run(NamedTuple):
     attempt: str
 
 
-# An attempt's error stands until the job ends well or is ended by somebody.
+# The last attempt's error is shown until the job completes or is cancelled.
 _WITH_ERROR = (Status.SCHEDULED, Status.SUBMITTED, Status.IN_PROGRESS, Status.FAILED)
 
 
@@ -69,7 +73,7 @@ class Job(TypedDict):
     """A job as clients see it; times are RFC 3339 in UTC, with milliseconds."""
 
     id: str
-    status: str
+    status: Status
     start: Any
     end: Any
     analysis: str
@@ -92,7 +96,7 @@ class Job(TypedDict):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Submission:
-    """A job that is asked for, validated. ``delay`` and ``timeout`` in seconds, ``run_at`` in seconds since 1970."""
+    """A validated request for a job. ``delay`` and ``timeout`` in seconds, ``run_at`` in seconds since 1970."""
 
     start: Any
     end: Any
@@ -109,21 +113,21 @@ class Submission:
 
 
 class Idempotency(NamedTuple):
-    """A client's word that requests with this ``key`` are one; ``fingerprint`` is a hash of the body as parsed."""
+    """Requests with the same ``key`` are treated as one; ``fingerprint`` is a hash of the body as parsed."""
 
     key: str
     fingerprint: str
 
     @property
     def hash(self) -> str:
-        """What its key in Redis is named by: a client's text may hold anything."""
+        """The hash that names its key in Redis: a client's text may contain anything."""
         return hashlib.sha256(self.key.encode("utf-8", "surrogatepass")).hexdigest()
 
 
 class JobPage(NamedTuple):
     """One page of the listing: the jobs' records as they are stored.
 
-    ``total`` is None where it would have to be counted, ``next`` where nothing follows.
+    ``total`` is None for a filter by tag, ``next`` on the last page.
     """
 
     records: list[dict[bytes, bytes]]
@@ -137,89 +141,107 @@ class JobPage(NamedTuple):
 
 
 def generate_jid() -> str:
-    """A new job id, a random UUID."""
+    """Return a new job id, a random UUID."""
     return str(uuid.uuid4())
-
-
-def to_add_args(jid: str, asked: Submission, idempotency: str = "") -> list[Any]:
-    """The words of one job as ``includes/store_jobs.lua`` takes them: six of its own, then names and values.
-
-    They are of equal count for all jobs of one request; ``idempotency`` is the hash of the request's key.
-    """
-    due = "" if asked.run_at is None else f"{asked.run_at * 1e6:.0f}"
-    delay = f"{asked.delay * 1e6:.0f}" if asked.delay else ""
-    fields = {
-        "start": _json(asked.start),
-        "end": _json(asked.end),
-        "params": _json(asked.params),
-        "tags": _json(asked.tags),
-        "timeout": asked.timeout,
-        "max_attempts": asked.max_attempts,
-        "retry_of": asked.retry_of or "",
-    } | ({"idempotency": idempotency} if idempotency else {})
-    pairs = [word for pair in fields.items() for word in pair]
-    return [jid, asked.analysis, asked.priority, due, delay, asked.dataset or "", *pairs]
-
-
-def new_job(jid: str, asked: Submission, now: int, position: int) -> Job:
-    """The job that *add* stored ``now``, in microseconds since 1970, at this position of its request."""
-    delayed = bool(asked.delay) if asked.run_at is None else asked.run_at * 1e6 > now
-    return Job(
-        id=jid,
-        status=Status.SCHEDULED if delayed else Status.SUBMITTED,
-        start=asked.start,
-        end=asked.end,
-        analysis=asked.analysis,
-        params=asked.params,
-        priority=asked.priority,
-        tags=list(asked.tags),
-        created=rfc3339(now + position),
-        started=None,
-        ended=None,
-        attempt=0,
-        max_attempts=asked.max_attempts,
-        timeout=float(asked.timeout),
-        progress=0.0,
-        message=None,
-        dataset=asked.dataset,
-        worker=None,
-        error=None,
-        retry_of=asked.retry_of,
-    )
-
-
-def job_from_record(record: dict[bytes, bytes]) -> Job:
-    """The job of a record; what a record does not have yet, or was written without, is null or the default."""
-    words = {name.decode(): value.decode("utf-8", "replace") for name, value in record.items()}
-    return Job(
-        id=words["id"],
-        status=words["status"],
-        start=json.loads(words["start"]),
-        end=json.loads(words["end"]),
-        analysis=words["analysis"],
-        params=json.loads(words["params"]),
-        priority=words.get("priority", "normal"),
-        tags=json.loads(words.get("tags", "[]")),
-        created=rfc3339(words["created"]),
-        started=rfc3339(words["started"]) if "started" in words else None,
-        ended=rfc3339(words["ended"]) if "ended" in words else None,
-        attempt=int(words.get("attempt", 0)),
-        max_attempts=int(words.get("max_attempts", 3)),
-        timeout=float(words.get("timeout", 3600)),
-        progress=1.0 if words["status"] == Status.COMPLETE else float(words.get("progress", 0)),
-        message=words.get("message") or None,
-        dataset=words.get("dataset") or None,
-        worker=words.get("worker"),
-        error=json.loads(words["error"]) if "error" in words and words["status"] in _WITH_ERROR else None,
-        retry_of=words.get("retry_of") or None,
-    )
 
 
 _json = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 
 
 def rfc3339(microseconds: bytes | str | int) -> str:
-    """Microseconds since 1970 as RFC 3339, UTC, with milliseconds."""
+    """Format microseconds since 1970 as RFC 3339, in UTC, with milliseconds."""
     moment = datetime.fromtimestamp(int(microseconds) // 1_000_000, UTC)
     moment = moment.replace(microsecond=int(microseconds) % 1_000_000)
     return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def _or_null(text: str) -> str | None:
+    return text or None
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """How one member of a job is stored: as a text in its record."""
+
+    read: Callable[[str], Any] = str
+    write: Callable[[Any], Any] | None = None
+    """Converts a submission's value to a field of the record; None for a member that the scripts write."""
+    retried: bool = False
+    """Whether the retry of a job has it too."""
+    absent: str | None = None
+    """The text assumed where the record has none; None is null."""
+    required: bool = False
+
+
+MEMBERS = {
+    "id": Member(required=True),
+    "status": Member(Status, required=True),
+    "start": Member(json.loads, _json, retried=True, required=True),
+    "end": Member(json.loads, _json, retried=True, required=True),
+    "analysis": Member(retried=True, required=True),
+    "params": Member(json.loads, _json, retried=True, required=True),
+    "priority": Member(retried=True, absent="normal"),
+    "tags": Member(json.loads, _json, retried=True, absent="[]"),
+    "created": Member(rfc3339, required=True),
+    "started": Member(rfc3339),
+    "ended": Member(rfc3339),
+    "attempt": Member(int, absent="0"),
+    "max_attempts": Member(int, int, retried=True, absent="3"),
+    "timeout": Member(float, float, retried=True, absent="3600"),
+    "progress": Member(float, absent="0"),
+    "message": Member(_or_null),
+    "dataset": Member(_or_null),
+    "worker": Member(),
+    "error": Member(json.loads),
+    "retry_of": Member(_or_null, lambda jid: jid or ""),
+}
+"""The members of a job, in their order: the record, the arguments of *add* and a retry are derived from them."""
+
+RETRIED_FIELDS = tuple(name for name, member in MEMBERS.items() if member.retried)
+
+_REQUIRED = {name.encode() for name, member in MEMBERS.items() if member.required}
+_READERS = {name.encode(): (name, member.read) for name, member in MEMBERS.items()}
+_WRITERS = [(name, member.write) for name, member in MEMBERS.items() if member.write]
+_NEW = {name: None if member.absent is None else member.read(member.absent) for name, member in MEMBERS.items()}
+_SUBMITTED = [name for name in MEMBERS if name in {member.name for member in fields(Submission)}]
+
+
+def to_add_args(jid: str, asked: Submission, idempotency: str = "") -> list[Any]:
+    """Return the words of one job as ``includes/store_jobs.lua`` takes them: six of its own, then names and values.
+
+    They are of equal count for all jobs of one request; ``idempotency`` is the hash of the request's key.
+    """
+    due = "" if asked.run_at is None else f"{asked.run_at * 1e6:.0f}"
+    delay = f"{asked.delay * 1e6:.0f}" if asked.delay else ""
+    words = [jid, asked.analysis, asked.priority, due, delay, asked.dataset or ""]
+    for name, write in _WRITERS:
+        words += name, write(getattr(asked, name))
+    return [*words, "idempotency", idempotency] if idempotency else words
+
+
+def new_job(jid: str, asked: Submission, now: int, position: int) -> Job:
+    """Return the job that *add* stored ``now``, in microseconds since 1970, at this position of its request."""
+    delayed = bool(asked.delay) if asked.run_at is None else asked.run_at * 1e6 > now
+    status = Status.SCHEDULED if delayed else Status.SUBMITTED
+    values: Any = dict(_NEW)
+    for name in _SUBMITTED:
+        value = getattr(asked, name)
+        values[name] = list(value) if isinstance(value, tuple) else value
+    return cast(Job, values | {"id": jid, "status": status, "created": rfc3339(now + position)})
+
+
+def job_from_record(record: dict[bytes, bytes]) -> Job:
+    """Parse a record; a member that it lacks is null or has its default."""
+    if not record.keys() >= _REQUIRED:
+        raise KeyError(*_REQUIRED - record.keys())
+    values: Any = dict(_NEW)
+    for key, value in record.items():
+        if key in _READERS:
+            name, read = _READERS[key]
+            values[name] = read(value.decode("utf-8", "replace"))
+    job = cast(Job, values)
+    if job["status"] is Status.COMPLETE:
+        job["progress"] = 1.0
+    if job["status"] not in _WITH_ERROR:
+        job["error"] = None
+    return job

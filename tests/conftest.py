@@ -88,7 +88,7 @@ def live(server: Server) -> Iterator[Server]:
     jobs.connect(Settings(redis_port=server.port))
     jobs.rd.flushall()
     yield server
-    jobs.rd.close()
+    jobs.rd.connection_pool.disconnect()
     jobs.q._client.connection_pool.disconnect()
 
 

@@ -98,14 +98,14 @@ def test_another_one_becomes_the_master_and_all_know_it_after_a_restart_of_all(p
     # Given three servers in sync
     eventually(lambda: pods.replicas() == 2, 90, every=1)
     assert pods.master() == 0
-    made = json.loads(pods.run("import json, jobs; print(json.dumps(jobs.add_job(None, None, 'sleep')['id']))"))
+    made = json.loads(pods.run(f"import json; {CONNECT}; print(json.dumps(jobs.add_job(None, None, 'sleep')['id']))"))
 
     # When the master dies, another server takes over with the same data
     pods.kill(0)
     eventually(lambda: pods.master() in (1, 2), 90, every=1)
     second = pods.master()
     assert pods.run(f"{CONNECT}; print(jobs.get_job_by_id('{made}')['status'])") == "submitted"
-    later = json.loads(pods.run("import json, jobs; print(json.dumps(jobs.add_job(None, None, 'sleep')['id']))"))
+    later = json.loads(pods.run(f"import json; {CONNECT}; print(json.dumps(jobs.add_job(None, None, 'sleep')['id']))"))
 
     # And when it returns, it is a replica
     pods.start(0)

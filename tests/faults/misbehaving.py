@@ -134,13 +134,17 @@ def close_and_wait(params: MisbehavingParams, progress: Progress) -> None:
 
 
 def scribble(params: MisbehavingParams, progress: Progress) -> None:
+    shared = 0
     for descriptor in range(3, 256):
         try:
-            if os.readlink(f"/proc/self/fd/{descriptor}").startswith("/memfd:slot"):
+            if os.readlink(f"/proc/self/fd/{descriptor}").startswith("/memfd:status"):
                 fcntl.fcntl(descriptor, fcntl.F_SETFD, 0)
                 os.pwrite(descriptor, b"scribble " * 14, 0)
+                shared += 1
         except OSError:
             continue
+    if not shared:
+        raise LookupError("the shared status was not found")
     time.sleep(300)
 
 

@@ -94,6 +94,7 @@ def test_readers_of_a_large_result_hold_a_few_parts_of_it(large):
     assert find_violations(jobs.rd, jobs.q._client) == []
 
 
+@pytest.mark.long
 def test_a_list_of_jobs_with_large_parameters_is_bounded(start, start_api):
     # Given 60 jobs of an older release, each with 5 MB of parameters that need much more memory when parsed
     api = start_api()

@@ -15,6 +15,7 @@ import jobs
 from config.settings import Settings
 from jobs import Idempotency, Submission
 from jobstore import open_client
+from jobstore.heartbeat import BATCH
 from ops.invariants.reader import Facts
 from tests.conftest import Server
 
@@ -137,8 +138,8 @@ def test_no_script_takes_long_at_a_million_jobs(full):
     _end_a_bulk_of_old()
     week = 7 * 86_400_000_000
     calls: dict[str, Callable[[], object]] = {
-        "purge": lambda: jobs._run("purge", week, jobs._BATCH),
-        "promote": lambda: jobs._run("promote", jobs._BATCH, ""),
+        "purge": lambda: jobs._run("purge", week, BATCH),
+        "promote": lambda: jobs._run("promote", BATCH, ""),
         "add one": lambda: _add(1),
         "add a hundred": lambda: _add(100, key=True, dataset="v1"),
         "add ten thousand": lambda: _add(10_000, key=True, dataset="v1"),

@@ -35,9 +35,10 @@ def start_version(tmp_path: Path, start_worker):
         (home / "analyses").mkdir(parents=True)
         for source in (ROOT / "analyses").glob("*.py"):
             (home / "analyses" / source.name).write_text(source.read_text())
+        (home / "analyses" / "framework").symlink_to(ROOT / "analyses" / "framework")
         if text is not None:
             (home / "analyses" / "newer.py").write_text(text)
-        for module in ("worker.py", "jobs.py", "dataset", "attempt", "record", "transitions", "ops"):
+        for module in ("worker.py", "jobs.py", "config", "dataset", "jobstore", "runtime"):
             (home / module).symlink_to(ROOT / module)
         return start_worker(workers, PYTHONPATH=home, PYTHONSAFEPATH="1")
 

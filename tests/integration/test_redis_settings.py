@@ -44,10 +44,12 @@ def folder(parent: Path, name: str) -> Path:
 
 
 def submit_and_run(tmp_path: Path, port: int, **settings: str) -> str:
-    """Return the status of one job that a real API module adds and a real worker runs under these settings."""
+    """Return the status of a job that a client of `jobs` adds and a real worker runs under these settings."""
     environ = {**os.environ, "REDIS_IP": "localhost", "REDIS_PORT": str(port), "WORKERS": "1", **settings}
     ask = (
-        "import sys, time, jobs\n"
+        "import time, jobs\n"
+        "from config.settings import load\n"
+        "jobs.connect(load())\n"
         "job = jobs.add_job(None, None, 'sleep', params={'seconds': 0})\n"
         "deadline = time.monotonic() + 30\n"
         "while jobs.get_job_by_id(job['id'])['status'] not in ('complete', 'failed') and time.monotonic() < deadline:\n"

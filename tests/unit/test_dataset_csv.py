@@ -160,7 +160,7 @@ def test_a_header_alone_is_a_dataset_without_rows() -> None:
         (b"a" + b"," * 10_000, InvalidDataset, "10,000 columns"),
     ],
 )
-def test_broken_files_are_refused_in_words(body: bytes, error: type[DatasetError], words: str) -> None:
+def test_broken_files_are_give_errors_with_a_reason(body: bytes, error: type[DatasetError], words: str) -> None:
     with pytest.raises(error, match=words):
         load(body)
 
@@ -210,7 +210,7 @@ def test_written_rows_are_read_back(rows: list[list[str]], quoting: Any, line_en
 
 @settings(max_examples=200, deadline=None)
 @given(st.binary(max_size=60))
-def test_any_bytes_are_read_or_refused(body: bytes) -> None:
+def test_any_bytes_are_parsed_or_rejected(body: bytes) -> None:
     for media_type in ("text/csv", "application/json", None):
         with suppress(DatasetError):
             table = ingest(body, media_type)

@@ -375,7 +375,7 @@ def test_an_empty_feature_collection_is_a_dataset_without_rows():
     damage=st.lists(st.tuples(st.integers(0, 2500), st.integers(0, 255)), min_size=1, max_size=4),
     length=st.none() | st.integers(0, 2500),
 )
-def test_a_damaged_file_is_read_or_refused(name, answer, damage, length):
+def test_a_damaged_file_is_parsed_or_rejected(name, answer, damage, length):
     body = bytearray((FILES / name).read_bytes())
     for place, byte in damage:
         body[place % len(body)] = byte

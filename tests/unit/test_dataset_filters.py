@@ -89,9 +89,9 @@ def test_filters_and_search_are_joined():
     ],
 )
 def test_an_invalid_filter_is_rejected_with_its_field(field, value):
-    with pytest.raises(FilterError) as refusal:
+    with pytest.raises(FilterError) as excinfo:
         rows_of((field, value))
-    assert refusal.value.field == field
+    assert excinfo.value.field == field
 
 
 def test_pages_of_filtered_rows_go_by_row():

@@ -103,7 +103,7 @@ def test_an_empty_list_is_a_dataset_without_rows() -> None:
         (b'[{"": 1, "column_1": 2}]', InvalidDataset, "column_1"),
     ],
 )
-def test_broken_documents_are_refused_in_words(body: bytes, error: type[DatasetError], words: str) -> None:
+def test_broken_documents_are_give_errors_with_a_reason(body: bytes, error: type[DatasetError], words: str) -> None:
     with pytest.raises(error, match=words):
         load(body)
 

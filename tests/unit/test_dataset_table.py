@@ -251,9 +251,9 @@ def test_bounds_that_do_not_fit_the_index(value: object, start: object, end: obj
     table = load([{"v": value}], index="v")
 
     for check in (table.description.check_bounds, table.slice):
-        with pytest.raises(BoundsError) as refusal:
+        with pytest.raises(BoundsError) as excinfo:
             check(start, end)
-        assert refusal.value.pointer == pointer
+        assert excinfo.value.pointer == pointer
 
 
 @settings(max_examples=80, deadline=None)

@@ -16,7 +16,7 @@ import jobs
 import jobstore
 from config.settings import Settings
 from jobs import Idempotency, InvalidTransition, JobNotFound, Submission, WorkerNotRegistered
-from jobstore import Transitions, bulk, generate_jid, listing, to_add_args
+from jobstore import Transitions, adding, bulk, generate_jid, listing, to_add_args
 from ops.invariants import find_violations
 
 
@@ -369,7 +369,7 @@ def test_the_same_idempotency_key_makes_the_same_jobs(rd):
 
 def test_adding_the_same_ids_twice_makes_them_once(rd, monkeypatch):
     ids = iter(["a", "b", "a", "b"])
-    monkeypatch.setattr(jobs, "generate_jid", lambda: next(ids))
+    monkeypatch.setattr(adding, "generate_jid", lambda: next(ids))
 
     first = _add(2)
     again = _add(2)
