@@ -37,7 +37,7 @@ def start_version(tmp_path: Path, start_worker):
             (home / "analyses" / source.name).write_text(source.read_text())
         if text is not None:
             (home / "analyses" / "newer.py").write_text(text)
-        for module in ("worker.py", "jobs.py", "dataset", "attempt", "record", "transitions", "ops"):
+        for module in ("worker.py", "jobs.py", "analyses/framework", "config", "dataset", "jobstore", "ops", "runtime"):
             (home / module).symlink_to(ROOT / module)
         return start_worker(workers, PYTHONPATH=home, PYTHONSAFEPATH="1")
 
