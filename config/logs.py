@@ -26,7 +26,7 @@ class _Formatter(logging.Formatter):
         second = int(record.created)
         if second != self._second:
             self._second, self._text = second, time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(second))
-        line = f"{self._text},{record.msecs:03.0f} {record.levelname} {record.name} {record.getMessage()}"
+        line = f"{self._text},{int(record.msecs):03d} {record.levelname} {record.name} {record.getMessage()}"
         for name, value in islice(vars(record).items(), _OWN, None):
             if name not in _ADDED_BY_FORMATTERS:
                 line += f" {name}={value}"

@@ -1,4 +1,4 @@
-"""The job store: what a job is, its queue, and each change of a job as one Lua script, atomic in Redis."""
+"""The job store: the model of a job, its queue, and each change of a job as one atomic Lua script."""
 
 from jobstore import bulk
 from jobstore.adding import add_submissions, find_by_key

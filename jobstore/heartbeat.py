@@ -41,7 +41,7 @@ class Heartbeat(NamedTuple):
 
 
 def _read_worker_lease(held: dict[str, Any]) -> WorkerLease:
-    """Parse what ``renew.lua`` answers for one worker."""
+    """Parse the answer of ``renew.lua`` for one worker."""
     stop = Run(*held["stop"].decode().split()) if held["stop"] else None
     return WorkerLease(held["id"].decode(), held["attempt"].decode(), int(held["left"]) / 1e6, stop)
 

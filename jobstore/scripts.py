@@ -44,7 +44,7 @@ def _script(name: str) -> Script:
 
 
 class Transitions:
-    """Runs transitions over one client, in whatever database."""
+    """Runs transitions over one client, in any database."""
 
     def __init__(self, client: redis.Redis, *, records_db: int, queue_db: int, queue_name: str) -> None:
         self.client = client

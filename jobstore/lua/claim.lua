@@ -1,4 +1,4 @@
--- Gives a worker its next job: the one that it holds already, else the first that waits. A worker holds one job at most,
+-- Gives a worker its next job: the one that it holds already, else the first that waits. A worker holds at most one job,
 -- so a claim that arrives late from a dropped connection is harmless.
 --   takes:   [5] worker   [6] 1: a wake token may have been popped
 --   checks:  the worker is registered; the job is submitted, or in progress with this worker

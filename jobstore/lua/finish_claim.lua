@@ -1,5 +1,5 @@
--- Completes a job and claims the next one in a single call: finish.lua, then the straight path of claim.lua. A worker that
--- has just completed a job is registered and holds none.
+-- Completes a job and claims the next one in a single call: finish.lua, then the straight path of claim.lua. A worker
+-- that has just completed a job is registered and holds none.
 --   takes:   as finish.lua
 --   checks:  as finish.lua
 --   answers: <answer of finish.lua> job <fields of the job, as claim.lua>

@@ -1,5 +1,5 @@
 -- Reads job records, about a mebibyte at most. Writes nothing.
---   takes:   [5] bytes that fit; each record counts 1,024 more   [6] 1: read the first one whatever its size
+--   takes:   [5] bytes that fit; each record counts 1,024 more   [6] 1: read the first one in any case
 --            [7...] ids
 --   answers: <bytes> <records, flat name and value each, empty if there is none; none if none fits>
 -- include: common

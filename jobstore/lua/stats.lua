@@ -7,8 +7,8 @@
 -- include: enqueue
 local COUNTED = 4000
 
--- The lists also hold ids to be dropped: of jobs that were cancelled, and what was pushed by hand. Where there are any,
--- the two shortest lists are looked through, as far as that is quick; what the index has beyond them is the third's.
+-- The lists also contain ids that a claim drops: of cancelled jobs, and those pushed by hand. If there are any, the two
+-- shortest lists are searched, as far as that is quick; the rest of the index is counted for the third.
 local function count_waiting(submitted)
   select_db(QUEUE)
   local order, lengths, held = {'high', 'normal', 'low'}, {}, 0

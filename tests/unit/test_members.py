@@ -1,4 +1,4 @@
-"""One list of a job's members: what the types, the schema and the record have is what it has."""
+"""Types, schema and record have the members of one list."""
 
 from dataclasses import fields
 

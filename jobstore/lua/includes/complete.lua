@@ -1,5 +1,5 @@
 -- A block: completes the job `id` after check_ownership.lua and the removal from its worker's list. It repeats `finalize`
--- in a straight line: each job pays for it, and a script creates its functions in each call.
+-- in a straight line: a script creates its functions in each call, which takes time for each job.
 select_db(RECORDS)
 call('ZADD', 'jobs.complete', record[4], id)
 call('HSET', key, 'status', 'complete', 'ended', now_us)

@@ -1,4 +1,4 @@
--- A key expires with the last of the jobs that it created. The jobs of one request are created a microsecond apart; a key
+-- A key is deleted with the last of its jobs. The jobs of one request are created a microsecond apart; a key
 -- of an older release has no `created`, and its ids are searched.
 local function forget_idempotency(key, id, created)
   local first, made = unpack(call('HMGET', key, 'created', 'made'))

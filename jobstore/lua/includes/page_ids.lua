@@ -16,7 +16,7 @@ local function count_index(index, least, greatest)
   return call('ZCOUNT', index, text_of(least, '-inf'), text_of(greatest, '+inf'))
 end
 
--- From the last one seen on, which may share its creation with others: one more than the limit of what follows it.
+-- Starts at the last job seen, which may share its creation with others, and returns one entry more than the limit.
 local function slice_index(index, least, greatest, ascending, seen, limit)
   select_db(RECORDS)
   local from, to, count = text_of(least, '-inf'), text_of(greatest, '+inf'), limit + 1

@@ -1,5 +1,5 @@
 -- A block: lowers the pins of the dataset `version` (or nil) of an ended job; the last pin of a version that is not
--- current deletes what is stored of it.
+-- current deletes its description and its chunks.
 if version and call('HINCRBY', 'data.' .. version, 'pins', -1) <= 0 and call('GET', 'data.current') ~= version then
   local stored = 'data.' .. version
   local chunks = tonumber(call('HGET', stored, 'chunks') or 0)

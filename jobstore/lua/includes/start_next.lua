@@ -1,5 +1,5 @@
--- A block: sets `job`, what a worker needs of the job of `next_id`, whose id stands in its list. If that job waits, it
--- is in progress from now on, and `started` is its attempt; else `started` is nil.
+-- A block: sets `job`, the fields of the job `next_id` that a worker needs; its id is in the worker's list. A submitted job
+-- becomes in progress, and `started` is its attempt; otherwise `started` is nil.
 select_db(RECORDS)
 local key = 'job.' .. next_id
 local job = call('HMGET', key, 'status', 'created', 'attempt', 'analysis', 'start', 'end', 'params', 'dataset')

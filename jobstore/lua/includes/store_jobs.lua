@@ -1,6 +1,6 @@
 -- Stores jobs and queues those that are due. `words` has, from `from` on, `width` for each: id, analysis, priority, due
--- (microseconds; '' at once), delay (likewise, from `accepted` on), dataset ('' for none), then other fields as name and
--- value. The first job is created at `created`, each next one a microsecond later.
+-- (microseconds; '' at once), delay (microseconds from `accepted` on, or ''), dataset ('' for none), then other fields as
+-- name and value. The first job is created at `created`, each next one a microsecond later.
 local function store_jobs(words, from, width, created, accepted)
   local entries, indexes = {}, {}
   local function enter(index, score, id)
