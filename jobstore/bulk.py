@@ -1,7 +1,7 @@
 """Adds jobs: a few in one call, many staged in slices, accepted by one short call, and published slice by slice.
 
-A staged slice is seen by nobody and expires. From the call that accepts it on, a bulk is published whatever dies: by
-the process that added it, else by the workers' housekeeping.
+A staged slice is invisible and expires. Once accepted, a bulk is published by the process that added it, or by the
+workers' housekeeping if that process dies.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ _DATASET = 5
 
 
 class Terms(NamedTuple):
-    """What jobs are accepted on: the dataset's version they were validated against, the idempotency key's hash and its
-    body's fingerprint (``""`` for none) with the seconds that it lives, and how many unfinished jobs there may be."""
+    """The conditions of *add*: the dataset version of the validation, the hash of the idempotency key and the body's
+    fingerprint (``""`` for none), the key's lifetime in seconds, and the most unfinished jobs."""
 
     version: str
     idempotency: str
@@ -52,13 +52,13 @@ def add(transitions: Transitions, terms: Terms, records: Sequence[list[Any]]) ->
 
 
 def publish(transitions: Transitions, bulk: str) -> None:
-    """Store and queue what is left of an accepted bulk."""
+    """Store and queue the remaining jobs of an accepted bulk."""
     while transitions.run("publish", bulk)[2]:
         pass
 
 
 def _slices(records: Sequence[list[Any]]) -> Iterator[tuple[int, Sequence[list[Any]]]]:
-    """The records in slices that are short to store, each with the position of its first one."""
+    """Yield the records in slices that take little time to store, each with the position of its first record."""
     first = size = 0
     for n, record in enumerate(records):
         its_size = sum(len(word) for word in record if isinstance(word, str))

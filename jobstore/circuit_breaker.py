@@ -1,4 +1,4 @@
-"""A circuit breaker for clients that must fail fast: while Redis does not answer, one call at a time waits for it."""
+"""A circuit breaker for clients that must fail fast: while Redis does not answer, only one call at a time waits."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ class CircuitBreaker(Retry):
         probes = self._enter(begun)
         try:
             result = super().call_with_retry(do, fail, is_retryable, with_failure_count)
-            # Connecting and listening return nothing, whether Redis answers or not.
+            # Connecting and listening return None, whether Redis answers or not.
             if result is not None:
                 self._answered_at, self._open_until = time.monotonic(), None
             elif probes:
@@ -81,6 +81,6 @@ class CircuitBreaker(Retry):
             return True
 
     def _note_timeout(self, begun: float, probes: bool) -> None:
-        # Where others were answered in the meantime, it is this one connection that is dead.
+        # If other calls were answered since, only this connection is dead.
         if probes or self._answered_at < begun:
             self._open_until = time.monotonic() + _OPEN_SECONDS

@@ -1,4 +1,4 @@
-"""What cannot be done to a job, one exception for each reason."""
+"""The errors of operations on jobs."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ __all__ = [
 
 
 class JobError(Exception):
-    """What was asked cannot be done to a job."""
+    """An operation on a job is not possible."""
 
 
 class JobNotFound(JobError):
@@ -32,16 +32,16 @@ class InvalidTransition(JobError):
 
 
 class DatasetChanged(JobError):
-    """The dataset was replaced after the jobs were validated: validate them anew."""
+    """The dataset was replaced after the jobs were validated: validate them again."""
 
 
 class IdempotencyKeyReused(JobError):
-    """This idempotency key belongs to a request with another body."""
+    """The idempotency key belongs to a request with another body."""
 
 
 class InvalidCursor(JobError):
-    """This is not a cursor that a page gave."""
+    """The cursor is not from a page."""
 
 
 class QueueFull(JobError):
-    """With these jobs there would be more unfinished ones than ``MAX_QUEUED_JOBS``."""
+    """With these jobs there would be more than ``MAX_QUEUED_JOBS`` unfinished ones."""

@@ -24,13 +24,13 @@ __all__ = ["ClaimedJob", "JobQueue", "WorkerNotRegistered"]
 
 _log = logging.getLogger(__name__)
 _RETRYABLE_ERRORS = (ConnectionError, TimeoutError, ResponseError)
-_LONGEST_BACK_OFF = 5.0
+_MAX_BACKOFF = 5.0
 _PART_BYTES = 2**20
-_MOST_REFUSALS = 5
+_MAX_REFUSALS = 5
 
 
 class WorkerNotRegistered(Exception):
-    """The worker is not registered, or no longer: its lease was over and what it held was given to others."""
+    """The worker is not registered: it never was, or its lease expired and its job was released."""
 
 
 class _WaitOver(Exception):
@@ -38,7 +38,7 @@ class _WaitOver(Exception):
 
 
 class ClaimedJob(NamedTuple):
-    """A job that this worker holds, in this attempt. ``start``, ``end`` and ``params`` are JSON texts."""
+    """A job that this worker holds in this attempt; ``start``, ``end`` and ``params`` are JSON texts."""
 
     id: str
     attempt: str
@@ -67,10 +67,10 @@ class JobQueue(HotQueue):  # type: ignore[misc]
         super().__init__(name, None, connection_pool=pool)
         self._drop_connection()
         self.draining = False
-        """Whether no further job is taken; what became of the last one is still sent."""
+        """Whether no further job is claimed; the pending acknowledgement is still sent."""
         self._client = redis.Redis(connection_pool=pool)
         self._queue_db = pool.connection_kwargs.get("db", 0)
-        # Taking is at home in the records' database, where most of it happens: each change of database costs.
+        # Claiming reads and writes records mostly: each change of database takes time.
         self._records_db = records_db
         self._pool = clone_pool(pool, db=records_db, decode_responses=True)
         self._transitions = Transitions(
@@ -82,11 +82,11 @@ class JobQueue(HotQueue):  # type: ignore[misc]
         self._refusals = 0
 
     def set_worker_id(self, worker: str) -> None:
-        """Take jobs as this registered worker from now on."""
+        """Claim jobs as this registered worker from now on."""
         self.worker_id = worker
 
     def put(self, *ids: str) -> None:
-        """Queue ids again by hand, at the tail, and wake workers; an id whose job does not wait is left out."""
+        """Queue ids at the tail by hand and wake workers; an id whose job is not submitted is left out."""
         self._transitions.run_all([("put", jid) for jid in ids])
 
     def defer_complete(
@@ -101,7 +101,7 @@ class JobQueue(HotQueue):  # type: ignore[misc]
         self._pending_ack = ("release", [self.worker_id, job.id, job.attempt, reason, error, random.random(), log])
 
     def flush(self) -> str | None:
-        """Send what became of the last job alone; the answer, ``refused`` where the job was no longer held."""
+        """Send the pending acknowledgement alone; return the answer, ``refused`` if the job was no longer held."""
         while self._pending_ack is not None:
             try:
                 verb, words = self._pending_ack
@@ -114,14 +114,14 @@ class JobQueue(HotQueue):  # type: ignore[misc]
         return None
 
     def get(self, block: bool = False, timeout: float | None = None) -> ClaimedJob | None:
-        """The next job, after what became of the one before is known to Redis.
+        """Acknowledge the previous job and return the next one, or None.
 
-        :param block: wait for one, at most ``timeout`` seconds where that is given; None when there is none.
-        :raises WorkerNotRegistered: this worker is not registered, or no longer.
+        :param block: wait for a job, at most ``timeout`` seconds if given.
+        :raises WorkerNotRegistered: this worker is not registered.
         """
         if self.worker_id is None:
             raise WorkerNotRegistered(
-                "Taking a job needs a registered worker, or a crash would lose it: run worker.py."
+                "Claiming a job needs a registered worker, or a crash would lose it: run worker.py."
             )
         give_up = None if timeout is None else time.monotonic() + timeout
         wait = False
@@ -146,7 +146,7 @@ class JobQueue(HotQueue):  # type: ignore[misc]
         return None
 
     def drain(self) -> None:
-        """Take no more: :meth:`get` gives None from now on. May be called in a signal handler, to end a wait."""
+        """Claim no more jobs: :meth:`get` returns None from now on. A signal handler may call it to end a wait."""
         self.draining = True
         if self._interruptible:
             self._interruptible = False
@@ -172,7 +172,7 @@ class JobQueue(HotQueue):  # type: ignore[misc]
             return self._exchange([claim], wait=True)[-1]
 
     def _exchange(self, calls: list[tuple[Any, ...]], wait: bool = False) -> list[Any]:
-        """Send calls in one go and read all answers; nothing is sent again here."""
+        """Send calls in one round trip and read all answers; never retries."""
         commands = [self._transitions.command(*call) for call in calls]
         if wait:
             token = ("BLPOP", f"{self.key}.wake", BLOCK_SECONDS)
@@ -184,12 +184,12 @@ class JobQueue(HotQueue):  # type: ignore[misc]
             connection.send_packed_command(_parts(b"".join(map(pack_command, commands))), check_health=False)
             answers = [_read(connection) for _ in commands]
         except BaseException:
-            # Answers that were not read would be taken for those of the next call.
+            # Unread answers would be read as those of the next call.
             self._drop_connection()
             raise
         for answer in answers:
             if isinstance(answer, ResponseError):
-                # Who lacks the scripts may be the master of before, back as a replica.
+                # A server without the scripts may be the former master, now a replica.
                 if is_read_only_replica(answer) or isinstance(answer, NoScript):
                     self._drop_connection()
                 raise answer
@@ -197,14 +197,14 @@ class JobQueue(HotQueue):  # type: ignore[misc]
         return answers
 
     def _drop_connection(self) -> None:
-        """A connection that comes from the pool asks the Sentinels who is the master; one that is kept would not."""
+        """Return the connection to the pool: only there are the Sentinels asked for the current master."""
         if self._connection is not None:
             self._connection.disconnect()
             self._pool.release(self._connection)
             self._connection = None
 
     def _backoff_and_reconnect(self, error: Exception) -> None:
-        """Make the next try worth while: teach a server that restarted, or wait for one that is away."""
+        """Prepare the next try: load the scripts into a restarted server, or wait for an unavailable one."""
         if isinstance(error, NoScript):
             with suppress(*_RETRYABLE_ERRORS):
                 self._transitions.load("claim", "finish", "finish_claim", "release")
@@ -212,7 +212,7 @@ class JobQueue(HotQueue):  # type: ignore[misc]
         if self._pending_ack is not None and self._is_refused(error):
             self._refusals = 0
             self._fail(str(error))
-        pause = min(_LONGEST_BACK_OFF, 0.05 * 2**self._failures) * random.uniform(0.5, 1)
+        pause = min(_MAX_BACKOFF, 0.05 * 2**self._failures) * random.uniform(0.5, 1)
         self._failures = min(self._failures + 1, 10)
         _log.warning("Redis unavailable, retrying in %s s", round(pause, 2), extra={"error": str(error)})
         if self._pending_ack is None:
@@ -222,9 +222,9 @@ class JobQueue(HotQueue):  # type: ignore[misc]
             time.sleep(pause)
 
     def _is_refused(self, error: Exception) -> bool:
-        """Whether Redis, though it answers, will not take this result however often it is sent.
+        """Whether Redis answers but has refused this result several times.
 
-        One that is too large for it ends the connection, or is answered by an error that blames no state of its own.
+        A result that is too large ends the connection, or is answered by an error that is not transient.
         """
         verb, words = self._pending_ack or ("", [])
         size = sum(len(word) for word in words if isinstance(word, (str, bytes)))
@@ -232,7 +232,7 @@ class JobQueue(HotQueue):  # type: ignore[misc]
         large = size > _PART_BYTES and isinstance(error, (ConnectionError, TimeoutError))
         refused = verb == "finish" and (blamed or large) and self._answers()
         self._refusals = self._refusals + 1 if refused else 0
-        return self._refusals >= _MOST_REFUSALS
+        return self._refusals >= _MAX_REFUSALS
 
     def _answers(self) -> bool:
         try:
@@ -241,7 +241,7 @@ class JobQueue(HotQueue):  # type: ignore[misc]
             return False
 
     def _fail(self, error: str) -> None:
-        """Give the job back instead of completing it; if it is complete after all, that is refused."""
+        """Release the job instead of completing it; refused if it is complete after all."""
         _, (worker, jid, attempt, _, log, *_) = self._pending_ack or ("", [])
         message = f"Redis does not take the results: {error} Make them smaller, or have its proto-max-bulk-len raised."
         failure = {"type": "ResultsRefused", "message": message, "reason": "error"}
@@ -253,7 +253,7 @@ class JobQueue(HotQueue):  # type: ignore[misc]
 
     @contextmanager
     def _waiting(self) -> Iterator[None]:
-        """Within, :meth:`drain` ends the wait: nothing is on its way that must arrive."""
+        """Let :meth:`drain` end the wait: no acknowledgement is pending."""
         self._interruptible = True
         try:
             if self.draining:
@@ -264,7 +264,7 @@ class JobQueue(HotQueue):  # type: ignore[misc]
 
 
 def _parts(packed: bytes) -> list[Any]:
-    # The socket's time-out is for all that is sent at once: a large result needs one for each part.
+    # The socket's time-out applies to each send: a large result is sent in parts.
     if len(packed) <= _PART_BYTES:
         return [packed]
     view = memoryview(packed)

@@ -1,4 +1,4 @@
-"""The connection to Redis: how the clients behave when it is away, and what a server must be able to do."""
+"""The connection to Redis: clients and their time-outs, errors, and the requirements on a server."""
 
 from __future__ import annotations
 
@@ -46,16 +46,16 @@ __all__ = [
 ]
 
 RedisUnavailable = (ConnectionError, TimeoutError, BusyLoadingError, ReadOnlyError, MasterDownError)
-"""Redis is away, loading or read-only for now: the same call may go through later."""
+"""Redis is unavailable, loading or read-only: the same call may succeed later."""
 
 RedisError = redis.RedisError
-"""Whatever Redis, or the way to it, may answer with."""
+"""Any error of Redis or of the connection to it."""
 
 RedisFull = (OutOfMemoryError,)
 """Redis is at its ``maxmemory``."""
 
 BLOCK_SECONDS = 2
-"""How long an idle worker waits for a wake token; below the socket time-out, or each wait would end as an error."""
+"""Seconds that an idle worker waits for a wake token, below the socket time-out."""
 
 _SOCKET_SECONDS = 5.0
 _FAIL_FAST_SECONDS = 1.5
@@ -68,19 +68,19 @@ _PASSING = re.compile(
 
 
 def is_read_only_replica(answer: object) -> bool:
-    """Whether a server refuses writes because it is a replica now; it keeps its connections, so who holds one must
-    leave it to find the new master. Redis 6.2 wraps the word when a script hears it."""
+    """Whether a server refuses writes because it is a replica now; its connections must be dropped to find the new
+    master. Redis 6.2 wraps the error when it occurs in a script."""
     return isinstance(answer, ResponseError) and "READONLY" in f"{type(answer).__name__.upper()} {answer}"
 
 
 def is_transient(error: Exception) -> bool:
-    """Whether Redis blames a state of its own, whatever it is sent: its disk or memory is full, it is no master."""
+    """Whether the error is due to the state of Redis, not to the call: disk or memory full, not a master."""
     return _PASSING.search(f"{type(error).__name__} {error}") is not None
 
 
 def classify_redis_error(error: Exception) -> Exception:
-    """The error by what it means, where Redis or the client has no name of its own for that."""
-    # Redis 6.2 wraps what a command in a script answered in words of its own.
+    """Return a more specific error where redis-py has only a general one."""
+    # Redis 6.2 wraps the error of a command in a script.
     if "OOM command not allowed" in str(error):
         return OutOfMemoryError(str(error))
     if type(error) is ResponseError and is_transient(error):
@@ -89,12 +89,12 @@ def classify_redis_error(error: Exception) -> Exception:
 
 
 class UnusableServer(Exception):
-    """This Redis cannot keep the promises; the message says what to change."""
+    """This Redis server cannot be used; the message names the setting to change."""
 
 
 @dataclass(frozen=True, slots=True)
 class RedisAuth:
-    """What a server wants beside its address; files are named by their paths, an empty text is none."""
+    """Credentials, certificates and Sentinels of a server; files are given by path, an empty text is none."""
 
     username: str = ""
     password_file: str = ""
@@ -103,7 +103,7 @@ class RedisAuth:
     cert_file: str = ""
     key_file: str = ""
     sentinels: tuple[tuple[str, int], ...] = ()
-    """Where to ask for the master's address; the server's own is not used then."""
+    """Addresses of the Sentinels; if there are any, the server's own address is not used."""
     sentinel_master: str = ""
     sentinel_username: str = ""
     sentinel_password_file: str = ""
@@ -113,7 +113,7 @@ _OPEN = RedisAuth()
 
 
 class _Credentials(CredentialProvider):
-    """Reads the password for each new connection: one that was changed needs no restart."""
+    """Reads the password for each new connection, so that a changed one needs no restart."""
 
     def __init__(self, username: str, password_file: str) -> None:
         self._username = username
@@ -139,8 +139,8 @@ def open_client(
     """Return a client that connects when first used, to this server or to the master named by ``auth``'s Sentinels.
 
     The API's client fails fast: its time-out is 1.5 s, a lost connection is tried once more (every transition is safe
-    to send twice), and while Redis does not answer, calls fail at once. A ``blocking`` one never sends again by itself:
-    its owner must know what was heard. ``timeout`` overrides the time-out, in seconds.
+    to send twice), and while Redis does not answer, calls fail at once. A ``blocking`` one never retries by itself.
+    ``timeout`` overrides the time-out, in seconds.
     """
     seconds = timeout or (_SOCKET_SECONDS if blocking else _FAIL_FAST_SECONDS)
     retry = Retry(NoBackoff(), 0) if blocking else CircuitBreaker()
@@ -206,7 +206,7 @@ def clone_pool(pool: redis.ConnectionPool, **changed: Any) -> redis.ConnectionPo
 
 
 def check_server(client: redis.Redis, *, databases: tuple[int, ...]) -> None:
-    """Refuse a server that cannot keep the promises.
+    """Check that a server meets the requirements.
 
     :raises UnusableServer: it refuses the user, is older than 6.2, evicts keys, or refuses one of the databases.
     """

@@ -1,8 +1,8 @@
-"""The results of a job as they are stored: the bytes that are sent, in fields of at most 256 KiB.
+"""The stored results of a job: the bytes of the response, in fields of at most 256 KiB.
 
 A small document and a small artifact are one field each, ``document`` and ``artifact.<name>``. What is larger continues
 in ``part.1.<field>``, ``part.2.<field>``, …; a large document is stored without its last member, ``artifacts``, which
-then stands in the field ``about`` with the number of bytes of the rest. Releases before had one field for any size.
+then is in the field ``about`` with the number of bytes of the rest. Older releases used one field for any size.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _ARTIFACTS = b'"artifacts"'
 def split_document(document: bytes) -> tuple[bytes, list[dict[str, Any]]]:
     """Cut a results document before its last member, ``artifacts``, and return both; only that member is parsed.
 
-    A document that does not end with it, which no worker writes, is parsed and put together again.
+    A document that does not end with it is parsed and serialized again; workers write none.
     """
     at = len(document)
     while (at := document.rfind(_ARTIFACTS, 0, at)) >= 0:
@@ -68,11 +68,11 @@ def _part_name(field: str, n: int) -> str:
 
 
 class ResultsGone(LookupError):
-    """The job has no results, or they were removed while they were read."""
+    """The job has no results, or they were deleted while they were read."""
 
 
 class StoredResults:
-    """The results of one complete job, each part read when it is asked for.
+    """The results of one complete job; each part is read on demand.
 
     :raises ResultsGone: there are none.
     """
@@ -90,7 +90,7 @@ class StoredResults:
 
     @property
     def is_split(self) -> bool:
-        """Whether the document is read in parts; else it is held as a whole."""
+        """Whether the document is read in parts, not as a whole."""
         return self._about is not None
 
     @property

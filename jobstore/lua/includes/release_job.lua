@@ -18,7 +18,7 @@ local function release_job(id, worker, reason, failure, jitter)
   local key = 'job.' .. id
   local job = call('HMGET', key, 'created', 'priority', 'failed_attempts', 'max_attempts', 'dataset', 'charged')
   local created, priority, version = job[1], job[2], job[5]
-  -- `charged` is the name of before; workers of that version still write it.
+  -- Workers of the previous release write `charged`.
   local failed_attempts = math.max(tonumber(job[3] or 0), tonumber(job[6] or 0))
   local from = 'in progress'
   select_db(QUEUE)
