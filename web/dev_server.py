@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from urllib.parse import quote
 
 from flask import Flask
 from werkzeug.serving import WSGIRequestHandler
@@ -20,8 +21,8 @@ class _RequestHandler(WSGIRequestHandler):
     """Logs requests as the server for production does, without the query."""
 
     def log_request(self, code: int | str = "-", size: int | str = "-") -> None:
-        path = getattr(self, "path", "-").partition("?")[0]
-        details = {"method": self.command or "-", "path": path, "status": int(code), "client": self.address_string()}
+        path = quote(getattr(self, "path", "-").partition("?")[0], safe="/%:@!$&'()*+,;=~")
+        details = {"method": self.command or "-", "path": path, "status": str(code), "client": self.address_string()}
         _log.info(Event.REQUEST, extra=details)
 
 
