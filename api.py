@@ -9,35 +9,30 @@ from urllib.parse import quote
 
 from flask import Blueprint, Flask, Response, current_app, request
 from flask.typing import ResponseReturnValue
-from werkzeug.routing import BaseConverter
 
 import jobs
-from config.memory import available_memory
 from config.settings import Settings, load_or_exit
 from dataset import (
-    MEDIA_TYPES,
     Busy,
     DatasetError,
     Description,
     FilterError,
-    InvalidDataset,
     LoadLimits,
-    Malformed,
     Store,
     Table,
-    TooLarge,
-    UnsupportedMediaType,
     VersionNotFound,
     ingest_in_subprocess,
     is_specific_type,
 )
+from submission.dataset_upload import load_limits, problem_from_dataset_error
 from submission.schema import read_job_body
 from submission.validation import submit
-from web import budget, links, origin_check, pagination, problems, query_params, request_body, responses, system_routes
+from web import budget, dev_server, links, pagination, request_body, system_routes
+from web.hooks import install_hooks
 from web.links import path_to
 from web.long_polling import Waiting, requested_wait
 from web.problems import RETRY_AFTER, Problem
-from web.query_params import enum_param, field_filters, invalid, parameter, parameters, timestamp_param
+from web.query_params import enum_param, field_filters, parameter, parameters, timestamp_param
 from web.representations import (
     artifact_response,
     load_results,
@@ -52,28 +47,12 @@ from web.uploads import read_upload
 __all__ = ["create_app"]
 
 _MAX_TRIES = 5
-_MIB = 2**20
-_MAX_PAGE_BYTES = 8 * _MIB
+_MAX_PAGE_BYTES = 8 * 2**20
 _EXPANSION = 10  # bytes of memory per byte of JSON while it is serialized
 _DATA_CURSOR = re.compile(r"([0-9a-f]{32})\.(\d{1,12})", re.ASCII)
 
-_DATASET_PROBLEMS: dict[type[DatasetError], str] = {
-    Busy: "unavailable",
-    Malformed: "malformed",
-    TooLarge: "too-large",
-    UnsupportedMediaType: "unsupported-media-type",
-}
-_ACCEPT_POST = {"Accept-Post": ", ".join((*MEDIA_TYPES, "multipart/form-data"))}
-
 data_routes = Blueprint("data", __name__)
 job_routes = Blueprint("jobs", __name__)
-
-
-class _AnyText(BaseConverter):
-    """Matches any text in a path, including slashes and line ends."""
-
-    regex = r"[\s\S]+"
-    part_isolating = False
 
 
 def create_app(settings: Settings | None = None, *, redis_client: Any = None) -> Flask:
@@ -86,33 +65,16 @@ def create_app(settings: Settings | None = None, *, redis_client: Any = None) ->
     jobs.connect(settings, redis_client)
     app = Flask(__name__, static_folder=None)
     app.config["SETTINGS"] = settings
-    limits = _load_limits(settings)
+    limits = load_limits(settings)
     app.extensions["load limits"] = limits
     app.extensions["store"] = Store(jobs.rd, limits.table_memory)
     app.extensions["waiting"] = Waiting(settings.api_threads - 16)
-    app.url_map.merge_slashes = False
-    app.url_map.converters["text"] = _AnyText
-    problems.install(app)
-    origin_check.install(app, settings.allowed_hosts)
-    query_params.install(app)
-    responses.install(app)
-    budget.install(app, settings.request_memory_mb * 2**20)
+    install_hooks(app, settings)
     app.register_error_handler(DatasetError, _dataset_error)
     for routes in (data_routes, job_routes, system_routes.routes):
         app.register_blueprint(routes)
     links.install(app, settings.url_prefix)
     return app
-
-
-def _load_limits(settings: Settings) -> LoadLimits:
-    """Return the limits of a dataset; by default shares of the memory that leave enough for requests."""
-    memory = available_memory()
-    return LoadLimits(
-        body_bytes=settings.max_body_bytes,
-        reader_memory=settings.load_memory_mb * _MIB or min(memory * 7 // 16, 2**30 + 24 * settings.max_body_bytes),
-        table_memory=settings.dataset_memory_mb * _MIB or min(memory // 6, 4096 * _MIB),
-        seconds=settings.max_load_seconds,
-    )
 
 
 # Data
@@ -353,18 +315,7 @@ def _dataset_of_page() -> tuple[tuple[Description, Table] | None, int]:
 
 
 def _dataset_error(error: DatasetError) -> ResponseReturnValue:
-    match error:
-        case FilterError():
-            problem = invalid(error.field, error.detail)
-        case InvalidDataset(parameter=str(name)) if name:
-            problem = invalid(name, error.detail)
-        case InvalidDataset():
-            problem = Problem("invalid", error.detail, errors=[{"pointer": "", "detail": error.detail}])
-        case _:
-            slug = _DATASET_PROBLEMS[type(error)]
-            headers = {"unavailable": RETRY_AFTER, "unsupported-media-type": _ACCEPT_POST}.get(slug)
-            problem = Problem(slug, error.detail, headers=headers)
-    return current_app.handle_user_exception(problem)
+    return current_app.handle_user_exception(problem_from_dataset_error(error))
 
 
 def _size_of(description: Description) -> int:
@@ -382,3 +333,8 @@ def _empty_page() -> dict[str, Any]:
     for field, _ in field_filters():
         raise FilterError("No dataset is loaded, so there is no such field.", field)
     return {"records": [], "total": 0, "next": None, "dataset": None}
+
+
+if __name__ == "__main__":
+    application = create_app()
+    dev_server.run(application, application.config["SETTINGS"])

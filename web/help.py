@@ -38,7 +38,7 @@ _LONG_NAP = {**_OPEN, "analysis": "sleep", "params": {"seconds": 60}}
 
 
 def help_text(app: Flask, base: str) -> str:
-    """The page, for a server whose address is ``base``."""
+    """Return the page, for a server whose address is ``base``."""
     written = [(rule, method) for rule in app.url_map.iter_rules() for method in sorted(_methods(rule))]
     sections = [_section(app, base, rule, method) for rule, method in written if method != "DELETE"]
     examples = [_example(base, analysis) for analysis in get_analyses().values()]
@@ -58,7 +58,7 @@ def _section(app: Flask, base: str, rule: Rule, method: str) -> str:
 
 
 def _plain(rule: Rule) -> str:
-    """The path as people write it: ``/data/<text:id>`` is ``/data/<id>``."""
+    """Return the path without converters: ``/data/<text:id>`` is ``/data/<id>``."""
     return re.sub(r"<\w+:(\w+)>", r"<\1>", rule.rule)
 
 

@@ -1,4 +1,4 @@
-"""Answers that are no problems: JSON, bytes, and the headers that say how long they hold."""
+"""Successful responses: JSON, bytes, and the headers that control caching."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ _REDIRECTS = (301, 302, 303, 307, 308)
 
 
 def install(app: Flask) -> None:
-    """Set the headers of every answer: what caches may keep, and that browsers give it to no other site's page."""
+    """Set the headers of every response for caches, and for browsers, which must not share it with other sites."""
     app.after_request(_finish)
 
 
 def json_response(value: Any, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
-    """``value`` as compact JSON, its members in the order that they have."""
+    """Return ``value`` as compact JSON, its members in their order."""
     body = json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":")) + "\n"
     return Response(body.encode(errors="replace"), status, headers, content_type="application/json")
 
@@ -30,7 +30,7 @@ def json_response(value: Any, status: int = 200, headers: Mapping[str, str] | No
 def list_response(
     name: str, items: Iterable[Any], others: Mapping[str, Any], headers: Mapping[str, str] | None = None
 ) -> Response:
-    """A list as the member ``name``, encoded item by item so that other threads run in between; then other members."""
+    """Return a list as the member ``name``, encoded item by item so that other threads can run; then other members."""
     encoded = (json.dumps(item, ensure_ascii=False, allow_nan=False, separators=(",", ":")) for item in items)
     rest = json.dumps(others, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
     body = f'{{"{name}":[{",".join(encoded)}],{rest[1:]}\n'
@@ -38,12 +38,12 @@ def list_response(
 
 
 def text_response(text: str) -> Response:
-    """Plain text in UTF-8."""
+    """Return plain text in UTF-8."""
     return Response(text.encode(errors="replace"), content_type="text/plain; charset=utf-8")
 
 
 def with_etag(response: Response) -> Response:
-    """Let caches keep the answer if they ask each time whether it still holds: ``ETag``, and 304 where it does.
+    """Let caches keep the response and revalidate it each time: set ``ETag``, and respond 304 to a match.
 
     :raises Problem: precondition-failed, by ``If-Match``.
     """
@@ -59,12 +59,12 @@ def with_etag(response: Response) -> Response:
 
 
 def negotiate(offers: Iterable[str]) -> str:
-    """The media type among ``offers`` that the request's ``Accept`` likes best; the first of those it likes alike.
+    """Return the media type among ``offers`` that ``Accept`` prefers; the first of those of equal quality.
 
     :raises Problem: 406, it accepts none of them.
     """
     offers = list(dict.fromkeys(offers))
-    # Parameters such as a charset are no reason to refuse what there is.
+    # Parameters such as a charset are ignored.
     accept = MIMEAccept([(value.partition(";")[0].strip(), quality) for value, quality in request.accept_mimetypes])
     if not accept:
         return offers[0]

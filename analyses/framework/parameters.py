@@ -37,6 +37,7 @@ __all__ = [
     "Params",
     "Range",
     "bad_column",
+    "escape_pointer",
 ]
 
 
@@ -135,9 +136,14 @@ def _pointer(error: ErrorDetails, params: Any) -> str:
         found = part in here if isinstance(here, dict) else isinstance(here, list) and isinstance(part, int)
         missing = error["type"] == "missing" and position == len(error["loc"]) - 1
         if found or missing or position == 0:
-            pointer += "/" + str(part)[:_MAX_PART].replace("~", "~0").replace("/", "~1")
+            pointer += "/" + escape_pointer(str(part)[:_MAX_PART])
             here = here[part] if found else None
     return pointer
+
+
+def escape_pointer(name: str) -> str:
+    """Return a name as it stands in a JSON pointer (RFC 6901)."""
+    return name.replace("~", "~0").replace("/", "~1")
 
 
 def bad_column(detail: str) -> PydanticCustomError:

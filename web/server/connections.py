@@ -10,7 +10,7 @@ from contextlib import suppress
 from http import HTTPStatus
 from typing import Any
 
-from web.problems import document
+from web.problems import problem_json
 from web.server.buffers import DiskQuota, MinRateSocket
 from web.server.framing import RequestBuffer
 
@@ -120,7 +120,7 @@ class Connection:
 
 def write_problem(sock: Any, status: int, reason: str, message: str, headers: dict[str, str] | None = None) -> None:
     """Respond to what cannot be read as a request in the form of all other errors; takes gunicorn's arguments."""
-    body = document(status, message)
+    body = problem_json(status, message)
     fields = {
         "Connection": "close",
         "Cache-Control": "no-store",

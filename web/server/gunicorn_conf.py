@@ -89,6 +89,7 @@ bind = [f"{bracketed(_settings.api_host)}:{_settings.api_port}"]
 workers = 1
 threads = _settings.api_threads
 worker_class = Worker
+RequestLogger.url_prefix = _settings.url_prefix
 logger_class = RequestLogger
 worker_connections = 2000
 keepalive = 15

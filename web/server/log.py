@@ -13,11 +13,13 @@ from config.events import Event
 __all__ = ["RequestLogger"]
 
 _log = logging.getLogger("api")
-_PROBES = ("/health", "/ready")
+_PROBES = ("/health", "/ready")  # also below URL_PREFIX
 
 
 class RequestLogger(Logger):  # type: ignore[misc]
     """Passes gunicorn's messages to the root logger, and logs each request once its response is complete."""
+
+    url_prefix = ""
 
     def setup(self, cfg: Any) -> None:
         super().setup(cfg)
@@ -27,7 +29,7 @@ class RequestLogger(Logger):  # type: ignore[misc]
     def access(self, resp: Any, req: Any, environ: dict[str, Any], request_time: timedelta) -> None:
         """Log a request at INFO; those of probes at DEBUG."""
         path = environ["RAW_URI"].partition("?")[0]
-        level = logging.DEBUG if path.endswith(_PROBES) else logging.INFO
+        level = logging.DEBUG if path.removeprefix(self.url_prefix) in _PROBES else logging.INFO
         if _log.isEnabledFor(level):
             details = {
                 "method": environ["REQUEST_METHOD"],
