@@ -39,6 +39,4 @@ def set_up_logging(level: str) -> None:
     """Log to standard error, at this level and above; an unknown level raises ValueError."""
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(_Formatter())
-    # Not shown in a line, and they cost as much as the rest of a record.
-    logging.logThreads = logging.logProcesses = logging.logMultiprocessing = logging.logAsyncioTasks = False
     logging.basicConfig(level=level.upper(), handlers=[handler], force=True)

@@ -73,10 +73,10 @@ def test_a_stamp_that_tells_nothing_is_not_well(stamp, tmp_path, monkeypatch, ca
 def test_a_stamp_is_renewed_in_place(tmp_path, monkeypatch):
     file = tmp_path / "stamp"
     monkeypatch.setenv("HEALTH_FILE", str(file))
-    pulse = HeartbeatFile(str(file))
+    heartbeat_file = HeartbeatFile(str(file))
 
     for now in (9.5, 123456.25):
-        pulse.touch(now)
+        heartbeat_file.touch(now)
         monkeypatch.setattr(time, "monotonic", lambda now=now: now + 1)
         assert main(["worker"]) == 0
 
