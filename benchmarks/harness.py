@@ -33,6 +33,7 @@ class Harness:
         self.redis = redis.Redis(port=port)
         paths = [str(ROOT), *([str(ROOT / "benchmarks/peers/ours")] if peer.name == "ours" else [])]
         self._environ = {
+            "LOG_LEVEL": "WARNING",  # none of the others logs each job
             **{name: value for name, value in os.environ.items() if name not in ("WORKERS", "LEASE_SECONDS")},
             "PYTHONPATH": os.pathsep.join(paths),
             "REDIS_IP": "127.0.0.1",
