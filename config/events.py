@@ -45,6 +45,11 @@ class Event(StrEnum):
     HELPERS_LEFT = "multiprocessing helpers are left, replacing the process", "An analysis used multiprocessing."
     PROCESSES_LEFT = "processes outlived the attempt", "An analysis left processes running, which were `ended`."
     STATE_LEFT = "process state stays changed, replacing the process", "What `state` an analysis left: `error`."
+    # Settings
+    SETTING_RENAMED = (
+        "setting renamed",
+        "A setting has its `old` name, which the next release ignores: use `new`.",
+    )
     # Redis
     REDIS_UNAVAILABLE = "Redis unavailable, retrying in %s s", "A call failed with `error`; nothing is lost."
     REDIS_NOT_READY = "Redis unavailable at startup: %s", "The API starts nevertheless and answers 503 until it is."

@@ -1,4 +1,4 @@
-"""Logging: one line an event, what belongs to it as name=value."""
+"""Logging: one line per event, with its details as name=value."""
 
 from __future__ import annotations
 
@@ -7,7 +7,12 @@ import sys
 import time
 from itertools import islice
 
+from config.events import Event
+from config.settings import old_names_in_use
+
 __all__ = ["set_up_logging"]
+
+_log = logging.getLogger("settings")
 
 # A record's own attributes come first, those of `extra` follow.
 _OWN = len(vars(logging.makeLogRecord({})))
@@ -40,3 +45,5 @@ def set_up_logging(level: str) -> None:
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(_Formatter())
     logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
+    for name, old in old_names_in_use().items():
+        _log.warning(Event.SETTING_RENAMED, extra={"old": old, "new": name})

@@ -1,11 +1,10 @@
 """The settings: one table of name, default and help, read from the environment.
 
-``load()`` reads and checks them all; docs/settings.md is tested against ``TABLE``.
+``load()`` reads and validates all of them. docs/settings.md is tested against ``TABLE``.
 """
 
 from __future__ import annotations
 
-import ipaddress
 import os
 import re
 import sys
@@ -13,8 +12,21 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any
 
+from config.setting_values import (
+    MAX_PORT,
+    InvalidSetting,
+    check_file,
+    parse_addresses,
+    parse_host,
+    parse_log_level,
+    parse_names,
+    parse_queue_name,
+    parse_value,
+)
+
 __all__ = [
     "LEAST_MEMORY_MB",
+    "OLD_NAMES",
     "TABLE",
     "InvalidSetting",
     "Setting",
@@ -23,6 +35,7 @@ __all__ = [
     "bracketed",
     "load",
     "load_or_exit",
+    "old_names_in_use",
     "redis_auth_settings",
 ]
 
@@ -31,56 +44,10 @@ _REDIS_TAKES = 256 * 2**20
 """What is written with one command: Redis takes 512 MiB in one value, and 1 GiB in one command."""
 LEAST_MEMORY_MB = 160
 """All analyses run on the sample with it, on 64 cores too: measured, 122 MiB at most."""
-_MAX_PORT = 65535
 _MAX_DATABASE = 9999
 _MAX_MIB = 2**30  # a PiB
-_MAX_PROCESSES = 4096
-_MAX_COUNT = 2**53  # the largest that Redis' scripts count exactly
-_MAX_SECONDS = 100 * 365 * 86400.0
-_LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
-
-
-class InvalidSetting(ValueError):
-    """A setting's value cannot be used; the message names it and says what is expected."""
-
-
-_YES, _NO = ("yes", "true", "on", "1"), ("no", "false", "off", "0")
 _PREFIX = re.compile(r"(/(?!\.{1,2}(/|$))[A-Za-z0-9._~-]+)*")
-_ADDRESS = re.compile(r"([^\s:,\[\]]+|\[[0-9a-fA-F:.]+\]):(\d{1,5})")
-_QUEUE_NAME = re.compile(r"[\w.:-]{1,200}")
-_SHOWN_CHARACTERS = 60
-
-
-def _host(text: str) -> str:
-    """Return a host name or an address, an IPv6 address without its brackets."""
-    host = text[1:-1] if text.startswith("[") and text.endswith("]") else text
-    try:
-        if ":" in host or host != text:
-            ipaddress.IPv6Address(host)
-        host.encode("idna")
-    except ValueError:
-        host = ""
-    if not host or re.search(r"[\s/@?#,\[\]]", host):
-        raise ValueError("a host name or an address")
-    return host
-
-
-def _hosts(text: str) -> str:
-    if not all(name.strip() for name in text.split(",")):
-        raise ValueError("names, separated by commas")
-    return text
-
-
-def _log_level(text: str) -> str:
-    if text.upper() not in _LOG_LEVELS:
-        raise ValueError(f"one of {', '.join(_LOG_LEVELS)}")
-    return text.upper()
-
-
-def _queue_name(text: str) -> str:
-    if not _QUEUE_NAME.fullmatch(text):
-        raise ValueError("letters, digits and any of _ . : -")
-    return text
+_MAX_PROCESSES = 4096
 
 
 def _setting(
@@ -101,14 +68,14 @@ def _setting(
 class Settings:
     """Every setting as a typed attribute; the environment's name is the attribute's in capitals."""
 
-    redis_ip: str = _setting("127.0.0.1", "Host of the Redis server.", read=_host)
-    redis_port: int = _setting(6379, "Port of the Redis server.", least=1, most=_MAX_PORT)
+    redis_ip: str = _setting("127.0.0.1", "Host of the Redis server.", read=parse_host)
+    redis_port: int = _setting(6379, "Port of the Redis server.", least=1, most=MAX_PORT)
     redis_db: int = _setting(0, "Database of the job records and the dataset.", least=0, most=_MAX_DATABASE)
     queue_db: int = _setting(
         1, "Database of the queue; the same number as `REDIS_DB` works too.", least=0, most=_MAX_DATABASE
     )
     queue_name: str = _setting(
-        "queue", "Name of the HotQueue: ids wait in the list `hotqueue:<name>`.", read=_queue_name
+        "queue", "Name of the HotQueue: ids wait in the list `hotqueue:<name>`.", read=parse_queue_name
     )
     redis_username: str = _setting("", "User of the Redis server; empty is its default user.")
     redis_password_file: str = _setting(
@@ -125,8 +92,8 @@ class Settings:
     redis_sentinel_username: str = _setting("", "User of the Sentinels; empty is their default user.")
     redis_sentinel_password_file: str = _setting("", "File with that user's password.", secret=True)
 
-    api_host: str = _setting("127.0.0.1", "Address that the API listens on.", read=_host)
-    api_port: int = _setting(5000, "Port that the API listens on.", least=1, most=_MAX_PORT)
+    api_host: str = _setting("127.0.0.1", "Address that the API listens on.", read=parse_host)
+    api_port: int = _setting(5000, "Port that the API listens on.", least=1, most=MAX_PORT)
     api_threads: int = _setting(
         96,
         "Threads of the API process; all but 16 of them may hold waiting clients.",
@@ -134,7 +101,7 @@ class Settings:
         most=_MAX_PROCESSES,
     )
     allowed_hosts: str = _setting(
-        "localhost,127.0.0.1,[::1]", "Names, comma-separated, that the `Host` header may carry.", read=_hosts
+        "localhost,127.0.0.1,[::1]", "Names, comma-separated, that the `Host` header may carry.", read=parse_names
     )
     url_prefix: str = _setting(
         "",
@@ -210,12 +177,12 @@ class Settings:
     )
 
     restore_port: int = _setting(
-        0, "Port from which Redis fetches a snapshot that is restored; 0 is any.", least=0, most=_MAX_PORT
+        0, "Port from which Redis fetches a snapshot that is restored; 0 is any.", least=0, most=MAX_PORT
     )
 
     data_dir: str = _setting("./var", "Folder where `make run` keeps the state of its Redis.")
     redis_server: str = _setting("", "Server program that `make run` starts; empty is the installed valkey-server.")
-    log_level: str = _setting("INFO", "Least severe level that is logged.", read=_log_level)
+    log_level: str = _setting("INFO", "Least severe level that is logged.", read=parse_log_level)
 
 
 @dataclass(frozen=True, slots=True)
@@ -232,6 +199,10 @@ TABLE = tuple(
 )
 
 
+OLD_NAMES = {"STANDBY_CHILDREN": "SPARE_CHILDREN", "BACKUP_INTERVAL_SECONDS": "BACKUP_EVERY_SECONDS"}
+"""Settings that were renamed: the old name is read where the new one is not set, for one release."""
+
+
 def load(environ: Mapping[str, str] = os.environ) -> Settings:
     """Read the settings from ``environ``; an empty value is the default, but a secret's is refused.
 
@@ -240,11 +211,11 @@ def load(environ: Mapping[str, str] = os.environ) -> Settings:
     values = {}
     for f in fields(Settings):
         name = f.name.upper()
-        text = environ.get(name, "").strip()
+        text = environ.get(name, "").strip() or environ.get(OLD_NAMES.get(name, ""), "").strip()
         if text:
-            values[f.name] = _parse(name, text, type(f.default), f.metadata)
+            values[f.name] = parse_value(name, text, type(f.default), f.metadata)
             if f.metadata["file"]:
-                _check_file(name, text)
+                check_file(name, text)
         elif f.metadata["secret"] and name in environ:
             raise InvalidSetting(f"{name} is set but empty: name the file, or do not set it at all")
     settings = Settings(**values)
@@ -258,8 +229,13 @@ def load(environ: Mapping[str, str] = os.environ) -> Settings:
     return settings
 
 
+def old_names_in_use(environ: Mapping[str, str] = os.environ) -> dict[str, str]:
+    """Return the settings, new name to old, that ``load`` reads under their old names."""
+    return {name: old for name, old in OLD_NAMES.items() if environ.get(old) and not environ.get(name)}
+
+
 def load_or_exit() -> Settings:
-    """Read the settings for a program: an impossible value is one sentence on standard error and exit status 2."""
+    """Read the settings for a program; an invalid one ends it with one sentence on standard error and status 2."""
     try:
         return load()
     except InvalidSetting as error:
@@ -274,12 +250,12 @@ def api_address(settings: Settings) -> str:
 
 
 def bracketed(host: str) -> str:
-    """Return a host as it stands before a port: an IPv6 address in brackets."""
+    """Return a host as it is written before a port: an IPv6 address in brackets."""
     return f"[{host}]" if ":" in host else host
 
 
 def redis_auth_settings(settings: Settings) -> dict[str, Any]:
-    """What a Redis wants beside its address: the arguments of :class:`transitions.RedisAuth`."""
+    """Return the arguments of :class:`jobstore.RedisAuth`."""
     return {
         "username": settings.redis_username,
         "password_file": settings.redis_password_file,
@@ -287,25 +263,15 @@ def redis_auth_settings(settings: Settings) -> dict[str, Any]:
         "ca_file": settings.redis_ca_file,
         "cert_file": settings.redis_cert_file,
         "key_file": settings.redis_key_file,
-        "sentinels": _addresses(settings.redis_sentinels),
+        "sentinels": parse_addresses(settings.redis_sentinels),
         "sentinel_master": settings.redis_sentinel_master,
         "sentinel_username": settings.redis_sentinel_username,
         "sentinel_password_file": settings.redis_sentinel_password_file,
     }
 
 
-def _check_file(name: str, path: str) -> None:
-    try:
-        with open(path, "rb") as file:
-            empty = not file.read().strip()
-    except OSError as error:
-        raise InvalidSetting(f"{name}={path!r}: cannot be read ({error.strerror})") from error
-    if empty:
-        raise InvalidSetting(f"{name}={path!r}: the file is empty")
-
-
 def _check_together(settings: Settings) -> None:
-    """Refuse what would be ignored in silence: a user without a password, certificates without TLS."""
+    """Reject settings that would be ignored silently: a user without a password, certificates without TLS."""
     for user, password in (
         ("redis_username", "redis_password_file"),
         ("redis_sentinel_username", "redis_sentinel_password_file"),
@@ -319,44 +285,4 @@ def _check_together(settings: Settings) -> None:
             raise InvalidSetting(f"{file.upper()} needs REDIS_TLS=yes: without it nothing is encrypted")
     if settings.redis_sentinel_password_file and not settings.redis_sentinels:
         raise InvalidSetting("REDIS_SENTINEL_PASSWORD_FILE needs REDIS_SENTINELS")
-    _addresses(settings.redis_sentinels)
-
-
-def _addresses(text: str) -> tuple[tuple[str, int], ...]:
-    found = []
-    for part in filter(None, text.split(",")):
-        address = _ADDRESS.fullmatch(part.strip())
-        if address is None or not 1 <= int(address[2]) <= _MAX_PORT:
-            raise InvalidSetting(f"REDIS_SENTINELS={text!r}: expected host:port,host:port")
-        found.append((address[1].strip("[]"), int(address[2])))
-    return tuple(found)
-
-
-def _parse(name: str, text: str, kind: type, about: Mapping[str, Any]) -> Any:
-    shown = f"{name}={text if len(text) <= _SHOWN_CHARACTERS else text[:_SHOWN_CHARACTERS] + '…'!r}"
-    if re.search(r"[\x00-\x1f\x7f\ud800-\udfff]", text):
-        raise InvalidSetting(f"{shown}: expected UTF-8 without control characters")
-    if kind is bool:
-        if text.lower() not in _YES + _NO:
-            raise InvalidSetting(f"{shown}: expected yes or no")
-        return text.lower() in _YES
-    if kind is str:
-        try:
-            return about["read"](text) if about["read"] else text
-        except ValueError as error:
-            raise InvalidSetting(f"{shown}: expected {error}") from None
-    return _parse_number(shown, text, kind, about["least"], about["most"])
-
-
-def _parse_number(shown: str, text: str, kind: type, least: float, most: float | None) -> Any:
-    try:
-        value = kind(text)
-    except ValueError:
-        raise InvalidSetting(f"{shown}: expected {'a whole number' if kind is int else 'a number'}") from None
-    if most is None:
-        most = _MAX_COUNT if kind is int else _MAX_SECONDS
-    if not value >= least:  # NaN too
-        raise InvalidSetting(f"{shown}: expected {least:g} or more")
-    if value > most:
-        raise InvalidSetting(f"{shown}: expected {most:.0f} or less")
-    return value
+    parse_addresses(settings.redis_sentinels)

@@ -177,7 +177,7 @@ def test_columns_without_a_name_get_one() -> None:
 @settings(max_examples=300, deadline=None)
 @given(st.text('a,"\n\r ', max_size=40))
 @example(',\r""\n')
-@example(',\na\n,,')
+@example(",\na\n,,")
 def test_rows_equal_those_of_the_standard_library(text: str) -> None:
     try:
         rows = [row for row in csv.reader(io.StringIO(text, newline=""), strict=True) if row]
