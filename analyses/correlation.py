@@ -8,8 +8,18 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import Field
 
-from analyses.framework.plotting import add_colorbar, positions
-from analyses.kit import NumberColumns, Outcome, Params, Progress, label, new_plot, plain
+from analyses.kit import (
+    NumberColumns,
+    Outcome,
+    Params,
+    Progress,
+    add_colorbar,
+    label,
+    new_plot,
+    to_numeric,
+    truncate_label,
+    two_sided_p,
+)
 
 if TYPE_CHECKING:
     import numpy as np
@@ -35,7 +45,7 @@ def run(rows: pl.DataFrame, params: CorrelationParams, progress: Progress) -> Ou
     import polars as pl
 
     names = params.columns
-    values = [positions(rows[name]) for name in names]
+    values = [to_numeric(rows[name]) for name in names]
     size = len(names)
     r: list[list[float | None]] = [[None] * size for _ in names]
     p: list[list[float | None]] = [[None] * size for _ in names]
@@ -66,8 +76,6 @@ def correlate(x: np.ndarray[Any, Any], y: np.ndarray[Any, Any], method: str) -> 
     """
     import numpy as np
     import polars as pl
-
-    from analyses.framework.t_distribution import two_sided_p
 
     both = np.isfinite(x) & np.isfinite(y)
     x, y, n = x[both], y[both], int(both.sum())
@@ -106,7 +114,7 @@ def _draw(names: list[str], method: str, r: list[list[float | None]]) -> Figure:
     image = axes.imshow(matrix, vmin=-1, vmax=1, cmap="RdBu_r", interpolation="nearest")
     axes.grid(visible=False)
     axes.spines[:].set_visible(False)
-    texts = [plain(label(name), 24) for name in names]
+    texts = [truncate_label(label(name), 24) for name in names]
     axes.set_xticks(range(size), labels=texts, rotation=40, ha="right", rotation_mode="anchor", parse_math=False)
     axes.set_yticks(range(size), labels=texts, parse_math=False)
     axes.tick_params(length=0)

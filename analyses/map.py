@@ -9,17 +9,24 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from pydantic import Field
 
-from analyses.framework.plotting import (
+from analyses.kit import (
     COLORS,
     MAX_POINTS,
+    LatitudeColumn,
+    LongitudeColumn,
+    NumberColumn,
+    Outcome,
+    Params,
     add_colorbar,
+    clip_for_plot,
     draw_placeholder,
-    drawable,
+    label,
     legend_below,
-    positions,
+    new_plot,
     show_cells,
+    to_numeric,
+    truncate_label,
 )
-from analyses.kit import LatitudeColumn, LongitudeColumn, NumberColumn, Outcome, Params, label, new_plot, plain
 
 if TYPE_CHECKING:
     import numpy as np
@@ -64,10 +71,10 @@ def run(rows: pl.DataFrame, params: MapParams) -> Outcome:
     import numpy as np
     import polars as pl
 
-    longitude, latitude = positions(rows[params.longitude]), positions(rows[params.latitude])
+    longitude, latitude = to_numeric(rows[params.longitude]), to_numeric(rows[params.latitude])
     on_globe = (longitude >= -180) & (longitude <= 360) & (np.abs(latitude) <= 90)
     x, y = _wrapped(longitude[on_globe]), latitude[on_globe]
-    colors, sizes = (None if name is None else positions(rows[name])[on_globe] for name in (params.color, params.size))
+    colors, sizes = (None if name is None else to_numeric(rows[name])[on_globe] for name in (params.color, params.size))
     bounds = _bounds(x, y)
     crosses = bounds is not None and bool((x < bounds.west).any())
     if crosses:
@@ -139,7 +146,7 @@ def _cells(x: Any, y: Any, colors: Any, view: _View) -> _Cells:
     means = None
     if colors is not None:
         known = np.isfinite(colors)
-        weights = drawable(colors[known]) / max(1, len(colors))
+        weights = clip_for_plot(colors[known]) / max(1, len(colors))
         sums = np.histogram2d(x[known], y[known], bins=_CELLS, range=span, weights=weights)[0]
         numbers = np.histogram2d(x[known], y[known], bins=_CELLS, range=span)[0]
         means = np.where(numbers > 0, sums / np.maximum(numbers, 1) * max(1, len(colors)), np.nan)
@@ -236,7 +243,7 @@ def _draw_places(axes: Axes, params: MapParams, x: Any, y: Any, colors: Any, siz
     if colors is None:
         axes.scatter(x, y, s=areas, color=COLORS[0], **how)
         return
-    colors = drawable(colors[order])
+    colors = clip_for_plot(colors[order])
     known = np.isfinite(colors)
     axes.scatter(x[~known], y[~known], s=areas[~known], color="#bbbbbb", **how)
     if known.any():
@@ -249,7 +256,7 @@ def _show_sizes(axes: Axes, name: str, sizes: Any) -> None:
     import numpy as np
     from matplotlib.lines import Line2D
 
-    known = drawable(sizes[np.isfinite(sizes)])
+    known = clip_for_plot(sizes[np.isfinite(sizes)])
     if not len(known):
         return
     values = np.unique(np.linspace(known.min(), known.max(), 3))
@@ -257,7 +264,7 @@ def _show_sizes(axes: Axes, name: str, sizes: Any) -> None:
     look: dict[str, Any] = {"marker": "o", "linestyle": "", "color": COLORS[6]}
     handles = [Line2D([], [], markersize=math.sqrt(area), **look) for area in areas]
     texts = [f"{value:.3g}" for value in values]
-    legend_below(axes, handles, [f"{plain(label(name), 40)} {texts[0]}", *texts[1:]])
+    legend_below(axes, handles, [f"{truncate_label(label(name), 40)} {texts[0]}", *texts[1:]])
 
 
 def _areas(sizes: Any, among: int) -> Any:
@@ -267,7 +274,7 @@ def _areas(sizes: Any, among: int) -> Any:
     known = np.isfinite(sizes)
     if not known.any():
         return np.full(len(sizes), _SMALLEST)
-    sizes = drawable(np.where(known, sizes, sizes[known].min()))
+    sizes = clip_for_plot(np.where(known, sizes, sizes[known].min()))
     low, high = sizes.min(), sizes.max()
     share = (sizes - low) / (high - low) if high > low else np.full(len(sizes), 0.2)
     # A crowd of large ones would hide each other.

@@ -8,10 +8,27 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import Field, ValidationInfo, field_validator
 
-from analyses.framework.aggregates import Aggregate, aggregate, finite
-from analyses.framework.columns import TEMPORAL
-from analyses.framework.plotting import COLORS, axis_label, draw_placeholder, drawable, positions, show_dates
-from analyses.kit import AxisColumn, InvalidParams, NumberColumn, Outcome, Params, Range, bad_column, label, new_plot
+from analyses.kit import (
+    COLORS,
+    TEMPORAL,
+    Aggregate,
+    AxisColumn,
+    InvalidParams,
+    NumberColumn,
+    Outcome,
+    Params,
+    Range,
+    aggregate,
+    axis_label,
+    bad_column,
+    clip_for_plot,
+    draw_placeholder,
+    finite,
+    label,
+    new_plot,
+    show_dates,
+    to_numeric,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -184,7 +201,7 @@ def _draw(index: str, words: str, every: str | float | None, table: pl.DataFrame
     per = f" per {_in_words(every)}" if isinstance(every, str) else f" in steps of {every:g}" if every else ""
     title = f"{words[0].upper()}{words[1:]}{per}"
     figure, axes = new_plot(title, x=axis_label(index, timed=timed), y=words)
-    x, y = drawable(positions(table["step"])), drawable(positions(table["value"]))
+    x, y = clip_for_plot(to_numeric(table["step"])), clip_for_plot(to_numeric(table["value"]))
     if not np.isfinite(y).any():
         draw_placeholder(axes)
         return figure

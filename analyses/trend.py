@@ -8,17 +8,24 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import Field
 
-from analyses.framework.plotting import (
+from analyses.kit import (
     COLORS,
+    AxisColumn,
+    FirstNumberColumn,
+    Outcome,
+    Params,
     axis_label,
+    clip_for_plot,
     draw_placeholder,
     draw_points,
-    drawable,
+    label,
     legend_below,
-    positions,
+    new_plot,
+    quantile,
     show_dates,
+    to_numeric,
+    two_sided_p,
 )
-from analyses.kit import AxisColumn, FirstNumberColumn, Outcome, Params, label, new_plot
 
 if TYPE_CHECKING:
     import numpy as np
@@ -49,7 +56,7 @@ def run(rows: pl.DataFrame, params: TrendParams) -> Outcome:
     import polars as pl
 
     timed = rows[params.x].dtype.is_temporal()
-    x, y = positions(rows[params.x]), positions(rows[params.y])
+    x, y = to_numeric(rows[params.x]), to_numeric(rows[params.y])
     both = np.isfinite(x) & np.isfinite(y)
     x, y = x[both], y[both]
     origin = float(x.min()) if timed and len(x) else 0.0
@@ -83,8 +90,6 @@ def least_squares(x: np.ndarray[Any, Any], y: np.ndarray[Any, Any], confidence: 
     that of a slope of zero. With two points the line goes through both, and there is no interval.
     """
     import numpy as np
-
-    from analyses.framework.t_distribution import quantile, two_sided_p
 
     n, x_mean, y_mean = len(x), float(x.mean()), float(y.mean())
     with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
@@ -193,9 +198,9 @@ def _draw(params: TrendParams, timed: bool, x: Any, y: Any, line: list[Any], fit
         return figure
     if timed:
         show_dates(axes, x)
-    draw_points(axes, drawable(x), drawable(y))
+    draw_points(axes, clip_for_plot(x), clip_for_plot(y))
     if len(line[0]):
-        at, fit, low, high = map(drawable, line)
+        at, fit, low, high = map(clip_for_plot, line)
         per = " a day" if timed else ""
         words = f"{params.method}: slope {fitted['slope']:.3g}{per}"
         if np.isfinite(low).all():

@@ -17,16 +17,16 @@ __all__ = [
     "MAX_POINTS",
     "add_colorbar",
     "axis_label",
+    "clip_for_plot",
     "draw_placeholder",
     "draw_points",
-    "drawable",
     "label",
     "legend_below",
     "new_plot",
-    "plain",
-    "positions",
     "show_cells",
     "show_dates",
+    "to_numeric",
+    "truncate_label",
 ]
 
 # Told apart by the colour-blind too: Okabe and Ito, "Color Universal Design", 2008.
@@ -81,7 +81,7 @@ def axis_label(name: str, *, timed: bool) -> str:
     return f"{name} (UTC)" if timed else label(name)
 
 
-def plain(text: str, length: int = 60) -> str:
+def truncate_label(text: str, length: int = 60) -> str:
     """``text`` as it can be printed in a plot: one line of ``length`` characters at most.
 
     Of a longer one the middle is left out: what begins alike often ends differently.
@@ -99,9 +99,9 @@ def new_plot(title: str, x: str, y: str, *, width: float = 8.0, height: float = 
     figure.get_layout_engine().set(w_pad=0.12, h_pad=0.12)  # type: ignore[call-arg, union-attr]
     axes = figure.add_subplot()
     # A dollar sign in a column's name is no formula.
-    axes.set_title(plain(title, 120), parse_math=False, loc="left", fontsize=13, color=_INK, pad=10, wrap=True)
-    axes.set_xlabel(plain(x), parse_math=False, fontsize=11, color=_INK, wrap=True)
-    axes.set_ylabel(plain(y), parse_math=False, fontsize=11, color=_INK, wrap=True)
+    axes.set_title(truncate_label(title, 120), parse_math=False, loc="left", fontsize=13, color=_INK, pad=10, wrap=True)
+    axes.set_xlabel(truncate_label(x), parse_math=False, fontsize=11, color=_INK, wrap=True)
+    axes.set_ylabel(truncate_label(y), parse_math=False, fontsize=11, color=_INK, wrap=True)
     axes.set_prop_cycle(color=COLORS)
     axes.spines[["top", "right"]].set_visible(False)
     axes.spines[["left", "bottom"]].set_color("#999999")
@@ -126,7 +126,7 @@ def legend_below(axes: Axes, handles: Sequence[Any], labels: Sequence[str]) -> N
         text.set_color(_INK)
 
 
-def positions(series: pl.Series) -> np.ndarray[Any, Any]:
+def to_numeric(series: pl.Series) -> np.ndarray[Any, Any]:
     """Numbers as they are, dates and times as days since 1970; NaN where missing, infinite, or no 64 bits wide."""
     import numpy as np
     import polars as pl
@@ -138,7 +138,7 @@ def positions(series: pl.Series) -> np.ndarray[Any, Any]:
     return np.where(np.isfinite(values), values, np.nan)
 
 
-def drawable(values: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+def clip_for_plot(values: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
     """``values`` without the ends of double precision, whose differences are infinite."""
     import numpy as np
 
@@ -210,7 +210,7 @@ def add_colorbar(axes: Axes, mappable: Any, words: str, *, counts: bool = False)
     # As high as the axes, whatever their aspect.
     bar = axes.figure.colorbar(mappable, cax=axes.inset_axes((1.02, 0, 0.025, 1)))
     bar.outline.set_visible(False)
-    bar.set_label(plain(words), fontsize=11, color=_INK, parse_math=False)
+    bar.set_label(truncate_label(words), fontsize=11, color=_INK, parse_math=False)
     bar.ax.tick_params(labelsize=10, colors=_INK, length=3)
     if counts:
         bar.ax.yaxis.set_major_formatter(lambda value, _: f"{value:,.0f}")

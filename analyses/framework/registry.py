@@ -13,7 +13,8 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from analyses.framework.columns import type_of
-from analyses.kit import Outcome, Params, Progress
+from analyses.framework.outcome import Outcome, Progress
+from analyses.framework.parameters import Params
 
 if TYPE_CHECKING:
     import polars as pl

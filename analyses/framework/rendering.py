@@ -11,7 +11,7 @@ from decimal import Decimal
 from enum import Enum
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from analyses.kit import Outcome, to_text
+from analyses.framework.outcome import Outcome, to_text
 
 if TYPE_CHECKING:
     import polars as pl
