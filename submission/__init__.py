@@ -1,1 +1,1 @@
-"""What a client may post as a job: its schema and its validation."""
+"""Submitting jobs: the schema of a posted job, its validation, and the limits of a dataset."""

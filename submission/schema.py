@@ -158,7 +158,7 @@ class JobRequest(BaseModel):
 def read_job_body(most_bytes: int, max_params_bytes: int) -> JsonBody:
     """Read the body of ``POST /jobs``: a job, or a list of up to 10,000.
 
-    :raises Problem: as :func:`read_json` does; invalid for more jobs, and for one that is far too large.
+    :raises Problem: as :func:`read_json` does; invalid for more jobs, or for one that is far too large.
     """
     most_chars = _CHARS_PER_BYTE * max_params_bytes + _JOB_CHARS
     try:

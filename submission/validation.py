@@ -84,7 +84,7 @@ def _param_errors(job: JobRequest, columns: DatasetColumns, ranges: Ranges | Non
         if ranges is not None:
             try:
                 params.check_ranges(lambda column: _range(ranges.of(column)))
-            except InvalidParams:  # in the range of all rows; that of the job's rows takes longer to find
+            except InvalidParams:  # for the range of all rows; the range of the job's rows takes longer to find
                 params.check_ranges(lambda column: _range(ranges.of(column, job.start, job.end)))
     except InvalidParams as error:
         return [(f"/params{pointer}", detail) for pointer, detail in error.errors]

@@ -1,4 +1,4 @@
-"""``/help``: every route with a curl line that works when pasted, on whatever is loaded and queued."""
+"""``/help``: every route with a curl command that works when pasted, for the present dataset and jobs."""
 
 from __future__ import annotations
 
@@ -90,12 +90,12 @@ def _post(address: str, value: Any) -> str:
 
 
 def _new(base: str, job: dict[str, Any]) -> str:
-    """Shell that submits ``job`` and stands for its id."""
+    """Return a shell expression that submits ``job`` and expands to its id."""
     return f"$({_post(f'{base}/jobs', job).replace('curl', 'curl -s', 1)} | cut -d'\"' -f4)"
 
 
 def _ended(base: str, job: dict[str, Any]) -> str:
-    """Shell that submits ``job``, waits until it has ended, and stands for its id."""
+    """Return a shell expression that submits ``job``, waits for its end, and expands to its id."""
     return f'$(curl -s "{base}/jobs/{_new(base, job)}?wait=60" | cut -d\'"\' -f4)'
 
 

@@ -1,4 +1,4 @@
-"""The set-up that all routes share: how paths match, and the hooks around each request, in their order."""
+"""Set-up shared by all routes: path matching, and the hooks around each request in their order."""
 
 from __future__ import annotations
 

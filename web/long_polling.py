@@ -1,4 +1,4 @@
-"""Holding an answer until a job ends, on one subscription connection per process."""
+"""Long polling: delays a response until a job ends, with one subscription connection per process."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ __all__ = ["Waiting", "requested_wait"]
 
 
 _LONGEST = 60.0
-_REREAD = 1.0  # a message may get lost, and Redis may stop answering: a waiter reads the record this often anyway
-_TICK = 0.02  # only the listener may touch its connection, so a newcomer is subscribed at its next tick
+_REREAD = 1.0  # messages can be lost and Redis can stop answering, so a waiter also rereads the record this often
+_TICK = 0.02  # only the listener uses its connection, so it subscribes for a new waiter at its next tick
 _BACK_OFF = 0.5
-_SECONDS = re.compile(r"\d+(\.\d+)?([eE]-\d+)?", re.ASCII)  # programs write 0.00001 as 1e-05
+_SECONDS = re.compile(r"\d+(\.\d+)?([eE]-\d+)?", re.ASCII)  # programs format 0.00001 as 1e-05
 _PREFERENCE = re.compile(r'\s*wait\s*=\s*"?(\d+)"?\s*(?:;.*)?', re.ASCII | re.IGNORECASE)
 
 
 def requested_wait() -> tuple[float, dict[str, str]]:
-    """How many seconds the client is ready to wait, and the headers that answer it (RFC 7240)."""
+    """Return the seconds that the client wants to wait, and the response headers for it (RFC 7240)."""
     text = parameter("wait")
     if text is not None:
         if not _SECONDS.fullmatch(text):
@@ -41,14 +41,14 @@ def requested_wait() -> tuple[float, dict[str, str]]:
 
 
 class _Nobody:
-    """A client that never hangs up, as far as another server than ours can tell."""
+    """A client whose disconnect cannot be detected, because another server than ours is used."""
 
     is_hung_up: bool = False
     on_hang_up: Callable[[], None] | None = None
 
 
 class Waiting:
-    """Those who wait for jobs, ``most`` of them at once; whoever comes after that is answered without waiting."""
+    """Requests that wait for jobs, at most ``most`` at once; further ones are answered without waiting."""
 
     def __init__(self, most: int) -> None:
         self._most = most
@@ -59,9 +59,9 @@ class Waiting:
         self._listener: threading.Thread | None = None
 
     def wait(self, jid: str, seconds: float) -> jobs.Job:
-        """The job once it has ended, or as it is after ``seconds``.
+        """Return the job once it has ended, or its state after ``seconds``.
 
-        :raises jobs.JobNotFound: there is none, or it was deleted meanwhile.
+        :raises jobs.JobNotFound: there is no such job, or it was deleted during the wait.
         """
         job = jobs.get_job_by_id(jid)
         if seconds <= 0 or _ended(job):
@@ -82,14 +82,14 @@ class Waiting:
         return job
 
     def drain(self) -> None:
-        """Answer all who wait, now, and nobody waits any more: the process is about to stop."""
+        """Answer all pending long polls now and accept no more, because the process is about to stop."""
         self._draining = True
         for news in [news for waiters in list(self._waiters.values()) for news in list(waiters)]:
             news.set()
 
     @contextmanager
     def _register_waiter(self, jid: str) -> Iterator[threading.Event | None]:
-        """A place among the waiters of a job, or None where all are taken."""
+        """Register a waiter for a job and yield its event; None if all places are taken."""
         news: threading.Event | None = None
         with self._changed:
             if not self._draining and self._count < self._most:
@@ -121,7 +121,7 @@ class Waiting:
                 time.sleep(_BACK_OFF)
 
     def _listen_loop(self, subscriber: Any) -> None:
-        """Wake those who wait for a job after each message about it; being subscribed is one, so they read anew."""
+        """Wake the waiters of a job after each message about it; the subscription itself counts as one."""
         subscribed: set[str] = set()
         while True:
             with self._changed:

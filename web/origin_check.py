@@ -1,4 +1,4 @@
-"""Keeps other web sites out: any page that a browser shows could otherwise post to a loopback address."""
+"""Rejects requests from pages of other web sites, which could otherwise post to a loopback address."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ from web.problems import Problem
 
 __all__ = ["install"]
 
-# These cost nothing and tell nothing of jobs or data.
+# These are cheap and reveal nothing about jobs or data.
 _OPEN_TO_SITES = {"/", "/health", "/help"}
 _SAFE = {"GET", "HEAD", "OPTIONS", "TRACE"}
 _DEFAULT_PORTS = {"http": ":80", "https": ":443"}
 
 
 def install(app: Flask, allowed_hosts: str) -> None:
-    """Refuse a ``Host`` not in the comma-separated ``allowed_hosts``, and what other sites' pages send.
+    """Reject a ``Host`` not in the comma-separated ``allowed_hosts``, and requests by pages of other sites.
 
-    These may neither change anything nor read what costs: a search of a large dataset or a wait holds a thread. Links
-    from other sites work: a browser marks what a person opens as a navigation to a document.
+    Such pages may not change anything, nor send expensive reads: a search of a large dataset or a wait holds a thread.
+    Links from other sites work, because browsers mark them as navigation to a document.
     """
     allowed = {name.strip().lower() for name in allowed_hosts.split(",")}
 
@@ -47,7 +47,7 @@ def _requested_host() -> str | None:
 def _check_host(allowed: set[str]) -> None:
     host = _requested_host()
     if host is None:
-        # HTTP/1.1 demands the header; before that there was none, nor a browser to be tricked.
+        # HTTP/1.1 requires the header; no browser sends HTTP/1.0.
         if request.environ.get("SERVER_PROTOCOL") == "HTTP/1.0":
             return
         raise Problem("malformed", "The request has no Host header.")
@@ -59,7 +59,7 @@ def _check_host(allowed: set[str]) -> None:
 
 
 def _name(host: str) -> str:
-    """The host without its port: ``[::1]:5000`` is ``[::1]``."""
+    """Return the host without its port: ``[::1]`` for ``[::1]:5000``."""
     return re.sub(r"(?<=[^:]):\d*$", "", host.strip().lower(), flags=re.ASCII)
 
 
@@ -76,7 +76,7 @@ def _check_embedding() -> None:
     if mode == "navigate":
         embedded = _fetch_header("Dest") not in ("", "document")
     else:
-        # Every browser sends the mode; a bare address without it is left to other programs.
+        # Every browser sends the mode; without it the client is another program.
         embedded = bool(mode or request.query_string)
     if embedded:
         raise Problem("forbidden-origin", "Pages of other web sites may link here, but not load from here.")

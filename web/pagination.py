@@ -1,4 +1,4 @@
-"""Lists page by page: limit, opaque cursor, and the address of the next page."""
+"""Pagination of lists: limit, opaque cursor, and the link to the next page."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ __all__ = ["next_link", "read_cursor", "read_limit"]
 
 
 def read_limit() -> int:
-    """How many entries a page has: ``?limit=``, 100 unless given, 1000 at most."""
+    """Return the number of entries of a page: ``?limit=``, by default 100, at most 1000."""
     return int_param("limit", 100, most=1000)
 
 
 def read_cursor() -> str | None:
-    """What ``next_link`` was given for this page, or None on the first."""
+    """Return the cursor that ``next_link`` was given for this page, or None for the first page."""
     text = parameter("cursor")
     if text is None:
         return None
@@ -31,7 +31,7 @@ def read_cursor() -> str | None:
 
 
 def next_link(cursor: str | None) -> tuple[str | None, dict[str, str]]:
-    """The address of the page that starts at ``cursor``, and the headers that name it (RFC 8288)."""
+    """Return the link to the page that starts at ``cursor``, and its headers (RFC 8288)."""
     if cursor is None:
         return None, {}
     opaque = base64.urlsafe_b64encode(cursor.encode()).decode().rstrip("=")

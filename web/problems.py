@@ -19,7 +19,7 @@ RETRY_AFTER = {"Retry-After": "1"}
 
 _MAX_NAME = 80
 
-# slug: status, title. The slug is part of the contract: clients tell errors apart by it.
+# slug: status, title. Slugs are part of the contract: clients distinguish errors by them.
 PROBLEMS: dict[str, tuple[int, str]] = {
     "malformed": (400, "The request cannot be parsed"),
     "forbidden-host": (403, "The Host header names another machine"),
@@ -72,7 +72,7 @@ _SLUG_OF_STATUS = {
 
 
 class Problem(Exception):
-    """An answer other than success; raise it anywhere in a request.
+    """An error response; raise it anywhere in a request.
 
     ``errors`` are the contract's ``{"pointer" or "parameter": …, "detail": …}``; ``members`` are added to the document.
     """

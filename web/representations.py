@@ -1,4 +1,4 @@
-"""What a job and its results look like to a client."""
+"""Representations of jobs and results for clients."""
 
 from __future__ import annotations
 
@@ -23,24 +23,24 @@ __all__ = ["artifact_response", "load_results", "page_response", "reserve_page",
 _COPIES = 3
 """How often a part is held while it is sent: as it came from Redis, as it is, and on its way out."""
 
-# An SVG opened by itself is a page of this origin: nothing in it may run.
+# An SVG that is opened directly is a page of this origin: scripts in it must not run.
 _NO_SCRIPTS = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; sandbox"
 
 
 def with_links(job: jobs.Job) -> dict[str, Any]:
-    """The job with the addresses of what belongs to it."""
+    """Return the job with the links to its results, log and artifacts."""
     own = path_to(f"/jobs/{job['id']}")
     links = {"self": own} | {name: f"{own}/{name}" for name in ("results", "log", "cancel", "retry")}
     return {**job, "links": links}
 
 
 def reserve_page(size: int) -> None:
-    """Reserve memory for so many bytes of a page of jobs, until the response has been sent."""
+    """Reserve memory for ``size`` bytes of a page of jobs, until the response has been sent."""
     budget.reserve(_COPIES * size)
 
 
 def page_response(page: jobs.JobPage) -> Response:
-    """One page of the jobs; their parameters, which may be large, are passed on without being parsed."""
+    """Return one page of jobs; their parameters, which may be large, are not parsed."""
     address, headers = pagination.next_link(page.next)
     listed = ",".join(map(_listed, page.records))
     text = f'{{"jobs":[{listed}],"total":{json.dumps(page.total)},"next":{json.dumps(address)}}}\n'
@@ -55,9 +55,9 @@ def _listed(record: Mapping[bytes, bytes]) -> str:
 
 
 def load_results(job: jobs.Job, headers: Mapping[str, str]) -> jobs.StoredResults:
-    """The results of a complete job, and memory to read them with.
+    """Return the results of a complete job, with memory reserved for reading them.
 
-    :raises Problem: the job has none, or none yet; ``headers`` go with it.
+    :raises Problem: the job has no results, or not yet; the response has ``headers``.
     """
     status = jobs.Status(job["status"])
     if not status.ended:
@@ -72,7 +72,7 @@ def load_results(job: jobs.Job, headers: Mapping[str, str]) -> jobs.StoredResult
 
 
 def results_response(job: jobs.Job, results: jobs.StoredResults) -> Response:
-    """The results document, its artifacts with their addresses; a large one is read while it is sent."""
+    """Return the results document with links to its artifacts; a large one is streamed."""
     own = path_to(f"/jobs/{job['id']}/results")
     listed = [{**artifact, "url": f"{own}/{quote(artifact['name'], safe='')}"} for artifact in results.artifacts]
     text = json.dumps(listed, ensure_ascii=False, separators=(",", ":"))
@@ -82,7 +82,7 @@ def results_response(job: jobs.Job, results: jobs.StoredResults) -> Response:
 
 
 def artifact_response(job: jobs.Job, results: jobs.StoredResults, artifact: Mapping[str, Any]) -> Response:
-    """One artifact of the results, as it is; a large one is read while it is sent."""
+    """Return one artifact of the results unchanged; a large one is streamed."""
     name, media_type, size = artifact["name"], artifact["type"], artifact["bytes"]
     budget.reserve(_COPIES * results.largest_part(name))
     charset = "; charset=utf-8" if media_type.startswith("text/") else ""
@@ -94,9 +94,9 @@ def artifact_response(job: jobs.Job, results: jobs.StoredResults, artifact: Mapp
 
 
 def _streamed(parts: Iterator[bytes], size: int, content_type: str, tag: str) -> Response:
-    """An answer of ``size`` bytes, read while it is sent; of a 304 and to a HEAD nothing is read.
+    """Return a streamed response of ``size`` bytes; for a 304 or a HEAD request nothing is read.
 
-    :raises jobs.ResultsGone: the first part was removed just now; where a later one is, the connection is cut.
+    :raises jobs.ResultsGone: the first part has been removed; if a later one is, the connection is closed.
     """
     answer = Response(parts, content_type=content_type, headers={"Content-Length": str(size)})
     answer.set_etag(tag)
@@ -107,12 +107,12 @@ def _streamed(parts: Iterator[bytes], size: int, content_type: str, tag: str) ->
 
 
 def _tag(job: jobs.Job, part: bytes) -> str:
-    """The entity tag of a part of the results, which never change: one run of a job stores them, once."""
+    """Return the entity tag of a part of the results, which never change once they are stored."""
     run = f"{job['id']} {job['attempt']} {job['ended']} ".encode()
     return hashlib.blake2b(run + part, digest_size=16).hexdigest()
 
 
 def _file_names(name: str) -> dict[str, str]:
-    """The parameters of ``Content-Disposition`` for a name (RFC 6266): in ASCII, and as it is where it differs."""
+    """Return the parameters of ``Content-Disposition`` for a file name (RFC 6266), in ASCII and in UTF-8."""
     plain = re.sub(r"[^A-Za-z0-9._ -]", "_", name)
     return {"filename": plain} | ({} if plain == name else {"filename*": f"UTF-8''{quote(name, safe='')}"})

@@ -1,4 +1,4 @@
-"""Reading what a client sends: limits, JSON, and the idempotency key that goes with it."""
+"""Reads request bodies: limits, JSON, and the idempotency key."""
 
 from __future__ import annotations
 
@@ -23,19 +23,18 @@ _QUOTED = re.compile(r'"((?:[^"\\]|\\["\\])*)"')
 _LONGEST_KEY = 255
 _WINDOW = 2**16
 _STEP = 2**18
-# Bytes of memory for each byte of a JSON body: once as it arrives, at most four times as text, and what is made of it.
+# Bytes of memory per byte of a JSON body: one as it arrives, at most four as text, the rest for parsed values.
 _PER_BYTE = 10
-# A value of a large body is parsed in one go, and holds the interpreter for that time: with two bodies at once, other
-# requests would wait for it twice as long.
+# Parsing a large value holds the GIL; with two bodies at once, other requests would wait twice as long.
 _PARSING = Lock()
 _MAX_MEMBERS = 100
 _MAX_UNWANTED = 2**16
 
 
 def iter_body() -> Iterator[bytes]:
-    """The body as it arrives, a little at a time.
+    """Iterate over the body in small parts as it arrives.
 
-    :raises Problem: malformed when it breaks off; too-slow.
+    :raises Problem: malformed if it is incomplete; too-slow.
     """
     seen = 0
     try:
@@ -51,16 +50,16 @@ def iter_body() -> Iterator[bytes]:
 
 
 def _read_text(most: int) -> str:
-    """Read the body, at most ``most`` bytes of it, as UTF-8.
+    """Read the body, of at most ``most`` bytes, as UTF-8.
 
-    :raises Problem: too-large; unavailable, when there is no memory for it; unsupported-media-type for a content
-        coding; malformed when it is not UTF-8; as :func:`iter_body` does.
+    :raises Problem: too-large; unavailable if there is no memory for it; unsupported-media-type for a content
+        coding; malformed if it is not UTF-8; as :func:`iter_body` does.
     """
     if request.headers.get("Content-Encoding", "identity").strip().lower() not in ("identity", ""):
         raise Problem(
             "unsupported-media-type", "Send the body without Content-Encoding.", headers={"Accept-Encoding": "identity"}
         )
-    # A body that the budget could never hold is too large, not a matter of waiting.
+    # A body larger than the whole budget is too large; waiting would not help.
     most = min(most, current_app.extensions["budget"].total // _PER_BYTE)
     too_large = Problem("too-large", f"The body may have {most:,} bytes at most.")
     if (request.content_length or 0) > most:
@@ -80,16 +79,16 @@ def _read_text(most: int) -> str:
 
 
 def read_json(most: int, *, max_elements: int, max_chars: int) -> JsonBody:
-    """Read the body as JSON, whatever its media type says: one value of ``max_chars`` at most, or a list of such.
+    """Read the body as JSON, regardless of its media type: one value of at most ``max_chars``, or a list of such.
 
-    :raises Problem: malformed, saying where; as :func:`_read_text` does.
-    :raises TooManyElements: as :class:`JsonBody` does; ValueTooLarge likewise.
+    :raises Problem: malformed, with the position; as :func:`_read_text` does.
+    :raises TooManyElements, ValueTooLarge: as :class:`JsonBody` does.
     """
     return _parse(_read_text(most), max_elements=max_elements, max_chars=max_chars)
 
 
 def require_empty_body(most: int) -> JsonBody:
-    """The body of a request that needs none: nothing, or an object without members."""
+    """Return the body of a request that needs none: empty, or an empty object."""
     text = _read_text(most)
     if not text or text.isspace():
         text = "{}"
@@ -131,7 +130,7 @@ def _malformed(detail: str) -> Problem:
 
 
 def idempotency_key(body: JsonBody) -> jobs.Idempotency | None:
-    """The idempotency key, bare or quoted, with the fingerprint of the request that it belongs to."""
+    """Return the idempotency key, with or without quotes, and the fingerprint of its request."""
     header = request.headers.get("Idempotency-Key")
     if header is None:
         return None

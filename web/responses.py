@@ -53,7 +53,7 @@ def with_etag(response: Response) -> Response:
     if "If-Match" in request.headers and not request.if_match.contains(response.get_etag()[0] or ""):
         detail = "If-Match names another version than there is now: read it again."
         raise Problem("precondition-failed", detail, headers={"ETag": response.headers["ETag"]})
-    # With If-Match, werkzeug forgets If-None-Match, and sends the body with a 412.
+    # With If-Match, werkzeug ignores If-None-Match and sends the body with a 412.
     response.make_conditional({**request.environ, "HTTP_IF_MATCH": ""})
     return response
 
@@ -80,7 +80,7 @@ def _finish(response: Response) -> Response:
     response.headers["X-Content-Type-Options"] = "nosniff"
     response.headers["Cross-Origin-Resource-Policy"] = "same-origin"
     if response.status_code in _REDIRECTS:
-        # The router's own redirects are pages of HTML, to an address that a proxy may not have.
+        # The router's own redirects are HTML pages, with an address that does not exist behind a proxy.
         response.set_data(b"")
         response.location = (response.location or "").removeprefix(request.host_url.rstrip("/"))
     if response.status_code in (204, *_REDIRECTS) or request.method == "OPTIONS":

@@ -1,4 +1,4 @@
-"""The routes beside data and jobs: analyses, workers, statistics, health, help."""
+"""Routes other than data and jobs: analyses, workers, statistics, health, help."""
 
 from __future__ import annotations
 

@@ -24,8 +24,8 @@ _FORM: Final = "multipart/form-data"
 _GZIP: Final = 16 + zlib.MAX_WBITS
 _GZIP_MAGIC: Final = b"\x1f\x8b\x08"
 _WINDOW: Final = 2**16
-_MOST_MEMBERS: Final = 100_000  # of a gzip: each costs as much as a window, however little is in it
-_MOST_HELD: Final = 4 * _WINDOW  # bytes of a form in which neither content nor the end of a header was found
+_MOST_MEMBERS: Final = 100_000  # of a gzip; each costs as much as a window, even if it is nearly empty
+_MOST_HELD: Final = 4 * _WINDOW  # bytes of a form without content or the end of a header
 
 # Sent by browsers and curl for files whose type they do not know.
 _GENERIC_TYPES: Final = (
@@ -105,7 +105,7 @@ def _unpacked(parts: Iterable[bytes]) -> Iterator[bytes]:
             waiting = packed
             while waiting:
                 if member.eof:
-                    waiting = waiting.lstrip(b"\0")  # padding, as tape archives have it
+                    waiting = waiting.lstrip(b"\0")  # padding, as in tape archives
                     if not waiting:
                         break
                     member, members = zlib.decompressobj(_GZIP), members + 1

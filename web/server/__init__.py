@@ -1,1 +1,1 @@
-"""How gunicorn serves the API."""
+"""The HTTP server: gunicorn with a worker that buffers requests and responses."""

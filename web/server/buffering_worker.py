@@ -1,8 +1,8 @@
-"""gunicorn's worker of threads, with a loop that does all waiting for clients: no thread reads from or waits for one.
+"""gunicorn's threaded worker with an event loop that does all network I/O: threads never wait for clients.
 
-gunicorn's own worker gives a connection a thread at its first byte, and lets it read and write at the client's pace: as
-many slow clients as there are threads keep everybody else out. Here the loop that polls collects whole requests, large
-ones on disk, and sends what of a response the client has not taken yet.
+gunicorn's own worker assigns a thread to a connection at its first byte, and the thread reads and writes at the
+client's pace, so as many slow clients as there are threads block the service. Here the loop buffers whole requests,
+large ones on disk, before a thread processes them, and sends what the client has not received yet of a response.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ _LINGER_SECONDS = 2.0
 _LONGEST_LINGER_SECONDS = 30.0
 _LINGER_BYTES_PER_SECOND = 2**20
 _RECEIVED = 64 * 1024
-_RESPONSE_BYTES = 2**30  # on disk, of all responses that clients have not taken yet
+_RESPONSE_BYTES = 2**30  # on disk, of all responses that clients have not received yet
 _URGENT_THREADS = 2
 
 
@@ -45,7 +45,7 @@ class BufferingThreadWorker(ThreadWorker):  # type: ignore[misc]
         self._responses = DiskQuota(_RESPONSE_BYTES)
         self._bodies_on_disk = DiskQuota(self.most_body_bytes)
         self._states = States()
-        # Requests with a larger body take longer: a third of the threads, so that the others stay free.
+        # Requests with a larger body take longer: they get a third of the threads, so that the others stay free.
         self._most_large = max(1, self.cfg.threads // 3)
         self._large = 0
         self._large_waiting: list[Connection] = []
@@ -53,20 +53,20 @@ class BufferingThreadWorker(ThreadWorker):  # type: ignore[misc]
         self._swept = 0.0
         self._is_stopping = False
 
-    # What the service decides.
+    # Decided by the service.
 
     def most_bytes(self, request: Request) -> int:
         """Return the largest body that this request may have; a larger one is not read."""
         raise NotImplementedError
 
     def is_urgent(self, request: Request) -> bool:
-        """Return whether the request is processed though all threads are busy; it must be quick."""
+        """Return whether the request is processed even if all threads are busy; it must be quick."""
         raise NotImplementedError
 
-    # What gunicorn's loop calls.
+    # Called by gunicorn's loop.
 
     def accept(self, listener: Any) -> None:
-        """Take a connection; at the limit, the one that has kept us waiting longest is closed."""
+        """Accept a connection; at the limit, the oldest idle connection is closed."""
         if self.nr_conns >= self.worker_connections - 1:
             self._evict()
         try:
@@ -85,7 +85,7 @@ class BufferingThreadWorker(ThreadWorker):  # type: ignore[misc]
         """Do nothing: :meth:`murder_pending` closes these connections too."""
 
     def murder_pending(self) -> None:
-        """Close connections whose time is over, twice a second."""
+        """Close timed-out connections, twice a second."""
         now = time.monotonic()
         if now - self._swept < _SWEEP_SECONDS:
             return
@@ -109,7 +109,7 @@ class BufferingThreadWorker(ThreadWorker):  # type: ignore[misc]
                 self._close(conn)
 
     def finish_request(self, conn: Connection, future: Future[bool]) -> None:
-        """A thread is done with a request."""
+        """Handle a request that a thread has processed."""
         if conn.is_large:
             self._large -= 1
             conn.is_large = False
@@ -135,7 +135,7 @@ class BufferingThreadWorker(ThreadWorker):  # type: ignore[misc]
         try:
             return bool(self.handle_request(request, conn))
         except StopIteration:
-            # gunicorn's word for a response that failed in the middle, which it has logged.
+            # raised by gunicorn for a response that failed midway, which it has logged.
             return False
         except OSError as error:
             if not conn.sock.is_broken:
@@ -149,7 +149,7 @@ class BufferingThreadWorker(ThreadWorker):  # type: ignore[misc]
     # Events of a connection.
 
     def _on_pending(self, conn: Connection) -> None:
-        """Send what is pending as the client takes it, if the disk has room for it."""
+        """Send pending bytes as the client receives them, if the disk has room for them."""
         if conn.state is not self._states.busy and conn.state is not self._states.draining:
             return
         if self._responses.is_exceeded:
@@ -167,7 +167,7 @@ class BufferingThreadWorker(ThreadWorker):  # type: ignore[misc]
 
     @contextmanager
     def _contained(self, conn: Connection) -> Iterator[None]:
-        """End the connection, and not the worker, where its handling fails."""
+        """Close the connection if its handling fails, so that the worker continues."""
         try:
             yield
         except Exception:
@@ -181,7 +181,7 @@ class BufferingThreadWorker(ThreadWorker):  # type: ignore[misc]
         elif not len(conn.sock.pending):
             self._watch(conn, conn.interest & ~WRITE)
             conn.sock.unwatch()
-            # A thread that appended before it saw this did not call.
+            # A thread may have appended before it saw this flag, without calling.
             if len(conn.sock.pending):
                 self._on_pending(conn)
             elif conn.state is self._states.draining:
@@ -207,11 +207,11 @@ class BufferingThreadWorker(ThreadWorker):  # type: ignore[misc]
     def _discard(self, conn: Connection, data: bytes) -> None:
         if not data:
             self._close(conn)
-        # Closing on a client that still sends its body would take the response from it.
+        # Closing while the client is still sending its body would make it lose the response.
         conn.deadline = min(conn.deadline + len(data) / _LINGER_BYTES_PER_SECOND, conn.linger_until)
 
     def _feed(self, conn: Connection, data: bytes) -> None:
-        """Take more of a request and have it processed as soon as it is whole."""
+        """Receive more of a request and dispatch it once it is complete."""
         now = time.monotonic()
         if conn.buffer is None:
             conn.buffer = RequestBuffer(self.cfg, conn.client, self._bodies_on_disk, self.most_bytes)
@@ -234,7 +234,7 @@ class BufferingThreadWorker(ThreadWorker):  # type: ignore[misc]
                 conn.sock.sendall(b"HTTP/1.1 100 Continue\r\n\r\n")
 
     def _end_early(self, conn: Connection) -> None:
-        """The client sends nothing more."""
+        """Handle a client that has stopped sending."""
         if conn.sock.is_broken or conn.buffer is None or conn.buffer.request is None:
             self._close(conn)
         else:
@@ -259,7 +259,7 @@ class BufferingThreadWorker(ThreadWorker):  # type: ignore[misc]
     # From request to response.
 
     def _dispatch(self, conn: Connection) -> None:
-        """Have a request processed by a thread."""
+        """Submit a request to a thread."""
         assert conn.buffer is not None
         conn.move(self._states.busy)
         if conn.buffer.size > IN_MEMORY and self._large >= self._most_large:
@@ -276,7 +276,7 @@ class BufferingThreadWorker(ThreadWorker):  # type: ignore[misc]
         future.add_done_callback(partial(self.method_queue.defer, self.finish_request, conn))
 
     def _finish_response(self, conn: Connection) -> None:
-        """Go on with the next request, if there may be one."""
+        """Continue with the next request of the connection, if one is allowed."""
         if not conn.is_kept:
             self._linger(conn)
             return
@@ -293,7 +293,7 @@ class BufferingThreadWorker(ThreadWorker):  # type: ignore[misc]
         self._watch(conn, READ)
 
     def _linger(self, conn: Connection) -> None:
-        """Close when the client has: what it still sends would otherwise take the response away from it."""
+        """Close after the client has closed: closing with unread input would make it lose the response."""
         conn.move(self._states.lingering)
         if not conn.shutdown(socket.SHUT_WR):
             self._close(conn)
@@ -303,10 +303,10 @@ class BufferingThreadWorker(ThreadWorker):  # type: ignore[misc]
         conn.deadline, conn.linger_until = now + _LINGER_SECONDS, now + _LONGEST_LINGER_SECONDS
         self._watch(conn, READ)
 
-    # Book-keeping.
+    # Bookkeeping.
 
     def _evict(self) -> None:
-        """Close the connection that is worth least."""
+        """Close the oldest connection of the least important state."""
         for state in (self._states.lingering, self._states.heads, self._states.idle, self._states.bodies):
             if state:
                 self._close(next(iter(state)))
@@ -314,13 +314,13 @@ class BufferingThreadWorker(ThreadWorker):  # type: ignore[misc]
         if self._states.draining:
             self._abort(min(self._states.draining, key=lambda conn: conn.sock.deadline))
         else:
-            # All are being processed: ask again in a moment.
+            # All are being processed: try again soon.
             time.sleep(0.01)
 
     def _make_disk_room(self) -> None:
-        """End the slowest responses until what is left fits on the disk."""
+        """Abort the slowest responses until the remaining ones fit on the disk."""
         responses = [*self._states.busy, *self._states.draining]
-        # A thread that still writes one frees its file within a moment.
+        # A thread that is still writing one frees its file soon.
         doomed = sum(conn.sock.pending.on_disk for conn in responses if conn.sock.is_broken)
         for conn in sorted(responses, key=lambda conn: conn.sock.deadline):
             if self._responses.used - doomed <= self._responses.total:
@@ -330,10 +330,10 @@ class BufferingThreadWorker(ThreadWorker):  # type: ignore[misc]
                 self._abort(conn)
 
     def _abort(self, conn: Connection) -> None:
-        """End a response that the client does not take."""
+        """Abort a response that the client does not receive."""
         conn.sock.is_broken = True
         if conn.state is self._states.busy:
-            # A thread uses the socket: it is closed when that is done.
+            # A thread is using the socket: it is closed afterwards.
             self._watch(conn, 0)
             conn.sock.hang_up()
             conn.shutdown(socket.SHUT_RDWR)

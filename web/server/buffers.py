@@ -1,4 +1,4 @@
-"""Buffers between clients and threads: what a slow client has not sent or taken yet lies here, not with a thread."""
+"""Buffers between clients and threads, so that no thread waits for a slow client."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ _IN_KERNEL = 128 * 1024
 class DiskQuota:
     """Counts the bytes in temporary files.
 
-    Adding beyond ``total``, or half of what the disk has free, is possible: who adds must look and make room.
+    Adding beyond ``total`` or half of the free disk space is possible: the caller must check and make room.
     """
 
     def __init__(self, total: int) -> None:
@@ -47,19 +47,19 @@ class DiskQuota:
         self._lock = Lock()
 
     def add(self, size: int) -> None:
-        """Count ``size`` bytes more; fewer where it is negative."""
+        """Add ``size`` bytes to the count; a negative size subtracts."""
         with self._lock:
             self.used += size
 
     @property
     def is_exceeded(self) -> bool:
-        """Whether there is more than ``total``."""
+        """Return whether the count is above ``total``."""
         return self.used > self.total
 
 
 class SpooledFifo:
-    """A queue of bytes, the first in memory and the rest in an unlinked file, for one thread that appends and one that
-    consumes: neither waits for the other."""
+    """A FIFO of bytes, first in memory and then in an unlinked file, for one appending and one consuming thread;
+    neither waits for the other."""
 
     def __init__(self, quota: DiskQuota) -> None:
         self._quota = quota
@@ -88,7 +88,7 @@ class SpooledFifo:
         self._appended += len(data)
 
     def peek(self) -> bytes:
-        """Return bytes from the front, not necessarily all; none where it is empty."""
+        """Return bytes from the front, not necessarily all; empty if there are none."""
         left = len(self)
         if left and self._parts:
             return self._parts[0]
@@ -130,9 +130,9 @@ class SpooledFifo:
 
 
 class MinRateSocket:
-    """A client's connection as a thread sees it that responds: writing never waits, the rest goes to a buffer.
+    """The socket that a responding thread uses: writing never blocks, the remainder goes to a buffer.
 
-    The loop that polls empties the buffer. Whether the client keeps the rate is judged by what its kernel acknowledged.
+    The event loop empties the buffer. The client's rate is measured by the bytes that its kernel acknowledged.
     """
 
     def __init__(self, sock: socket.socket, quota: DiskQuota, on_pending: Callable[[], None]) -> None:
@@ -153,7 +153,7 @@ class MinRateSocket:
                 sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, _IN_KERNEL)
 
     def sendall(self, data: bytes, flags: int = 0) -> None:
-        """Send what the kernel takes at once and have the rest sent later.
+        """Send as much as the kernel accepts now; the loop sends the rest later.
 
         :raises OSError: the client has gone, was too slow, or the disk is full.
         """
@@ -172,7 +172,7 @@ class MinRateSocket:
             self._on_pending()
 
     def flush(self) -> None:
-        """Send of what is pending as much as the kernel takes, and not so much that other clients wait."""
+        """Send pending bytes as the kernel accepts them, limited so that other clients need not wait."""
         try:
             for _ in range(_PARTS_AT_ONCE):
                 part = self.pending.peek()
@@ -184,24 +184,24 @@ class MinRateSocket:
             self.is_broken = True
 
     def hang_up(self) -> None:
-        """Note that the client sends nothing more."""
+        """Note that the client has stopped sending."""
         self.is_hung_up = True
         if self.on_hang_up is not None:
             self.on_hang_up()
 
     def watch(self) -> None:
-        """Begin to measure the rate, as there is something pending."""
+        """Start measuring the rate, because bytes are pending."""
         self.is_watched = True
         self.deadline = time.monotonic() + PATIENCE_SECONDS
         self._delivered = self._acknowledged()
 
     def unwatch(self) -> None:
-        """End measuring, as nothing is pending."""
+        """Stop measuring, because nothing is pending."""
         self.is_watched = False
         self.deadline = math.inf
 
     def measure(self, now: float) -> bool:
-        """Return whether the client keeps the rate; to be asked every now and then."""
+        """Return whether the client keeps the minimum rate; call it regularly."""
         delivered = self._acknowledged()
         longest = _STEADY_SECONDS if delivered > _STEADY_BYTES else PATIENCE_SECONDS
         gained = (delivered - self._delivered) / BYTES_PER_SECOND
@@ -211,7 +211,7 @@ class MinRateSocket:
         return now < self.deadline
 
     def undelivered(self) -> int:
-        """Return how many bytes the kernel holds that the client has not acknowledged."""
+        """Return the number of bytes in the kernel that the client has not acknowledged."""
         if not hasattr(termios, "TIOCOUTQ"):
             return 0
         try:
@@ -220,7 +220,7 @@ class MinRateSocket:
             return 0
 
     def shutdown(self, how: int) -> None:
-        """Refuse: gunicorn closes where an application fails in the middle of a response, but here the loop does.
+        """Refuse: gunicorn shuts down the socket when an application fails during a response; here the loop does.
 
         :raises OSError: always.
         """

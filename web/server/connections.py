@@ -1,4 +1,4 @@
-"""A client's connection to the worker: its socket, its buffers, and which of the worker's states it is in."""
+"""A client connection of the worker: its socket, its buffers and its state."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _RESET = struct.pack("ii", 1, 0)
 
 
 class States:
-    """The connections of a worker by what they are about to do; each state lists the oldest first."""
+    """The connections of a worker by state; each state lists the oldest first."""
 
     def __init__(self) -> None:
         self.heads: dict[Connection, None] = {}
@@ -64,7 +64,7 @@ class Connection:
         """The events that :meth:`watch` waits for."""
 
     def recv(self, size: int) -> bytes | None:
-        """Return what came, nothing at its end, None where nothing has come yet."""
+        """Return received bytes, empty bytes at the end of input, None if nothing has arrived yet."""
         try:
             return self._socket.recv(size)
         except (BlockingIOError, InterruptedError):
@@ -74,13 +74,13 @@ class Connection:
             return b""
 
     def move(self, state: dict[Connection, None]) -> None:
-        """Enter a state, as its newest."""
+        """Enter a state as its newest connection."""
         self.state.pop(self, None)
         self.state = state
         state[self] = None
 
     def watch(self, poller: selectors.BaseSelector, interest: int, callback: Callable[[Connection], None]) -> None:
-        """Have ``callback`` called at these events from now on."""
+        """Call ``callback`` at these events from now on."""
         if interest == self.interest:
             return
         if not self.interest:
@@ -98,7 +98,7 @@ class Connection:
             self.buffer = None
 
     def shutdown(self, how: int) -> bool:
-        """End sending, or both directions; return whether the client is still there."""
+        """Shut down sending or both directions; return whether the client is still connected."""
         try:
             self._socket.shutdown(how)
         except OSError:
@@ -106,12 +106,12 @@ class Connection:
         return True
 
     def close(self) -> None:
-        """Close the socket and leave the state; events must not be watched any more."""
+        """Close the socket and leave the state; its events must be unwatched before."""
         self.state.pop(self, None)
         self.state = {}
         self.end_input()
         if self.sock.is_broken:
-            # The kernel would go on sending for minutes.
+            # The kernel would continue to send for minutes.
             with suppress(OSError):
                 self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
         self.sock.pending.close()
@@ -119,7 +119,7 @@ class Connection:
 
 
 def write_problem(sock: Any, status: int, reason: str, message: str, headers: dict[str, str] | None = None) -> None:
-    """Respond to what cannot be read as a request in the form of all other errors; takes gunicorn's arguments."""
+    """Respond to a malformed request with problem details; takes gunicorn's arguments."""
     body = problem_json(status, message)
     fields = {
         "Connection": "close",

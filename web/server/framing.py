@@ -1,4 +1,4 @@
-"""Collects a request as it arrives: the head, which gunicorn parses once it is complete, and the body, on disk."""
+"""Buffers a request as it arrives: the head, which gunicorn parses once it is complete, and the body, on disk."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _RETRY_SOON = {"Retry-After": "5"}
 
 
 class Refused(Exception):
-    """A request that is not read to its end: the status to respond with, the reason, and headers."""
+    """A request that is rejected before its end: response status, reason and headers."""
 
     def __init__(self, status: int, detail: str, headers: dict[str, str] | None = None) -> None:
         super().__init__(detail)
@@ -39,7 +39,7 @@ class Refused(Exception):
 
 
 class RequestBuffer:
-    """One request of a client. The body is decoded, so the application sees its Content-Length in any case."""
+    """One request of a client. The body is decoded, so the application always sees a Content-Length."""
 
     def __init__(self, cfg: Config, client: Any, quota: DiskQuota, most_bytes: Callable[[Request], int]) -> None:
         self.request: Request | None = None
@@ -64,11 +64,11 @@ class RequestBuffer:
 
     @property
     def recv_size(self) -> int:
-        """How many bytes to take at once: chunks may be tiny, and decoding them keeps the loop from other clients."""
+        """The number of bytes to receive at once; small, because decoding tiny chunks would delay other clients."""
         return IN_MEMORY if self._chunks is None else IN_MEMORY // 4
 
     def feed(self, data: bytes) -> None:
-        """Take the next bytes that the client sent.
+        """Process the next bytes of the client.
 
         :raises Refused: with the response.
         :raises ParseException: gunicorn's, for a head that is malformed.
@@ -93,13 +93,13 @@ class RequestBuffer:
     def close(self) -> None:
         """Drop the body."""
         if self._body is not None:
-            with suppress(OSError):  # what it could not write when the disk was full
+            with suppress(OSError):  # of bytes that could not be written when the disk was full
                 self._body.close()
         self._quota.add(-self._spooled)
         self._body, self._spooled = None, 0
 
     def _feed_head(self, data: bytes) -> bytes:
-        """Parse the head if this completes it, and return what followed."""
+        """Parse the head if it is complete now, and return the bytes after it."""
         self._head += data
         end = _END_OF_HEAD.search(self._head, self._scanned)
         self._scanned = max(0, len(self._head) - 3)
@@ -149,7 +149,7 @@ class RequestBuffer:
             self._body.write(data)
 
     def _cut_off(self) -> None:
-        """Dispatch a request whose body is over the limit without reading on: by its length it gets a 413."""
+        """Dispatch a request whose body exceeds the limit without reading the rest; its length leads to a 413."""
         assert self.request is not None
         self.request.force_close()
         self._end(b"")
@@ -188,9 +188,9 @@ class _ChunkDecoder:
         self._in_trailers = False
 
     def feed(self, data: bytes) -> bytes:
-        """Return what the next bytes decode to.
+        """Decode the next bytes.
 
-        :raises Refused: for faulty framing.
+        :raises Refused: for invalid framing.
         """
         buffer = self._buffer + data
         at = 0

@@ -1,6 +1,6 @@
-"""How gunicorn serves the API: ``gunicorn --config python:web.server.gunicorn_conf 'api:create_app()'``.
+"""Configuration of gunicorn: ``gunicorn --config python:web.server.gunicorn_conf 'api:create_app()'``.
 
-One process with many threads: those who wait for jobs hold a thread each, and share one subscription.
+One process with many threads: each long poll holds a thread, and all share one subscription.
 """
 
 from __future__ import annotations
@@ -50,10 +50,10 @@ class Worker(BufferingThreadWorker):
 
 
 def on_starting(arbiter: Any) -> None:
-    """Refuse a Redis that cannot keep the promises; one that is away may come later."""
+    """Exit if Redis cannot be used with this service; an unavailable Redis may become available later."""
     set_up_logging(_settings.log_level)
     jobs.connect(_settings)
-    # A connection may have a file for its request and one for its response.
+    # A connection can have a file for its request and one for its response.
     _allow_descriptors(3 * worker_connections + 200)
     try:
         get_analyses()
@@ -69,20 +69,20 @@ def on_starting(arbiter: Any) -> None:
 def post_worker_init(worker: Any) -> None:
     """Prepare the process that serves requests."""
     return_freed_memory()
-    # What the program itself consists of stays; to look through all of it takes 25 ms, in which nothing is answered.
+    # Exclude the program's own objects from garbage collection: a full collection would block requests for 25 ms.
     gc.collect()
     gc.freeze()
 
 
 def _allow_descriptors(wanted: int) -> None:
-    """Have the limit of open files, often 1,024, raised as far as this takes and the system lets us."""
+    """Raise the limit of open files, often 1,024, to ``wanted`` or as far as the system allows."""
     least, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     allowed = wanted if most == resource.RLIM_INFINITY else min(wanted, most)
     if least != resource.RLIM_INFINITY and least < allowed:
         resource.setrlimit(resource.RLIMIT_NOFILE, (allowed, most))
 
 
-# gunicorn has no setting for the page it answers broken requests with, which is HTML.
+# gunicorn has no setting for its response to malformed requests, which is HTML.
 gunicorn.util.write_error = write_problem
 
 bind = [f"{bracketed(_settings.api_host)}:{_settings.api_port}"]
@@ -93,18 +93,18 @@ RequestLogger.url_prefix = _settings.url_prefix
 logger_class = RequestLogger
 worker_connections = 2000
 keepalive = 15
-sendfile = False  # would write past the buffers
+sendfile = False  # would bypass the buffers
 timeout = 120
 graceful_timeout = 10
 limit_request_line = 8190
 limit_request_fields = 100
 proc_name = "api"
 
-# The allocator of polars would keep what was freed, for each of its threads.
+# By default, polars' allocator keeps freed memory in each of its threads.
 raw_env = ["_RJEM_MALLOC_CONF=dirty_decay_ms:100,muzzy_decay_ms:100"]
 loglevel = _settings.log_level.lower()
 
-# Headers that only a proxy may set are not believed: the API needs none of them, and any client could send them.
+# Headers set by proxies are not trusted: the API needs none of them, and any client can send them.
 forwarded_allow_ips = ""
 forwarder_headers = ""
 secure_scheme_headers: dict[str, str] = {}
