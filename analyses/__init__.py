@@ -1,4 +1,4 @@
-"""The analyses: one file each, found by the registry; ``kit`` is what they are written with."""
+"""The analyses, one file each. The registry finds them; ``kit`` is the API that they are written with."""
 
 from analyses.framework.dataset_columns import DatasetColumns
 from analyses.framework.registry import Analysis, BrokenAnalysis, UnknownAnalysis, get_analyses, get_analysis

@@ -1,7 +1,7 @@
-"""Whether a process is well, for a container's probe: ``python -m ops.health api | worker | backup``.
+"""Health checks for container probes: ``python -m ops.health api | worker | backup``.
 
-A worker's parent stamps a file with each round of its loop; a process that exists but whose loop stands still is not
-well. The stamp is of the monotonic clock, which all processes of a host share and nobody sets.
+A worker's supervisor writes the time into a file in each round of its loop; a process whose loop has stalled is
+unhealthy. The time is that of the monotonic clock, which all processes of a host share.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ def _check_worker(settings: Settings) -> str:
     except (OSError, ValueError) as error:
         return f"There is no stamp of the worker: {error}"
     age = time.monotonic() - stamp
-    # One from before the host's last start may lie ahead of its clock.
+    # A time from before the last boot of the host may be ahead of the clock.
     return "" if 0 <= age < STALE_SECONDS else f"The worker's loop went round {age:.0f} s ago."
 
 

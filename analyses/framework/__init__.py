@@ -1,1 +1,1 @@
-"""What analyses are found, validated, drawn and stored with; ``analyses.kit`` is all that an analysis imports of it."""
+"""Finds, validates, draws and renders analyses; analyses import ``analyses.kit`` only."""

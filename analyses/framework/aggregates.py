@@ -1,4 +1,4 @@
-"""What many values are summed up to: the aggregates of ``timeseries`` and ``groups``."""
+"""Aggregates of columns, for ``timeseries`` and ``groups``."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ Aggregate = Literal["count", "mean", "sum", "min", "max", "median", "std"]
 
 
 def aggregate(kind: Aggregate, column: str | None) -> pl.Expr:
-    """The expression of an aggregate of ``column``, whose NaN and infinities are missing already (:func:`finite`).
+    """Return the expression of an aggregate of ``column``, without NaN and infinities (:func:`finite`).
 
     ``count`` counts its values, or the rows where there is no column. ``std`` is the sample's (``ddof=1``), null for
     one value; ``median`` of an even number is the mean of the two in the middle. Of none, ``sum`` is 0, others null.
@@ -35,7 +35,7 @@ def aggregate(kind: Aggregate, column: str | None) -> pl.Expr:
 
 
 def finite(column: str) -> pl.Expr:
-    """The column in double precision, NaN and infinities missing."""
+    """Return the column in double precision with NaN and infinities as null."""
     import polars as pl
 
     values = pl.col(column).cast(pl.Float64)

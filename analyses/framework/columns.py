@@ -14,7 +14,7 @@ TEMPORAL: Final = ("date", "time")
 
 
 def type_of(dtype: pl.DataType) -> str:
-    """integer, number, boolean, date, time, or else text."""
+    """Return the type of a column: integer, number, boolean, date, time, or else text."""
     import polars as pl
 
     if dtype.is_integer():

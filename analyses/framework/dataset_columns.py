@@ -1,4 +1,4 @@
-"""The columns of a dataset as parameters are checked against them: what many jobs look up in them is found once."""
+"""The columns of a dataset, with lookups that are cached for many jobs."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _MAX_NAME = 80
 
 
 class DatasetColumns(Mapping[str, str]):
-    """The columns, name to type, and the name of the index; made once for all jobs that are checked against them."""
+    """The columns, name to type, and the name of the index; created once for all jobs that are validated together."""
 
     def __init__(self, types: Mapping[str, str], index: str | None = None) -> None:
         self.index = index
@@ -35,7 +35,7 @@ class DatasetColumns(Mapping[str, str]):
         return self._found[types]
 
     def likely(self, types: tuple[str, ...]) -> list[str]:
-        """Return those of these types, without those that look like identifiers unless there are only such."""
+        """Return the columns of these types that do not look like identifiers, or all if every one does."""
         key = ("likely", types)
         if key not in self._found:
             fitting = self.of_types(types)
@@ -43,7 +43,7 @@ class DatasetColumns(Mapping[str, str]):
         return self._found[key]
 
     def called(self, words: tuple[str, ...], types: tuple[str, ...]) -> list[str]:
-        """Return those of these types that are called by one of ``words``, before those that have one among others."""
+        """Return the columns of these types named by one of ``words``, followed by those that contain one."""
         key = ("called", words, types)
         if key not in self._found:
             fitting = self.of_types(types)
@@ -53,13 +53,13 @@ class DatasetColumns(Mapping[str, str]):
 
 
 def shorten_names(names: Collection[str]) -> str:
-    """List names for a message: the first twenty, each cut where it is long."""
+    """List names for a message: the first twenty, long ones truncated."""
     shown = ", ".join(_cut(name) for name in islice(names, _MAX_NAMES)) or "none"
     return shown if len(names) <= _MAX_NAMES else f"{shown} and {len(names) - _MAX_NAMES:,} more"
 
 
 def quote_name(name: str) -> str:
-    """Quote a name for a message, cut where it is long."""
+    """Quote a name for a message, truncated if it is long."""
     return repr(_cut(name))
 
 

@@ -1,4 +1,4 @@
-"""The parameters of an analysis: read as strict JSON, checked against the dataset's columns, defaults filled in."""
+"""The parameters of an analysis: parsed as strict JSON, validated against the dataset, completed with defaults."""
 
 from __future__ import annotations
 
@@ -42,14 +42,14 @@ __all__ = [
 
 
 class Range(NamedTuple):
-    """The least and the greatest value of a column; of dates and times in seconds since 1970."""
+    """The least and the greatest value of a column; dates and times in seconds since 1970."""
 
     low: float
     high: float
 
 
 class InvalidParams(ValueError):
-    """The parameters are refused; ``errors`` lists ``(JSON pointer below the parameters, what to do)``."""
+    """The parameters are invalid; ``errors`` lists ``(JSON pointer below the parameters, remedy)``."""
 
     def __init__(self, errors: list[tuple[str, str]]) -> None:
         super().__init__("; ".join(f"params{pointer}: {detail}" for pointer, detail in errors))
@@ -57,21 +57,21 @@ class InvalidParams(ValueError):
 
 
 class Params(BaseModel):
-    """Base of an analysis' parameters: read as strict JSON, unknown ones are refused, values are finite."""
+    """Base class of an analysis' parameters: strict JSON, unknown parameters are rejected, numbers are finite."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
 
     @classmethod
     def parse(cls, params: Any, columns: Mapping[str, str] | None = None, index: str | None = None) -> Self:
-        """Read what a client posted; ``columns`` maps the dataset's columns to their types, ``index`` names its index.
+        """Parse posted parameters; ``columns`` maps the dataset's columns to their types, ``index`` names its index.
 
-        Without ``columns`` the names of columns are neither checked nor filled in. Where they are
-        :class:`DatasetColumns`, what is looked up in them is found once for all calls, and ``index`` is theirs.
+        Without ``columns``, names of columns are neither validated nor completed. If they are :class:`DatasetColumns`,
+        lookups are cached for all calls, and ``index`` is taken from them.
 
-        :raises InvalidParams: with every reason, not only the first, up to a hundred.
+        :raises InvalidParams: with all reasons, at most 100.
         """
         try:
-            # Through JSON, because only there strictness lets text be a date, a list a tuple.
+            # By way of JSON, because only for JSON pydantic's strict mode accepts text as a date and a list as a tuple.
             text = to_json(params)
         except PydanticSerializationError as error:
             raise InvalidParams([("", f"cannot be read as JSON: {error}")]) from None
@@ -79,7 +79,7 @@ class Params(BaseModel):
 
     @classmethod
     def parse_text(cls, text: str | bytes, columns: Mapping[str, str] | None = None, index: str | None = None) -> Self:
-        """Likewise, from JSON text."""
+        """Parse parameters as :meth:`parse` does, from JSON text."""
         if columns is not None and not isinstance(columns, DatasetColumns):
             columns = DatasetColumns(columns, index)
         context = None if columns is None else {"columns": columns, "index": columns.index}
@@ -92,15 +92,15 @@ class Params(BaseModel):
             raise InvalidParams([(_pointer(each, params), cls._detail(each)) for each in details]) from None
 
     def check_ranges(self, range_of: Callable[[str], Range | None]) -> None:
-        """Refuse, before a job is queued, what :func:`run` would refuse on the ranges of the columns; any by default.
+        """Reject, before a job is queued, parameters that do not fit the ranges of the columns; accepts any by default.
 
-        ``range_of`` gives the range of a column of numbers, dates or times in the job's rows, None where it has none.
+        ``range_of`` returns the range of a column of numbers, dates or times in the job's rows, None if it has none.
 
         :raises InvalidParams: with the reasons.
         """
 
     def as_json(self) -> dict[str, Any]:
-        """All of them, defaults included, fit for JSON."""
+        """Return all parameters, with defaults, as JSON values."""
         return self.model_dump(mode="json", by_alias=True)
 
     @classmethod
@@ -112,13 +112,13 @@ class Params(BaseModel):
 
 
 def _with_integers(text: str | bytes) -> str | bytes:
-    """The same JSON with 48.0 as 48: to JSON Schema both are integers, to pydantic the second alone."""
+    """Return the same JSON with 48.0 as 48: JSON Schema counts both as integers, pydantic only the second."""
     if not _FRACTION.search(text if isinstance(text, str) else text.decode(errors="replace")):
         return text
     try:
         return to_json(_as_integers(from_json(text)))
     except ValueError:
-        return text  # what is wrong with it is said when it is validated
+        return text  # the validation reports the error
 
 
 def _as_integers(value: Any) -> Any:
@@ -130,7 +130,7 @@ def _as_integers(value: Any) -> Any:
 
 
 def _pointer(error: ErrorDetails, params: Any) -> str:
-    """The JSON pointer (RFC 6901) of what is wrong, without the names that pydantic gives to a union's members."""
+    """Return the JSON pointer (RFC 6901) of an error, without the names that pydantic gives to members of a union."""
     pointer, here = "", params
     for position, part in enumerate(error["loc"]):
         found = part in here if isinstance(here, dict) else isinstance(here, list) and isinstance(part, int)
@@ -142,12 +142,12 @@ def _pointer(error: ErrorDetails, params: Any) -> str:
 
 
 def escape_pointer(name: str) -> str:
-    """Return a name as it stands in a JSON pointer (RFC 6901)."""
+    """Escape a name for a JSON pointer (RFC 6901)."""
     return name.replace("~", "~0").replace("/", "~1")
 
 
 def bad_column(detail: str) -> PydanticCustomError:
-    """The error that a validator raises to say ``detail`` about a column."""
+    """Return the error that a validator raises for a column, with ``detail`` as its message."""
     return PydanticCustomError("column", "{detail}", {"detail": detail})
 
 
@@ -158,7 +158,7 @@ def _is_column(name: str, info: ValidationInfo) -> str:
 
 
 def _of(types: tuple[str, ...], words: str) -> Callable[[str, ValidationInfo], str]:
-    """A check that a column is of one of these types, ``words`` for people."""
+    """Return a validator for columns of these types; ``words`` names the types in messages."""
 
     def check(name: str, info: ValidationInfo) -> str:
         _is_column(name, info)
@@ -171,14 +171,14 @@ def _of(types: tuple[str, ...], words: str) -> Callable[[str, ValidationInfo], s
 
 
 class _Known(NamedTuple):
-    """What a default is chosen from: the dataset's columns, and what the parameters before have."""
+    """The input for choosing defaults: the dataset's columns, and the values of the preceding parameters."""
 
     columns: DatasetColumns
     taken: Mapping[str, Any]
 
 
 def _default_from_dataset(choose: Callable[[_Known], Any]) -> WrapValidator:
-    """Puts what ``choose`` finds in the place of null, as far as the dataset is known."""
+    """Return a validator that replaces null by the result of ``choose``, if the dataset is known."""
 
     def fill_in(value: Any, handler: ValidatorFunctionWrapHandler, info: ValidationInfo) -> Any:
         if value is None:
@@ -191,7 +191,7 @@ def _default_from_dataset(choose: Callable[[_Known], Any]) -> WrapValidator:
 
 
 def _optional_column(description: str, format_: str) -> Any:
-    """The field of a column that need not be named."""
+    """Return the field of an optional column."""
     extra: JsonDict = {"type": ["string", "null"], "format": format_}
     return Field(default=None, validate_default=True, description=description, json_schema_extra=extra)
 
@@ -230,7 +230,7 @@ def _all_numbers(known: _Known) -> list[str]:
 
 
 def _column_named(words: tuple[str, ...]) -> Callable[[_Known], str]:
-    """Finds the column of numbers that is called by one of ``words``, or by one of them among others."""
+    """Return a function that finds the column of numbers named by one of ``words``, or containing one."""
 
     def choose(known: _Known) -> str:
         found = known.columns.called(words, NUMBERS)
@@ -279,7 +279,7 @@ NumberColumn = Annotated[
     Field(description="A column of numbers of the dataset.", json_schema_extra={"format": "number-column"}),
 ]
 
-# Those that need not be named; what a parameter before this one has taken is passed over.
+# Optional columns; those that a preceding parameter uses are skipped.
 FirstNumberColumn = Annotated[
     str,
     AfterValidator(_of(NUMBERS, "numbers")),

@@ -1,4 +1,4 @@
-"""How plots look: one palette, labels with units, and pictures of a million points that stay readable and small."""
+"""Plots: one palette, labels with units, and plots of a million points that stay readable and small."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ __all__ = [
     "truncate_label",
 ]
 
-# Told apart by the colour-blind too: Okabe and Ito, "Color Universal Design", 2008.
+# Distinguishable for colour-blind readers: Okabe and Ito, "Color Universal Design", 2008.
 COLORS: Final = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#7F7F7F", "#000000")
 
 MAX_POINTS: Final = 5000
@@ -39,11 +39,11 @@ _INK: Final = "#333333"
 _GRID: Final = "#e6e6e6"
 _CELLS: Final = (160, 90)
 _MICROSECONDS: Final = 86_400_000_000.0
-# matplotlib's dates are those of the years 1 to 9999; a margin beside them must be, too.
+# matplotlib's dates are in the years 1 to 9999, including the margins of the axis.
 _FIRST_DAY, _LAST_DAY = -715_000.0, 2_900_000.0
 _LARGEST = 1e200
 
-# As a name's last word; what is as often another word (min, bar, us, a letter alone) only counts in brackets.
+# As the last word of a name; words with other meanings (min, bar, us, single letters) only count in brackets.
 _UNITS: Final = {unit.lower().replace("/", "_"): unit for unit in (
     "nm µm mm cm m km mi ft mg g kg lb ns ms s h ml ha m/s km/h mph mm/h Hz kHz MHz GHz mV kV mA kW MW kWh MWh kJ kN "
     "Pa hPa kPa MPa mbar psi mol ppm ppb dB lx USD EUR GBP"
@@ -57,9 +57,9 @@ _UNITS: Final = {unit.lower().replace("/", "_"): unit for unit in (
 
 
 def label(name: str) -> str:
-    """A column's name as an axis shows it: ``depth_km`` is ``depth (km)``, ``mass (g)`` and ``mass [g]`` ``mass (g)``.
+    """Return the label of a column: ``depth (km)`` for ``depth_km``, ``mass (g)`` for ``mass (g)`` and ``mass [g]``.
 
-    Longitudes and latitudes are in degrees. A name that carries no unit stays as it is.
+    Longitudes and latitudes are in degrees. A name without a unit is unchanged.
     """
     if bracketed := re.fullmatch(r"(.*\S)\s*[(\[]([^()\[\]]{1,20})[)\]]\s*", name, re.DOTALL):
         return f"{bracketed[1]} ({bracketed[2]})"
@@ -77,14 +77,14 @@ def label(name: str) -> str:
 
 
 def axis_label(name: str, *, timed: bool) -> str:
-    """What the axis of a column is called: dates and times are in UTC, others have their units."""
+    """Return the label of a column's axis: UTC for dates and times, units for others."""
     return f"{name} (UTC)" if timed else label(name)
 
 
 def truncate_label(text: str, length: int = 60) -> str:
-    """``text`` as it can be printed in a plot: one line of ``length`` characters at most.
+    """Return ``text`` as one line of at most ``length`` characters.
 
-    Of a longer one the middle is left out: what begins alike often ends differently.
+    A longer text loses its middle, because similar names often differ at their ends.
     """
     text = "".join(each if each.isprintable() else " " for each in text)
     end = length // 3
@@ -92,13 +92,13 @@ def truncate_label(text: str, length: int = 60) -> str:
 
 
 def new_plot(title: str, x: str, y: str, *, width: float = 8.0, height: float = 4.5) -> tuple[Figure, Axes]:
-    """A figure of ``width`` by ``height`` inches and its axes, with their title and labels."""
+    """Create a figure of ``width`` by ``height`` inches with titled and labelled axes; return both."""
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(width, height), layout="constrained")
     figure.get_layout_engine().set(w_pad=0.12, h_pad=0.12)  # type: ignore[call-arg, union-attr]
     axes = figure.add_subplot()
-    # A dollar sign in a column's name is no formula.
+    # A dollar sign in a column's name does not start a formula.
     axes.set_title(truncate_label(title, 120), parse_math=False, loc="left", fontsize=13, color=_INK, pad=10, wrap=True)
     axes.set_xlabel(truncate_label(x), parse_math=False, fontsize=11, color=_INK, wrap=True)
     axes.set_ylabel(truncate_label(y), parse_math=False, fontsize=11, color=_INK, wrap=True)
@@ -112,14 +112,14 @@ def new_plot(title: str, x: str, y: str, *, width: float = 8.0, height: float = 
 
 
 def draw_placeholder(axes: Axes, why: str = "no values") -> None:
-    """Write in the middle of the axes why nothing is drawn."""
+    """Write the reason why nothing is drawn in the middle of the axes."""
     axes.text(0.5, 0.5, why, transform=axes.transAxes, ha="center", va="center", fontsize=13, color=_INK)
     axes.set(xticks=[], yticks=[])
     axes.grid(visible=False)
 
 
 def legend_below(axes: Axes, handles: Sequence[Any], labels: Sequence[str]) -> None:
-    """A legend in one row under the axes."""
+    """Add a legend in one row below the axes."""
     legend = axes.figure.legend(handles, labels, loc="outside lower left", ncols=len(handles), frameon=False)
     for text in legend.get_texts():
         text.set_parse_math(False)
@@ -127,7 +127,7 @@ def legend_below(axes: Axes, handles: Sequence[Any], labels: Sequence[str]) -> N
 
 
 def to_numeric(series: pl.Series) -> np.ndarray[Any, Any]:
-    """Numbers as they are, dates and times as days since 1970; NaN where missing, infinite, or no 64 bits wide."""
+    """Convert a column to numbers, dates and times to days since 1970; NaN if missing, infinite or over 64 bits."""
     import numpy as np
     import polars as pl
 
@@ -139,7 +139,7 @@ def to_numeric(series: pl.Series) -> np.ndarray[Any, Any]:
 
 
 def clip_for_plot(values: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
-    """``values`` without the ends of double precision, whose differences are infinite."""
+    """Clip ``values`` so that the differences of any two are finite."""
     import numpy as np
 
     clipped: np.ndarray[Any, Any] = np.clip(values, -_LARGEST, _LARGEST)
@@ -147,7 +147,7 @@ def clip_for_plot(values: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
 
 
 def show_dates(axes: Axes, days: np.ndarray[Any, Any]) -> None:
-    """Let the x axis, on which ``days`` since 1970 are drawn, print dates; far from today it prints the days."""
+    """Format the x axis, which shows ``days`` since 1970, as dates; outside the years 1 to 9999 as days."""
     from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
 
     if len(days) and (days.min() < _FIRST_DAY or days.max() > _LAST_DAY):
@@ -160,7 +160,7 @@ def show_dates(axes: Axes, days: np.ndarray[Any, Any]) -> None:
 
 
 def draw_points(axes: Axes, x: np.ndarray[Any, Any], y: np.ndarray[Any, Any], *, color: str = COLORS[0]) -> None:
-    """Draw finite points; more than :data:`MAX_POINTS` as cells, the darker the more of them there are."""
+    """Draw finite points; more than :data:`MAX_POINTS` as cells, darker for more points."""
     if len(x) <= MAX_POINTS:
         size = 16 if len(x) <= 500 else 7
         axes.scatter(
@@ -185,7 +185,7 @@ def show_cells(
     *,
     counts: bool,
 ) -> None:
-    """Draw ``cells`` (rows by y) between ``edges`` of x and y, with a colour bar called ``words``; NaN stays white."""
+    """Draw ``cells`` (rows by y) between ``edges`` of x and y, with a colour bar labelled ``words``; NaN is white."""
     import numpy as np
     from matplotlib.colors import LogNorm, Normalize
 
@@ -194,7 +194,7 @@ def show_cells(
     norm = LogNorm(1, max(high, 2)) if counts else Normalize(low, high if high > low else low + 1)
     (x_edges, y_edges) = edges
     extent = (x_edges[0], x_edges[-1], y_edges[0], y_edges[-1])
-    # An image is as large as its cells are many, whatever the points were; each cell as a path would be megabytes.
+    # The size of an image depends on the number of cells only; a path for each cell would take megabytes.
     image = axes.imshow(
         cells, extent=extent, origin="lower",
         zorder=1, aspect="auto", interpolation="nearest", norm=norm, cmap=_density_map()
@@ -204,10 +204,10 @@ def show_cells(
 
 
 def add_colorbar(axes: Axes, mappable: Any, words: str, *, counts: bool = False) -> None:
-    """A colour bar beside the axes."""
+    """Add a colour bar beside the axes."""
     from matplotlib.ticker import NullFormatter
 
-    # As high as the axes, whatever their aspect.
+    # As high as the axes, for any aspect ratio.
     bar = axes.figure.colorbar(mappable, cax=axes.inset_axes((1.02, 0, 0.025, 1)))
     bar.outline.set_visible(False)
     bar.set_label(truncate_label(words), fontsize=11, color=_INK, parse_math=False)
@@ -220,12 +220,12 @@ def add_colorbar(axes: Axes, mappable: Any, words: str, *, counts: bool = False)
 def _density_map() -> Any:
     from matplotlib.colors import LinearSegmentedColormap
 
-    # From a blue that is seen on white to one that is nearly black.
+    # From a blue that is visible on white to one that is nearly black.
     return LinearSegmentedColormap.from_list("density", ["#b9d9ec", COLORS[0], "#001c33"])
 
 
 def _span(values: np.ndarray[Any, Any]) -> tuple[float, float]:
-    """The range of ``values``, widened where double precision cannot divide it into cells."""
+    """Return the range of ``values``, widened if double precision cannot divide it into cells."""
     low, high = float(values.min()), float(values.max())
     least = max(abs(low), abs(high), 1e-300) * 1e-9
     return (low, high) if high - low > least else (low - least - 0.5, high + least + 0.5)

@@ -26,11 +26,11 @@ _OFFERED = ("rows", "params", "progress")
 
 
 class UnknownAnalysis(LookupError):
-    """There is no analysis of this name; the message lists those there are."""
+    """There is no analysis of this name; the message lists all analyses."""
 
 
 class BrokenAnalysis(RuntimeError):
-    """A file of this package cannot be used; the message names it and says why."""
+    """A file of this package cannot be used; the message names it and gives the reason."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,11 +45,11 @@ class Analysis:
     _takes: frozenset[str]
 
     def params_schema(self) -> dict[str, Any]:
-        """The JSON Schema of the parameters."""
+        """Return the JSON Schema of the parameters."""
         return self._model.model_json_schema()
 
     def example_params(self, columns: Mapping[str, str] | None = None) -> dict[str, Any]:
-        """Parameters for an example: the required ones, as far as their fields give ``examples``.
+        """Return parameters for an example: the required ones whose fields have ``examples``.
 
         With ``columns`` (names and types), a required column is the first that fits.
         """
@@ -62,26 +62,26 @@ class Analysis:
         return example
 
     def read_params(self, params: Any, columns: Mapping[str, str], index: str | None = None) -> Params:
-        """The parameters that a client posted, read; ``columns`` (name to type) and ``index`` are the dataset's.
+        """Parse posted parameters; ``columns`` (name to type) and ``index`` are those of the dataset.
 
-        Give :class:`DatasetColumns` where many jobs are checked against the same dataset.
+        Pass :class:`DatasetColumns` to validate many jobs against the same dataset.
 
-        :raises InvalidParams: with every reason.
+        :raises InvalidParams: with all reasons.
         """
         return self._model.parse(params, columns, index)
 
     def read_params_text(self, text: str, columns: Mapping[str, str], index: str | None = None) -> Params:
-        """Likewise, from the JSON text that they were posted as."""
+        """Parse posted parameters from JSON text."""
         return self._model.parse_text(text, columns, index)
 
     def check(self, params: Any, columns: Mapping[str, str], index: str | None = None) -> dict[str, Any]:
-        """The parameters with their defaults filled in, fit for JSON; otherwise as :meth:`read_params`."""
+        """Return the parameters with their defaults as JSON values; otherwise as :meth:`read_params`."""
         return self.read_params(params, columns, index).as_json()
 
     def run(self, rows: pl.DataFrame | None, params: Any, progress: Progress) -> Outcome:
-        """Run on ``rows`` (None if it reads no dataset) with ``params`` as posted, or read already.
+        """Run on ``rows`` (None if it reads no dataset) with ``params`` as posted or as parsed.
 
-        :raises InvalidParams: if the parameters are not the analysis'.
+        :raises InvalidParams: if the parameters do not fit the analysis.
         """
         arguments: dict[str, Any] = {}
         if "params" in self._takes:
@@ -103,7 +103,7 @@ class Analysis:
 
 
 def _fitting(format_: str | None, columns: Mapping[str, str]) -> list[str]:
-    """The names of ``columns`` that a parameter of this format can be."""
+    """Return the names of ``columns`` that fit a parameter of this format."""
     if format_ == "number-column":
         return [name for name, type_ in columns.items() if type_ in ("integer", "number")]
     return list(columns) if format_ == "column" else []
@@ -118,7 +118,7 @@ def _clamped(progress: Progress) -> Progress:
 
 @cache
 def get_analyses() -> dict[str, Analysis]:
-    """All analyses by name, sorted; loaded once per process.
+    """Return all analyses by name, sorted; they are loaded once per process.
 
     :raises BrokenAnalysis: if one of the files cannot be loaded.
     """
@@ -129,9 +129,9 @@ def get_analyses() -> dict[str, Analysis]:
 
 
 def get_analysis(name: str) -> Analysis:
-    """The analysis called ``name``.
+    """Return the analysis called ``name``.
 
-    :raises UnknownAnalysis: if there is none.
+    :raises UnknownAnalysis: if there is no such analysis.
     """
     try:
         return get_analyses()[name]
@@ -142,7 +142,7 @@ def get_analysis(name: str) -> Analysis:
 def _imported(name: str) -> ModuleType:
     try:
         return importlib.import_module(f"{_PACKAGE}.{name}")
-    except Exception as error:  # whatever a newcomer's file raises, its name must be told
+    except Exception as error:  # the message must name the file, for any error in it
         raise BrokenAnalysis(f"{_PACKAGE}/{name}.py cannot be loaded: {type(error).__name__}: {error}") from error
 
 
@@ -165,7 +165,7 @@ def _signature(function: Callable[..., Any]) -> inspect.Signature:
     if sys.version_info >= (3, 14):
         from annotationlib import Format
 
-        # A name that is imported for type checkers only must not make the annotations unreadable.
+        # Names imported for type checkers only must not make the annotations unreadable.
         return inspect.signature(function, annotation_format=Format.FORWARDREF)
     return inspect.signature(function)
 

@@ -1,4 +1,4 @@
-"""Turns an outcome into what is stored and served: a JSON-able result and artifacts as bytes."""
+"""Renders an outcome for storing and serving: a JSON-able result, and artifacts as bytes."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ if TYPE_CHECKING:
 
 __all__ = ["Artifact", "Rendered", "render"]
 
-# Most values: to say where each of these stands would cost more than to copy it.
+# Most values: building the position of each would cost more than copying it.
 _AS_IT_IS = frozenset((str, bool, type(None)))
 
-# Python itself reads no longer ones back, lest a text keep it busy for ever.
+# Python itself does not parse longer ones by default.
 _LONGEST_INTEGER_BITS = 14_000
 
 
@@ -35,21 +35,21 @@ class Artifact(NamedTuple):
 
 
 class Rendered(NamedTuple):
-    """An outcome as it is stored: ``result`` is fit for JSON."""
+    """A rendered outcome; ``result`` consists of JSON values."""
 
     result: dict[str, Any]
     artifacts: list[Artifact]
 
 
 def render(outcome: Outcome) -> Rendered:
-    """Make an outcome fit to be stored: figures first, then tables; the same outcome gives the same bytes.
+    """Render an outcome: figures first, then tables. The same outcome gives the same bytes.
 
-    In the result NaN and infinities become null, dates and times text, durations seconds, NumPy's and polars' values
-    plain ones, and keys text (as JSON writes their value).
+    In the result, NaN and infinities become null, dates and times text, durations seconds, values of NumPy and polars
+    plain Python values, and keys text (the JSON of their value).
 
-    :raises TypeError: for a value that JSON has no word for, saying where it stands.
-    :raises ValueError: for two keys that become the same text, a figure's or table's name that is no file name, and
-        lists or dicts that are nested too deeply.
+    :raises TypeError: for a value that JSON cannot represent; the message gives its position.
+    :raises ValueError: for two keys that become the same text, names of figures or tables that are not valid
+        file names, and lists or dicts that are nested too deeply.
     """
     try:
         result = _mapping(outcome.result, "result") if outcome.result else {}
@@ -73,11 +73,11 @@ def _file(name: str, suffix: str) -> str:
 def _drawn(figure: Figure, kind: str) -> bytes:
     import matplotlib
 
-    # Without a salt and with the date, each drawing would differ from the one before.
+    # Without a fixed salt, or with a date, each drawing would differ.
     metadata = {"Date": None} if kind == "svg" else {"Software": None}
     with matplotlib.rc_context({"svg.hashsalt": "plot"}), io.BytesIO() as file:
         figure.savefig(file, format=kind, dpi=figure.dpi, metadata=metadata)
-        # To lay it out again for the second picture would cost as much as to draw it.
+        # A second layout for the other format would cost as much as drawing.
         figure.set_layout_engine("none")
         return file.getvalue()
 
@@ -90,7 +90,7 @@ def _csv(table: pl.DataFrame) -> bytes:
 
 
 def _plain(value: Any, where: str) -> Any:
-    """``value`` fit for JSON; ``where`` it stands is told when it cannot be."""
+    """Convert ``value`` to JSON values; ``where`` is its position for messages."""
     if value is None or isinstance(value, (str, bool)):
         return value
     if isinstance(value, int):
@@ -117,13 +117,13 @@ def _plain(value: Any, where: str) -> Any:
 
 
 def _unwrapped(value: Any, where: str) -> Any:
-    """The plain Python value of a NumPy scalar or array or a polars series.
+    """Convert a NumPy scalar or array or a polars series to plain Python values.
 
-    They are told by their methods, so that a result without any need not import the two.
+    They are recognized by their methods, so that other results do not import the libraries.
     """
     if hasattr(value, "tolist"):
         kind = getattr(value.dtype, "kind", "")
-        # NumPy gives times of nanoseconds as bare integers.
+        # NumPy returns times in nanoseconds as plain integers.
         unwrapped = (value.astype(f"{kind}8[us]") if kind in ("M", "m") else value).tolist()
         if type(unwrapped) is not type(value):
             return unwrapped

@@ -1,7 +1,7 @@
 """Student's t distribution: the only special functions that the analyses need.
 
-SciPy has them, too. It would add 113 MB to an image and 25 MB to each child that imports it, for these two, so it is
-here for the tests alone: they hold both functions to it.
+SciPy has them too, but would add 113 MB to an image and 25 MB to each child that imports it. So only the tests use it:
+they compare both functions with it.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ _TINY = 1e-300
 
 
 def two_sided_p(t: float, freedom: float) -> float:
-    """The probability that a t of so many degrees of ``freedom`` (> 0) is at least as far from zero as ``t``.
+    """Return the probability of a value at least as far from zero as ``t``, for ``freedom`` (> 0) degrees.
 
     It is I_x(freedom/2, 1/2) at x = freedom / (freedom + t^2): NIST Digital Library of Mathematical Functions, 8.17.
     """
@@ -27,7 +27,7 @@ def two_sided_p(t: float, freedom: float) -> float:
 
 
 def quantile(confidence: float, freedom: float) -> float:
-    """The t whose two-sided interval holds ``confidence`` (0 to 1, exclusive) of the distribution."""
+    """Return the t whose two-sided interval contains ``confidence`` (0 to 1, exclusive) of the distribution."""
     outside, low, high = 1 - confidence, 0.0, 1.0
     while two_sided_p(high, freedom) > outside:
         high *= 2
@@ -39,7 +39,7 @@ def quantile(confidence: float, freedom: float) -> float:
 
 
 def _incomplete_beta(a: float, x: float, complement: float) -> float:
-    """I_x(a, 1/2); ``complement`` is 1 - x, given because a small one would lose its digits (DLMF 8.17.20)."""
+    """Return I_x(a, 1/2); ``complement`` is 1 - x, passed because a small one would lose digits (DLMF 8.17.20)."""
     if x <= 0 or complement <= 0:
         return 1.0 if complement <= 0 else 0.0
     log_x = math.log(x) if x < 0.5 else math.log1p(-complement)
@@ -50,7 +50,7 @@ def _incomplete_beta(a: float, x: float, complement: float) -> float:
 
 
 def _log_ratio(a: float) -> float:
-    """log(gamma(a + 1/2) / gamma(a)); for large ``a`` the difference of two logarithms would lose its digits.
+    """Return log(gamma(a + 1/2) / gamma(a)); for large ``a`` a difference of logarithms would lose digits.
 
     The series is that of DLMF 5.11.13.
     """
@@ -60,7 +60,7 @@ def _log_ratio(a: float) -> float:
 
 
 def _fraction(a: float, b: float, x: float) -> float:
-    """The continued fraction of the incomplete beta function (DLMF 8.17.22), by Lentz's method.
+    """Return the continued fraction of the incomplete beta function (DLMF 8.17.22), by Lentz's method.
 
     Lentz, "Generating Bessel Functions in Mie Scattering Calculations Using Continued Fractions", Applied Optics 15(3),
     1976, as Thompson and Barnett modified it.

@@ -1,4 +1,4 @@
-"""A client of the API, as small as the stack needs it."""
+"""A minimal client of the API for the development server."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class Api:
     def __init__(self, settings: Settings) -> None:
         self.address = api_address(settings)
         self._host = settings.allowed_hosts.split(",")[0].strip()
-        # A proxy that the environment names is for the world outside.
+        # Proxies of the environment are for other hosts.
         self._opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
     def fetch(self, path: str, body: bytes | None = None, media_type: str = "application/json") -> bytes:
@@ -54,11 +54,11 @@ class Api:
             raise ApiAway(f"{self.address} does not answer: {error}") from error
 
     def get(self, path: str) -> Any:
-        """The JSON that GET ``path`` answers; raises as ``fetch``."""
+        """Return the JSON response of GET ``path``; raises as ``fetch``."""
         return json.loads(self.fetch(path))
 
     def post(self, path: str, value: Any) -> Any:
-        """The JSON that POST ``path`` answers to ``value``; raises as ``fetch``."""
+        """Return the JSON response of POST ``path`` with ``value``; raises as ``fetch``."""
         return json.loads(self.fetch(path, json.dumps(value).encode()))
 
 

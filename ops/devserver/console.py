@@ -1,4 +1,4 @@
-"""What the demo shows on a terminal, or in a log: progress of jobs, and results as tables."""
+"""Output of the demo on a terminal or in a log: progress of jobs, and results as tables."""
 
 from __future__ import annotations
 
@@ -21,16 +21,16 @@ __all__ = ["print_results", "show_progress"]
 _ENDED = ("complete", "failed", "cancelled")
 _TICK = 0.1  # seconds
 _MOST_ROWS = 20
-_WIDEST = 20  # a moment to its second
+_WIDEST = 20  # a time in seconds
 _PADDING = 2
 
 
 def show_progress(
     console: Console, api: Api, jobs: list[dict[str, Any]], check: Callable[[], None]
 ) -> list[dict[str, Any]]:
-    """Wait until all ``jobs`` have ended, and return them as they are then; ``check`` may raise to end the waiting.
+    """Wait until all ``jobs`` have ended and return them; ``check`` may raise to stop waiting.
 
-    A terminal gets a bar for each job, anything else a line for each change of status.
+    A terminal shows a progress bar for each job, other outputs a line for each change of status.
     """
     columns = (
         TextColumn("{task.description:<12}"),
@@ -53,7 +53,7 @@ def show_progress(
 
 
 def print_results(console: Console, api: Api, results: dict[str, Any]) -> None:
-    """Print a results document: the plain values of its result, and the tables that came with it."""
+    """Print a results document: the plain values of its result, and its tables."""
     console.print(f"\n[bold]{results['analysis']}[/bold] of {results['count']} records, with {results['params']}")
     plain = {name: value for name, value in results["result"].items() if not isinstance(value, dict | list)}
     if plain:
@@ -65,7 +65,7 @@ def print_results(console: Console, api: Api, results: dict[str, Any]) -> None:
 
 
 def _print_table(console: Console, lines: list[list[str]]) -> None:
-    """Print as many lines as one reads and as many columns as fit."""
+    """Print the first lines, and as many columns as fit."""
     shown = [[_shortened(cell) for cell in line] for line in lines[: _MOST_ROWS + 1]]
     widths = [max(map(len, column)) + _PADDING for column in zip(*shown, strict=True)]
     fitting = sum(total <= console.width - _PADDING for total in accumulate(widths))
@@ -78,7 +78,7 @@ def _print_table(console: Console, lines: list[list[str]]) -> None:
 
 
 def _shortened(text: str) -> str:
-    """A number with as many digits as one reads, a text with its beginning."""
+    """Shorten a number or a text for printing."""
     try:
         return text if text.lstrip("-").isdigit() else _text(float(text))
     except ValueError:

@@ -1,4 +1,4 @@
-"""The folder of a stack: locked by one stack at a time, closed to other users of the machine."""
+"""The data folder: locked by one development server at a time, inaccessible to other users of the machine."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ class DataDirError(Exception):
 
 
 def make_private(folder: Path) -> None:
-    """Make the folder and its ``logs`` where they are missing, and take it and our files from all other users.
+    """Create the folder and its ``logs`` if needed, and remove the access of other users.
 
-    :raises DataDirError: where it is one that all users share, such as ``/tmp``.
-    :raises OSError: where it cannot be made or does not belong to this user.
+    :raises DataDirError: for a folder that all users share, such as ``/tmp``.
+    :raises OSError: if it cannot be created or does not belong to this user.
     """
     (folder / "logs").mkdir(_PRIVATE_FOLDER, parents=True, exist_ok=True)
     if folder.stat().st_mode & stat.S_ISVTX or folder == Path(folder.anchor):
@@ -38,10 +38,10 @@ def make_private(folder: Path) -> None:
 
 
 def open_locked(folder: Path) -> IO[str]:
-    """Return the folder's lock file, held until it is closed here and by the processes that inherited it.
+    """Lock the folder and return the lock file; the lock ends when all processes that inherited it have closed it.
 
-    :raises DataDirError: while another stack holds it.
-    :raises OSError: where it cannot be written.
+    :raises DataDirError: if another process holds the lock.
+    :raises OSError: if it cannot be written.
     """
     lock = os.fdopen(os.open(folder / "lock", os.O_RDWR | os.O_APPEND | os.O_CREAT, _PRIVATE_FILE), "a+")
     try:
@@ -58,17 +58,17 @@ def open_locked(folder: Path) -> IO[str]:
 
 
 def write_lock(lock: IO[str], pid: int) -> None:
-    """Name the process that holds the lock."""
+    """Write the id of this process into the lock file."""
     lock.truncate(0)
     lock.write(str(pid))
     lock.flush()
 
 
 def read_password(file: Path) -> str:
-    """Return the password in ``file``, which is made where there is none.
+    """Return the password in ``file``, which is created if needed.
 
-    :raises DataDirError: where the file is empty.
-    :raises OSError: where it cannot be read or made.
+    :raises DataDirError: if the file is empty.
+    :raises OSError: if it cannot be read or created.
     """
     ensure_password(file, _PRIVATE_FILE)
     password = file.read_text("utf-8").strip()
@@ -78,9 +78,9 @@ def read_password(file: Path) -> str:
 
 
 def redis_conf(folder: Path, port: int, password: str, databases: int, max_memory: int) -> Path:
-    """Write the configuration of the stack's Redis and return its path; raises OSError.
+    """Write the configuration of the Redis server and return its path. Raises OSError.
 
-    The password comes by this file: every user of the machine sees the options of a process.
+    It contains the password, because every user of the machine can see the arguments of a process.
     """
     path = folder / "redis.conf"
     lines = [
@@ -95,13 +95,13 @@ def redis_conf(folder: Path, port: int, password: str, databases: int, max_memor
         "appendfsync everysec",
         'save ""',
     ]
-    path.unlink(missing_ok=True)  # of whatever mode it was
+    path.unlink(missing_ok=True)  # of any mode
     with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, _PRIVATE_FILE), "w") as conf:
         conf.write("\n".join(lines) + "\n")
     return path
 
 
 def _quoted(text: str) -> str:
-    """As Redis reads it in a configuration: every byte but letters and digits as a hexadecimal escape."""
+    """Quote a text for Redis' configuration: all bytes but letters and digits as hexadecimal escapes."""
     escaped = "".join(chr(byte) if chr(byte).isalnum() and byte < 128 else f"\\x{byte:02x}" for byte in text.encode())
     return f'"{escaped}"'

@@ -1,4 +1,4 @@
-"""``make demo``: the main job, end to end, on free ports and in a folder of its own."""
+"""``make demo``: runs one job of each analysis on free ports and in a temporary folder."""
 
 from __future__ import annotations
 
@@ -28,17 +28,17 @@ _PARAMS: dict[str, dict[str, Any]] = {
     "groups": {"by": ["network"], "column": "magnitude"},
     "map": {"color": "depth_km", "size": "magnitude"},
 }
-_KEPT = ("LOG_LEVEL", "REDIS_SERVER")  # settings that the demo takes over
+_KEPT = ("LOG_LEVEL", "REDIS_SERVER")  # settings that apply to the demo
 _JOBS_SECONDS = 60.0
 _INVALID = 422
 
 
 class _DemoFailed(Exception):
-    """A job did not do what it should."""
+    """A job did not complete as expected."""
 
 
 def main() -> int:
-    """Run the demo; the exit code is 0 when everything worked, 130 when it was interrupted, 2 for settings, else 1."""
+    """Run the demo; return 0 on success, 130 if it was interrupted, 2 for invalid settings, else 1."""
     console = Console()
     try:
         with raising_on_signals(), tempfile.TemporaryDirectory(prefix="demo-") as folder:
@@ -60,7 +60,7 @@ def main() -> int:
 
 
 def _environ(environ: Mapping[str, str], folder: str) -> dict[str, str]:
-    """The settings of the demo: the defaults, whatever else runs on this machine."""
+    """Return the settings of the demo: the defaults, on free ports."""
     own = {setting.name for setting in TABLE if setting.name not in _KEPT}
     api_port, redis_port = free_ports(2)
     return {name: value for name, value in environ.items() if name not in own} | {
@@ -111,7 +111,7 @@ def _submit_one_of_each(api: Api, console: Console) -> list[dict[str, Any]]:
 
 
 def _required(schema: dict[str, Any], columns: list[dict[str, Any]]) -> dict[str, Any]:
-    """Values for the parameters that have no default, as far as the schema or the columns give one."""
+    """Return values for required parameters, taken from the schema or the columns."""
     names = [column["name"] for column in columns]
     numbers = [column["name"] for column in columns if column["type"] in ("integer", "number")]
     fitting = {"number-column": numbers, "column": names}
@@ -123,7 +123,7 @@ def _required(schema: dict[str, Any], columns: list[dict[str, Any]]) -> dict[str
 
 
 def _candidates(about: dict[str, Any], defs: dict[str, Any], fitting: dict[str, list[str]]) -> list[Any]:
-    """Values that a parameter takes, the likeliest first: its examples, its choices, or columns by its format."""
+    """Return possible values of a parameter: its examples, its enum, or columns by its format."""
     if "const" in about:
         return [about["const"]]
     own = about.get("examples") or about.get("enum") or fitting.get(about.get("format", ""))

@@ -1,4 +1,4 @@
-"""The processes of the stack: checked before they start, watched while they run, stopped in order."""
+"""The processes of the development server: checked before they start, monitored, stopped in order."""
 
 from __future__ import annotations
 
@@ -31,29 +31,28 @@ _ROOT = Path(__file__).parents[2]
 _DEFAULTS = {"WORKERS": "2"}
 _TICK = 0.2  # seconds
 _START_SECONDS = 120.0
-_STARTS = 3  # a program that ended this often before the stack was ready will not get better
+_STARTS = 3  # a program that exited this often before everything was ready will not recover
 _LAST_LINES = 15
-_MARGIN_SECONDS = 10.0  # that a process may take beyond its drain
+_MARGIN_SECONDS = 10.0  # that a process may take in addition to its drain
 _REPORT_SECONDS = 5.0
 _LEAST_DATABASES = 16
-_LONGEST_SOCKET = 90  # bytes of a socket's path: the systems take 103, and supervisord adds its process id for a moment
+_LONGEST_SOCKET = 90  # bytes of a socket's path: the limit is 103, and supervisord temporarily appends its process id
 _SHORT_TMP = "/tmp"
 
 
 class StackError(Exception):
-    """The stack cannot start or go on; the message says why and what to do."""
+    """The processes cannot start or continue; the message gives the reason and the remedy."""
 
 
 class Stack:
-    """Redis, the API and a worker process, run by supervisord; entering starts them, leaving stops them.
+    """Redis, the API and a worker, run by supervisord; entering starts them, leaving stops them.
 
-    ``environ`` holds the settings. Where it names a Redis (``REDIS_IP``, ``REDIS_SENTINELS``), that one is used and
-    none is started. The Redis that is started asks for the password in ``REDIS_PASSWORD_FILE``, by default one of its
-    own in ``DATA_DIR``, and takes half of the memory that there is. What dies is started again. Leaving lets the API
-    and the worker drain, and stops Redis when both have ended.
+    ``environ`` holds the settings. If it names a Redis (``REDIS_IP``, ``REDIS_SENTINELS``), none is started. The Redis
+    started here requires the password in ``REDIS_PASSWORD_FILE``, by default a file in ``DATA_DIR``, and may use half
+    of the memory. Programs that exit are restarted. Leaving lets the API and the worker drain, then stops Redis.
 
     :raises InvalidSetting: by the constructor.
-    :raises StackError: on entering, when a port or the folder is in use, or the Redis that is named does not answer.
+    :raises StackError: on entering, if a port or the folder is in use, or the given Redis does not respond.
     """
 
     def __init__(self, environ: Mapping[str, str] = os.environ) -> None:
@@ -87,7 +86,7 @@ class Stack:
     def wait_until_ready(self) -> None:
         """Return once the API is ready and a worker has registered.
 
-        :raises StackError: when that takes too long, or a program ends again and again.
+        :raises StackError: if that takes too long, or a program exits repeatedly.
         """
         began = time.monotonic()
         deadline, next_report = began + _START_SECONDS, began + _REPORT_SECONDS
@@ -107,9 +106,9 @@ class Stack:
             time.sleep(_TICK)
 
     def watch(self) -> None:
-        """Say what was restarted, for as long as the stack is well.
+        """Monitor the programs, and print those that were restarted.
 
-        :raises StackError: when it no longer is.
+        :raises StackError: if they cannot continue.
         """
         while True:
             for name in self.check():
@@ -117,9 +116,9 @@ class Stack:
             time.sleep(_TICK)
 
     def check(self) -> list[str]:
-        """The names of the programs that were started again since the last call.
+        """Return the names of programs that were restarted since the last call.
 
-        :raises StackError: when supervisord ended, or has given up on one.
+        :raises StackError: if supervisord exited or no longer restarts one.
         """
         if self._supervisord is None or self._supervisord.poll() is not None:
             raise StackError(f"supervisord was stopped by something else; see {self.logs / 'supervisord.log'}.")
@@ -166,8 +165,8 @@ class Stack:
 
     def _start(self) -> None:
         launch, config = (Path(__file__).with_name(name) for name in ("with_parent_death.py", "supervisord.conf"))
-        # A session of its own: Ctrl-C is for this process, which stops them in order. The lock as standard input:
-        # the folder stays locked until supervisord has ended, even if this process is killed.
+        # In a new session, because Ctrl-C must only reach this process, which stops them in order. With the lock as
+        # standard input, the folder stays locked until supervisord exits, even if this process is killed.
         self._supervisord = subprocess.Popen(
             [sys.executable, launch, sys.executable, "-m", "supervisor.supervisord", "-c", config],
             cwd=self.logs,
@@ -208,11 +207,11 @@ class Stack:
             with xmlrpc.client.ServerProxy("http://127.0.0.1", transport) as supervisord:
                 processes: Any = supervisord.supervisor.getAllProcessInfo()
                 return list(processes)
-        except (OSError, HTTPException, xmlrpc.client.Error):  # it is only starting, or stopping
+        except (OSError, HTTPException, xmlrpc.client.Error):  # it is starting or stopping
             return []
 
     def _lacking(self) -> str:
-        """What the stack waits for until it is ready; empty when it is."""
+        """Return what the start is waiting for; empty if everything is ready."""
         if self._starting:
             return f"{' and '.join(self._starting)} to start"
         try:
@@ -240,7 +239,7 @@ class Stack:
 
 
 def _make_runtime() -> Path:
-    """A folder for supervisord's socket, whose path the system wants short: not below a long ``TMPDIR``."""
+    """Create a folder for supervisord's socket, whose path must be short: not below a long ``TMPDIR``."""
     try:
         folder = Path(tempfile.mkdtemp(prefix="stack-"))
         if len(os.fsencode(folder / "socket")) > _LONGEST_SOCKET:
@@ -290,7 +289,7 @@ def _redis_server(settings: Settings) -> str:
 
 
 def free_ports(count: int) -> list[int]:
-    """So many different ports that nobody listens on now."""
+    """Return ``count`` different ports that are not in use."""
     probes = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
     ports = [probe.getsockname()[1] for probe in probes]
     for probe in probes:

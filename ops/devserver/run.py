@@ -1,4 +1,4 @@
-"""``make run``: the stack in the foreground, until Ctrl-C or SIGTERM."""
+"""``make run``: runs the service in the foreground until Ctrl-C or SIGTERM."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _SAMPLE = Path(__file__).parents[2] / "samples" / "earthquakes.csv"
 
 
 def main() -> int:
-    """Run the stack; the exit code is 0 when it was asked to stop, 2 for impossible settings, 1 for other failures."""
+    """Run the service; return 0 after a requested stop, 2 for invalid settings, 1 for other failures."""
     try:
         with raising_on_signals(), Stack() as stack:
             print(f"Starting; the logs are in {stack.logs}.", flush=True)

@@ -1,4 +1,4 @@
-"""Turns the signals that end a program into an exception, so that what is open is closed in order."""
+"""Converts termination signals into an exception, so that resources are closed in order."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 class Interrupted(BaseException):
-    """Somebody asked this program to end; ``signal`` says how."""
+    """The program received the termination signal ``signal``."""
 
     def __init__(self, number: int) -> None:
         super().__init__(signal.Signals(number).name)
@@ -22,7 +22,7 @@ class Interrupted(BaseException):
 
 @contextmanager
 def raising_on_signals() -> Iterator[None]:
-    """Inside, the first SIGINT, SIGTERM or SIGHUP raises ``Interrupted``; those that follow do nothing."""
+    """Raise ``Interrupted`` on the first SIGINT, SIGTERM or SIGHUP in the block; ignore later ones."""
     before = {number: signal.signal(number, _interrupt) for number in _SIGNALS}
     try:
         yield
@@ -32,7 +32,7 @@ def raising_on_signals() -> Iterator[None]:
 
 
 def ignore_signals() -> None:
-    """From here on nothing interrupts; for the closing of what is open."""
+    """Ignore termination signals from now on, while resources are closed."""
     for number in _SIGNALS:
         signal.signal(number, signal.SIG_IGN)
 

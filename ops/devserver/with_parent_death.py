@@ -1,7 +1,7 @@
 """Runs a program that ends with its parent: ``python -m ops.devserver.with_parent_death PROGRAM [ARGUMENT ...]``.
 
-Where its parent is killed, the kernel sends it SIGTERM, so that nothing is left behind that holds ports and files.
-Linux alone has this; elsewhere it only becomes the program.
+If the parent is killed, the kernel sends SIGTERM, so that no process keeps ports and files in use. Only Linux supports
+this; elsewhere the program is run without it.
 """
 
 from __future__ import annotations

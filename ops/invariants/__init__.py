@@ -1,4 +1,4 @@
-"""Verifies what always holds of jobs in Redis, at rest or under load: ``make check``."""
+"""Verifies the invariants of the jobs in Redis, at rest or under load: ``make check``."""
 
 from ops.invariants.invariants import find_violations
 from ops.invariants.violation import Violation

@@ -1,4 +1,4 @@
-"""``make check``: verifies the invariants of the Redis that the settings name; exits 1 where one is broken."""
+"""``make check``: verifies the invariants of the Redis of the settings; exits with 1 if one is violated."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from ops.invariants.invariants import find_violations
 
 
 def main() -> int:
-    """Print each broken line, then how many jobs were looked at and what was found."""
+    """Print each violation, then the number of jobs and violations."""
     settings = load_or_exit()
     records, queue = (
         open_client(

@@ -1,14 +1,14 @@
-"""What always holds of a Redis that keeps our jobs, and the search for what of it does not.
+"""The invariants of jobs in Redis, and the search for violations.
 
 1. Every accepted job has a record; an unfinished one is in exactly one place: a queue, the scheduled set or one
-   worker's list. (A queued id whose record is not `submitted` is allowed: it is dropped when it is reached.)
+   worker's list. (A queued id whose record is not `submitted` is allowed: it is dropped when it is claimed.)
 2. Ended statuses never change; results exist if and only if a job is complete: one, from the attempt in the record.
-3. No job is charged more attempts than it may have; what is in progress is what registered workers hold.
-4. Indexes, counts, pins and records agree; nothing past its retention is left, no key without an owner.
-5. A cancelled job never becomes anything else: it has no results, no worker and no time that it is due.
+3. No job has more failed attempts than allowed; the jobs in progress are those that registered workers hold.
+4. Indexes, counts, pins and records agree; no job past its retention is left, and no key without an owner.
+5. A cancelled job stays cancelled: it has no results, no worker and no due time.
 
-It may be asked of a Redis under load: all is read in pages, and what looks wrong is read again as it is at one moment,
-by one script or transaction, before it is reported.
+The search works on a Redis under load: all keys are read in pages, and each suspected violation is read again
+atomically, by one script or transaction, before it is reported.
 """
 
 from __future__ import annotations
@@ -55,11 +55,11 @@ def find_violations(
     retention_seconds: float | None = None,
     housekeeping_seconds: float = HOUSEKEEPING_SECONDS,
 ) -> list[Violation]:
-    """Verify the invariants; an empty list where all hold. Reads only, and may be asked of a live system.
+    """Verify the invariants and return the violations. Only reads; may be used on a live system.
 
     ``records`` is a client of ``REDIS_DB``, ``queue`` one of ``QUEUE_DB``, which may be the same number;
-    ``retention_seconds`` is what the workers were given, None for the setting; ``housekeeping_seconds`` how long what
-    is due, or past its retention, may stay while a worker lives.
+    ``retention_seconds`` is the workers' setting, None for that of the environment; ``housekeeping_seconds`` is how
+    long due or expired jobs may stay while a worker is alive.
     """
     retention = load().retention_seconds if retention_seconds is None else retention_seconds
     found: dict[Violation, None] = {}
@@ -103,7 +103,7 @@ class _Search:
             yield from check_version(facts, version)
 
     def _note_lateness(self) -> None:
-        """What is late is told only where a worker has lived long enough to have seen to it."""
+        """Report late jobs only if a worker has been alive long enough to process them."""
         now = self._facts.now()
         late = now - self._housekeeping
         if any(began < late for began in self._facts.living_since(now)):
@@ -118,7 +118,7 @@ class _Search:
                 self._suspects[job.id, job.found_in] = None
 
     def _second_pass(self) -> Iterator[Violation]:
-        """Look again at what looks wrong: once more in pages, then at what is left one by one, each at one moment."""
+        """Check suspected jobs again: first in pages, then the remaining ones one by one, each atomically."""
         suspects, self._suspects = list(self._suspects), {}
         if suspects:
             self._note_places()
@@ -137,7 +137,7 @@ class _Search:
                 yield Violation(4, f"job.{job.id}", "due, and not queued")
 
     def _read_attempt(self, jid: str) -> str:
-        """Read it from the field ``about`` of a large document, else from all of a small one; neither ever changes."""
+        """Read the attempt from the field ``about`` of a large document, or from a small document; neither changes."""
         about, document = self._facts.records.hmget(f"results.{jid}", "about", "document")
         document = about or document
         try:

@@ -1,4 +1,4 @@
-"""What must hold of one job, given all that Redis says of it at one moment."""
+"""The invariants of one job, checked on a consistent reading of its keys."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _DEFAULT_ATTEMPTS = 3
 
 
 def check_job(job: Job) -> Iterator[Violation]:
-    """Every invariant that this job breaks; its places are counted, its results' attempt is known."""
+    """Yield the violations of a job whose places are counted and whose results' attempt is known."""
     key = f"job.{job.id}"
     if job.record is None:
         yield from _judge_remains(job, key)
@@ -67,7 +67,7 @@ def _judge_place(job: Job, key: str) -> Iterator[Violation]:
 
 
 def _judge_end(job: Job, key: str) -> Iterator[Violation]:
-    """An unfinished job with an end was ended before: something changed a final status."""
+    """Check the end: an unfinished job with an end had a final status before."""
     ended = (job.record or {}).get("ended")
     if job.status in _ENDED:
         if ended is None:

@@ -1,4 +1,4 @@
-"""What must hold of the keys that are no job's own: they have an owner, and agree with the jobs."""
+"""The invariants of keys that do not belong to one job: they have an owner and agree with the jobs."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _EXISTS_AT_ONCE = 1000
 
 
 def check_idempotency(facts: Facts, key: str) -> Iterator[Violation]:
-    """It lives a while, and as long as one of the jobs that it made."""
+    """Check that an idempotency key expires, and not before its jobs."""
     ids = text(facts.records.hget(key, "jobs")).split()
     with facts.records.pipeline() as moment:
         moment.hget(key, "left")
@@ -32,7 +32,7 @@ def check_idempotency(facts: Facts, key: str) -> Iterator[Violation]:
 
 
 def check_version(facts: Facts, version: str) -> Iterator[Violation]:
-    """It is whole, current or pinned, and its pins are the unfinished jobs that hold it."""
+    """Check that a version is complete, current or pinned, and has as many pins as unfinished jobs."""
     key = f"data.{version}"
     chunks = int(text(facts.records.hget(key, "chunks")) or 0)
     with facts.records.pipeline() as moment:
@@ -59,7 +59,7 @@ def check_version(facts: Facts, version: str) -> Iterator[Violation]:
 
 
 def check_chunk(facts: Facts, key: str) -> Iterator[Violation]:
-    """It expires, or its version has it."""
+    """Check that a chunk expires or belongs to a version."""
     version, _, number = key.removeprefix("data.").partition(".")
     with facts.records.pipeline() as moment:
         moment.pttl(key)
@@ -71,7 +71,7 @@ def check_chunk(facts: Facts, key: str) -> Iterator[Violation]:
 
 
 def check_bulk(facts: Facts, key: str, late_since: int | None) -> Iterator[Violation]:
-    """It is staged, and expires, or is accepted, and is published soon."""
+    """Check that a bulk is staged and expires, or is accepted and published soon."""
     bulk = key.split(".")[1]
     with facts.records.pipeline() as moment:
         moment.pttl(key)
@@ -84,7 +84,7 @@ def check_bulk(facts: Facts, key: str, late_since: int | None) -> Iterator[Viola
 
 
 def check_queue_key(facts: Facts, key: str) -> list[Violation] | None:
-    """What is wrong with a key of the queue or its workers; None where it is not one of theirs."""
+    """Return the violations of a key of the queue or its workers; None for other keys."""
     suffixes = ("", ".high", ".low", ".wake", ".epoch", ".repair")
     if key == facts.workers or key in {facts.waiting + suffix for suffix in suffixes}:
         return []
@@ -95,7 +95,7 @@ def check_queue_key(facts: Facts, key: str) -> list[Violation] | None:
 
 
 def check_workers(facts: Facts) -> Iterator[Violation]:
-    """Each that is registered can be told by its host and process, and holds one job at most."""
+    """Check that each registered worker has a host and a process, and holds at most one job."""
     workers: Any = facts.queue.zrange(facts.workers, 0, -1)
     for worker in map(text, workers):
         with facts.queue.pipeline() as moment:

@@ -1,8 +1,8 @@
--- Reads all that Redis says of some jobs, in both databases, as it is at one moment. Writes nothing.
+-- Reads jobs atomically from both databases. Never writes.
 --   takes:   [1] database of the connection   [2] of the records   [3] of the queue   [4] key of the queue
---            [5] 1: look through the queues and all workers' lists as well, which takes as long as they are
+--            [5] 1: search the queues and all workers' lists as well, in time proportional to their length
 --            then for each job: id, and an index that it was found in, '' for none
---   answers: for each job as Job in facts.py has it, for as many as have 4 MiB of results together, one at least
+--   answers: for each job the fields of Job in reader.py; at least one job, and as many as fit into 4 MiB of results
 local HOME, RECORDS, QUEUE, WAITING, DEEP = unpack(ARGV, 1, 5)
 local MOST_BYTES = 4 * 2 ^ 20
 local INDEXES = {'jobs', 'jobs.scheduled', 'jobs.submitted', 'jobs.complete', 'jobs.failed', 'jobs.cancelled'}

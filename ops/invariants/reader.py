@@ -1,5 +1,4 @@
-"""Reads what Redis says of jobs, workers and the dataset: in pages, so that no call takes long, or as it is at one
-moment. Writes nothing."""
+"""Reads jobs, workers and the dataset from Redis: in pages, so that no call takes long, or atomically. Never writes."""
 
 from __future__ import annotations
 
@@ -25,7 +24,7 @@ _PINNING_AT_ONCE = 5_000
 
 
 class Job(NamedTuple):
-    """All that Redis says of one job at one moment."""
+    """The keys of one job, read atomically."""
 
     id: str
     record: dict[str, str] | None
@@ -52,7 +51,7 @@ class Job(NamedTuple):
         return (self.record or {}).get("status", "")
 
     def number(self, name: str) -> int:
-        """A count of the record, 0 where there is none yet."""
+        """Return a number of the record, 0 if it is missing."""
         return int((self.record or {}).get(name, "") or 0)
 
 
@@ -73,7 +72,7 @@ class Facts:
         )
 
     def jobs(self, wanted: Sequence[tuple[str, str]], *, deep: bool = False) -> Iterator[Job]:
-        """Jobs by id and the index that each was found in; ``deep`` looks through all queues and workers too."""
+        """Read jobs by id and the index in which each was found; ``deep`` searches all queues and workers too."""
         left = list(wanted)
         while left:
             size = 1 if deep else PAGE
@@ -83,12 +82,12 @@ class Facts:
             yield from map(_job, seen)
 
     def pins(self, version: str) -> tuple[int, int] | None:
-        """The pins of a version and the unfinished jobs that hold it; None where that cannot be told."""
+        """Return the pins of a version and the number of unfinished jobs that hold it; None if unknown."""
         pins, holders = map(int, self._once(version))
         return (pins, holders) if holders >= 0 else self._count_pinning(version)
 
     def queued(self) -> Counter[str]:
-        """How often each id stands in the queues, read in pages: what moves meanwhile may be missed."""
+        """Count each id in the queues, in pages: jobs that move at the same time can be missed."""
         count: Counter[str] = Counter()
         for suffix in (".high", "", ".low"):
             at = 0
@@ -98,7 +97,7 @@ class Facts:
         return count
 
     def held(self) -> list[str]:
-        """What the registered workers hold."""
+        """Return the jobs that the registered workers hold."""
         workers = [text(worker) for worker in _any(self.queue.zrange(self.workers, 0, -1))]
         pipeline = self.queue.pipeline(transaction=False)
         for worker in workers:
@@ -107,22 +106,22 @@ class Facts:
 
     @cached_property
     def _others(self) -> set[str]:
-        """The keys of the other queues that are kept in the same database."""
+        """Return the keys of other queues in the same database."""
         found = {text(key).removesuffix(".epoch") for key in self.queue.scan_iter("hotqueue:*.epoch", count=PAGE)}
         return found - {self.waiting}
 
     def is_of_another_queue(self, key: str) -> bool:
-        """Whether a key of the queue's database belongs to another queue that is kept there."""
+        """Return whether a key belongs to another queue in the same database."""
         if "hotqueue:queue" in self._others and (key == "workers" or key.startswith("worker.")):
             return True
         return any(key == name or key.startswith((f"{name}.", f"{name}:")) for name in self._others)
 
     def analyses(self, ids: Sequence[str]) -> list[str]:
-        """The analysis in each job's record, '' where there is none."""
+        """Return the analysis of each job's record, '' if it is missing."""
         return [analysis for (analysis,) in self._fields([f"job.{jid}" for jid in ids], "analysis")]
 
     def living_since(self, now: int) -> list[int]:
-        """Since when, in microseconds, some of the workers have lived whose lease is not over."""
+        """Return the earliest registration, in microseconds, of workers with a valid lease."""
         workers = _any(self.queue.zrangebyscore(self.workers, now, "+inf", start=0, num=PAGE))
         pipeline = self.queue.pipeline(transaction=False)
         for worker in workers:
@@ -130,7 +129,7 @@ class Facts:
         return [int(since) for since in pipeline.execute() if since is not None]
 
     def now(self) -> int:
-        """The time by the clock of Redis, in microseconds."""
+        """Return the time of Redis' clock, in microseconds."""
         seconds, microseconds = _any(self.records.time())
         return int(seconds) * 1_000_000 + int(microseconds)
 
@@ -139,8 +138,8 @@ class Facts:
         return [found[0] or 0, found[1]]
 
     def _count_pinning(self, version: str) -> tuple[int, int] | None:
-        """Count through all records, in pages. Whatever adds or ends a job of this version touches the version's key,
-        so if that was left alone meanwhile, the count is that of one moment."""
+        """Count in all records, in pages. Adding or ending a job of this version changes the version's key, so the
+        count is consistent if the key did not change."""
         key = f"data.{version}"
         with self.records.pipeline() as watching:
             watching.watch(key, "bulks")  # type: ignore[no-untyped-call]
@@ -170,7 +169,7 @@ class Facts:
 
 
 def pages(found: Iterable[Any]) -> Iterator[list[str]]:
-    """Keys or ids as text, a page at a time."""
+    """Yield keys or ids as text, in pages."""
     page = []
     for one in found:
         page.append(text(one))
@@ -186,7 +185,7 @@ def list_of(client: redis.Redis, key: str, first: int, last: int) -> list[str]:
 
 
 def text(value: Any) -> str:
-    """What Redis answered, as text; None is ''."""
+    """Return a reply of Redis as text; '' for None."""
     if value is None:
         return ""
     return value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)

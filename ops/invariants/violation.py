@@ -1,4 +1,4 @@
-"""What is reported: an invariant that does not hold."""
+"""A violated invariant."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ __all__ = ["Violation"]
 
 
 class Violation(NamedTuple):
-    """An invariant, by its number in ``invariants.py``, the key where it does not hold, and what is wrong there."""
+    """A violated invariant by its number in ``invariants.py``, the key, and a description."""
 
     invariant: int
     key: str
