@@ -1,4 +1,4 @@
-"""Back-ups of Redis over its own wire: a snapshot of one moment, and that moment brought into an empty server."""
+"""Back-ups of Redis by its replication protocol: saves a consistent snapshot, and restores it into an empty server."""
 
 from ops.backup.restore import NotEmpty, RestoreFailed, restore
 from ops.backup.save import BackupFailed, newest, prune, save

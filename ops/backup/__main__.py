@@ -21,7 +21,7 @@ _log = logging.getLogger("backup")
 
 
 def main(arguments: list[str]) -> int:
-    """What the first word says; the exit code is 0 where it was done."""
+    """Run the command; return 0 on success."""
     settings = load_or_exit()
     jobs.connect(settings)
     set_up_logging(settings.log_level)
@@ -49,7 +49,7 @@ def _save() -> int:
 
 
 def _save_every() -> int:
-    """One now, and then one each ``BACKUP_INTERVAL_SECONDS``; what failed is tried again after a minute."""
+    """Back up now and every ``BACKUP_INTERVAL_SECONDS``; retry a failed back-up after a minute."""
     while True:
         pause = jobs.settings.backup_interval_seconds
         time.sleep(min(pause, _RETRY_SECONDS) if _save() else pause)

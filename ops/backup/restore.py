@@ -1,6 +1,6 @@
-"""Bringing a snapshot into an empty server: it is told to replicate from here, gets the file, and is its own again.
+"""Restores a snapshot into an empty server: the server replicates from this process, then becomes a master again.
 
-No file of the server's is touched, so it may run anywhere that can connect back. Source of the exchange:
+This needs no access to the server's files, so it may run on any host that can connect back. Source of the protocol:
 https://redis.io/docs/latest/develop/reference/replication/ and ``replication.c`` of Redis 6.2 to 8.
 """
 
@@ -25,25 +25,25 @@ class NotEmpty(Exception):
 
 
 class RestoreFailed(Exception):
-    """The server did not take the snapshot; the message says why."""
+    """The server did not load the snapshot; the message gives the reason."""
 
 
 def restore(client: redis.Redis, snapshot: Path, port: int = 0) -> int:
-    """Bring ``snapshot`` into the empty server of ``client``, which fetches it from ``port`` here; its keys then.
+    """Restore ``snapshot`` into the empty server of ``client``, which fetches it from ``port``; return the number of keys.
 
     :raises NotEmpty: the server has keys.
-    :raises RestoreFailed: it cannot connect back, or does not load the file.
+    :raises RestoreFailed: the server cannot connect back, or does not load the file.
     """
     if _count_keys(client):
         raise NotEmpty("This Redis has keys; a back-up is restored into an empty one only, with no worker at it.")
-    with _listen(port) as door, snapshot.open("rb") as file:
-        host, port = _own_address(client), door.getsockname()[1]
+    with _listen(port) as listener, snapshot.open("rb") as file:
+        host, port = _own_address(client), listener.getsockname()[1]
         client.replicaof(host, port)
         try:
-            wire = _admit(door, host, port)
-            with wire:
-                _answer_as_master(wire, file, snapshot.stat().st_size)
-                _wait_until_loaded(client, wire)
+            conn = _accept_replica(listener, host, port)
+            with conn:
+                _answer_as_master(conn, file, snapshot.stat().st_size)
+                _wait_until_loaded(client, conn)
         except OSError as error:
             raise RestoreFailed(f"The transfer broke off: {error}") from error
         finally:
@@ -61,13 +61,13 @@ def _count_keys(client: redis.Redis) -> int:
 
 
 def _listen(port: int) -> socket.socket:
-    door = socket.create_server(("", port))
-    door.settimeout(_WAIT_SECONDS)
-    return door
+    listener = socket.create_server(("", port))
+    listener.settimeout(_WAIT_SECONDS)
+    return listener
 
 
 def _own_address(client: redis.Redis) -> str:
-    """This end of the connection to Redis: the address that Redis can reach it by."""
+    """Return the local address of the connection to Redis, which Redis can connect back to."""
     connection: Any = client.connection_pool.get_connection()
     try:
         address: str = connection._sock.getsockname()[0]
@@ -76,29 +76,29 @@ def _own_address(client: redis.Redis) -> str:
         client.connection_pool.release(connection)
 
 
-def _admit(door: socket.socket, host: str, port: int) -> socket.socket:
+def _accept_replica(listener: socket.socket, host: str, port: int) -> socket.socket:
     try:
-        wire, _ = door.accept()
+        conn, _ = listener.accept()
     except TimeoutError:
         raise RestoreFailed(f"Redis does not reach {host}:{port}: let it connect to where this runs.") from None
-    wire.settimeout(_WAIT_SECONDS)
-    return wire
+    conn.settimeout(_WAIT_SECONDS)
+    return conn
 
 
-def _answer_as_master(wire: socket.socket, file: Any, size: int) -> None:
-    """The part of a master: yes to who it is, the whole file to what it asks for."""
-    lines = wire.makefile("rb")
+def _answer_as_master(conn: socket.socket, file: Any, size: int) -> None:
+    """Act as a master: acknowledge the replica, and send it the whole file."""
+    lines = conn.makefile("rb")
     for words in iter(lambda: _read_command(lines), None):
         if words[0].upper() in (b"PSYNC", b"SYNC"):
             break
-        wire.sendall(b"+PONG\r\n" if words[0].upper() == b"PING" else b"+OK\r\n")
+        conn.sendall(b"+PONG\r\n" if words[0].upper() == b"PING" else b"+OK\r\n")
     else:
         raise RestoreFailed("Redis left before it asked for the snapshot.")
     if words[0].upper() == b"PSYNC":
-        wire.sendall(f"+FULLRESYNC {secrets.token_hex(20)} 0\r\n".encode())
-    wire.sendall(f"${size}\r\n".encode())
+        conn.sendall(f"+FULLRESYNC {secrets.token_hex(20)} 0\r\n".encode())
+    conn.sendall(f"${size}\r\n".encode())
     while part := file.read(_PART_BYTES):
-        wire.sendall(part)
+        conn.sendall(part)
 
 
 def _read_command(lines: Any) -> list[bytes] | None:
@@ -114,12 +114,12 @@ def _read_command(lines: Any) -> list[bytes] | None:
     return words
 
 
-def _wait_until_loaded(client: redis.Redis, wire: socket.socket) -> None:
-    """Until the server says that its link is up; a master that fell silent would be left by it, so ping."""
+def _wait_until_loaded(client: redis.Redis, conn: socket.socket) -> None:
+    """Wait until the server's replication link is up; ping, because a replica disconnects from a silent master."""
     give_up = time.monotonic() + 3600
     while time.monotonic() < give_up:
         try:
-            wire.sendall(b"*1\r\n$4\r\nPING\r\n")
+            conn.sendall(b"*1\r\n$4\r\nPING\r\n")
             state: dict[str, Any] = client.info("replication")
         except (redis.ConnectionError, redis.TimeoutError, redis.BusyLoadingError):
             state = {}

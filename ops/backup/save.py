@@ -1,6 +1,6 @@
-"""Fetching a snapshot: what a replica gets when it connects, kept as a file.
+"""Saves a snapshot: the data that a new replica receives, written to a file.
 
-Redis forks for it, so it is of one moment however long it takes, and no one waits. Source:
+Redis forks to create it, so it is consistent and blocks no client. Source:
 https://redis.io/docs/latest/operate/oss_and_stack/management/replication/
 """
 
@@ -23,13 +23,13 @@ _NAME = "jobs-%Y%m%dT%H%M%SZ.rdb"
 
 
 class BackupFailed(Exception):
-    """There is no new back-up; the message says why."""
+    """The back-up failed; the message gives the reason."""
 
 
 def save(client: redis.Redis, folder: Path) -> Path:
-    """Write a snapshot of the whole server, all databases, to a new file in ``folder``; nothing half written is left.
+    """Write a snapshot of all databases to a new file in ``folder``; an incomplete file is removed.
 
-    :raises BackupFailed: the server refuses, goes away, or the folder cannot be written.
+    :raises BackupFailed: the server refuses or disconnects, or the folder cannot be written.
     """
     target = folder / time.strftime(_NAME, time.gmtime())
     partial = target.with_suffix(".partial")
@@ -54,12 +54,12 @@ def save(client: redis.Redis, folder: Path) -> Path:
 
 
 def newest(folder: Path) -> Path | None:
-    """The newest back-up in a folder, or None."""
+    """Return the newest back-up in a folder, or None."""
     return max(folder.glob("jobs-*.rdb"), default=None)
 
 
 def prune(folder: Path, keep: int) -> list[Path]:
-    """Remove all back-ups but the ``keep`` newest, and name what went."""
+    """Remove all back-ups but the ``keep`` newest, and return the removed ones."""
     gone = sorted(folder.glob("jobs-*.rdb"), reverse=True)[keep:]
     for path in gone:
         path.unlink(missing_ok=True)
@@ -68,12 +68,12 @@ def prune(folder: Path, keep: int) -> list[Path]:
 
 def _fetch(connection: Any, file: Any) -> None:
     connection.send_command("SYNC")
-    wire = connection._sock
-    wire.settimeout(_SILENCE_SECONDS)
-    size = _read_size(wire)
+    conn = connection._sock
+    conn.settimeout(_SILENCE_SECONDS)
+    size = _read_size(conn)
     start = b""
     while size:
-        part = wire.recv(min(size, _PART_BYTES))
+        part = conn.recv(min(size, _PART_BYTES))
         if not part:
             raise ConnectionError("Redis closed the connection within the snapshot")
         if not start:
@@ -84,10 +84,10 @@ def _fetch(connection: Any, file: Any) -> None:
         raise ConnectionError("what Redis sent is no snapshot")
 
 
-def _read_size(wire: Any) -> int:
+def _read_size(conn: Any) -> int:
     line = b""
     while not line.endswith(b"\n") or not line.strip():
-        byte = wire.recv(1)
+        byte = conn.recv(1)
         if not byte:
             raise ConnectionError("Redis closed the connection before the snapshot")
         line += byte
@@ -98,7 +98,7 @@ def _read_size(wire: Any) -> int:
 
 
 def _sync(folder: Path) -> None:
-    """Have the new name survive a power cut."""
+    """Sync the folder, so that the new name survives a power failure."""
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(descriptor)

@@ -29,7 +29,7 @@ from ops.invariants.keys import (
     check_version,
     check_workers,
 )
-from ops.invariants.reader import PAGE, Facts, Job, pages, text
+from ops.invariants.reader import PAGE, Job, Reader, pages, text
 from ops.invariants.violation import Violation
 
 __all__ = ["HOUSEKEEPING_SECONDS", "MOST", "find_violations"]
@@ -63,7 +63,7 @@ def find_violations(
     """
     retention = load().retention_seconds if retention_seconds is None else retention_seconds
     found: dict[Violation, None] = {}
-    for broken in _Search(Facts(records, queue, queue_name), retention, housekeeping_seconds).run():
+    for broken in _Search(Reader(records, queue, queue_name), retention, housekeeping_seconds).run():
         found[broken] = None
         if len(found) == MOST:
             break
@@ -71,8 +71,8 @@ def find_violations(
 
 
 class _Search:
-    def __init__(self, facts: Facts, retention_seconds: float, housekeeping_seconds: float) -> None:
-        self._facts = facts
+    def __init__(self, reader: Reader, retention_seconds: float, housekeeping_seconds: float) -> None:
+        self._reader = reader
         self._retention = round(retention_seconds * 1e6)
         self._housekeeping = round(housekeeping_seconds * 1e6)
         self._late_since: int | None = None
@@ -81,39 +81,39 @@ class _Search:
         self._suspects: dict[tuple[str, str], None] = {}
 
     def run(self) -> Iterator[Violation]:
-        facts = self._facts
+        reader = self._reader
         self._note_lateness()
         self._note_places()
         self._first_pass([(jid, "") for jid in self._held])
-        yield from check_workers(facts)
-        versions = {text(facts.records.get("data.current"))}
-        for keys in pages(facts.records.scan_iter(count=PAGE)):
+        yield from check_workers(reader)
+        versions = {text(reader.records.get("data.current"))}
+        for keys in pages(reader.records.scan_iter(count=PAGE)):
             self._first_pass([(key[4:], "") for key in keys if key.startswith("job.")])
             for key in keys:
                 if key.startswith("data.") and key.count(".") == 1 and key != "data.current":
                     versions.add(key[5:])
                 elif not key.startswith("job."):
                     yield from self._judge_key(key)
-        if not facts.in_one:
-            for keys in pages(facts.queue.scan_iter(count=PAGE)):
+        if not reader.in_one:
+            for keys in pages(reader.queue.scan_iter(count=PAGE)):
                 for key in keys:
-                    yield from _known(key, check_queue_key(facts, key))
+                    yield from _known(key, check_queue_key(reader, key))
         yield from self._second_pass()
         for version in versions - {""}:
-            yield from check_version(facts, version)
+            yield from check_version(reader, version)
 
     def _note_lateness(self) -> None:
         """Report late jobs only if a worker has been alive long enough to process them."""
-        now = self._facts.now()
+        now = self._reader.now()
         late = now - self._housekeeping
-        if any(began < late for began in self._facts.living_since(now)):
+        if any(began < late for began in self._reader.living_since(now)):
             self._late_since = late
 
     def _note_places(self) -> None:
-        self._queued, self._held = self._facts.queued(), Counter(self._facts.held())
+        self._queued, self._held = self._reader.queued(), Counter(self._reader.held())
 
     def _first_pass(self, wanted: list[tuple[str, str]]) -> None:
-        for job in self._facts.jobs(wanted):
+        for job in self._reader.jobs(wanted):
             if any(self._judge(job._replace(queued=self._queued[job.id], holders=self._held[job.id]))):
                 self._suspects[job.id, job.found_in] = None
 
@@ -123,7 +123,7 @@ class _Search:
         if suspects:
             self._note_places()
             self._first_pass(suspects)
-        for job in self._facts.jobs(list(self._suspects), deep=True):
+        for job in self._reader.jobs(list(self._suspects), deep=True):
             if job.has_results and job.results_attempt != str(job.number("attempt")):
                 job = job._replace(results_attempt=self._read_attempt(job.id))
             yield from self._judge(job)
@@ -138,7 +138,7 @@ class _Search:
 
     def _read_attempt(self, jid: str) -> str:
         """Read the attempt from the field ``about`` of a large document, or from a small document; neither changes."""
-        about, document = self._facts.records.hmget(f"results.{jid}", "about", "document")
+        about, document = self._reader.records.hmget(f"results.{jid}", "about", "document")
         document = about or document
         try:
             return str(json.loads(document or "{}").get("attempt", ""))
@@ -146,26 +146,26 @@ class _Search:
             return ""
 
     def _judge_key(self, key: str) -> Iterator[Violation]:
-        facts = self._facts
+        reader = self._reader
         kind, _, rest = key.partition(".")
         if kind in ("results", "log"):
-            if not facts.records.exists(f"job.{rest}"):
+            if not reader.records.exists(f"job.{rest}"):
                 self._suspects[rest, ""] = None
         elif key in _INDEXES or key.startswith("jobs.analysis."):
             self._find_strays(key)
         elif kind == "idempotency":
-            yield from check_idempotency(facts, key)
+            yield from check_idempotency(reader, key)
         elif kind == "bulk":
-            yield from check_bulk(facts, key, self._late_since)
+            yield from check_bulk(reader, key, self._late_since)
         elif kind == "data":
-            yield from check_chunk(facts, key) if key != "data.current" else ()
+            yield from check_chunk(reader, key) if key != "data.current" else ()
         elif key not in ("bulks", "queue.epoch"):
-            yield from _known(key, check_queue_key(facts, key) if facts.in_one else None)
+            yield from _known(key, check_queue_key(reader, key) if reader.in_one else None)
 
     def _find_strays(self, index: str) -> None:
         analysis = index.removeprefix("jobs.analysis.") if index.startswith("jobs.analysis.") else None
-        for ids in pages(jid for jid, _ in self._facts.records.zscan_iter(index, count=PAGE)):
-            for jid, found in zip(ids, self._facts.analyses(ids), strict=True):
+        for ids in pages(jid for jid, _ in self._reader.records.zscan_iter(index, count=PAGE)):
+            for jid, found in zip(ids, self._reader.analyses(ids), strict=True):
                 if not found or analysis not in (None, found):
                     self._suspects[jid, index] = None
 

@@ -10,7 +10,7 @@ local WORKERS = WAITING == 'hotqueue:queue' and 'workers' or WAITING .. '.worker
 local call = redis.call
 local database, bytes = HOME, 0
 
-local function use(wanted)
+local function select_db(wanted)
   if wanted ~= database then call('SELECT', wanted) end
   database = wanted
 end
@@ -46,25 +46,25 @@ local function attempt_of_results(id)
 end
 
 local function look(id, index)
-  use(RECORDS)
+  select_db(RECORDS)
   local key = 'job.' .. id
   local record = call('HMGET', key, 'status', 'id', 'created', 'analysis', 'priority', 'worker', 'attempt',
     'failed_attempts', 'max_attempts', 'dataset', 'ended', 'charged')
   local scores = {}
   for n, name in ipairs(INDEXES) do scores[n] = call('ZSCORE', name, id) end
   local analysis = record[4] and call('ZSCORE', 'jobs.analysis.' .. record[4], id)
-  local stray = index ~= '' and call('ZSCORE', index, id)
+  local unmatched = index ~= '' and call('ZSCORE', index, id)
   local due, ended = call('ZSCORE', 'jobs.due', id), call('ZSCORE', 'jobs.ended', id)
   local results, log = call('EXISTS', 'results.' .. id), call('EXISTS', 'log.' .. id)
   local computed = results == 1 and attempt_of_results(id) or ''
   local kept = call('EXISTS', key)
   local loaded = record[10] and call('HEXISTS', 'data.' .. record[10], 'description')
-  use(QUEUE)
+  select_db(QUEUE)
   local lives = record[6] and call('ZSCORE', WORKERS, record[6])
   local holds = record[6] and call('LRANGE', WAITING .. ':' .. record[6], 0, 1) or {}
   local queued, holders = -1, -1
   if DEEP == '1' then queued, holders = count_queued(id), count_holders(id) end
-  return {id, index, kept, record, scores, analysis, stray, due, ended, results, computed, log, loaded, lives, holds,
+  return {id, index, kept, record, scores, analysis, unmatched, due, ended, results, computed, log, loaded, lives, holds,
     queued, holders}
 end
 
@@ -73,5 +73,5 @@ for at = 6, #ARGV, 2 do
   seen[#seen + 1] = look(ARGV[at], ARGV[at + 1])
   if bytes >= MOST_BYTES then break end
 end
-use(HOME)
+select_db(HOME)
 return seen

@@ -7,29 +7,29 @@ local WORKERS = WAITING == 'hotqueue:queue' and 'workers' or WAITING .. '.worker
 local call = redis.call
 local database, ids, count = HOME, {}, 0
 
-local function use(wanted)
+local function select_db(wanted)
   if wanted ~= database then call('SELECT', wanted) end
   database = wanted
 end
 
-use(RECORDS)
+select_db(RECORDS)
 local pins = call('HGET', 'data.' .. VERSION, 'pins')
 -- An accepted bulk holds its pins before its jobs are stored.
 local many = call('ZCARD', 'jobs.submitted') + call('ZCARD', 'jobs.scheduled') > tonumber(MOST)
 if many or call('ZCARD', 'bulks') > 0 then
-  use(HOME)
+  select_db(HOME)
   return {pins, -1}
 end
-use(QUEUE)
+select_db(QUEUE)
 for _, worker in ipairs(call('ZRANGE', WORKERS, 0, -1)) do
   for _, id in ipairs(call('LRANGE', WAITING .. ':' .. worker, 0, 0)) do ids[#ids + 1] = id end
 end
-use(RECORDS)
+select_db(RECORDS)
 for _, status in ipairs({'submitted', 'scheduled'}) do
   for _, id in ipairs(call('ZRANGE', 'jobs.' .. status, 0, -1)) do ids[#ids + 1] = id end
 end
 for _, id in ipairs(ids) do
   if call('HGET', 'job.' .. id, 'dataset') == VERSION then count = count + 1 end
 end
-use(HOME)
+select_db(HOME)
 return {pins, count}

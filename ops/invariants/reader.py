@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 import redis
 
-__all__ = ["PAGE", "Facts", "Job", "pages", "text"]
+__all__ = ["PAGE", "Job", "Reader", "pages", "text"]
 
 PAGE = 100
 """How many jobs or keys one call reads: a few milliseconds of the server's time."""
@@ -55,7 +55,7 @@ class Job(NamedTuple):
         return int((self.record or {}).get(name, "") or 0)
 
 
-class Facts:
+class Reader:
     """The two databases of one server."""
 
     def __init__(self, records: redis.Redis, queue: redis.Redis, queue_name: str) -> None:

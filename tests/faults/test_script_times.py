@@ -16,7 +16,7 @@ from config.settings import Settings
 from jobs import Idempotency, Submission
 from jobstore import open_client
 from jobstore.heartbeat import BATCH
-from ops.invariants.reader import Facts
+from ops.invariants.reader import Reader
 from tests.conftest import Server
 
 pytestmark = pytest.mark.long
@@ -134,7 +134,7 @@ def _end_a_bulk_of_old() -> None:
 def test_no_script_takes_long_at_a_million_jobs(full):
     fresh = iter(range(0, JOBS, 4))
     jobs.heartbeat(["w"])
-    facts = Facts(full, jobs.q._client, "queue")
+    reader = Reader(full, jobs.q._client, "queue")
     _end_a_bulk_of_old()
     week = 7 * 86_400_000_000
     calls: dict[str, Callable[[], object]] = {
@@ -157,8 +157,8 @@ def test_no_script_takes_long_at_a_million_jobs(full):
         "workers": jobs.get_workers,
         "take, finish, release": _finish,
         "heartbeat": lambda: jobs.heartbeat(["w"]),
-        "check": lambda: list(facts.jobs([(_id(n), "") for n in range(100)])),
-        "check pins": lambda: facts.pins("v1"),
+        "check": lambda: list(reader.jobs([(_id(n), "") for n in range(100)])),
+        "check pins": lambda: reader.pins("v1"),
         "repair": _lose_the_queue,
     }
 

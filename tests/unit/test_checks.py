@@ -15,7 +15,7 @@ from config.settings import Settings
 from jobs import Idempotency, Submission
 from jobstore import Transitions
 from ops.invariants import Violation, find_violations
-from ops.invariants.reader import Facts
+from ops.invariants.reader import Reader
 
 WEEK = Settings().retention_seconds
 
@@ -491,12 +491,12 @@ def test_pins_are_counted_however_many_jobs_wait(healthy, monkeypatch, wrong):
 
 def test_pins_that_move_while_they_are_counted_are_not_reported(healthy, monkeypatch):
     monkeypatch.setattr("ops.invariants.reader._PINNING_AT_ONCE", 1)
-    read = Facts._fields
+    read = Reader._fields
 
-    def read_and_add(facts, keys, *names):
+    def read_and_add(reader, keys, *names):
         _add()
-        return read(facts, keys, *names)
+        return read(reader, keys, *names)
 
-    monkeypatch.setattr(Facts, "_fields", read_and_add)
+    monkeypatch.setattr(Reader, "_fields", read_and_add)
 
     assert healthy.look() == []

@@ -254,7 +254,7 @@ class BufferingThreadWorker(ThreadWorker):  # type: ignore[misc]
                 write_problem(conn.sock, error.status, "", str(error), error.headers)
         else:
             self.handle_error(request, conn.sock, conn.client, error)
-        self._linger(conn)
+        self._lingering_close(conn)
 
     # From request to response.
 
@@ -278,7 +278,7 @@ class BufferingThreadWorker(ThreadWorker):  # type: ignore[misc]
     def _finish_response(self, conn: Connection) -> None:
         """Continue with the next request of the connection, if one is allowed."""
         if not conn.is_kept:
-            self._linger(conn)
+            self._lingering_close(conn)
             return
         self._await_request(conn, self._states.idle, self.cfg.keepalive if self.alive else STOP_KEEPALIVE_LINGER)
         if conn.ahead:
@@ -292,7 +292,7 @@ class BufferingThreadWorker(ThreadWorker):  # type: ignore[misc]
         conn.deadline = time.monotonic() + seconds
         self._watch(conn, READ)
 
-    def _linger(self, conn: Connection) -> None:
+    def _lingering_close(self, conn: Connection) -> None:
         """Close after the client has closed: closing with unread input would make it lose the response."""
         conn.move(self._states.lingering)
         if not conn.shutdown(socket.SHUT_WR):
