@@ -29,7 +29,7 @@ class RestoreFailed(Exception):
 
 
 def restore(client: redis.Redis, snapshot: Path, port: int = 0) -> int:
-    """Restore ``snapshot`` into the empty server of ``client``, which fetches it from ``port``; return the number of keys.
+    """Restore ``snapshot`` into the empty server of ``client``, which fetches it from ``port``; return its key count.
 
     :raises NotEmpty: the server has keys.
     :raises RestoreFailed: the server cannot connect back, or does not load the file.
