@@ -59,6 +59,7 @@ class ChildProcess:
             finally:
                 os.close(control_r)
         self._meter = MemoryMeter(self.process.pid)
+        os.set_blocking(control_w, False)
         self._control = os.fdopen(control_w, "wb", buffering=0)
 
     def _start(self, script: str, descriptors: tuple[int, ...], environ: Mapping[str, str]) -> subprocess.Popen[bytes]:
@@ -73,7 +74,7 @@ class ChildProcess:
             )
 
     def send(self, *words: str) -> None:
-        """Send a command to the child, which may be dead already."""
+        """Send a command to the child; it is dropped if the child is dead, or too slow to empty its pipe."""
         with suppress(BrokenPipeError):
             self._control.write((" ".join(words) + "\n").encode("ascii"))
 

@@ -42,6 +42,16 @@ def eventually(condition: Callable[[], Any], seconds: float = 20, every: float =
     pytest.fail(f"not within {seconds} s: {condition}")
 
 
+@pytest.fixture(autouse=True)
+def handlers() -> Iterator[None]:
+    """Starts each test with SIGHUP as it is by default, not under nohup, and undoes what the code under test sets."""
+    before = {number: signal.getsignal(number) for number in (signal.SIGHUP, signal.SIGINT, signal.SIGTERM)}
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)
+
+
 class Server:
     """A real server, append-only, that can be killed and started again on its data."""
 
@@ -103,6 +113,15 @@ class Process:
             self.process = subprocess.Popen(
                 words, cwd=ROOT, env=environ, stdout=out, stderr=out, start_new_session=True
             )
+
+    def wait(self, seconds: float) -> int:
+        """The exit status; where it does not end, a failure with its log and, with PYTHONFAULTHANDLER, its threads."""
+        try:
+            return self.process.wait(seconds)
+        except subprocess.TimeoutExpired:
+            self.process.send_signal(signal.SIGABRT)
+            self.process.wait(20)
+            pytest.fail(f"it did not end within {seconds} s:\n{self.log.read_text()[-10_000:]}")
 
     def stop(self, how: signal.Signals = signal.SIGTERM, seconds: float = 40) -> int:
         """The exit status, after this signal."""

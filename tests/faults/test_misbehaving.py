@@ -381,7 +381,7 @@ def test_a_signal_to_a_child_does_nothing(misbehaving, name):
 @pytest.mark.parametrize("name", ["SIGTERM", "SIGINT", "SIGHUP", "SIGQUIT"])
 def test_a_stop_of_the_whole_control_group_charges_no_job(misbehaving, start, name):
     # Given a job that ends while the worker drains, and one that does not
-    misbehaving(2, DRAIN_SECONDS=3)
+    misbehaving(2, DRAIN_SECONDS=3, PYTHONFAULTHANDLER=1)
     short, long = _submit("wait_for_signals", size=1), _submit("wait_for_signals", size=60)
     eventually(lambda: {jobs.get_job_by_id(jid)["message"] for jid in (short, long)} == {"waiting"})
     parent: Process = start.started[0]
@@ -391,7 +391,7 @@ def test_a_stop_of_the_whole_control_group_charges_no_job(misbehaving, start, na
         os.kill(pid, signal.Signals[name])
 
     # Then the worker drains
-    assert parent.process.wait(20) == 0
+    assert parent.wait(20) == 0
     assert jobs.get_job_by_id(short)["status"] == "complete"
     assert (jobs.get_job_by_id(long)["status"], jobs.get_job_by_id(long)["error"]) == ("submitted", None)
     assert jobs.rd.hget(f"job.{long}", "failed_attempts") is None
