@@ -30,7 +30,7 @@ _SHOWN_CHARACTERS = 60
 
 
 class InvalidSetting(ValueError):
-    """A setting's value cannot be used; the message names it and says what is expected."""
+    """A setting's value cannot be used; the message names it and the expected values."""
 
 
 def parse_host(text: str) -> str:

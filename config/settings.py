@@ -79,7 +79,7 @@ class Settings:
     )
     redis_username: str = _setting("", "User of the Redis server; empty is its default user.")
     redis_password_file: str = _setting(
-        "", "File with the user's password, read anew for each connection.", secret=True
+        "", "File with the user's password, read again for each connection.", secret=True
     )
     redis_tls: bool = _setting(False, "Whether to talk TLS to Redis, and to the Sentinels; its name is verified.")
     redis_ca_file: str = _setting("", "Certificates that vouch for Redis; empty is the system's.", file=True)
@@ -152,7 +152,7 @@ class Settings:
     )
     memory_limit_mb: int = _setting(
         0,
-        "Memory that one child, with all that its analysis starts, may use, in MiB; 0 is no limit.",
+        "Memory in MiB that a child may use with all processes of its analysis; 0 is unlimited.",
         least=0,
         most=_MAX_MIB,
     )
@@ -211,9 +211,10 @@ def load(environ: Mapping[str, str] = os.environ) -> Settings:
     values = {}
     for f in fields(Settings):
         name = f.name.upper()
-        text = environ.get(name, "").strip() or environ.get(OLD_NAMES.get(name, ""), "").strip()
+        used = old_names_in_use(environ).get(name, name)
+        text = environ.get(used, "").strip()
         if text:
-            values[f.name] = parse_value(name, text, type(f.default), f.metadata)
+            values[f.name] = parse_value(used, text, type(f.default), f.metadata)
             if f.metadata["file"]:
                 check_file(name, text)
         elif f.metadata["secret"] and name in environ:
@@ -231,7 +232,11 @@ def load(environ: Mapping[str, str] = os.environ) -> Settings:
 
 def old_names_in_use(environ: Mapping[str, str] = os.environ) -> dict[str, str]:
     """Return the settings, new name to old, that ``load`` reads under their old names."""
-    return {name: old for name, old in OLD_NAMES.items() if environ.get(old) and not environ.get(name)}
+    return {
+        name: old
+        for name, old in OLD_NAMES.items()
+        if environ.get(old, "").strip() and not environ.get(name, "").strip()
+    }
 
 
 def load_or_exit() -> Settings:

@@ -81,7 +81,7 @@ def _fetch(connection: Any, file: Any) -> None:
         file.write(part)
         size -= len(part)
     if not start.startswith(_MAGIC):
-        raise ConnectionError("what Redis sent is no snapshot")
+        raise ConnectionError("the data from Redis is not a snapshot")
 
 
 def _read_size(conn: Any) -> int:

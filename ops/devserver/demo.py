@@ -13,7 +13,7 @@ from typing import Any
 
 from rich.console import Console
 
-from config.settings import TABLE, InvalidSetting
+from config.settings import OLD_NAMES, TABLE, InvalidSetting
 from ops.devserver.client import Api, ApiAway, ApiError
 from ops.devserver.console import print_results, show_progress
 from ops.devserver.processes import Stack, StackError, free_ports
@@ -61,7 +61,7 @@ def main() -> int:
 
 def _environ(environ: Mapping[str, str], folder: str) -> dict[str, str]:
     """Return the settings of the demo: the defaults, on free ports."""
-    own = {setting.name for setting in TABLE if setting.name not in _KEPT}
+    own = {setting.name for setting in TABLE if setting.name not in _KEPT} | set(OLD_NAMES.values())
     api_port, redis_port = free_ports(2)
     return {name: value for name, value in environ.items() if name not in own} | {
         "API_PORT": str(api_port),

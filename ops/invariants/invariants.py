@@ -93,7 +93,7 @@ class _Search:
                 if key.startswith("data.") and key.count(".") == 1 and key != "data.current":
                     versions.add(key[5:])
                 elif not key.startswith("job."):
-                    yield from self._judge_key(key)
+                    yield from self._check_key(key)
         if not reader.in_one:
             for keys in pages(reader.queue.scan_iter(count=PAGE)):
                 for key in keys:
@@ -114,7 +114,7 @@ class _Search:
 
     def _first_pass(self, wanted: list[tuple[str, str]]) -> None:
         for job in self._reader.jobs(wanted):
-            if any(self._judge(job._replace(queued=self._queued[job.id], holders=self._held[job.id]))):
+            if any(self._check(job._replace(queued=self._queued[job.id], holders=self._held[job.id]))):
                 self._suspects[job.id, job.found_in] = None
 
     def _second_pass(self) -> Iterator[Violation]:
@@ -126,9 +126,9 @@ class _Search:
         for job in self._reader.jobs(list(self._suspects), deep=True):
             if job.has_results and job.results_attempt != str(job.number("attempt")):
                 job = job._replace(results_attempt=self._read_attempt(job.id))
-            yield from self._judge(job)
+            yield from self._check(job)
 
-    def _judge(self, job: Job) -> Iterator[Violation]:
+    def _check(self, job: Job) -> Iterator[Violation]:
         yield from check_job(job)
         if self._late_since is not None and job.record is not None:
             if job.scores.get("jobs.ended", self._late_since) + self._retention < self._late_since:
@@ -145,7 +145,7 @@ class _Search:
         except (ValueError, AttributeError):
             return ""
 
-    def _judge_key(self, key: str) -> Iterator[Violation]:
+    def _check_key(self, key: str) -> Iterator[Violation]:
         reader = self._reader
         kind, _, rest = key.partition(".")
         if kind in ("results", "log"):

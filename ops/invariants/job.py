@@ -19,22 +19,22 @@ def check_job(job: Job) -> Iterator[Violation]:
     """Yield the violations of a job whose places are counted and whose results' attempt is known."""
     key = f"job.{job.id}"
     if job.record is None:
-        yield from _judge_remains(job, key)
+        yield from _check_remains(job, key)
         return
     missing = [name for name in _NEEDED if name not in job.record]
     if missing or job.status not in _UNFINISHED + _ENDED:
         yield Violation(4, key, f"status {job.status!r}, and in its record is no {' and no '.join(missing) or 'other'}")
         return
-    yield from _judge_place(job, key)
-    yield from _judge_end(job, key)
-    yield from _judge_results(job, key)
-    yield from _judge_charges(job, key)
-    yield from _judge_indexes(job, key)
+    yield from _check_place(job, key)
+    yield from _check_end(job, key)
+    yield from _check_results(job, key)
+    yield from _check_charges(job, key)
+    yield from _check_indexes(job, key)
     if job.status in _UNFINISHED and "dataset" in job.record and not job.has_dataset:
         yield Violation(4, key, f"{job.status}, and version {job.record['dataset']} of its dataset is gone")
 
 
-def _judge_remains(job: Job, key: str) -> Iterator[Violation]:
+def _check_remains(job: Job, key: str) -> Iterator[Violation]:
     for name in sorted(job.scores):
         yield Violation(4, name, f"holds {job.id}, which has no record")
     if job.has_results:
@@ -45,7 +45,7 @@ def _judge_remains(job: Job, key: str) -> Iterator[Violation]:
         yield Violation(1, key, "a worker holds it, and it has no record")
 
 
-def _judge_place(job: Job, key: str) -> Iterator[Violation]:
+def _check_place(job: Job, key: str) -> Iterator[Violation]:
     if job.status == "submitted" and job.queued != 1:
         yield Violation(1, key, f"submitted, and {job.queued} times in the queues")
     if job.status == "scheduled" and "jobs.due" not in job.scores:
@@ -66,7 +66,7 @@ def _judge_place(job: Job, key: str) -> Iterator[Violation]:
         yield Violation(1, key, f"in progress, and {job.holders} workers hold it")
 
 
-def _judge_end(job: Job, key: str) -> Iterator[Violation]:
+def _check_end(job: Job, key: str) -> Iterator[Violation]:
     """Check the end: an unfinished job with an end had a final status before."""
     ended = (job.record or {}).get("ended")
     if job.status in _ENDED:
@@ -78,7 +78,7 @@ def _judge_end(job: Job, key: str) -> Iterator[Violation]:
         yield Violation(2, key, f"{job.status}, and it has ended before")
 
 
-def _judge_results(job: Job, key: str) -> Iterator[Violation]:
+def _check_results(job: Job, key: str) -> Iterator[Violation]:
     if (job.status == "complete") != job.has_results:
         number = 5 if job.status == "cancelled" else 2
         yield Violation(number, key, f"{job.status}, and there are {'' if job.has_results else 'no '}results")
@@ -89,7 +89,7 @@ def _judge_results(job: Job, key: str) -> Iterator[Violation]:
         )
 
 
-def _judge_charges(job: Job, key: str) -> Iterator[Violation]:
+def _check_charges(job: Job, key: str) -> Iterator[Violation]:
     charged, most, attempts = (
         max(job.number("failed_attempts"), job.number("charged")),  # older workers write `charged`
         job.number("max_attempts") or _DEFAULT_ATTEMPTS,
@@ -103,7 +103,7 @@ def _judge_charges(job: Job, key: str) -> Iterator[Violation]:
         yield Violation(3, key, f"charged {charged} attempts of {attempts} that were made")
 
 
-def _judge_indexes(job: Job, key: str) -> Iterator[Violation]:
+def _check_indexes(job: Job, key: str) -> Iterator[Violation]:
     record = job.record or {}
     analysis = f"jobs.analysis.{record['analysis']}"
     right = {"jobs", analysis} | ({f"jobs.{job.status}"} if job.status != "in progress" else set())

@@ -90,7 +90,7 @@ def check_queue_key(reader: Reader, key: str) -> list[Violation] | None:
         return []
     for start in (reader.worker, f"{reader.waiting}:"):
         if key.startswith(start):
-            return list(_judge_workers_key(reader, key, key.removeprefix(start)))
+            return list(_check_workers_key(reader, key, key.removeprefix(start)))
     return [] if reader.is_of_another_queue(key) else None
 
 
@@ -106,7 +106,7 @@ def check_workers(reader: Reader) -> Iterator[Violation]:
             yield Violation(4, f"{reader.worker}{worker}", "registered, and nothing tells where it runs")
 
 
-def _judge_workers_key(reader: Reader, key: str, worker: str) -> Iterator[Violation]:
+def _check_workers_key(reader: Reader, key: str, worker: str) -> Iterator[Violation]:
     with reader.queue.pipeline() as moment:
         moment.exists(key)
         moment.zscore(reader.workers, worker)

@@ -40,11 +40,11 @@ class Job(NamedTuple):
     """Whether the version of the dataset that it names is kept."""
     worker_lives: bool
     worker_holds: list[str]
-    """What the worker that the record names holds, the first two."""
+    """The first two jobs that the worker of the record holds."""
     queued: int
-    """How often it stands in the queues; -1 where that was not asked for."""
+    """The number of its entries in the queues; -1 if they were not counted."""
     holders: int
-    """How many workers hold it; -1 likewise."""
+    """The number of workers that hold it; -1 if they were not counted."""
 
     @property
     def status(self) -> str:

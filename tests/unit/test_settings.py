@@ -33,6 +33,8 @@ def test_the_largest_result_that_redis_takes_may_be_asked_for():
 def test_a_renamed_setting_is_read_under_its_old_name_unless_the_new_one_is_set(new, old):
     assert getattr(load({old: "7"}), new.lower()) == 7
     assert getattr(load({old: "7", new: "9"}), new.lower()) == 9
+    with pytest.raises(InvalidSetting, match=f"^{old}='five'"):
+        load({old: "five", new: " "})
 
 
 def test_the_old_name_of_a_setting_is_logged_with_the_new_one(monkeypatch, capsys):

@@ -141,7 +141,7 @@ class MinRateSocket:
         self._on_pending = on_pending
         self.pending = SpooledFifo(quota)
         self.is_watched = False
-        """Whether the loop sends what is pending; whoever appends while it does not must call it."""
+        """Whether the loop is sending pending bytes; a thread that appends while it is not must notify the loop."""
         self.is_broken = False
         self.is_hung_up = False
         """Whether the client sends nothing more: mostly it has gone."""
