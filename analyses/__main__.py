@@ -13,7 +13,7 @@ from typing import Any
 from polars.exceptions import PolarsError
 
 from analyses import BrokenAnalysis, InvalidParams, UnknownAnalysis, get_analyses
-from analyses.kit import try_analysis
+from analyses.framework.trial import run_trial
 
 __all__ = ["main"]
 
@@ -26,7 +26,7 @@ def main(words: list[str] | None = None) -> int:
             print(_list_analyses())
             return 0
         params = dict(_param(text) for text in options.param)
-        trial = try_analysis(options.name, options.file, start=options.start, end=options.end, **params)
+        trial = run_trial(options.name, options.file, params, options.start, options.end)
         saved = trial.save(options.out)
     except InvalidParams as error:
         return _refuse("; ".join(f"{pointer[1:] or 'params'}: {detail}" for pointer, detail in error.errors))

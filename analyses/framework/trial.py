@@ -19,7 +19,7 @@ from analyses.framework.rendering import Artifact, render
 if TYPE_CHECKING:
     import polars as pl
 
-__all__ = ["Trial", "read_rows", "try_analysis"]
+__all__ = ["Trial", "read_rows", "run_trial", "try_analysis"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +67,18 @@ def try_analysis(
     :raises InvalidParams: as for a job; ``errors`` lists all reasons.
     :raises ValueError: ``start`` or ``end`` is given and no column has dates or times, or ``data`` is missing.
     """
+    return run_trial(name, data, params, start, end, progress)
+
+
+def run_trial(
+    name: str,
+    data: pl.DataFrame | str | Path | None,
+    params: dict[str, Any],
+    start: str | date | None = None,
+    end: str | date | None = None,
+    progress: Progress | None = None,
+) -> Trial:
+    """Run an analysis as :func:`try_analysis` does, with parameters of any name."""
     analysis = get_analysis(name)
     rows = read_rows(data) if isinstance(data, (str, Path)) else data
     if analysis.reads_dataset and rows is None:
@@ -84,8 +96,8 @@ def try_analysis(
 def read_rows(path: str | Path) -> pl.DataFrame:
     """Read a ``.csv``, ``.parquet``, ``.ndjson`` or ``.json`` file with polars' own readers.
 
-    ISO dates and times are recognized, times without an offset are UTC. The service recognizes more; see
-    docs/datasets.md.
+    In CSV, ISO dates and times are recognized, and NA, null and NaN are missing values; in JSON, dates stay text. Times
+    without an offset are UTC. The service recognizes more; see docs/datasets.md.
 
     :raises ValueError: for another suffix.
     """

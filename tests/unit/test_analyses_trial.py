@@ -84,6 +84,7 @@ def test_the_command_prints_the_result_and_saves_the_plots(tmp_path, capsys):
     [
         (["histogram", str(SAMPLE), "--param", "column=magnitud"], "column: the dataset has no column 'magnitud'"),
         (["histogram", str(SAMPLE), "--param", "column"], "expected NAME=VALUE"),
+        (["histogram", str(SAMPLE), "--param", "start=2018-02-01"], "start: "),
         (["nothing", str(SAMPLE)], "no analysis 'nothing'"),
         (["summary", "there-is-none.csv"], "No such file"),
         (["summary", "Makefile"], "expected a file that ends with .csv"),
