@@ -106,7 +106,8 @@ class Executor:
         self._started, self._outcome = self.clock(), None
         self.status.mark_running(Run(job.id, job.attempt))
         self.reporter.begin(lambda *progress: self._report(job, *progress))
-        _log.info(Event.JOB_STARTED, extra=self._about(job))
+        if _log.isEnabledFor(logging.INFO):
+            _log.info(Event.JOB_STARTED, extra=self._about(job))
 
     def prepare(self, job: ClaimedJob) -> Task:
         """Load the analysis, its parameters and the rows.
@@ -184,7 +185,8 @@ class Executor:
 
     def _note(self, job: ClaimedJob, event: Event, **more: Any) -> None:
         """Keep the outcome for the log, which is written once the process state is restored."""
-        self._outcome = event, self._about(job) | {"seconds": round(self.clock() - self._started, 3)} | more
+        if _log.isEnabledFor(logging.INFO):
+            self._outcome = event, self._about(job) | {"seconds": round(self.clock() - self._started, 3)} | more
 
     def _about(self, job: ClaimedJob) -> dict[str, Any]:
         return {"job": job.id, "analysis": job.analysis, "attempt": job.attempt, "worker": self.queue.worker_id}
