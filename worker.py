@@ -1,460 +1,126 @@
-"""Takes jobs off the queue and runs them: ``python worker.py``.
+"""Claims jobs from the queue and runs them: ``python worker.py``.
 
-A parent that cannot be hurt starts ``WORKERS`` children that may be. A child takes a job, runs its analysis and says
-what became of it. The parent runs no analysis: every half second it renews its children's leases and learns what they
-hold, stops what was cancelled or is over its time, replaces children that died and gives back what they held.
+A supervisor process starts ``WORKERS`` child processes; only the children run analyses. A child claims a job, runs its
+analysis and sends the outcome. Every half second the supervisor renews the children's leases, stops runs that were
+cancelled or timed out, replaces children that exited and releases their jobs.
 """
 
 from __future__ import annotations
 
-import json
 import logging
 import os
-import select
 import signal
-import socket
 import sys
 import time
-from collections.abc import Callable
 from contextlib import suppress
-from functools import lru_cache
-from types import FrameType
-from typing import Any, NamedTuple
 
-if __name__ == "__main__":  # before what takes long to import: a stray signal ends no worker that starts
+if __name__ == "__main__":  # before the slow imports, so that a stray signal does not end a worker that starts
     for _stray in (signal.SIGUSR1, signal.SIGUSR2):
         signal.signal(_stray, signal.SIG_IGN)
 
 import jobs
-from analyses import (
-    Analysis,
-    BrokenAnalysis,
-    InvalidParams,
-    Outcome,
-    Params,
-    UnknownAnalysis,
-    get_analyses,
-    get_analysis,
-)
-from attempt import (
-    ALLOCATOR_SETTINGS,
-    GRACE_SECONDS,
-    ChildProcess,
-    MemoryWatch,
-    Orders,
-    Output,
-    Reporter,
-    Slot,
+from analyses import BrokenAnalysis, InvalidParams, get_analyses
+from config.events import Event
+from config.logs import set_up_logging
+from config.settings import Settings, load_or_exit
+from jobs import ClaimedJob, ReleaseReason, WorkerNotRegistered, q
+from runtime import (
+    Executor,
+    HeartbeatFile,
+    NotPrepared,
     Stopped,
-    Tables,
-    Traces,
-    adopt_orphans,
-    cache_settings,
-    compose_results,
-    end_orphans,
-    failure,
-    failure_of,
-    garbled,
+    Supervisor,
+    become_subreaper,
+    handle_stop_signals,
     ignore_stray_signals,
     raise_oom_score,
-    read_bound,
-    thread_settings,
-    usable_cores,
+    tick_seconds,
 )
-from dataset import BoundsError, Store, Table, VersionGone
-from jobs import TakenJob, WorkerGone, q, settings
-from ops.health import Pulse
-from ops.logs import set_up_logging
 
-# A lease must outlast several ticks, or a parent would take each of them for a gap, and never release what others lost.
-TICK_SECONDS = min(0.5, settings.lease_seconds / 6)
-SPARE_AFTER_SECONDS = 5.0
+__all__ = ["execute_job", "main"]
 
 _log = logging.getLogger("worker")
 
-# ------------------------------------------------------------------------------------------------- the child
-
 
 @q.worker  # type: ignore[untyped-decorator]
-def execute_job(job: TakenJob) -> None:
-    """Run one job, and say what became of it with the call that takes the next one."""
-    if child.traces.are_lasting:
-        q.drain()
-        q.release(job, "drain", "", "")
-        return
-    child.begin(job)
+def execute_job(executor: Executor, job: ClaimedJob) -> None:
+    """Run one attempt of a job; the call that claims the next job sends its outcome."""
+    executor.begin(job)
     try:
-        prepared = _prepare(job)
-        outcome = _run(job, prepared)
-        document, artifacts = compose_results(job, outcome, prepared.posted, prepared.height, settings.max_result_bytes)
-    except Stopped as stop:
-        if stop.reason == "timeout":
-            _give_back(job, "timeout", failure("timeout"))
-    except _NotPrepared as failed:
-        _give_back(job, failed.why, failure_of(failed.error, "invalid"))
-    except InvalidParams as error:  # the analysis' own verdict: no further attempt would end otherwise
-        _give_back(job, "invalid", failure_of(error, "invalid"))
-    except BaseException as error:  # a panic in polars, an exit: whatever is not Stopped is the analysis' own
-        logging.getLogger().error("the analysis raised", exc_info=error)
-        _give_back(job, "error", failure_of(error, "error"))
+        task = executor.prepare(job)
+        outcome = executor.run(job, task)
+        results = executor.build(job, task, outcome)
+    except Stopped as stopped:
+        executor.stop(job, stopped)
+    except NotPrepared as failed:
+        executor.fail(job, failed.reason, failed.error)
+    except InvalidParams as error:  # raised by the analysis: further attempts would end the same way
+        executor.fail(job, ReleaseReason.INVALID, error)
+    except BaseException as error:  # including a panic in polars and SystemExit
+        executor.fail(job, ReleaseReason.ERROR, error)
     else:
-        q.finish(job, document, [(a.name, a.content) for a in artifacts], child.output.text())
+        executor.complete(job, results)
     finally:
-        child.end()
-
-
-class Child:
-    """What a child has beside the queue: its output, its reporter, its orders and the word to its parent."""
-
-    def __init__(self, worker: str, orders: int, slot: int, output: int, parent: int) -> None:
-        self.worker = worker
-        self.slot = Slot(slot)
-        self.output = Output(output)
-        self.output.catch()
-        self.orders = Orders(os.fdopen(orders), parent, q.drain)
-        self.reporter = Reporter(self.output)
-        self.tables = Tables(Store(jobs.rd), settings.memory_limit_mb * 2**20)
-        self.traces = Traces(orders)
-        self._left = settings.max_jobs_per_child or None
-
-    def begin(self, job: TakenJob) -> None:
-        """A job was taken."""
-        self.slot.runs(job.id, job.attempt)
-        self.reporter.begin(lambda *progress: self._report(job, *progress))
-
-    def end(self) -> None:
-        """Its analysis is over, however it went."""
-        self.reporter.end()
-        if not self.traces.are_removable() or self.tables.has_leak():
-            q.drain()
-        q.meanwhile(self._clean_up)
-        self.slot.ran()
-        if self._left is not None:
-            self._left -= 1
-            if self._left == 0:
-                q.drain()
-
-    def _clean_up(self) -> None:
-        self.traces.remove()
-        self.output.reset()
-
-    def _report(self, job: TakenJob, progress: float | None, message: str | None, log: str) -> None:
-        with suppress(jobs.RedisError):
-            jobs.report_progress(job, self.worker, progress, message, log)
-
-
-child: Child
-
-
-class _Prepared(NamedTuple):
-    """An analysis and what it takes; ``posted`` are the parameters with their defaults, as JSON."""
-
-    analysis: Analysis
-    params: Params
-    posted: dict[str, Any]
-    rows: Any
-
-    @property
-    def height(self) -> int:
-        return 0 if self.rows is None else self.rows.height
-
-
-class _NotPrepared(Exception):
-    """This worker or the dataset cannot do what the job asks for; ``why`` is the reason of its release."""
-
-    def __init__(self, why: str, error: Exception) -> None:
-        super().__init__(why)
-        self.why, self.error = why, error
-
-
-def _prepare(job: TakenJob) -> _Prepared:
-    """Read what the job names, before its analysis runs; raises _NotPrepared."""
-    try:
-        analysis = get_analysis(job.analysis)
-        child.tables.make_room(job.dataset)
-        params, posted = _read_params(job.analysis, job.params, job.dataset)
-        rows = None
-        if analysis.reads_dataset:
-            rows = _load_table(job.dataset).slice(read_bound(job.start), read_bound(job.end))
-    except (UnknownAnalysis, InvalidParams) as error:  # the API knows them: a worker of another version will
-        raise _NotPrepared("unknown", error) from error
-    except (BoundsError, VersionGone) as error:
-        raise _NotPrepared("invalid", error) from error
-    return _Prepared(analysis, params, posted, rows)
-
-
-def _run(job: TakenJob, prepared: _Prepared) -> Outcome:
-    child.orders.begin(job.id, job.attempt)
-    try:
-        return prepared.analysis.run(prepared.rows, prepared.params, child.reporter.progress)
-    finally:
-        child.orders.end()
-
-
-@lru_cache(maxsize=256)
-def _read_params(analysis: str, params: str, dataset: str) -> tuple[Params, dict[str, Any]]:
-    """The parameters, as the analysis takes them and as JSON: most jobs of a bulk have the same, so they are kept."""
-    description = _load_table(dataset).description if dataset else None
-    columns, index = (description.types(), description.index) if description else ({}, None)
-    read = get_analysis(analysis).read_params_text(params, columns, index)
-    return read, read.as_json()
-
-
-def _load_table(version: str) -> Table:
-    """The job's dataset, however long Redis is away."""
-    while True:
-        try:
-            return child.tables.get(version)
-        except jobs.RedisUnavailable as error:
-            _log.warning("redis is away", extra={"error": str(error)})
-            time.sleep(TICK_SECONDS)
-
-
-def _give_back(job: TakenJob, why: str, error: dict[str, str]) -> None:
-    q.release(job, why, json.dumps(error), child.output.text())
-
-
-def run_child(worker: str, orders: int, slot: int, output: int, parent: int) -> None:
-    """What a child process does until it is drained, recycled or killed."""
-    global child
-    adopt_orphans()
-    raise_oom_score()
-    child = Child(worker, orders, slot, output, parent)
-    child.orders.wait_to_go()
-    q.hold_as(worker)
-    with suppress(WorkerGone):
-        execute_job()
-
-
-# ------------------------------------------------------------------------------------------------- the parent
-
-
-def _child_environ() -> dict[str, str]:
-    # A library's own default is a thread for each core, in each child.
-    environ = {**os.environ, **thread_settings(os.environ, max(1, usable_cores() // _wanted_children()))}
-    return environ | ALLOCATOR_SETTINGS if settings.memory_limit_mb else environ
-
-
-def _wanted_children() -> int:
-    return settings.workers or usable_cores()
-
-
-class Parent:
-    """Keeps the children; :meth:`tick` is what it does, again and again."""
-
-    def __init__(self, pulse: Pulse | None = None) -> None:
-        self._pulse = pulse or Pulse("")
-        self._environ = _child_environ()
-        self.children: list[ChildProcess] = []
-        self.dead: list[ChildProcess] = []
-        self.spares: list[ChildProcess] = []
-        self.draining = False
-        self.stop_by = float("inf")
-        self._ear, self._mouth = os.pipe()
-        self._hurry = False
-        self._steady_since: float | None = None
-        self._last_learned = self._last_clock = 0.0
-        self._failed_starts = 0
-        self._next_birth = 0.0
-        self._next_spare = 0.0
-
-    def run(self) -> None:
-        """Until a signal says to drain, and the children have."""
-        adopt_orphans()
-        os.set_blocking(self._ear, False)
-        os.set_blocking(self._mouth, False)
-        # The byte that a signal writes here ends the sleep of the loop: a dead child is replaced at once.
-        signal.set_wakeup_fd(self._mouth, warn_on_full_buffer=False)
-        signal.signal(signal.SIGCHLD, lambda *_: None)
-        _handle_stops(self._on_signal)
-        MemoryWatch(lambda: list(self.children))
-        with cache_settings(os.environ) as cache:
-            self._environ |= cache
-            while not self._is_done(time.monotonic()):
-                now = time.monotonic()
-                self._pulse.beat(now)
-                self.tick(now)
-                self._sleep()
-            give_up = time.monotonic() + GRACE_SECONDS
-            while end_orphans(()) and time.monotonic() < give_up:
-                time.sleep(0.02)
-
-    def _is_done(self, now: float) -> bool:
-        """The drain is over; what dead children held cannot be given back without end while Redis is away."""
-        if not self.draining or self.children or self.spares:
-            return False
-        return not self.dead or now >= self.stop_by + GRACE_SECONDS
-
-    def tick(self, now: float) -> None:
-        """One round: bury and replace, renew and learn, stop, release, tidy up."""
-        self._bury(now)
-        self._give_birth(now)
-        if self.draining:
-            for one in self.children:
-                one.order("drain")
-        if now >= self.stop_by:
-            for one in self.children:
-                one.kill("drain")
-        try:
-            self._dismiss_dead()
-            self._register_new()
-            registered = [one for one in self.children if one.registered]
-            heartbeat = jobs.heartbeat([one.worker for one in registered])
-            for one, held in zip(registered, heartbeat.held, strict=True):
-                self._look_after(one, held, now)
-            self._note_steady(heartbeat.clock, time.monotonic())
-            self._release_lost(heartbeat.expired)
-        except jobs.RedisError as error:
-            # Whatever Redis has, the children need their parent.
-            self._steady_since, self._hurry = None, False
-            _log.warning("redis is away", extra={"error": str(error)})
-        else:
-            self._hurry = heartbeat.more
-
-    def _sleep(self) -> None:
-        ready, _, _ = select.select([self._ear], [], [], 0 if self._hurry else TICK_SECONDS)
-        if ready:
-            os.read(self._ear, 4096)
-
-    def _bury(self, now: float) -> None:
-        over = [one for one in self.children + self.spares if one.is_over()]
-        self.dead += [one for one in over if one in self.children]
-        self.children = [one for one in self.children if one not in over]
-        self.spares = [one for one in self.spares if one not in over]
-        # What dead children had started is now this process' own.
-        end_orphans({one.process.pid for one in self.children + self.spares})
-        for one in over:
-            # A child that cannot even start will not do so the next time either: wait longer each time.
-            self._failed_starts = self._failed_starts + 1 if one.failed_to_start() else 0
-            self._next_birth = now + min(10.0, 0.1 * 2 ** min(self._failed_starts, 10)) if self._failed_starts else now
-            _log.info("child ended", extra={"worker": one.worker, "why": one.why, "status": one.process.returncode})
-
-    def _give_birth(self, now: float) -> None:
-        if self.draining:
-            for one in self.spares:
-                one.kill("drain")
-            return
-        wanted = _wanted_children()
-        try:
-            while len(self.children) < wanted and (self.spares or now >= self._next_birth):
-                if not self.spares:
-                    # Spares wait until those that are needed at once have started: all compete for the processor.
-                    self._next_spare = now + SPARE_AFTER_SECONDS
-                self.children.append(self.spares.pop(0) if self.spares else self._new_child())
-            while len(self.spares) < settings.spare_children and now >= max(self._next_birth, self._next_spare):
-                self.spares.append(self._new_child())
-        except OSError as error:
-            self._next_birth = now + TICK_SECONDS
-            _log.error("no child can be started", extra={"error": str(error)})
-
-    def _new_child(self) -> ChildProcess:
-        return ChildProcess(__file__, settings.memory_limit_mb * 2**20, self._environ)
-
-    def _dismiss_dead(self) -> None:
-        while self.dead:
-            one = self.dead[0]
-            held = jobs.dismiss_worker(one.worker, one.why, one.error, meant=one.meant)
-            if held is not None:
-                _log.warning("job given back", extra={"job": held, "why": one.why, "worker": one.worker})
-            self.dead.pop(0)
-
-    def _register_new(self) -> None:
-        for one in self.children:
-            if not one.registered:
-                jobs.register_worker(one.worker, socket.gethostname(), one.process.pid)
-                one.registered = True
-                one.order("go")
-
-    def _look_after(self, one: ChildProcess, held: jobs.Held | None, now: float) -> None:
-        if held is None:
-            # Others took it for lost and gave its job away: whatever it does now is void.
-            one.kill("drain")
-            return
-        if held.stop:
-            one.stop(held.stop, "cancelled", now)
-        run = (held.id, held.attempt)
-        if held.id and one.is_over_time(run, held.seconds_left, now):
-            one.stop(run, "timeout", now)
-        if held.id == "" or one.slot.read()[1] == run:
-            one.stray = None
-        elif one.stray != run:
-            one.stray, one.stray_since = run, now
-        elif one.is_garbled() and now - one.stray_since >= TICK_SECONDS:
-            one.kill("killed", garbled(), run)
-        elif now - one.stray_since >= TICK_SECONDS:
-            jobs.release_job(*run, one.worker, "drain")
-
-    def _note_steady(self, clock: float, now: float) -> None:
-        """An outage, or a stall of this process, is a gap: others may have had it as well, and are not lost. Nor are
-        they when the clock of Redis jumps, which may end every lease at once."""
-        gap, jump = now - self._last_learned, abs((clock - self._last_clock) - (now - self._last_learned))
-        if self._steady_since is None or max(gap, jump) > settings.lease_seconds / 3:
-            self._steady_since = now
-        self._last_learned, self._last_clock = now, clock
-
-    def _release_lost(self, expired: list[str]) -> None:
-        if self._steady_since is None or self._last_learned - self._steady_since < settings.lease_seconds:
-            return
-        for worker in expired:
-            held = jobs.dismiss_worker(worker, "lost", failure("lost"), expired=True)
-            _log.warning("worker lost", extra={"worker": worker, "job": held})
-
-    def _on_signal(self, number: int, _: object) -> None:
-        """The first drains, the second gives back what still runs at once; the next tick gives the orders."""
-        if number == signal.SIGHUP and self.draining:
-            return  # service managers send it right after the first
-        self.stop_by = time.monotonic() + (0 if self.draining else settings.drain_seconds)
-        self.draining = True
+        executor.end()
 
 
 def main() -> None:
-    """Run the parent; a server that cannot keep the promises is refused."""
+    """Run the supervisor, or with ``--child`` a child; an unusable server or a broken analysis ends it at once."""
+    settings = load_or_exit()
+    jobs.connect(settings)
     set_up_logging(settings.log_level)
     try:
         get_analyses()
     except BrokenAnalysis as error:
         sys.exit(str(error))
     if sys.argv[1:2] == ["--child"]:
-        ignore_stray_signals()
         worker, *numbers = sys.argv[2:]
-        status = 1
-        try:
-            run_child(worker, *map(int, numbers))
-            status = 0
-        except BaseException:
-            _log.exception("the child fails")
-        finally:
-            # Not by return: the interpreter would wait for threads that an analysis left behind.
-            logging.shutdown()
-            os._exit(status)
-    pulse = _open_pulse()
-    # The first process of a container is deaf to a signal that it has no handler for.
-    _handle_stops(lambda *_: sys.exit(0))
+        _run_child(settings, worker, *map(int, numbers))
+    heartbeat_file = _open_heartbeat_file(settings.health_file)
+    # In a container this is process 1, which ignores signals without a handler.
+    handle_stop_signals(lambda *_: sys.exit(0))
+    _wait_for_redis(heartbeat_file, tick_seconds(settings))
+    Supervisor(settings, __file__, heartbeat_file).run()
+
+
+def _run_child(settings: Settings, worker: str, control: int, status: int, output: int, parent: int) -> None:
+    """Execute jobs until this process is drained; never returns."""
+    ignore_stray_signals()
+    exit_status = 1
+    try:
+        become_subreaper()
+        raise_oom_score()
+        executor = Executor.open(q, settings, control, status, output, parent)
+        executor.control.wait_to_go()
+        q.set_worker_id(worker)
+        with suppress(WorkerNotRegistered):
+            execute_job(executor)
+        exit_status = 0
+    except BaseException:
+        _log.exception(Event.CHILD_FAILED)
+    finally:
+        # Returning would make the interpreter wait for threads that an analysis left running.
+        logging.shutdown()
+        os._exit(exit_status)
+
+
+def _wait_for_redis(heartbeat_file: HeartbeatFile, pause: float) -> None:
     while True:
-        pulse.beat(time.monotonic())
+        heartbeat_file.touch(time.monotonic())
         try:
-            jobs.check_redis()
-            break
+            return jobs.check_redis()
         except jobs.RedisUnavailable as error:
-            _log.warning("redis is away", extra={"error": str(error)})
-            time.sleep(TICK_SECONDS)
+            _log.warning(Event.REDIS_UNAVAILABLE, pause, extra={"error": str(error)})
+            time.sleep(pause)
         except jobs.UnusableServer as error:
             sys.exit(str(error))
-    Parent(pulse).run()
 
 
-def _handle_stops(handler: Callable[[int, FrameType | None], object]) -> None:
-    for each in (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT):
-        signal.signal(each, handler)
-    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # nohup's own
-        signal.signal(signal.SIGHUP, handler)
-
-
-def _open_pulse() -> Pulse:
+def _open_heartbeat_file(path: str) -> HeartbeatFile:
     try:
-        return Pulse(settings.health_file)
+        return HeartbeatFile(path)
     except OSError as error:
-        sys.exit(f"HEALTH_FILE={settings.health_file!r} cannot be written: {error.strerror}")
+        sys.exit(f"HEALTH_FILE={path!r} cannot be written: {error.strerror}")
 
 
 if __name__ == "__main__":

@@ -1,9 +1,9 @@
-"""The analyses: one file each, found by the registry; ``kit`` is what they are written with."""
+"""The analyses, one file each. The registry finds them; ``kit`` is the API that they are written with."""
 
-from analyses.dataset_columns import DatasetColumns
+from analyses.framework.dataset_columns import DatasetColumns
+from analyses.framework.registry import Analysis, BrokenAnalysis, UnknownAnalysis, get_analyses, get_analysis
+from analyses.framework.rendering import Artifact, Rendered, render
 from analyses.kit import InvalidParams, Outcome, Params, Progress, Range
-from analyses.registry import Analysis, BrokenAnalysis, UnknownAnalysis, get_analyses, get_analysis
-from analyses.rendering import Artifact, Rendered, render
 
 __all__ = [
     "Analysis",

@@ -8,8 +8,18 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import Field
 
-from analyses.kit import NumberColumns, Outcome, Params, Progress, label, new_plot, plain
-from analyses.plotting import positions, show_scale
+from analyses.kit import (
+    NumberColumns,
+    Outcome,
+    Params,
+    Progress,
+    add_colorbar,
+    label,
+    new_plot,
+    to_numeric,
+    truncate_label,
+    two_sided_p,
+)
 
 if TYPE_CHECKING:
     import numpy as np
@@ -35,7 +45,7 @@ def run(rows: pl.DataFrame, params: CorrelationParams, progress: Progress) -> Ou
     import polars as pl
 
     names = params.columns
-    values = [positions(rows[name]) for name in names]
+    values = [to_numeric(rows[name]) for name in names]
     size = len(names)
     r: list[list[float | None]] = [[None] * size for _ in names]
     p: list[list[float | None]] = [[None] * size for _ in names]
@@ -66,8 +76,6 @@ def correlate(x: np.ndarray[Any, Any], y: np.ndarray[Any, Any], method: str) -> 
     """
     import numpy as np
     import polars as pl
-
-    from analyses.student import two_sided_p
 
     both = np.isfinite(x) & np.isfinite(y)
     x, y, n = x[both], y[both], int(both.sum())
@@ -106,7 +114,7 @@ def _draw(names: list[str], method: str, r: list[list[float | None]]) -> Figure:
     image = axes.imshow(matrix, vmin=-1, vmax=1, cmap="RdBu_r", interpolation="nearest")
     axes.grid(visible=False)
     axes.spines[:].set_visible(False)
-    texts = [plain(label(name), 24) for name in names]
+    texts = [truncate_label(label(name), 24) for name in names]
     axes.set_xticks(range(size), labels=texts, rotation=40, ha="right", rotation_mode="anchor", parse_math=False)
     axes.set_yticks(range(size), labels=texts, parse_math=False)
     axes.tick_params(length=0)
@@ -115,5 +123,5 @@ def _draw(names: list[str], method: str, r: list[list[float | None]]) -> Figure:
             value = matrix[row, column]
             text = "none" if np.isnan(value) else f"{value:z.2f}"
             axes.text(column, row, text, ha="center", va="center", color="white" if abs(value) > 0.6 else "#333333")
-    show_scale(axes, image, "correlation (r)")
+    add_colorbar(axes, image, "correlation (r)")
     return figure

@@ -6,9 +6,24 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import Field, ValidationInfo, field_validator
 
-from analyses.aggregates import Aggregate, aggregate, finite
-from analyses.kit import CategoryColumns, NumberColumn, Outcome, Params, bad_column, label, new_plot, plain, to_text
-from analyses.plotting import COLORS, drawable, positions, say_empty
+from analyses.kit import (
+    COLORS,
+    Aggregate,
+    CategoryColumns,
+    NumberColumn,
+    Outcome,
+    Params,
+    aggregate,
+    bad_column,
+    clip_for_plot,
+    draw_placeholder,
+    finite,
+    label,
+    new_plot,
+    to_numeric,
+    to_text,
+    truncate_label,
+)
 
 if TYPE_CHECKING:
     import polars as pl
@@ -113,16 +128,16 @@ def _draw(params: GroupsParams, drawn: Aggregate, table: pl.DataFrame, groups: i
     figure, axes = new_plot(title, x=words, y=names, height=height)
     axes.grid(visible=False, axis="y")
     if not table.height:
-        say_empty(axes)
+        draw_placeholder(axes)
         return figure
     keys = [name for name in table.columns if name.startswith("by ")]
-    values = np.nan_to_num(drawable(positions(table[drawn])))
+    values = np.nan_to_num(clip_for_plot(to_numeric(table[drawn])))
     places = np.arange(table.height)
     bars = axes.barh(places, values, height=0.72, color=COLORS[0])
     if len(keys) == 2:
         _color_by(axes, bars, [_text(value) for value in table[keys[-1]]], params.by[-1])
     shown = _numbers(table[drawn], drawn)
-    texts = [plain(" · ".join(_text(line[key]) for key in keys), 40) for line in table.to_dicts()]
+    texts = [truncate_label(" · ".join(_text(line[key]) for key in keys), 40) for line in table.to_dicts()]
     axes.set_yticks(places, labels=texts, parse_math=False)
     axes.set_ylim(table.height - 0.4, -0.6)
     axes.bar_label(bars, labels=shown, padding=4, fontsize=9, color="#333333")
@@ -142,8 +157,8 @@ def _color_by(axes: Axes, bars: Any, values: list[str], name: str) -> None:
     colors = dict(zip(kinds, COLORS, strict=False))
     for bar, value in zip(bars, values, strict=True):
         bar.set_color(colors[value])
-    handles = [Patch(color=color, label=plain(kind, 30)) for kind, color in colors.items()]
-    legend = axes.legend(handles=handles, title=plain(name, 30), frameon=False, loc="best", fontsize=10)
+    handles = [Patch(color=color, label=truncate_label(kind, 30)) for kind, color in colors.items()]
+    legend = axes.legend(handles=handles, title=truncate_label(name, 30), frameon=False, loc="best", fontsize=10)
     for text in (*legend.get_texts(), legend.get_title()):
         text.set_parse_math(False)
 

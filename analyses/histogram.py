@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import Field
 
-from analyses.kit import FirstNumberColumn, Outcome, Params, label, new_plot
-from analyses.plotting import COLORS, drawable, say_empty
+from analyses.kit import COLORS, FirstNumberColumn, Outcome, Params, clip_for_plot, draw_placeholder, label, new_plot
 
 if TYPE_CHECKING:
     import numpy as np
@@ -69,7 +68,7 @@ def _draw(column: str, edges: list[float], counts: list[int]) -> Figure:
 
     figure, axes = new_plot(f"Histogram of {label(column)}", x=label(column), y="count")
     if counts:
-        edges = drawable(np.array(edges)).tolist()
+        edges = clip_for_plot(np.array(edges)).tolist()
         widths = [upper - lower for lower, upper in pairwise(edges)]
         if len(counts) <= _MOST_BARS:
             # White gaps would swallow the only bar of a constant.
@@ -82,5 +81,5 @@ def _draw(column: str, edges: list[float], counts: list[int]) -> Figure:
             axes.set_ylim(bottom=0)
         axes.yaxis.set_major_locator(MaxNLocator(integer=True))
     else:
-        say_empty(axes)
+        draw_placeholder(axes)
     return figure

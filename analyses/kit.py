@@ -1,12 +1,11 @@
-"""What an analysis is written with: parameters, columns, the outcome, plots."""
+"""The API for analyses: parameters, columns, the outcome, plots, and trying an analysis out."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from datetime import UTC, date, datetime, time
-from typing import TYPE_CHECKING, Any, Protocol
-
-from analyses.parameters import (
+from analyses.framework.aggregates import Aggregate, aggregate, finite
+from analyses.framework.columns import NUMBERS, TEMPORAL, type_of
+from analyses.framework.outcome import Outcome, Progress, to_text
+from analyses.framework.parameters import (
     AxisColumn,
     CategoryColumns,
     Column,
@@ -21,13 +20,31 @@ from analyses.parameters import (
     Range,
     bad_column,
 )
-from analyses.plotting import label, new_plot, plain
-
-if TYPE_CHECKING:
-    import polars as pl
-    from matplotlib.figure import Figure
+from analyses.framework.plotting import (
+    COLORS,
+    MAX_POINTS,
+    add_colorbar,
+    axis_label,
+    clip_for_plot,
+    draw_placeholder,
+    draw_points,
+    label,
+    legend_below,
+    new_plot,
+    show_cells,
+    show_dates,
+    to_numeric,
+    truncate_label,
+)
+from analyses.framework.t_distribution import quantile, two_sided_p
+from analyses.framework.trial import Trial, try_analysis
 
 __all__ = [
+    "COLORS",
+    "MAX_POINTS",
+    "NUMBERS",
+    "TEMPORAL",
+    "Aggregate",
     "AxisColumn",
     "CategoryColumns",
     "Column",
@@ -42,35 +59,25 @@ __all__ = [
     "Params",
     "Progress",
     "Range",
+    "Trial",
+    "add_colorbar",
+    "aggregate",
+    "axis_label",
     "bad_column",
+    "clip_for_plot",
+    "draw_placeholder",
+    "draw_points",
+    "finite",
     "label",
+    "legend_below",
     "new_plot",
-    "plain",
+    "quantile",
+    "show_cells",
+    "show_dates",
+    "to_numeric",
     "to_text",
+    "truncate_label",
+    "try_analysis",
+    "two_sided_p",
+    "type_of",
 ]
-
-
-class Progress(Protocol):
-    """``progress(fraction, message)``: how far the analysis is, 0 to 1, and in words what it is at."""
-
-    def __call__(self, fraction: float, message: str | None = None) -> None: ...
-
-
-@dataclass(slots=True)
-class Outcome:
-    """What an analysis returns when it has more to give than a result.
-
-    A figure named ``plot`` becomes ``plot.png`` and ``plot.svg``, a table named ``table`` becomes ``table.csv``.
-    """
-
-    result: dict[Any, Any]
-    figures: dict[str, Figure] = field(default_factory=dict)
-    tables: dict[str, pl.DataFrame] = field(default_factory=dict)
-
-
-def to_text(moment: date | time) -> str:
-    """A date, a time of day or a point in time (RFC 3339, UTC, milliseconds) as the API prints it."""
-    if not isinstance(moment, datetime):
-        return moment.isoformat()
-    utc = moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
-    return utc.isoformat(timespec="milliseconds").replace("+00:00", "Z")

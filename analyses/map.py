@@ -9,8 +9,24 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from pydantic import Field
 
-from analyses.kit import LatitudeColumn, LongitudeColumn, NumberColumn, Outcome, Params, label, new_plot, plain
-from analyses.plotting import COLORS, MOST_POINTS, drawable, positions, say_empty, show_below, show_cells, show_scale
+from analyses.kit import (
+    COLORS,
+    MAX_POINTS,
+    LatitudeColumn,
+    LongitudeColumn,
+    NumberColumn,
+    Outcome,
+    Params,
+    add_colorbar,
+    clip_for_plot,
+    draw_placeholder,
+    label,
+    legend_below,
+    new_plot,
+    show_cells,
+    to_numeric,
+    truncate_label,
+)
 
 if TYPE_CHECKING:
     import numpy as np
@@ -32,7 +48,7 @@ class MapParams(Params):
     size: NumberColumn | None = Field(default=None, description="The column that sizes the points; null is none.")
     show: Literal["auto", "points", "heat"] = Field(
         default="auto",
-        description=f"Points ({MOST_POINTS:,} at most, evenly chosen), or a heat map of cells; auto is what shows all.",
+        description=f"Points ({MAX_POINTS:,} at most, evenly chosen), or a heat map of cells; auto is what shows all.",
     )
 
 
@@ -55,10 +71,10 @@ def run(rows: pl.DataFrame, params: MapParams) -> Outcome:
     import numpy as np
     import polars as pl
 
-    longitude, latitude = positions(rows[params.longitude]), positions(rows[params.latitude])
+    longitude, latitude = to_numeric(rows[params.longitude]), to_numeric(rows[params.latitude])
     on_globe = (longitude >= -180) & (longitude <= 360) & (np.abs(latitude) <= 90)
     x, y = _wrapped(longitude[on_globe]), latitude[on_globe]
-    colors, sizes = (None if name is None else positions(rows[name])[on_globe] for name in (params.color, params.size))
+    colors, sizes = (None if name is None else to_numeric(rows[name])[on_globe] for name in (params.color, params.size))
     bounds = _bounds(x, y)
     crosses = bounds is not None and bool((x < bounds.west).any())
     if crosses:
@@ -130,7 +146,7 @@ def _cells(x: Any, y: Any, colors: Any, view: _View) -> _Cells:
     means = None
     if colors is not None:
         known = np.isfinite(colors)
-        weights = drawable(colors[known]) / max(1, len(colors))
+        weights = clip_for_plot(colors[known]) / max(1, len(colors))
         sums = np.histogram2d(x[known], y[known], bins=_CELLS, range=span, weights=weights)[0]
         numbers = np.histogram2d(x[known], y[known], bins=_CELLS, range=span)[0]
         means = np.where(numbers > 0, sums / np.maximum(numbers, 1) * max(1, len(colors)), np.nan)
@@ -154,13 +170,13 @@ def _draw(params: MapParams, view: _View, x: Any, y: Any, colors: Any, sizes: An
     # Degrees of longitude are as long as those of latitude in the middle of the map: an equirectangular projection.
     stretch = 1 / max(0.2, math.cos(math.radians((view.south + view.north) / 2)))
     height = _WIDTH * 0.82 * stretch * (view.north - view.south) / (view.east - view.west) + 1.2
-    heat = params.show == "heat" or (params.show == "auto" and len(x) > MOST_POINTS)
+    heat = params.show == "heat" or (params.show == "auto" and len(x) > MAX_POINTS)
     figure, axes = new_plot(
         _title(params, heat=heat), "longitude", "latitude", width=_WIDTH, height=min(9.0, max(3.2, height))
     )
     _draw_coastlines(axes, view)
     if not len(x):
-        say_empty(axes, "no places")
+        draw_placeholder(axes, "no places")
     elif heat:
         if cells.means is None:
             counts = np.where(cells.counts > 0, cells.counts, np.nan)
@@ -206,8 +222,8 @@ def _draw_coastlines(axes: Axes, view: _View) -> None:
 def _draw_places(axes: Axes, params: MapParams, x: Any, y: Any, colors: Any, sizes: Any) -> None:
     import numpy as np
 
-    if len(x) > MOST_POINTS:
-        some = np.linspace(0, len(x) - 1, MOST_POINTS).round().astype(int)
+    if len(x) > MAX_POINTS:
+        some = np.linspace(0, len(x) - 1, MAX_POINTS).round().astype(int)
         x, y, colors, sizes = (None if each is None else each[some] for each in (x, y, colors, sizes))
     # Large ones beneath, so that none hides another; those of unknown size are the smallest.
     areas = np.full(len(x), 26.0 if len(x) <= 500 else 12.0) if sizes is None else _areas(sizes, len(x))
@@ -227,12 +243,12 @@ def _draw_places(axes: Axes, params: MapParams, x: Any, y: Any, colors: Any, siz
     if colors is None:
         axes.scatter(x, y, s=areas, color=COLORS[0], **how)
         return
-    colors = drawable(colors[order])
+    colors = clip_for_plot(colors[order])
     known = np.isfinite(colors)
     axes.scatter(x[~known], y[~known], s=areas[~known], color="#bbbbbb", **how)
     if known.any():
         points = axes.scatter(x[known], y[known], s=areas[known], c=colors[known], cmap="viridis", **how)
-        show_scale(axes, points, label(params.color or ""))
+        add_colorbar(axes, points, label(params.color or ""))
 
 
 def _show_sizes(axes: Axes, name: str, sizes: Any) -> None:
@@ -240,7 +256,7 @@ def _show_sizes(axes: Axes, name: str, sizes: Any) -> None:
     import numpy as np
     from matplotlib.lines import Line2D
 
-    known = drawable(sizes[np.isfinite(sizes)])
+    known = clip_for_plot(sizes[np.isfinite(sizes)])
     if not len(known):
         return
     values = np.unique(np.linspace(known.min(), known.max(), 3))
@@ -248,7 +264,7 @@ def _show_sizes(axes: Axes, name: str, sizes: Any) -> None:
     look: dict[str, Any] = {"marker": "o", "linestyle": "", "color": COLORS[6]}
     handles = [Line2D([], [], markersize=math.sqrt(area), **look) for area in areas]
     texts = [f"{value:.3g}" for value in values]
-    show_below(axes, handles, [f"{plain(label(name), 40)} {texts[0]}", *texts[1:]])
+    legend_below(axes, handles, [f"{truncate_label(label(name), 40)} {texts[0]}", *texts[1:]])
 
 
 def _areas(sizes: Any, among: int) -> Any:
@@ -258,7 +274,7 @@ def _areas(sizes: Any, among: int) -> Any:
     known = np.isfinite(sizes)
     if not known.any():
         return np.full(len(sizes), _SMALLEST)
-    sizes = drawable(np.where(known, sizes, sizes[known].min()))
+    sizes = clip_for_plot(np.where(known, sizes, sizes[known].min()))
     low, high = sizes.min(), sizes.max()
     share = (sizes - low) / (high - low) if high > low else np.full(len(sizes), 0.2)
     # A crowd of large ones would hide each other.

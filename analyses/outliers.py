@@ -7,17 +7,22 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import Field, ValidationInfo, field_validator
 
-from analyses.kit import AxisColumn, FirstNumberColumn, Outcome, Params, label, new_plot
-from analyses.plotting import (
+from analyses.kit import (
     COLORS,
-    MOST_POINTS,
+    MAX_POINTS,
+    AxisColumn,
+    FirstNumberColumn,
+    Outcome,
+    Params,
     axis_label,
+    clip_for_plot,
+    draw_placeholder,
     draw_points,
-    drawable,
-    positions,
-    say_empty,
-    show_below,
+    label,
+    legend_below,
+    new_plot,
     show_dates,
+    to_numeric,
 )
 
 if TYPE_CHECKING:
@@ -55,7 +60,7 @@ def run(rows: pl.DataFrame, params: OutliersParams) -> Outcome:
     import numpy as np
     import polars as pl
 
-    values = positions(rows[params.column])
+    values = to_numeric(rows[params.column])
     known = np.isfinite(values)
     bounds = (fences if params.method == "iqr" else robust_bounds)(values[known], params.factor or 1.5)
     low, high = bounds or (-np.inf, np.inf)
@@ -116,29 +121,29 @@ def _draw(rows: pl.DataFrame, params: OutliersParams, values: Any, outside: Any,
     timed = rows[params.index].dtype.is_temporal()
     title = f"Outliers of {label(params.column)}: {int(outside.sum()):,} of {int(np.isfinite(values).sum()):,}"
     figure, axes = new_plot(title, x=axis_label(params.index, timed=timed), y=label(params.column))
-    x, y = drawable(positions(rows[params.index])), drawable(values)
+    x, y = clip_for_plot(to_numeric(rows[params.index])), clip_for_plot(values)
     shown = np.isfinite(x) & np.isfinite(y)
     if not shown.any():
-        say_empty(axes)
+        draw_placeholder(axes)
         return figure
     if timed:
         show_dates(axes, x[shown])
     inside = shown & ~outside
     if inside.any():
-        draw_points(axes, x[inside], y[inside], color=COLORS[6] if inside.sum() <= MOST_POINTS else COLORS[0])
+        draw_points(axes, x[inside], y[inside], color=COLORS[6] if inside.sum() <= MAX_POINTS else COLORS[0])
     places = np.flatnonzero(shown & outside)
     # Of many the farthest are drawn, and enough of them to see where they lie.
-    places = places[np.argsort(-np.abs(y[places] - np.median(y[shown])), kind="stable")][:MOST_POINTS]
+    places = places[np.argsort(-np.abs(y[places] - np.median(y[shown])), kind="stable")][:MAX_POINTS]
     if len(places):
         axes.scatter(x[places], y[places], s=14, color=COLORS[1], alpha=0.7, linewidths=0, label="outliers")
     for place, bound in enumerate(bounds or ()):
         words = "bounds" if place == 0 else None
-        axes.axhline(float(drawable(bound)), color=COLORS[1], linewidth=1.2, linestyle=(0, (5, 3)), label=words)
+        axes.axhline(float(clip_for_plot(bound)), color=COLORS[1], linewidth=1.2, linestyle=(0, (5, 3)), label=words)
     x_all, y_all = x[shown], y[shown]
     axes.set_xlim(*_margin(x_all.min(), x_all.max()))
-    axes.set_ylim(*_margin(min(y_all.min(), *map(drawable, bounds or (y_all.min(),))), y_all.max()))
+    axes.set_ylim(*_margin(min(y_all.min(), *map(clip_for_plot, bounds or (y_all.min(),))), y_all.max()))
     if axes.get_legend_handles_labels()[0]:
-        show_below(axes, *axes.get_legend_handles_labels())
+        legend_below(axes, *axes.get_legend_handles_labels())
     return figure
 
 

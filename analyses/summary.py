@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import Field
 
-from analyses.columns import NUMBERS, type_of
-from analyses.kit import Columns, Outcome, Params, Progress, to_text
+from analyses.kit import NUMBERS, Columns, Outcome, Params, Progress, to_text, type_of
 
 if TYPE_CHECKING:
     import polars as pl

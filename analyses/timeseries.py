@@ -8,10 +8,27 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import Field, ValidationInfo, field_validator
 
-from analyses.aggregates import Aggregate, aggregate, finite
-from analyses.columns import MOMENTS
-from analyses.kit import AxisColumn, InvalidParams, NumberColumn, Outcome, Params, Range, bad_column, label, new_plot
-from analyses.plotting import COLORS, axis_label, drawable, positions, say_empty, show_dates
+from analyses.kit import (
+    COLORS,
+    TEMPORAL,
+    Aggregate,
+    AxisColumn,
+    InvalidParams,
+    NumberColumn,
+    Outcome,
+    Params,
+    Range,
+    aggregate,
+    axis_label,
+    bad_column,
+    clip_for_plot,
+    draw_placeholder,
+    finite,
+    label,
+    new_plot,
+    show_dates,
+    to_numeric,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -49,7 +66,7 @@ class TimeseriesParams(Params):
             raise bad_column("expected a whole number from 1 on and a unit of s, m, h, d, w, mo, q, y, such as 6h")
         if every is None or info.context is None or "index" not in info.data:
             return every
-        timed = info.context["columns"][info.data["index"]] in MOMENTS
+        timed = info.context["columns"][info.data["index"]] in TEMPORAL
         if timed != isinstance(every, str):
             wanted = "a text such as 6h" if timed else "a number"
             raise bad_column(f"the index {info.data['index']!r} takes {wanted}")
@@ -184,9 +201,9 @@ def _draw(index: str, words: str, every: str | float | None, table: pl.DataFrame
     per = f" per {_in_words(every)}" if isinstance(every, str) else f" in steps of {every:g}" if every else ""
     title = f"{words[0].upper()}{words[1:]}{per}"
     figure, axes = new_plot(title, x=axis_label(index, timed=timed), y=words)
-    x, y = drawable(positions(table["step"])), drawable(positions(table["value"]))
+    x, y = clip_for_plot(to_numeric(table["step"])), clip_for_plot(to_numeric(table["value"]))
     if not np.isfinite(y).any():
-        say_empty(axes)
+        draw_placeholder(axes)
         return figure
     if timed:
         show_dates(axes, x)
@@ -212,7 +229,7 @@ def _draw_steps(axes: Any, x: Any, y: Any) -> None:
     last = 2 * x[-1] - x[-2] if len(x) > 1 else x[-1] + 1
     edges = np.append(x, last)
     if not (np.diff(edges) > 1e-12 * np.abs(edges).max()).all():
-        say_empty(axes, "steps that double precision cannot tell apart")
+        draw_placeholder(axes, "steps that double precision cannot tell apart")
         return
     if len(y) > _MOST_DRAWN:
         # Of the steps that share a place the highest is seen.

@@ -8,8 +8,24 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import Field
 
-from analyses.kit import AxisColumn, FirstNumberColumn, Outcome, Params, label, new_plot
-from analyses.plotting import COLORS, axis_label, draw_points, drawable, positions, say_empty, show_below, show_dates
+from analyses.kit import (
+    COLORS,
+    AxisColumn,
+    FirstNumberColumn,
+    Outcome,
+    Params,
+    axis_label,
+    clip_for_plot,
+    draw_placeholder,
+    draw_points,
+    label,
+    legend_below,
+    new_plot,
+    quantile,
+    show_dates,
+    to_numeric,
+    two_sided_p,
+)
 
 if TYPE_CHECKING:
     import numpy as np
@@ -40,7 +56,7 @@ def run(rows: pl.DataFrame, params: TrendParams) -> Outcome:
     import polars as pl
 
     timed = rows[params.x].dtype.is_temporal()
-    x, y = positions(rows[params.x]), positions(rows[params.y])
+    x, y = to_numeric(rows[params.x]), to_numeric(rows[params.y])
     both = np.isfinite(x) & np.isfinite(y)
     x, y = x[both], y[both]
     origin = float(x.min()) if timed and len(x) else 0.0
@@ -74,8 +90,6 @@ def least_squares(x: np.ndarray[Any, Any], y: np.ndarray[Any, Any], confidence: 
     that of a slope of zero. With two points the line goes through both, and there is no interval.
     """
     import numpy as np
-
-    from analyses.student import quantile, two_sided_p
 
     n, x_mean, y_mean = len(x), float(x.mean()), float(y.mean())
     with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
@@ -180,20 +194,20 @@ def _draw(params: TrendParams, timed: bool, x: Any, y: Any, line: list[Any], fit
         f"Trend of {label(params.y)} over {label(params.x)}", x=axis_label(params.x, timed=timed), y=label(params.y)
     )
     if not len(x):
-        say_empty(axes)
+        draw_placeholder(axes)
         return figure
     if timed:
         show_dates(axes, x)
-    draw_points(axes, drawable(x), drawable(y))
+    draw_points(axes, clip_for_plot(x), clip_for_plot(y))
     if len(line[0]):
-        at, fit, low, high = map(drawable, line)
+        at, fit, low, high = map(clip_for_plot, line)
         per = " a day" if timed else ""
         words = f"{params.method}: slope {fitted['slope']:.3g}{per}"
         if np.isfinite(low).all():
             axes.fill_between(at, low, high, color=COLORS[1], alpha=0.25, linewidth=0, label=_interval(params))
         axes.plot(at, fit, color=COLORS[1], linewidth=2, label=words)
         handles, labels = axes.get_legend_handles_labels()
-        show_below(axes, handles[::-1], labels[::-1])
+        legend_below(axes, handles[::-1], labels[::-1])
     return figure
 
 

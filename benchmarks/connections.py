@@ -1,9 +1,9 @@
-"""How the API does while clients misbehave, on our gunicorn worker and on gunicorn's own worker of threads.
+"""Measure the API with misbehaving clients, on our gunicorn worker and on gunicorn's own threaded worker.
 
     python -m benchmarks.connections
 
-Each runs on a Redis of its own, one after the other: plain throughput (by ``wrk``, where it is installed), 2,500 slow
-heads, 120 slow uploads, and 10 clients a second that never read. Prints a table.
+Each measurement has its own Redis: plain throughput (by ``wrk``, if it is installed), 2,500 slow heads, 120 slow
+uploads, and 10 clients per second that never read. Prints a table.
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 
+from benchmarks.harness import machine, markdown
 from benchmarks.processes import own_redis, running
-from benchmarks.stage import machine, markdown
-from stack.processes import free_ports
+from ops.devserver.processes import free_ports
 
 THREADS = 96
-OURS = ["--config", "python:web.server"]
+OURS = ["--config", "python:web.server.gunicorn_conf"]
 STOCK = ["--worker-class", "gthread", "--threads", str(THREADS), "--worker-connections", "2000", "--keep-alive", "15"]
 SERVERS = {"our worker": OURS, "gthread": STOCK}
 HEADS = 2500
@@ -37,13 +37,13 @@ _GIVE_UP_SECONDS = 60.0
 
 
 class Server:
-    """An API that runs."""
+    """A running API."""
 
     def __init__(self, port: int) -> None:
         self.port = port
 
     def call(self, method: str, path: str, body: str | None = None) -> tuple[int, bytes, float]:
-        """The status, the body, and the seconds that they took; status 0 where no response came in time."""
+        """Return status, body and seconds; status 0 if no response arrived in time."""
         begun = time.perf_counter()
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=_GIVE_UP_SECONDS)
         try:
@@ -56,7 +56,7 @@ class Server:
             connection.close()
 
     def send(self, words: str) -> socket.socket:
-        """A connection of a client that sends this much, and reads nothing."""
+        """Open a connection, send ``words`` and read nothing."""
         sock = socket.create_connection(("127.0.0.1", self.port), 10)
         sock.sendall(words.replace("\n", "\r\n").encode())
         return sock
@@ -74,8 +74,8 @@ def _served(words: list[str]) -> Iterator[Server]:
 
 
 @contextmanager
-def _meanwhile(work: Callable[[], None], every: float) -> Iterator[None]:
-    """Do ``work`` again and again beside the body."""
+def _repeating(work: Callable[[], None], every: float) -> Iterator[None]:
+    """Call ``work`` repeatedly while the body runs."""
     over = threading.Event()
 
     def repeat() -> None:
@@ -92,7 +92,7 @@ def _meanwhile(work: Callable[[], None], every: float) -> Iterator[None]:
 
 
 def _health(server: Server, seconds: float) -> str:
-    """The median, the 99th percentile and the longest of ``/health``."""
+    """Return the median, the 99th percentile and the maximum of the response times of ``/health``."""
     taken: list[float] = []
     give_up = time.monotonic() + seconds
     while time.monotonic() < give_up:
@@ -125,7 +125,7 @@ def slow_uploads(server: Server) -> str:
                 with suppress(OSError):
                     each.sendall(part)
 
-        with _meanwhile(trickle, 0.2):
+        with _repeating(trickle, 0.2):
             time.sleep(2)
             status, _, took = server.call("POST", "/data", "id,n\n1,2\n")
     return f"{took:.1f} s" if status == 201 else f"none in {took:.0f} s"
@@ -141,7 +141,7 @@ def absent_readers(server: Server) -> str:
             with suppress(OSError):
                 crowd.enter_context(server.send("GET /data?limit=1000 HTTP/1.1\nHost: localhost\n\n"))
 
-        with _meanwhile(ask, 1 / READERS_PER_SECOND):
+        with _repeating(ask, 1 / READERS_PER_SECOND):
             return _health(server, SECONDS)
 
 

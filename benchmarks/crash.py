@@ -1,11 +1,11 @@
-"""What becomes of accepted jobs when a child and a whole worker are killed: us and other queues, side by side.
+"""Measure how many accepted jobs are lost when a child and a worker are killed, here and in other queues.
 
     python -m benchmarks.crash [--seconds 120] [--rounds 1] [--at-once 4] [--only ours,celery] [--write]
 
 Each queue has a fresh Redis, two workers in their default settings, and 200 jobs of 50 ms. At 50 ended jobs, the
-process of the second worker that runs a job gets SIGKILL; at 120, the first worker does, with all its processes. The
-first is not started again, so the other one has to take over; a second worker that ends of itself is, as any
-supervisor would. For the rest of the seconds allowed, all that runs is noted: by the jobs, in a file.
+process of the second worker that runs a job gets SIGKILL; at 120, the first worker gets it, with all its processes. The
+first worker is not restarted, so the other one has to take over; if the second worker exits, it is restarted, as a
+supervisor would do. Each job appends lines to a file, which are counted at the end.
 """
 
 from __future__ import annotations
@@ -23,27 +23,27 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from benchmarks.executions import Kill, Verdict, in_hand, judge
-from benchmarks.peers.roster import PEERS, Peer
-from benchmarks.stage import Stage, machine, markdown, processes_of
-from jobs import settings
+from benchmarks.executions import Kill, Verdict, evaluate, in_hand
+from benchmarks.harness import Harness, machine, markdown, processes_of
+from benchmarks.peers.peers import PEERS, Peer
+from config.settings import Settings
 
 JOBS = 200
 JOB_SECONDS = 0.05
 KILL_CHILD_AT, KILL_WORKER_AT = 50, 120
 START_SECONDS = 60.0
 CHILD_SECONDS, WORKER_SECONDS = 3.0, 3.0
-"""What we promise: from the kill of a child, and, beyond the lease, from the kill of a whole worker."""
+"""Promised maximum after the kill of a child, and after the kill of a whole worker in addition to the lease."""
 AIM_SECONDS = 5.0
-"""How long a kill waits for the moment in which it hits a job; after that it is done all the same."""
-PAGE = Path(__file__).parent.parent / "docs/crash-trial.md"
+"""Maximum wait until a kill hits a running job; after that, the process is killed anyway."""
+PAGE = Path(__file__).parent.parent / "docs/crash-recovery.md"
 
 
 class Trial:
-    """One queue, its two workers, and the two kills."""
+    """Runs one queue with two workers and kills them."""
 
-    def __init__(self, stage: Stage, seconds: float) -> None:
-        self.stage = stage
+    def __init__(self, harness: Harness, seconds: float) -> None:
+        self.harness = harness
         self.seconds = seconds
         self.jobs = [str(n) for n in range(JOBS)]
         self.kills: list[Kill] = []
@@ -51,57 +51,57 @@ class Trial:
         self.other = self._start_worker(2)
 
     def run(self) -> Verdict:
-        """Warm up, add, kill, kill, wait, judge."""
+        """Warm up, add jobs, kill twice, wait, and evaluate."""
         self._warm_up()
-        self.stage.add(self.jobs)
+        self.harness.add(self.jobs)
         self._wait_for(KILL_CHILD_AT)
         self._kill_child()
         self._wait_for(KILL_WORKER_AT)
         self._kill_worker()
-        self.stage.added()
+        self.harness.added()
         end = time.monotonic() + self.seconds
         while time.monotonic() < end:
             self._keep_other()
             time.sleep(0.05)
-        return judge(self.jobs, self.stage.log.grow(), self.kills)
+        return evaluate(self.jobs, self.harness.log.grow(), self.kills)
 
     def _start_worker(self, n: int) -> subprocess.Popen[bytes]:
-        return self.stage.start_worker(self.stage.peer.start(self.stage.peer.worker, n))
+        return self.harness.start_worker(self.harness.peer.start(self.harness.peer.worker, n))
 
     def _keep_other(self) -> None:
         if self.other.poll() is not None:
             self.other = self._start_worker(2)
 
     def _warm_up(self) -> None:
-        """Until both workers have run jobs, and none is left."""
+        """Wait until both workers have run jobs and none is left."""
         sent = 0
         for worker in (self.doomed, self.other):
             give_up = time.monotonic() + START_SECONDS
             while not self._has_run(worker):
                 if time.monotonic() > give_up:
-                    self.stage.until(lambda: False, 0)
-                self.stage.add([f"warm-{n}" for n in range(sent, sent + 4)])
-                self.stage.added()
+                    self.harness.until(lambda: False, 0)
+                self.harness.add([f"warm-{n}" for n in range(sent, sent + 4)])
+                self.harness.added()
                 sent += 4
                 time.sleep(0.2)
-        self.stage.until(lambda: sum(line.what == "end" for line in self.stage.log.grow()) >= sent, START_SECONDS)
+        self.harness.until(lambda: sum(line.what == "end" for line in self.harness.log.grow()) >= sent, START_SECONDS)
 
     def _has_run(self, worker: subprocess.Popen[bytes]) -> bool:
         processes = processes_of(worker.pid)
-        return any(line.process in processes for line in self.stage.log.grow())
+        return any(line.process in processes for line in self.harness.log.grow())
 
     def _wait_for(self, ended: int) -> None:
-        """Until so many jobs have ended."""
+        """Wait until ``ended`` jobs have ended."""
 
         def enough() -> bool:
             self._keep_other()
-            lines = self.stage.log.grow()
+            lines = self.harness.log.grow()
             return len({line.job for line in lines if line.what == "end" and line.job in self.jobs}) >= ended
 
-        self.stage.until(enough, START_SECONDS)
+        self.harness.until(enough, START_SECONDS)
 
     def _kill_child(self) -> None:
-        """The process of the other worker that runs a job."""
+        """Kill the process of the other worker that is running a job."""
         give_up = time.monotonic() + AIM_SECONDS
         while time.monotonic() < give_up:
             self._keep_other()
@@ -111,7 +111,7 @@ class Trial:
         self._kill([self.other.pid], even_idle=True)
 
     def _kill_worker(self) -> None:
-        """The doomed one, with all its processes, while it runs a job."""
+        """Kill the doomed worker with all its processes while it is running a job."""
         give_up = time.monotonic() + AIM_SECONDS
         while time.monotonic() < give_up:
             if self._busy(self.doomed) and self._kill(self._halt(self.doomed)):
@@ -119,20 +119,20 @@ class Trial:
         self._kill(self._halt(self.doomed), even_idle=True)
 
     def _halt(self, worker: subprocess.Popen[bytes]) -> list[int]:
-        """Its processes, none of which can be followed by another."""
+        """Stop a worker and return its processes; it cannot start more."""
         _send(signal.SIGSTOP, [worker.pid])
         return processes_of(worker.pid)
 
     def _busy(self, worker: subprocess.Popen[bytes]) -> list[int]:
-        """The processes of this worker that run a job, the one that started one last at the end."""
+        """Return the processes of this worker that are running a job, the most recently started last."""
         time.sleep(0.002)
         processes = processes_of(worker.pid)
-        return [process for process in in_hand(self.stage.log.grow()) if process in processes]
+        return [process for process in in_hand(self.harness.log.grow()) if process in processes]
 
     def _kill(self, processes: list[int], even_idle: bool = False) -> bool:
-        """Halt them, root first; kill them if then one of them still runs a job, else let them go on."""
+        """Stop the processes, root first; kill them if one is still running a job, otherwise continue them."""
         _send(signal.SIGSTOP, processes)
-        hit = not set(processes).isdisjoint(in_hand(self.stage.log.grow()))
+        hit = not set(processes).isdisjoint(in_hand(self.harness.log.grow()))
         if hit or even_idle:
             self.kills.append(Kill(time.time(), frozenset(processes)))
             _send(signal.SIGKILL, processes)
@@ -151,13 +151,13 @@ def _send(what: signal.Signals, processes: list[int]) -> None:
 class _Tried:
     verdict: Verdict
     failed: int | None
-    """Jobs that the queue itself has entered as failed; None where it keeps no such list."""
+    """Number of jobs that the queue itself lists as failed; None if it has no such list."""
 
 
 def _try(peer: Peer, seconds: float) -> _Tried:
-    with Stage.of(peer, JOB_SECONDS=JOB_SECONDS) as stage:
-        verdict = Trial(stage, seconds).run()
-        failed: Any = stage.redis.zcard(peer.failed) if peer.failed else None
+    with Harness.of(peer, JOB_SECONDS=JOB_SECONDS) as harness:
+        verdict = Trial(harness, seconds).run()
+        failed: Any = harness.redis.zcard(peer.failed) if peer.failed else None
         return _Tried(verdict, failed)
 
 
@@ -185,7 +185,7 @@ def _cells(tried: _Tried, allowed: float) -> list[str]:
 
 
 def _row(peer: Peer, tried: Sequence[_Tried], allowed: float) -> tuple[str, ...]:
-    """Its rounds side by side in each cell, once where they agree."""
+    """Format the rounds of one queue: different values side by side, equal ones once."""
     rounds = [_cells(each, allowed) for each in tried]
     cells = [" / ".join(cell if len(set(cell)) > 1 else cell[:1]) for cell in zip(*rounds, strict=True)]
     return (f"{peer.title} {peer.version()}".strip(), *cells)
@@ -195,11 +195,11 @@ def _seconds(seconds: float | None, allowed: float) -> str:
     return f"not in {allowed:g} s" if seconds is None else f"{seconds:.1f} s"
 
 
-def _broken_promises(tried: Sequence[_Tried]) -> list[str]:
-    """What we promise and did not keep here."""
+def _violated_promises(tried: Sequence[_Tried]) -> list[str]:
+    """Return the promises that this project did not keep."""
     broken = []
     for verdict in (each.verdict for each in tried):
-        (child, worker), lease = verdict.held_done, settings.lease_seconds
+        (child, worker), lease = verdict.held_done, Settings().lease_seconds
         if verdict.never:
             broken.append(f"{verdict.never} of our jobs were lost")
         if child is None or child > CHILD_SECONDS:
@@ -215,7 +215,7 @@ def _settings_table(peers: Sequence[Peer]) -> str:
 
 
 def main() -> None:
-    """Print the table, and write the page where that is asked for."""
+    """Print the table, and write the page if requested."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seconds", type=float, default=120, help="allowed after the last kill (120)")
     parser.add_argument("--at-once", type=int, default=4, help="queues tried at the same time (4)")
@@ -231,7 +231,7 @@ def main() -> None:
     print(f"{machine()}\n\n{table}")
     if asked.write:
         PAGE.write_text(_page(table, peers, asked))
-    sys.exit("; ".join(_broken_promises(by_peer.get(PEERS[0], []))) or None)
+    sys.exit("; ".join(_violated_promises(by_peer.get(PEERS[0], []))) or None)
 
 
 def _page(table: str, peers: Sequence[Peer], asked: argparse.Namespace) -> str:
@@ -244,33 +244,37 @@ def _page(table: str, peers: Sequence[Peer], asked: argparse.Namespace) -> str:
     )
 
 
-_PAGE = """# Killed in mid-work: side by side
+_PAGE = """# Crash recovery benchmark
 
-What becomes of jobs that a queue has accepted, when processes are killed. Written by
+What happens to accepted jobs when processes are killed, in this project and in other queues. Generated by
 
-    make bench-crash ARGS="--rounds {rounds} --write"
+    make bench SUITE=crash ARGS="--rounds {rounds} --write"
 
-on {machine}. Where rounds differ, each is given.
+on {machine}. Where rounds differ, each value is given.
 
 {table}
 
-Each queue has a fresh Redis (append-only) to itself, two workers in their default settings, and 200 jobs of 50 ms. At
-50 ended jobs, the process of the second worker that runs a job gets SIGKILL. At 120, the first worker gets it, with
-all its processes, and is not started again: the other one would have to take over. A second worker that ends of
-itself is started again, as any supervisor would. Then {seconds} s are allowed.
+Each queue has its own empty Redis (append-only), two workers with default settings, and 200 jobs of 50 ms. After 50
+jobs have ended, the process of the second worker that is running a job gets SIGKILL. After 120, the first worker gets
+SIGKILL with all its processes and is not restarted, so the other worker has to take over its jobs. If the second
+worker exits, it is restarted, as a supervisor would do. The benchmark then waits for {seconds} s.
 
-But for *entered as failed*, nothing is taken from the queues' own books: each job appends a line to a file when it
-starts and one when it ends, and the lines are counted. *In hand* is what had started in the killed processes and not
-ended there; what a worker had only fetched is not in it, but in *never finished* where it was lost. *Run twice to an
-end*: two lines say that the job ended. *All done*: every job ended at least once. *Entered as failed*: what the queue
-itself lists as failed, so that somebody may see it and run it again; empty where it has no such list.
+Except for *entered as failed*, the counts do not use the queues' own records: each job appends a line to a file when
+it starts and when it ends, and the lines are counted.
+
+- *never finished*: jobs without an end line. This includes jobs that a killed worker had only prefetched.
+- *entered as failed*: jobs that the queue itself lists as failed, so that someone can see them and run them again;
+  empty where the queue has no such list.
+- *run twice to an end*: jobs with two end lines.
+- *jobs in hand*: jobs that had started in the killed processes and had not ended there.
+- *all done*: every job has ended at least once.
 
 {settings}
 
-A queue without child processes loses its whole worker to the first kill. What is not done in {seconds} s may be done
-much later: Celery, for instance, gives back what a lost worker had fetched after its `visibility_timeout`, an hour by
-default. Some can be set to lose less, as Celery by `task_acks_late`; this page is about what is there if nothing is
-set.
+A queue without child processes loses its whole worker to the first kill. Jobs that are not done within {seconds} s
+may be done much later: Celery, for example, redelivers the jobs of a lost worker after its `visibility_timeout`,
+which is one hour by default. Some queues have settings that lose less, such as `task_acks_late` in Celery; this page
+measures the defaults.
 """
 
 

@@ -1,10 +1,9 @@
-"""How fast 300,000 rows are loaded, searched and summed up, also as ratios to reading the file by `csv.reader`.
+"""Measure loading, searching and summarizing 300,000 rows, also as ratios to reading the file with `csv.reader`.
 
     python -m benchmarks.dataset [rounds]
 
-Starts the service on free ports. Each round reads the same CSV once by the standard library's `csv.reader`, posts it
-(another seed each round, since nothing is known of new data), asks for the first page of two searches, the first of
-their kind, and runs a `summary` of half the rows.
+Starts the service on free ports. Each round reads the same CSV once with `csv.reader`, posts it (with another seed each
+round, so that nothing is cached), requests the first page of two searches, and runs a `summary` of half the rows.
 """
 
 from __future__ import annotations
@@ -20,11 +19,11 @@ from collections.abc import Callable
 from typing import Any
 
 from benchmarks.quakes import ROWS, generate
-from stack.client import Api
-from stack.processes import Stack, free_ports
+from ops.devserver.client import Api
+from ops.devserver.processes import Stack, free_ports
 
-_HALF = "2016-06-05T00:00:00Z"  # when half the earthquakes have been
-_MOST_SECONDS = {"POST /data": 3.0, "GET /data?search=nevada": 0.2, "GET /data?search=12.5": 0.2, "summary": 1.5}
+_HALF = "2016-06-05T00:00:00Z"  # half of the earthquakes are earlier
+_MAX_SECONDS = {"POST /data": 3.0, "GET /data?search=nevada": 0.2, "GET /data?search=12.5": 0.2, "summary": 1.5}
 
 
 def _timed(do: Callable[[], Any]) -> float:
@@ -57,7 +56,7 @@ def _round(api: Api, seed: int) -> tuple[float, dict[str, float]]:
 
 
 def main() -> None:
-    """Print a line for each thing measured: the median, its promise, and the median ratio."""
+    """Print a line for each measurement: the median, its promise, and the median ratio."""
     rounds = int(sys.argv[1]) if len(sys.argv) > 1 else 5
     api_port, redis_port = free_ports(2)
     with tempfile.TemporaryDirectory() as folder:
@@ -68,7 +67,7 @@ def main() -> None:
     print(
         f"{ROWS:,} rows; csv.reader takes {statistics.median(yard for yard, _ in measured):.2f} s (median of {rounds})"
     )
-    for name, most in _MOST_SECONDS.items():
+    for name, most in _MAX_SECONDS.items():
         seconds = statistics.median(taken[name] for _, taken in measured)
         ratio = statistics.median(taken[name] / yardstick for yardstick, taken in measured)
         print(f"{name:24} {seconds:6.3f} s  (promised {most:.1f} s)   ratio to csv.reader {ratio:5.2f}", flush=True)

@@ -1,9 +1,9 @@
-"""How fast one worker child drains jobs, as a ratio to the PING rate of one redis-py connection in the same run.
+"""Measure how fast one child drains jobs, as a ratio to the PING rate of one redis-py connection.
 
     python -m benchmarks.drain [rounds]
 
-Starts a server of its own. Each round queues 10,000 jobs that do nothing (``sleep`` of 0 s), starts one worker child,
-takes the time between the first start and the last end by the clock of Redis, and counts PINGs before and after.
+Starts its own Redis. Each round queues 10,000 jobs that do nothing (``sleep`` of 0 s), starts one worker child,
+measures the time from the first start to the last end by the clock of Redis, and counts PINGs before and after.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import statistics
 import sys
 import time
 
+import jobs
 from benchmarks.processes import own_redis, running
 
 JOBS = 10_000
@@ -19,9 +20,7 @@ PINGS = 4_000
 
 
 def _ping_rate() -> float:
-    """PINGs a second of one redis-py connection."""
-    import jobs
-
+    """Return the PINGs per second of one redis-py connection."""
     jobs.ping()
     begun = time.perf_counter()
     for _ in range(PINGS):
@@ -30,9 +29,7 @@ def _ping_rate() -> float:
 
 
 def _drain_rate() -> float:
-    """Jobs a second from the first start to the last end."""
-    import jobs
-
+    """Return the jobs per second from the first start to the last end."""
     before = jobs.get_stats()["jobs"]["complete"]
     asked = jobs.Submission(start=None, end=None, analysis="sleep", params={"seconds": 0})
     ids = [job["id"] for job in jobs.add_jobs([asked] * JOBS)[0]]
@@ -48,7 +45,7 @@ def _drain_rate() -> float:
 
 
 def main() -> None:
-    """Print a line a round, then the median ratio."""
+    """Print a line per round, then the median ratio."""
     rounds = int(sys.argv[1]) if len(sys.argv) > 1 else 5
     with own_redis("--appendonly", "yes"):
         _measure(rounds)

@@ -1,4 +1,4 @@
-"""What became of the jobs, counted from the lines that their executions left; the same for every queue."""
+"""Evaluation of the lines that jobs write when they start and end; the same for every queue."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-__all__ = ["Kill", "Line", "Log", "Verdict", "in_hand", "judge"]
+__all__ = ["Kill", "Line", "Log", "Verdict", "evaluate", "in_hand"]
 
 
 @dataclass(frozen=True)
 class Line:
-    """One job started or ended, in one process, at one time (seconds since 1970)."""
+    """The start or end of one job in one process, with its time in seconds since 1970."""
 
     job: str
     what: str
@@ -26,7 +26,7 @@ class Line:
 
 
 class Log:
-    """The file of the executions, read as it grows."""
+    """The file of executions, read incrementally."""
 
     def __init__(self, file: Path) -> None:
         self.file = file
@@ -35,7 +35,7 @@ class Log:
         self._read = 0
 
     def grow(self) -> list[Line]:
-        """All lines so far."""
+        """Return all lines so far."""
         with self.file.open("rb") as file:
             file.seek(self._read)
             new = file.read()
@@ -47,7 +47,7 @@ class Log:
 
 @dataclass(frozen=True)
 class Kill:
-    """Processes that got SIGKILL, and when."""
+    """The time of a SIGKILL and the processes that got it."""
 
     at: float
     processes: frozenset[int]
@@ -55,10 +55,11 @@ class Kill:
 
 @dataclass(frozen=True)
 class Verdict:
-    """The jobs that never ended, ended twice, started twice; the seconds that it took from the kills.
+    """Counts of jobs that never ended, ended twice or started twice, and recovery times.
 
-    ``held`` are, for each kill, how many jobs the killed processes had started and not ended; ``held_done`` the seconds
-    until the last of those was done, None if that never was; ``all_done`` those from the last kill until all was done.
+    ``held`` is, for each kill, the number of jobs that the killed processes had started and not ended; ``held_done``
+    the seconds until the last of them was done, None if it never was; ``all_done`` the seconds from the last kill until
+    all jobs were done.
     """
 
     never: int
@@ -70,7 +71,7 @@ class Verdict:
 
 
 def in_hand(lines: Iterable[Line]) -> list[int]:
-    """The processes that have started a job and not ended it, the one that started its job last at the end."""
+    """Return the processes that have started a job and not ended it, the most recently started last."""
     begun: dict[tuple[str, int], None] = {}
     for line in lines:
         if line.what == "start":
@@ -80,8 +81,8 @@ def in_hand(lines: Iterable[Line]) -> list[int]:
     return [process for _, process in begun]
 
 
-def judge(jobs: Sequence[str], lines: Sequence[Line], kills: Sequence[Kill]) -> Verdict:
-    """Count; lines of other jobs are passed over."""
+def evaluate(jobs: Sequence[str], lines: Sequence[Line], kills: Sequence[Kill]) -> Verdict:
+    """Evaluate the lines of these jobs; lines of other jobs are ignored."""
     wanted = set(jobs)
     lines = [line for line in lines if line.job in wanted]
     starts = Counter(line.job for line in lines if line.what == "start")
@@ -103,7 +104,7 @@ def judge(jobs: Sequence[str], lines: Sequence[Line], kills: Sequence[Kill]) -> 
 
 
 def _held(lines: Iterable[Line], kill: Kill) -> set[str]:
-    """The jobs that the killed processes had in hand: a start, and no end by the same process."""
+    """Return the jobs that the killed processes had started and not ended."""
     held: set[str] = set()
     for line in lines:
         if line.process in kill.processes:

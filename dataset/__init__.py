@@ -1,13 +1,13 @@
-"""The dataset: read from a body, kept in Redis under its version, searched and sliced in memory.
+"""The dataset: parsed from a request body, stored in Redis by version, searched and sliced in memory.
 
-Where no column identifies the records, the row number from 1 does; the description calls it `row` (with underscores
-appended until no column has that name), and it is no column of the records.
+Without an identifier column, records are identified by their row number, starting at 1. The description names it `row`
+(with underscores appended until no column has that name); it is not a column of the records.
 """
 
-from .apart import LoadLimits, ingest_apart
-from .bounds import are_backwards
-from .description import Column, Description
-from .errors import (
+from dataset.arrow_chunks import EncodedTable
+from dataset.bounds import start_after_end
+from dataset.description import Column, Description
+from dataset.errors import (
     BoundsError,
     Busy,
     DatasetError,
@@ -16,14 +16,14 @@ from .errors import (
     Malformed,
     TooLarge,
     UnsupportedMediaType,
-    VersionGone,
+    VersionNotFound,
 )
-from .formats import MEDIA_TYPES, is_telling
-from .ingest import ingest
-from .packing import Packed
-from .ranges import Ranges
-from .store import Store
-from .table import Page, Table
+from dataset.formats import MEDIA_TYPES, is_specific_type
+from dataset.ingest import ingest
+from dataset.ranges import Ranges
+from dataset.store import Store
+from dataset.subprocess_ingest import LoadLimits, ingest_in_subprocess
+from dataset.table import Page, Table
 
 __all__ = [
     "MEDIA_TYPES",
@@ -32,20 +32,20 @@ __all__ = [
     "Column",
     "DatasetError",
     "Description",
+    "EncodedTable",
     "FilterError",
     "InvalidDataset",
     "LoadLimits",
     "Malformed",
-    "Packed",
     "Page",
     "Ranges",
     "Store",
     "Table",
     "TooLarge",
     "UnsupportedMediaType",
-    "VersionGone",
-    "are_backwards",
+    "VersionNotFound",
     "ingest",
-    "ingest_apart",
-    "is_telling",
+    "ingest_in_subprocess",
+    "is_specific_type",
+    "start_after_end",
 ]

@@ -1,4 +1,4 @@
-"""The bounds of a range over the index: read, checked, and found in a column."""
+"""Bounds of a range over the index: parsing, validation and filtering."""
 
 from __future__ import annotations
 
@@ -7,15 +7,15 @@ from typing import Any, Final
 
 import polars as pl
 
-from .errors import BoundsError, quoted
-from .recognition import kind_of, read_instant, read_numeral
+from dataset.errors import BoundsError, quoted
+from dataset.type_inference import ColumnType, column_type, parse_number, parse_temporal
 
-__all__ = ["are_backwards", "convert", "equal_range", "within"]
+__all__ = ["equal_range", "in_range", "parse_bounds", "start_after_end"]
 
 _DAY: Final = 86_400_000_000
 _INT64: Final = (-(2**63), 2**63 - 1)
 _INT32: Final = (-(2**31), 2**31 - 1)
-_WANTED: Final = {
+_EXPECTED: Final[dict[ColumnType, str]] = {
     "integer": "a number",
     "number": "a number",
     "text": "a text",
@@ -24,35 +24,35 @@ _WANTED: Final = {
 }
 
 
-def convert(kind: str, start: object, end: object) -> tuple[Any, Any]:
-    """Read inclusive bounds as values of an index of type `kind`; None is an open end.
+def parse_bounds(kind: ColumnType, start: object, end: object) -> tuple[Any, Any]:
+    """Parse inclusive bounds as values of an index of type `kind`; None is an open end.
 
-    Answers numbers for `integer` and `number`, days since 1970 for `date`, microseconds since 1970 for `time`.
-    Raises BoundsError for a bound that does not read as the index's type, and for a start after the end.
+    Returns numbers for `integer` and `number`, days since 1970 for `date`, microseconds since 1970 for `time`.
+    Raises BoundsError for a bound that cannot be parsed as the index's type, and for a start after the end.
     """
-    low, high = _convert_one(kind, start, "start"), _convert_one(kind, end, "end")
+    low, high = _parse_bound(kind, start, "start"), _parse_bound(kind, end, "end")
     if low is not None and high is not None and low > high:
         raise BoundsError(f"start ({quoted(start)}) is after end ({quoted(end)}): swap the two.", "/start")
     return low, high
 
 
-def are_backwards(start: object, end: object) -> bool:
-    """Answer whether a start is after an end, as numbers, times or else text, where no index says how to read them."""
+def start_after_end(start: object, end: object) -> bool:
+    """Return whether start is after end as numbers, as times or else as text, for an unknown index type."""
     for kind in ("number", "time"):
         try:
-            low, high = _convert_one(kind, start, "start"), _convert_one(kind, end, "end")
+            low, high = _parse_bound(kind, start, "start"), _parse_bound(kind, end, "end")
         except BoundsError:
             continue
         return low is not None and high is not None and bool(low > high)
     return isinstance(start, str) and isinstance(end, str) and start > end
 
 
-def within(index: pl.Series, start: object, end: object) -> pl.Series:
-    """Answer which values lie within [start, end]; with an end that is not open, missing values do not.
+def in_range(index: pl.Series, start: object, end: object) -> pl.Series:
+    """Return the mask of the values in [start, end]; missing values match only when both ends are open.
 
-    Raises BoundsError as `convert` does.
+    Raises BoundsError as `parse_bounds` does.
     """
-    low, high = convert(kind_of(index), start, end)
+    low, high = parse_bounds(column_type(index), start, end)
     mask = pl.repeat(value=True, n=len(index), dtype=pl.Boolean, eager=True)
     if index.dtype == pl.String or (low is None and high is None):
         values = index
@@ -67,47 +67,48 @@ def within(index: pl.Series, start: object, end: object) -> pl.Series:
     return mask.fill_null(value=False)
 
 
-def equal_range(kind: str, text: str) -> tuple[Any, Any] | None:
-    """Answer the first and the last physical value that a text equals; None where no value of the type can.
+def equal_range(kind: ColumnType, text: str) -> tuple[Any, Any] | None:
+    """Return the first and the last physical value equal to a text; None if no value of the type can equal it.
 
-    The two differ for a date among times, which equals all times of that day. Raises BoundsError as `convert` does.
+    The two differ for a date compared with times: it equals all times of that day. Raises BoundsError as
+    `parse_bounds` does.
     """
-    low, high = convert(kind, text, text)
+    low, high = parse_bounds(kind, text, text)
     if kind == "text":
         return low, high
     if kind == "number":
         return _as_float(low), _as_float(high)
-    least, most = _INT32 if kind == "date" else _INT64
+    lowest, highest = _INT32 if kind == "date" else _INT64
     first, last = math.ceil(low), math.floor(high)
-    return (first, last) if first <= last and least <= first and last <= most else None
+    return (first, last) if first <= last and lowest <= first and last <= highest else None
 
 
-def _convert_one(kind: str, bound: object, name: str) -> Any:
+def _parse_bound(kind: ColumnType, bound: object, name: str) -> Any:
     if bound is None:
         return None
-    value = _read_text(kind, bound, name) if isinstance(bound, str) else _read_number(kind, bound)
+    value = _parse_text(kind, bound, name) if isinstance(bound, str) else _check_number(kind, bound)
     if value is None:
         raise BoundsError(
-            f"{name} is {quoted(bound)}, but the index is of type {kind}: send {_WANTED[kind]}.", f"/{name}"
+            f"{name} is {quoted(bound)}, but the index is of type {kind}: send {_EXPECTED[kind]}.", f"/{name}"
         )
     return value
 
 
-def _read_number(kind: str, bound: object) -> int | float | None:
+def _check_number(kind: ColumnType, bound: object) -> int | float | None:
     if kind not in ("integer", "number") or isinstance(bound, bool) or not isinstance(bound, int | float):
         return None
     return bound if isinstance(bound, int) or math.isfinite(bound) else None
 
 
-def _read_text(kind: str, bound: str, name: str) -> Any:
+def _parse_text(kind: ColumnType, bound: str, name: str) -> Any:
     if kind == "text":
         return bound if _is_unicode(bound) else None
     if kind in ("integer", "number"):
-        return read_numeral(bound.strip())
-    found, value = read_instant(bound.strip()) or ("", 0)
-    if kind == "time" and found == "date":
+        return parse_number(bound.strip())
+    parsed_kind, value = parse_temporal(bound.strip()) or ("", 0)
+    if kind == "time" and parsed_kind == "date":
         return value * _DAY + (_DAY - 1 if name == "end" else 0)
-    return value if found == kind else None
+    return value if parsed_kind == kind else None
 
 
 def _is_unicode(text: str) -> bool:
@@ -124,11 +125,11 @@ def _as_float(bound: float | None) -> float | None:
 
 
 def _as_int64(index: pl.Series, low: float | None, high: float | None) -> tuple[pl.Series, int | None, int | None]:
-    """Bring fractions to the integers inside the range, and what no 64 bits hold to a range that no value is in."""
-    least, most = _INT64
-    first = least if low is None else math.ceil(low)
-    last = most if high is None else math.floor(high)
+    """Round fractional bounds to the integers inside the range; a range outside of 64 bits becomes an empty one."""
+    lowest, highest = _INT64
+    first = lowest if low is None else math.ceil(low)
+    last = highest if high is None else math.floor(high)
     values = index.to_physical().cast(pl.Int64)
-    if first > most or last < least:
-        return values, most, least
-    return values, max(first, least), min(last, most)
+    if first > highest or last < lowest:
+        return values, highest, lowest
+    return values, max(first, lowest), min(last, highest)

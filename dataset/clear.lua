@@ -1,8 +1,6 @@
--- Leaves no dataset loaded. The version that was current goes with its chunks, unless unfinished jobs hold it.
--- KEYS: 1 data.current
--- ARGV: none
--- Guards: none.
--- Answers: the version that was current, or false. Safe to send twice.
+-- Unloads the dataset. The current version is deleted with its chunks, unless unfinished jobs have pinned it.
+--   takes:   KEYS[1] data.current
+--   answers: the version that was current | false. Idempotent.
 local version = redis.call('GET', KEYS[1])
 if not version then
   return false

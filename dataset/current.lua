@@ -1,8 +1,6 @@
--- Tells what is loaded, in one round trip.
--- KEYS: 1 data.current
--- ARGV: none
--- Guards: none; writes nothing.
--- Answers: the description (JSON) of the current version, or false.
+-- Reads the description of the current version in one round trip.
+--   takes:   KEYS[1] data.current
+--   answers: the description (JSON) | false
 local version = redis.call('GET', KEYS[1])
 if not version then
   return false

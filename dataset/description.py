@@ -1,4 +1,4 @@
-"""What is told of a dataset without its rows."""
+"""The metadata of a dataset version."""
 
 from __future__ import annotations
 
@@ -8,27 +8,28 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from .bounds import convert
+from dataset.bounds import parse_bounds
+from dataset.type_inference import ColumnType
 
 __all__ = ["Column", "Description"]
 
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """One column: its type (integer, number, boolean, text, date or time) and how many of its values are missing."""
+    """One column: its name, its type and the number of its missing values."""
 
     name: str
-    type: str
+    type: ColumnType
     missing: int
 
 
 @dataclass(frozen=True, slots=True)
 class Description:
-    """One version of the dataset.
+    """Metadata of one version of the dataset.
 
-    `id` and `index` name columns, or, where no column serves, the row number from 1 (a name that no column has).
-    `first` and `last` are the index's bounds as `GET /data` prints values, None when it has no value; `bytes` is the
-    size of the body that was loaded, unpacked; `notes` say what its sender may want to know of how it was read.
+    `id` and `index` name columns, or else the row number from 1 (by a name that no column has). `first` and `last` are
+    the least and greatest index values, formatted as in `GET /data`; None if the index has no values. `bytes` is the
+    decompressed size of the loaded body; `notes` are remarks for the client on how it was parsed.
     """
 
     version: str
@@ -43,7 +44,7 @@ class Description:
     notes: tuple[str, ...] = ()
 
     def as_json(self) -> dict[str, Any]:
-        """Answer the contract's JSON object; `notes` only where there are any."""
+        """Return the JSON object of the HTTP contract; `notes` is omitted when empty."""
         loaded = self.loaded.astimezone(dt.UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
         members: dict[str, Any] = {name: getattr(self, name) for name in self.__slots__}
         columns = [{"name": column.name, "type": column.type, "missing": column.missing} for column in self.columns]
@@ -53,18 +54,18 @@ class Description:
 
     @classmethod
     def from_json(cls, members: Mapping[str, Any]) -> Description:
-        """Read what `as_json` gave."""
+        """Create a description from the result of `as_json`."""
         columns = tuple(Column(**column) for column in members["columns"])
         loaded = dt.datetime.fromisoformat(members["loaded"])
         notes = tuple(members.get("notes", ()))
         return cls(**{**members, "columns": columns, "loaded": loaded, "notes": notes})
 
-    def types(self) -> dict[str, str]:
-        """Answer each column's type."""
+    def types(self) -> dict[str, ColumnType]:
+        """Return the type of each column."""
         return {column.name: column.type for column in self.columns}
 
-    def index_type(self) -> str:
-        """Answer the type of the index; a row number is an integer."""
+    def index_type(self) -> ColumnType:
+        """Return the type of the index; a row number is an integer."""
         return self.types().get(self.index, "integer")
 
     def check_bounds(self, start: object, end: object) -> None:
@@ -72,5 +73,5 @@ class Description:
         self.bounds_check()(start, end)
 
     def bounds_check(self) -> Callable[[object, object], object]:
-        """Return a function that does what `check_bounds` does, for many bounds: it looks the index up once."""
-        return partial(convert, self.index_type())
+        """Return a function equivalent to `check_bounds` that looks up the index type only once."""
+        return partial(parse_bounds, self.index_type())

@@ -1,4 +1,4 @@
-"""What can be wrong with a dataset, its bounds or its version; `detail` tells the reader what to do."""
+"""Errors of datasets, bounds and versions; `detail` is written for the client and suggests a remedy."""
 
 from __future__ import annotations
 
@@ -14,21 +14,21 @@ __all__ = [
     "TooLarge",
     "TooManyValues",
     "UnsupportedMediaType",
-    "VersionGone",
+    "VersionNotFound",
     "quoted",
 ]
 
-_LONGEST: Final = 80
+_MAX_QUOTED: Final = 80
 
 
 def quoted(value: object) -> str:
-    """Answer a sender's value as a detail shows it: in quotes if it is a text, cut where it is long."""
-    shown = repr(value[: _LONGEST + 1] if isinstance(value, str) else value)
-    return shown if len(shown) <= _LONGEST else f"{shown[:_LONGEST]}..."
+    """Return the repr of a client's value for use in an error detail, truncated if it is long."""
+    shown = repr(value[: _MAX_QUOTED + 1] if isinstance(value, str) else value)
+    return shown if len(shown) <= _MAX_QUOTED else f"{shown[:_MAX_QUOTED]}..."
 
 
 class DatasetError(Exception):
-    """Base of all that this package refuses."""
+    """Base class of the errors of this package."""
 
     def __init__(self, detail: str) -> None:
         super().__init__(detail)
@@ -36,21 +36,21 @@ class DatasetError(Exception):
 
 
 class Malformed(DatasetError):
-    """The body cannot be parsed as what it says it is."""
+    """The body cannot be parsed as its media type."""
 
 
 class UnsupportedMediaType(DatasetError):
-    """No reader for this media type or character set."""
+    """The media type or character set is not supported."""
 
 
 class TooLarge(DatasetError):
-    """The body unpacks to more than may be loaded."""
+    """The body, or the table made from it, exceeds a size limit."""
 
 
 class InvalidDataset(DatasetError):
-    """The body can be parsed, but is no dataset.
+    """The body can be parsed but does not form a dataset.
 
-    `parameter` is "id" or "index" when that query option is at fault, else None.
+    `parameter` is "id" or "index" if that query parameter is at fault, else None.
     """
 
     def __init__(self, detail: str, parameter: str | None = None) -> None:
@@ -59,17 +59,17 @@ class InvalidDataset(DatasetError):
 
 
 class TooManyValues(InvalidDataset):
-    """The dataset has more columns, or more values, than its reader was allowed to build."""
+    """The dataset exceeds the limit on columns or values."""
 
 
 class Busy(DatasetError):
-    """There is no room at the moment for one more dataset to be read, decoded or searched; try again later."""
+    """The capacity for ingesting, decoding or searching datasets is in use; try again later."""
 
 
 class BoundsError(DatasetError):
-    """A bound is not of the index's type, or the two are in the wrong order.
+    """A bound does not have the index's type, or start is after end.
 
-    `pointer` is the JSON pointer of the one at fault: "/start" or "/end".
+    `pointer` is the JSON pointer of the bound at fault: "/start" or "/end".
     """
 
     def __init__(self, detail: str, pointer: str) -> None:
@@ -78,12 +78,12 @@ class BoundsError(DatasetError):
 
 
 class FilterError(DatasetError):
-    """A filter names no column, or a value that its column cannot hold; `field` is the name as it was given."""
+    """A filter names an unknown column, or a value of another type; `field` is the name as the client wrote it."""
 
     def __init__(self, detail: str, field: str) -> None:
         super().__init__(detail)
         self.field = field
 
 
-class VersionGone(DatasetError):
-    """This version of the dataset is no longer kept."""
+class VersionNotFound(DatasetError):
+    """The version of the dataset does not exist or has been removed."""

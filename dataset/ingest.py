@@ -1,4 +1,4 @@
-"""From the bytes of a body to a table: the format's columns, their names, the identifier and the index."""
+"""Ingestion: parse a body, choose identifier and index, and describe the result."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ from typing import Final
 
 import polars as pl
 
-from . import formats, sizes
-from .description import Column, Description
-from .errors import InvalidDataset, quoted
-from .printing import as_json_values, as_texts
-from .recognition import kind_of
-from .table import Table
+from dataset import formats, sizes
+from dataset.description import Column, Description
+from dataset.errors import InvalidDataset, quoted
+from dataset.serialization import to_json_values, to_texts
+from dataset.table import Table
+from dataset.type_inference import column_type
 
 __all__ = ["ingest"]
 
-_RULES: Final = 2  # raise it when the same body would become other rows, so that versions differ
-_UNLESS_TOLD: Final = formats.Limits()
+_PARSER_REVISION: Final = 2  # part of the version hash: increment it when the same body would give other rows
+_DEFAULT_LIMITS: Final = formats.Limits()
 _ID_ENDINGS: Final = ("_id", "Id", "ID")
 
 
@@ -29,28 +29,28 @@ def ingest(
     *,
     id_column: str | None = None,
     index_column: str | None = None,
-    limits: formats.Limits = _UNLESS_TOLD,
-    most_memory: int | None = None,
+    limits: formats.Limits = _DEFAULT_LIMITS,
+    max_memory: int | None = None,
 ) -> Table:
-    """Read a body as a dataset.
+    """Parse a body into a table.
 
-    A header without rows, or an empty JSON list, is a dataset of no rows. Columns without a name are called
-    `column_<position>`. `limits` bound what a format may unpack to, `most_memory` what the table may take in memory.
+    A header without rows, or an empty JSON list, gives a dataset without rows. Columns without a name are called
+    `column_<position>`. `limits` bounds the decompressed size, `max_memory` the table's size in memory.
     Raises Malformed, UnsupportedMediaType, InvalidDataset or TooLarge.
     """
-    chosen, charset = formats.choose(media_type, body)
+    chosen, charset = formats.detect_format(media_type, body)
     frame, notes = chosen.read(formats.Source(body, charset, limits))
-    sizes.check_stored(frame, limits.plain_bytes, most_memory)
-    row_number = _name_of_row_number(frame.columns)
+    sizes.check_size(frame, limits.unpacked_bytes, max_memory)
+    row_number = _row_number_name(frame.columns)
     identifier = _choose_id(frame, id_column) or row_number
     index = _choose_index(frame, index_column, identifier) or row_number
-    first, last = _bounds(frame, index)
+    first, last = _index_bounds(frame, index)
     description = Description(
         version=_version(body, (chosen.MEDIA_TYPES[0], charset, id_column, index_column)),
         count=frame.height,
         id=identifier,
         index=index,
-        columns=tuple(Column(column.name, kind_of(column), column.null_count()) for column in frame),
+        columns=tuple(Column(column.name, column_type(column), column.null_count()) for column in frame),
         first=first,
         last=last,
         bytes=len(body),
@@ -60,69 +60,69 @@ def ingest(
     return Table(description, frame)
 
 
-def _name_of_row_number(columns: Sequence[str]) -> str:
+def _row_number_name(columns: Sequence[str]) -> str:
     name = "row"
     while name in columns:
         name += "_"
     return name
 
 
-def _choose_id(frame: pl.DataFrame, named: str | None) -> str | None:
-    name = named if named is not None else "id"
+def _choose_id(frame: pl.DataFrame, requested: str | None) -> str | None:
+    name = requested if requested is not None else "id"
     if name in frame.columns:
-        _check_identifies(frame[name], "id" if named is not None else None)
+        _check_identifier(frame[name], "id" if requested is not None else None)
         return name
-    if named is not None:
-        raise InvalidDataset(_unknown(frame, named, "id"), "id")
+    if requested is not None:
+        raise InvalidDataset(_unknown_column(frame, requested, "id"), "id")
     for column in frame:
         if column.name.endswith(_ID_ENDINGS) and not column.null_count() and column.n_unique() == len(column):
             return column.name
     return None
 
 
-def _check_identifies(column: pl.Series, parameter: str | None) -> None:
+def _check_identifier(column: pl.Series, parameter: str | None) -> None:
     remedy = "Make the identifiers unique and complete, or name another column with ?id=COLUMN."
     if column.null_count():
         row = column.is_null().arg_true()[0] + 1
         raise InvalidDataset(f"The identifier {quoted(column.name)} has no value in row {row}. {remedy}", parameter)
     repeated = ~column.is_first_distinct()
     if repeated.any():
-        value = as_texts(column.filter(repeated).head(1)).item()
+        value = to_texts(column.filter(repeated).head(1)).item()
         raise InvalidDataset(
             f"The identifier {quoted(column.name)} holds {quoted(value)} more than once. {remedy}", parameter
         )
 
 
-def _choose_index(frame: pl.DataFrame, named: str | None, identifier: str) -> str | None:
-    types = {column.name: kind_of(column) for column in frame}
-    if named is not None:
-        if named not in types:
-            raise InvalidDataset(_unknown(frame, named, "index"), "index")
-        if types[named] == "boolean":
+def _choose_index(frame: pl.DataFrame, requested: str | None, identifier: str) -> str | None:
+    types = {column.name: column_type(column) for column in frame}
+    if requested is not None:
+        if requested not in types:
+            raise InvalidDataset(_unknown_column(frame, requested, "index"), "index")
+        if types[requested] == "boolean":
             raise InvalidDataset(
-                f"The column {quoted(named)} is boolean and has no range: name another index.", "index"
+                f"The column {quoted(requested)} is boolean and has no range: name another index.", "index"
             )
-        return named
-    instants = [name for name, kind in types.items() if kind in ("date", "time")]
-    default = instants[0] if instants else identifier
+        return requested
+    temporal = [name for name, kind in types.items() if kind in ("date", "time")]
+    default = temporal[0] if temporal else identifier
     return default if types.get(default) != "boolean" else None
 
 
-def _unknown(frame: pl.DataFrame, named: str, parameter: str) -> str:
+def _unknown_column(frame: pl.DataFrame, requested: str, parameter: str) -> str:
     known = ", ".join(map(quoted, frame.columns[:20])) or "none"
-    return f"There is no column {quoted(named)} for ?{parameter}=. The columns are: {known}."
+    return f"There is no column {quoted(requested)} for ?{parameter}=. The columns are: {known}."
 
 
-def _bounds(frame: pl.DataFrame, index: str) -> tuple[object, object]:
+def _index_bounds(frame: pl.DataFrame, index: str) -> tuple[object, object]:
     if index not in frame.columns:
         return (1, frame.height) if frame.height else (None, None)
     ends = frame.select(first=pl.col(index).min(), last=pl.col(index).max())
-    return as_json_values(ends["first"]).item(), as_json_values(ends["last"]).item()
+    return to_json_values(ends["first"]).item(), to_json_values(ends["last"]).item()
 
 
 def _version(body: formats.Body, options: tuple[str | None, ...]) -> str:
-    told = repr((_RULES, *options)).encode("utf-8", "backslashreplace")
-    digest = hashlib.sha256(told + b"\n")
+    options_prefix = repr((_PARSER_REVISION, *options)).encode("utf-8", "backslashreplace")
+    digest = hashlib.sha256(options_prefix + b"\n")
     digest.update(body)
     return digest.hexdigest()[:32]
 

@@ -1,4 +1,4 @@
-"""Runs polars operations on the parts of a table in two threads; polars releases the GIL."""
+"""Parallel work on parts of a table: polars releases the GIL, so two threads suffice."""
 
 from __future__ import annotations
 
@@ -7,21 +7,21 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Final, TypeVar
 
-__all__ = ["map_two"]
+__all__ = ["parallel_map"]
 
 _THREADS: Final = 2
 
-Part = TypeVar("Part")
-Made = TypeVar("Made")
+T = TypeVar("T")
+R = TypeVar("R")
 
 
-def map_two(make: Callable[[Part], Made], parts: Iterable[Part]) -> Iterator[Made]:
-    """Yield ``make(part)`` for each part, in order. At most two results are computed ahead of the one in use."""
+def parallel_map(func: Callable[[T], R], items: Iterable[T]) -> Iterator[R]:
+    """Yield `func` of each item, in order, computed in two threads; at most two results are ahead of the caller."""
     with ThreadPoolExecutor(_THREADS) as threads:
-        ahead: deque[Future[Made]] = deque()
-        for part in parts:
-            if len(ahead) == _THREADS:
-                yield ahead.popleft().result()
-            ahead.append(threads.submit(make, part))
-        while ahead:
-            yield ahead.popleft().result()
+        pending: deque[Future[R]] = deque()
+        for item in items:
+            if len(pending) == _THREADS:
+                yield pending.popleft().result()
+            pending.append(threads.submit(func, item))
+        while pending:
+            yield pending.popleft().result()

@@ -1,9 +1,9 @@
--- Makes an uploaded version the current one.
--- KEYS: 1 data.current
--- ARGV: 1 version, 2 number of chunks, 3 description (JSON), 4 bytes of memory that its rows take
--- Guards: all chunks are there (an upload expires).
--- Answers: 'incomplete' (nothing was changed: upload again), else 'current'. Safe to send twice: a version that is
---   there already gets this description, which says when it was loaded last.
+-- Makes an uploaded version current; the previous one is deleted unless unfinished jobs have pinned it.
+--   takes:   KEYS[1] data.current
+--            ARGV[1] version   [2] number of chunks   [3] description (JSON)   [4] bytes of memory of the decoded rows
+--   checks:  all chunks exist (an upload expires)
+--   answers: incomplete    nothing was changed: upload again
+--            current       also for an existing version, which gets this description with its new time of loading
 local current, version, chunks = KEYS[1], ARGV[1], tonumber(ARGV[2])
 local record = 'data.' .. version
 

@@ -1,20 +1,20 @@
-"""The ranges of columns within the rows of a job: found when somebody asks, and once."""
+"""Value ranges of columns over the rows of a job, computed on demand and cached."""
 
 from __future__ import annotations
 
 from typing import Any, Final
 
-from .errors import BoundsError, Busy, VersionGone
-from .store import Store
+from dataset.errors import BoundsError, Busy, VersionNotFound
+from dataset.store import Store
 
 __all__ = ["Ranges"]
 
-_MOST: Final = 100
-"""Ranges that are looked for: a body with more jobs on other rows each would keep others waiting."""
+_MAX_RANGES: Final = 100
+"""The maximum number of ranges computed for one request, which bounds the time that it takes."""
 
 
 class Ranges:
-    """The ranges of one version's columns."""
+    """Value ranges of the columns of one version."""
 
     def __init__(self, store: Store, version: str) -> None:
         self._store = store
@@ -22,17 +22,17 @@ class Ranges:
         self._found: dict[tuple[Any, ...], tuple[float, float] | None] = {}
 
     def of(self, column: str, start: object = None, end: object = None) -> tuple[float, float] | None:
-        """Answer as `Table.range_of`; None too where the version is gone or
-        cannot be decoded now, the bounds are bad or too many were asked.
+        """Return the result of `Table.range_of`.
 
-        Opens nothing before the first call.
+        Also None if the version is not found or cannot be decoded now, the bounds are invalid or too many ranges were
+        requested. The table is loaded by the first call.
         """
         asked = (column, start, end)
         if asked not in self._found:
-            if len(self._found) >= _MOST:
+            if len(self._found) >= _MAX_RANGES:
                 return None
             try:
                 self._found[asked] = self._store.table(self._version).range_of(column, start, end)
-            except (BoundsError, Busy, VersionGone):
+            except (BoundsError, Busy, VersionNotFound):
                 self._found[asked] = None
         return self._found[asked]

@@ -1,4 +1,4 @@
-"""Text found in any value of a row, as `GET /data` prints it, upper and lower case alike."""
+"""Case-insensitive substring search over all values of a row, formatted as in `GET /data`."""
 
 from __future__ import annotations
 
@@ -9,22 +9,22 @@ from typing import Final
 
 import polars as pl
 
-from .errors import Busy
-from .parallel import map_two
-from .printing import as_texts
-from .recognition import TIME
+from dataset.errors import Busy
+from dataset.parallel import parallel_map
+from dataset.serialization import to_texts
+from dataset.type_inference import TIME
 
 __all__ = ["Matcher", "SearchIndex"]
 
-_BORDER: Final = "\0"
+_SEPARATOR: Final = "\0"
 _SIGMA: Final = "\N{GREEK SMALL LETTER SIGMA}"
 _FINAL_SIGMA: Final = "\N{GREEK SMALL LETTER FINAL SIGMA}"
 
-_PRINTING: Final = BoundedSemaphore(2)
-"""Held by a search that prints the values as text, slice by slice, which takes several times a slice's memory."""
+_RENDER_SLOTS: Final = BoundedSemaphore(2)
+"""Held by a search without an index, which formats the values slice by slice in several times a slice's memory."""
 _WAIT_SECONDS: Final = 20
 
-# What the folded text of a type is made of: a search for anything else need not look there.
+# The characters of a type's folded text: a search for other characters skips columns of this type.
 _ALPHABETS: Final[dict[pl.DataType | type[pl.DataType], frozenset[str]]] = {
     pl.Int64: frozenset("-0123456789"),
     pl.Float64: frozenset("-+.e0123456789"),
@@ -34,104 +34,106 @@ _ALPHABETS: Final[dict[pl.DataType | type[pl.DataType], frozenset[str]]] = {
 }
 _LENGTHS: Final[dict[pl.DataType | type[pl.DataType], int]] = {pl.Int64: 8, pl.Float64: 20, pl.Boolean: 5, pl.Date: 10}
 _TIME_LENGTH: Final = 24
-_VIEW: Final = 16
+_VIEW_BYTES: Final = 16
 
 Matcher = Callable[[int], pl.Series | None]
-"""Answers for each row of a slice, by its number, whether a value contains the text; None where no row does."""
+"""From the number of a slice to the mask of its matching rows; None if no row matches."""
 
 
 class SearchIndex:
-    """For each row one text of all its values, with borders that no search crosses; built once, when first needed.
+    """A search index: for each row, the concatenated text of its values, with separators. Built once, on first use.
 
-    It is kept where it takes `most_bytes` at most; otherwise each search prints the values anew. Rows are searched in
-    the given slices. Columns of text and all others are kept apart, since most searches are for words and need the
-    former alone. Safe to share between threads.
+    An index larger than `max_bytes` is not stored; each search then formats the values again. Rows are searched slice
+    by slice. Text columns and all others are indexed separately, since most searches are for words and need only the
+    former. Thread-safe.
     """
 
-    def __init__(self, frame: pl.DataFrame, slices: Sequence[tuple[int, int]], most_bytes: int | None) -> None:
+    def __init__(self, frame: pl.DataFrame, slices: Sequence[tuple[int, int]], max_bytes: int | None) -> None:
         self._frame = frame
         self._slices = slices
         self._columns: dict[bool, list[str]] = {True: [], False: []}
         for column in frame:
             self._columns[column.dtype == pl.String].append(column.name)
-        self._kept = most_bytes is None or self._size() <= most_bytes
+        self._is_cached = max_bytes is None or self._estimate_size() <= max_bytes
         self._lines: dict[tuple[bool, int], pl.Series] = {}
         numbers = range(len(slices))
         self._building = {(textual, number): Lock() for textual in self._columns for number in numbers}
 
     def build(self) -> None:
-        """Build what a search would otherwise wait for, what most need first."""
-        if self._kept:
-            for _ in map_two(lambda key: self._line(*key), [key for key in self._building if self._columns[key[0]]]):
+        """Build the index ahead of the first search, text columns first."""
+        if self._is_cached:
+            for _ in parallel_map(
+                lambda key: self._get_lines(*key), [key for key in self._building if self._columns[key[0]]]
+            ):
                 pass
 
     @contextmanager
-    def matching(self, search: str) -> Iterator[Matcher]:
-        """Give what finds the text in a slice. Raises Busy where too many search a table without an index."""
+    def matcher(self, search: str) -> Iterator[Matcher]:
+        """Provide the matcher for a text. Raises Busy if too many searches run without an index."""
         try:
             needle = _fold(pl.Series([search])).item()
-        except UnicodeEncodeError:  # half of a surrogate pair is in no text
+        except UnicodeEncodeError:  # a lone surrogate matches nothing
             yield lambda _: None
             return
-        crosses = _BORDER in needle
-        sides = [textual for textual in (True, False) if self._may_hold(needle, textual)]
-        with nullcontext() if self._kept and not crosses else _printing():
-            if crosses:
-                yield lambda number: self._with_border(needle, number)
+        has_separator = _SEPARATOR in needle
+        groups = [textual for textual in (True, False) if self._may_contain(needle, textual)]
+        with nullcontext() if self._is_cached and not has_separator else _render_slot():
+            if has_separator:
+                yield lambda number: self._match_across_columns(needle, number)
             else:
-                yield lambda number: self._matches(needle, number, sides)
+                yield lambda number: self._matches(needle, number, groups)
 
-    def _matches(self, needle: str, number: int, sides: Sequence[bool]) -> pl.Series | None:
+    def _matches(self, needle: str, number: int, groups: Sequence[bool]) -> pl.Series | None:
         found: pl.Series | None = None
-        for textual in sides:
-            line = self._line(textual, number) if self._kept else self._printed(textual, number)
+        for textual in groups:
+            line = self._get_lines(textual, number) if self._is_cached else self._render(textual, number)
             hits = line.str.contains(needle, literal=True)
             found = hits if found is None else found | hits
         return found
 
-    def _with_border(self, needle: str, number: int) -> pl.Series | None:
+    def _match_across_columns(self, needle: str, number: int) -> pl.Series | None:
         texts = self._frame.slice(*self._slices[number]).select(pl.col(pl.String))
         hits = texts.select(_fold(column).str.contains(needle, literal=True) for column in texts)
         return hits.select(pl.any_horizontal(pl.all()).fill_null(value=False)).to_series() if hits.width else None
 
-    def _may_hold(self, needle: str, textual: bool) -> bool:
+    def _may_contain(self, needle: str, textual: bool) -> bool:
         schema = self._frame.schema
         return any(textual or set(needle) <= _ALPHABETS[schema[name]] for name in self._columns[textual])
 
-    def _line(self, textual: bool, number: int) -> pl.Series:
+    def _get_lines(self, textual: bool, number: int) -> pl.Series:
         key = (textual, number)
         if key not in self._lines:
             with self._building[key]:
                 if key not in self._lines:
-                    self._lines[key] = self._printed(textual, number)
+                    self._lines[key] = self._render(textual, number)
         return self._lines[key]
 
-    def _printed(self, textual: bool, number: int) -> pl.Series:
+    def _render(self, textual: bool, number: int) -> pl.Series:
         rows = self._frame.slice(*self._slices[number])
-        texts = rows.select(as_texts(rows[name]) for name in self._columns[textual])
-        return _fold(texts.select(pl.concat_str(pl.all(), separator=_BORDER, ignore_nulls=True)).to_series())
+        texts = rows.select(to_texts(rows[name]) for name in self._columns[textual])
+        return _fold(texts.select(pl.concat_str(pl.all(), separator=_SEPARATOR, ignore_nulls=True)).to_series())
 
-    def _size(self) -> int:
-        """Estimate the bytes of the whole index."""
+    def _estimate_size(self) -> int:
+        """Estimate the size of the whole index in bytes."""
         size = 0
         for name, kind in self._frame.schema.items():
             if kind == pl.String:
                 size += int(self._frame[name].str.len_bytes().sum()) + self._frame.height
             else:
                 size += (_LENGTHS.get(kind, _TIME_LENGTH) + 1) * self._frame.height
-        return size + 2 * _VIEW * self._frame.height
+        return size + 2 * _VIEW_BYTES * self._frame.height
 
 
 @contextmanager
-def _printing() -> Iterator[None]:
-    if not _PRINTING.acquire(timeout=_WAIT_SECONDS):
+def _render_slot() -> Iterator[None]:
+    if not _RENDER_SLOTS.acquire(timeout=_WAIT_SECONDS):
         raise Busy("Too many searches at the moment: try again.")
     try:
         yield
     finally:
-        _PRINTING.release()
+        _RENDER_SLOTS.release()
 
 
 def _fold(texts: pl.Series) -> pl.Series:
-    # A sigma in lower case depends on where it stands in its word, so a part of a word would not be found.
+    # The lower case of sigma depends on its position in the word, so a part of a word would not match.
     return texts.str.to_lowercase().str.replace_all(_FINAL_SIGMA, _SIGMA, literal=True)

@@ -1,4 +1,4 @@
-"""The sizes of a table: written plainly, in memory, and record by record as JSON."""
+"""Sizes of a table: uncompressed, in memory, and as JSON records."""
 
 from __future__ import annotations
 
@@ -7,121 +7,122 @@ from typing import Final
 
 import polars as pl
 
-from .errors import InvalidDataset, TooLarge
+from dataset.errors import InvalidDataset, TooLarge
 
-__all__ = ["LARGEST_RECORD", "bytes_beside_texts", "check_stored", "fitting", "in_memory", "slices"]
+__all__ = ["MAX_RECORD_BYTES", "check_size", "count_fitting", "fixed_record_bytes", "memory_size", "row_slices"]
 
-LARGEST_RECORD: Final = 4 * 2**20
-"""Bytes that one record may have as JSON."""
+MAX_RECORD_BYTES: Final = 4 * 2**20
+"""The maximum size of one record as JSON, in bytes."""
 
-_ROWS: Final = 32_768
+_SLICE_ROWS: Final = 32_768
 _SLICE_BYTES: Final = 4 * 2**20
-_INLINE: Final = 12  # bytes of a text that are held beside it, in the 16 bytes that each text takes
-_VIEW: Final = 16
-_LONGEST: Final = {pl.Boolean: 5, pl.Int64: 20, pl.Float64: 24, pl.Date: 12}  # characters; all else is a time
-_TIME: Final = 29
-_ESCAPED: Final = r'["\\\n\r\t\x08\x0c]'  # these become two characters in JSON, other control characters six
+_INLINE_BYTES: Final = 12  # shorter texts are stored inside their 16-byte view
+_VIEW_BYTES: Final = 16
+_MAX_LENGTHS: Final = {pl.Boolean: 5, pl.Int64: 20, pl.Float64: 24, pl.Date: 12}  # characters; other types are times
+_MAX_TIME_LENGTH: Final = 29
+_ESCAPED: Final = r'["\\\n\r\t\x08\x0c]'  # two characters in JSON; other control characters take six
 _CONTROLS: Final = r"[\x00-\x07\x0b\x0e-\x1f]"
-_MOST_ESCAPED: Final = 6
+_MAX_ESCAPED: Final = 6
 
 
-def check_stored(frame: pl.DataFrame, most_bytes: int, most_memory: int | None) -> None:
-    """Refuse a table that is larger than may be stored, however small its body was.
+def check_size(frame: pl.DataFrame, max_bytes: int, max_memory: int | None) -> None:
+    """Check the size of a table, which does not depend on the size of its compressed body.
 
-    Raises TooLarge for values of more than `most_bytes` written plainly, and for a table that takes more than
-    `most_memory`; InvalidDataset for a record of more than 4 MiB as JSON.
+    Raises TooLarge for values of more than `max_bytes` uncompressed, and for a table of more than `max_memory` in
+    memory; InvalidDataset for a record of more than 4 MiB as JSON.
     """
-    plain = sum(_plain_bytes(column) for column in frame)
-    if plain > most_bytes:
-        raise TooLarge(f"The body unpacks to more than {most_bytes:,} bytes: send fewer rows or columns.")
-    memory = in_memory(frame)
-    if most_memory is not None and memory > most_memory:
+    size = sum(_unpacked_bytes(column) for column in frame)
+    if size > max_bytes:
+        raise TooLarge(f"The body unpacks to more than {max_bytes:,} bytes: send fewer rows or columns.")
+    memory = memory_size(frame)
+    if max_memory is not None and memory > max_memory:
         raise TooLarge(
-            f"The dataset takes {memory:,} bytes of memory, and may take {most_memory:,}: send fewer rows or columns."
+            f"The dataset takes {memory:,} bytes of memory, and may take {max_memory:,}: send fewer rows or columns."
         )
-    fixed = bytes_beside_texts(frame)
-    for first, length in slices(frame):
+    fixed = fixed_record_bytes(frame)
+    for first, length in row_slices(frame):
         part = frame.slice(first, length)
-        if _at_most(part, fixed) <= LARGEST_RECORD:
+        if _max_record_size(part, fixed) <= MAX_RECORD_BYTES:
             continue
-        large = (_json_bytes(part, fixed) > LARGEST_RECORD).arg_true()
+        large = (_json_sizes(part, fixed) > MAX_RECORD_BYTES).arg_true()
         if len(large):
             raise InvalidDataset(
-                f"Record {first + large[0] + 1} has more than {LARGEST_RECORD:,} bytes as JSON: split it into several."
+                f"Record {first + large[0] + 1} has more than {MAX_RECORD_BYTES:,} bytes as JSON: "
+                "split it into several."
             )
 
 
-def in_memory(frame: pl.DataFrame) -> int:
-    """Answer the bytes that the columns take in memory; those of long texts even where several rows share one."""
+def memory_size(frame: pl.DataFrame) -> int:
+    """Return the size of the columns in memory, in bytes; a long text shared by several rows counts for each."""
     total = 0
     for column in frame:
         if column.dtype == pl.String:
             lengths = column.str.len_bytes()
-            total += _VIEW * len(column) + int(lengths.filter(lengths > _INLINE).sum())
+            total += _VIEW_BYTES * len(column) + int(lengths.filter(lengths > _INLINE_BYTES).sum())
         else:
             total += len(column) * {pl.Boolean: 1, pl.Date: 4}.get(column.dtype.base_type(), 8)
     return total
 
 
-def slices(frame: pl.DataFrame) -> list[tuple[int, int]]:
-    """Answer first rows and lengths of slices that hold 32,768 rows, and 4 MiB of text or one record, at most."""
+def row_slices(frame: pl.DataFrame) -> list[tuple[int, int]]:
+    """Return (offset, length) of slices of at most 32,768 rows and 4 MiB of text, or of a single larger record."""
     found: list[tuple[int, int]] = []
-    for first in range(0, frame.height, _ROWS):
-        texts = frame.slice(first, _ROWS).select(pl.col(pl.String))
-        length = min(_ROWS, frame.height - first)
+    for first in range(0, frame.height, _SLICE_ROWS):
+        texts = frame.slice(first, _SLICE_ROWS).select(pl.col(pl.String))
+        length = min(_SLICE_ROWS, frame.height - first)
         if sum(int(column.str.len_bytes().sum()) for column in texts) <= _SLICE_BYTES:
             found.append((first, length))
             continue
-        sizes = _row_sums(texts).cum_sum()
+        sizes = _text_sizes(texts).cum_sum()
         begin = 0
         while begin < length:
-            taken = sizes[begin - 1] if begin else 0
-            end = max(begin + 1, int(sizes.search_sorted(taken + _SLICE_BYTES, side="right")))
+            used = sizes[begin - 1] if begin else 0
+            end = max(begin + 1, int(sizes.search_sorted(used + _SLICE_BYTES, side="right")))
             found.append((first + begin, end - begin))
             begin = end
     return found
 
 
-def fitting(frame: pl.DataFrame, fixed: int, most_bytes: int) -> tuple[int, int]:
-    """Answer how many of the first records, one at least, have `most_bytes` at most as JSON; and their bytes."""
-    most = frame.height and frame.height * _at_most(frame, fixed)
-    if most <= most_bytes:
+def count_fitting(frame: pl.DataFrame, fixed: int, max_bytes: int) -> tuple[int, int]:
+    """Return how many leading records, at least one, fit into `max_bytes` as JSON; and their size."""
+    most = frame.height and frame.height * _max_record_size(frame, fixed)
+    if most <= max_bytes:
         return frame.height, most
-    sizes = _json_bytes(frame, fixed).cum_sum()
-    count = max(1, int(sizes.search_sorted(most_bytes, side="right")))
+    sizes = _json_sizes(frame, fixed).cum_sum()
+    count = max(1, int(sizes.search_sorted(max_bytes, side="right")))
     return count, int(sizes[count - 1])
 
 
-def _plain_bytes(column: pl.Series) -> int:
+def _unpacked_bytes(column: pl.Series) -> int:
     if column.dtype == pl.String:
         return int(column.str.len_bytes().sum())
     return len(column) * (1 if column.dtype == pl.Boolean else 4)
 
 
-def bytes_beside_texts(frame: pl.DataFrame) -> int:
-    """Answer the bytes of a record as JSON but for its texts: names, punctuation, the longest value of other types."""
+def fixed_record_bytes(frame: pl.DataFrame) -> int:
+    """Return the maximum size of a record as JSON without its texts: names, punctuation, values of other types."""
     size = 3
     for name, kind in frame.schema.items():
         quotes = 2 if kind == pl.String else 0
         size += len(json.dumps(name, ensure_ascii=False).encode(errors="replace")) + 2
-        size += quotes if kind == pl.String else _LONGEST.get(kind.base_type(), _TIME)
+        size += quotes if kind == pl.String else _MAX_LENGTHS.get(kind.base_type(), _MAX_TIME_LENGTH)
     return size
 
 
-def _at_most(frame: pl.DataFrame, fixed: int) -> int:
-    """An upper bound of the bytes of each record, from the longest text of each column."""
+def _max_record_size(frame: pl.DataFrame, fixed: int) -> int:
+    """Return an upper bound of the size of each record, from the longest text of each column."""
     texts = frame.select(pl.col(pl.String).str.len_bytes().max())
-    return fixed + sum(max(4, _MOST_ESCAPED * (longest or 0)) for longest in (texts.row(0) if texts.width else ()))
+    return fixed + sum(max(4, _MAX_ESCAPED * (longest or 0)) for longest in (texts.row(0) if texts.width else ()))
 
 
-def _row_sums(texts: pl.DataFrame) -> pl.Series:
+def _text_sizes(texts: pl.DataFrame) -> pl.Series:
     return texts.select(
         pl.sum_horizontal(pl.col(pl.String).str.len_bytes().cast(pl.Int64)).fill_null(0).alias("")
     ).to_series()
 
 
-def _json_bytes(frame: pl.DataFrame, fixed: int) -> pl.Series:
-    """The bytes of each record as JSON, where numbers and times are counted as long as they can be."""
+def _json_sizes(frame: pl.DataFrame, fixed: int) -> pl.Series:
+    """Return the size of each record as JSON, counting numbers and times at their maximum length."""
     texts = frame.select(pl.col(pl.String))
     if not texts.width:
         return pl.repeat(fixed, frame.height, dtype=pl.Int64, eager=True)
@@ -129,6 +130,6 @@ def _json_bytes(frame: pl.DataFrame, fixed: int) -> pl.Series:
     sizes = (
         text.str.len_bytes().cast(pl.Int64)
         + text.str.count_matches(_ESCAPED)
-        + text.str.count_matches(_CONTROLS) * (_MOST_ESCAPED - 1)
-    ).fill_null(2)  # of the four letters of null, two are counted as quotes
+        + text.str.count_matches(_CONTROLS) * (_MAX_ESCAPED - 1)
+    ).fill_null(2)  # of the four letters of null, two were counted as quotes
     return texts.select(pl.sum_horizontal(sizes).alias("") + fixed).to_series()

@@ -1,14 +1,14 @@
-"""Versions of the dataset in Redis.
+"""Versions of the dataset in Redis, and a cache of decoded versions in memory.
 
 Keys, in the database of the job records:
 
-- `data.current`: the version that is loaded; absent when none is.
-- `data.<version>`: a hash of `description` (JSON), `chunks` (how many), `memory` (bytes that its rows take decoded),
-  and `pins` (how many unfinished jobs hold it).
-- `data.<version>.<n>`, n from 0: the rows, in order, as compressed columns (Arrow IPC). Expires after an hour until the
-  version is published, so an upload that dies leaves nothing.
+- `data.current`: the current version; absent if no dataset is loaded.
+- `data.<version>`: a hash of `description` (JSON), `chunks` (their number), `memory` (bytes of the decoded rows) and
+  `pins` (the number of unfinished jobs that use the version).
+- `data.<version>.<n>`, n from 0: the rows, in order, as compressed columns (Arrow IPC). Expires after an hour unless
+  the version is published, so an aborted upload leaves nothing behind.
 
-What is neither current nor pinned is removed by the script that takes the last of the two away.
+A version that is neither current nor pinned is deleted, by the script that replaces, clears or unpins it.
 """
 
 from __future__ import annotations
@@ -24,132 +24,138 @@ from threading import Lock, Thread
 from typing import TYPE_CHECKING, Any, Final
 from weakref import WeakSet
 
-from .description import Description
-from .errors import Busy, VersionGone, quoted
-from .packing import Packed, pack, unpack
-from .table import Table
+from dataset.arrow_chunks import EncodedTable, decode_chunks, encode_chunks
+from dataset.description import Description
+from dataset.errors import Busy, VersionNotFound, quoted
+from dataset.table import Table
 
 if TYPE_CHECKING:
-    # The process that reads a body, whose start the sender waits for, can do without.
+    # Not imported at run time: it would delay the start of the ingest subprocess.
     import redis
 
 __all__ = ["Store"]
 
 _CURRENT: Final = "data.current"
 _UPLOAD_SECONDS: Final = 3600
-_UPLOADS: Final = 5
-_KEPT: Final = 3
-_KEPT_BYTES: Final = 512 * 2**20
+_MAX_UPLOADS: Final = 5
+_CACHED_VERSIONS: Final = 3
+_CACHED_BYTES: Final = 512 * 2**20
 _WAIT_SECONDS: Final = 10
 _VERSION: Final = re.compile("[0-9a-f]{32}")
 
 
 @dataclass(slots=True)
-class _Shelf:
-    """Where one version is decoded: by one thread, while others that want it wait."""
+class _CacheEntry:
+    """A cached version; `decoding` is held by the thread that decodes it while others wait."""
 
     decoding: Lock = field(default_factory=Lock)
     table: Table | None = None
 
 
 class Store:
-    """The dataset as all processes share it, and the few versions that this process has decoded.
+    """The dataset in Redis, shared by all processes, and the cache of the versions that this process has decoded.
 
-    Takes a client of the records database that answers bytes, and opens nothing. Errors of the connection and
-    redis.exceptions.OutOfMemoryError are the caller's; the dataset that was loaded then stays.
+    `rd` is a client of the records database that returns bytes; the constructor opens no connection. Connection errors
+    and redis.exceptions.OutOfMemoryError propagate to the caller; the current dataset then stays.
     """
 
-    def __init__(self, rd: redis.Redis, most_memory: int | None = None) -> None:
-        """Keep decoded rows and their indexes in at most ``most_memory`` bytes; None is no limit."""
+    def __init__(self, rd: redis.Redis, max_memory: int | None = None) -> None:
+        """Create a store whose decoded rows and indexes take at most `max_memory` bytes; None means no limit."""
         self._rd = rd
-        self._most_memory = most_memory
+        self._max_memory = max_memory
         self._publish, self._clear, self._current = (
             rd.register_script((Path(__file__).parent / f"{name}.lua").read_text(encoding="utf-8"))
             for name in ("publish", "clear", "current")
         )
-        self._shelves: OrderedDict[str, _Shelf] = OrderedDict()
+        self._cache: OrderedDict[str, _CacheEntry] = OrderedDict()
         self._decoded: WeakSet[Table] = WeakSet()
-        self._guard = Lock()
-        self._last_read: tuple[bytes, Description] | None = None
+        self._lock = Lock()
+        self._last_parsed: tuple[bytes, Description] | None = None
 
-    def publish(self, loaded: Table | Packed) -> Description:
-        """Replace the dataset whole, and answer its description; what its first search needs is built in a thread.
+    def publish(self, loaded: Table | EncodedTable) -> Description:
+        """Replace the dataset atomically and return its description; indexes are built in a background thread.
 
-        Raises VersionGone when others replace it all the while.
+        Raises VersionNotFound if its chunks are repeatedly deleted because others publish at the same time.
         """
-        wanted = loaded.description
-        # A large one is decoded only when the one that it replaces has gone.
-        early = self._most_memory is None or loaded.memory < self._most_memory // 4
+        description = loaded.description
+        # A large version is decoded only after the version that it replaces has left the cache.
+        early = self._max_memory is None or loaded.memory < self._max_memory // 4
         if early:
-            self._decode_early(loaded)
-        for _ in range(_UPLOADS):
+            self._cache_before_publish(loaded)
+        for _ in range(_MAX_UPLOADS):
             count = self._upload(loaded)
             answer: Any = self._publish(
-                keys=[_CURRENT], args=[wanted.version, count, json.dumps(wanted.as_json()), loaded.memory]
+                keys=[_CURRENT], args=[description.version, count, json.dumps(description.as_json()), loaded.memory]
             )
             if answer != b"incomplete":
-                self._forget_all(but=wanted.version)
-                if isinstance(loaded, Packed) and not early:
-                    Thread(target=self._decode, args=(wanted.version, loaded), name="prepare").start()
-                return wanted
-        raise VersionGone("Others replaced the dataset while this one was loaded: load it again.")
+                self._clear_cache(keep=description.version)
+                if isinstance(loaded, EncodedTable) and not early:
+                    Thread(
+                        target=self._cache_after_publish, args=(description.version, loaded), name="build-indexes"
+                    ).start()
+                return description
+        raise VersionNotFound("Others replaced the dataset while this one was loaded: load it again.")
 
     def current(self) -> Description | None:
-        """Answer what is loaded, in one round trip; None when nothing is."""
+        """Return the current description in one round trip; None if no dataset is loaded."""
         answer: Any = self._current(keys=[_CURRENT])
-        return None if answer is None else self._read_description(answer)
+        return None if answer is None else self._parse_description(answer)
 
     def describe(self, version: str) -> Description:
-        """Answer the description of a version that Redis still has. Raises VersionGone."""
+        """Return the description of a version in Redis. Raises VersionNotFound."""
         if not _VERSION.fullmatch(version):
-            raise _gone(version)
+            raise _version_not_found(version)
         answer: Any = self._rd.hget(f"data.{version}", "description")
         if answer is None:
-            raise _gone(version)
-        return self._read_description(answer)
+            raise _version_not_found(version)
+        return self._parse_description(answer)
 
     def table(self, version: str) -> Table:
-        """Answer a version's rows, from Redis the first time and then from memory.
+        """Return a version's table, from Redis the first time and from the cache afterwards.
 
-        Raises VersionGone, and Busy while others use so much memory that there is none to decode it.
+        Raises VersionNotFound, and Busy while tables in use leave no memory to decode it.
 
-        A version that this process kept is answered even after it went from Redis, and with the description that it had
-        when it was fetched: ask `describe` where that matters.
+        A cached version is returned even after its deletion from Redis, with the description it had when it was
+        fetched: call `describe` where that matters.
         """
-        with self._guard:
-            shelf = self._shelves.setdefault(version, _Shelf())
-        with shelf.decoding:
-            if shelf.table is None:
+        with self._lock:
+            entry = self._cache.setdefault(version, _CacheEntry())
+        with entry.decoding:
+            if entry.table is None:
                 try:
-                    shelf.table = self._fetch(version)
+                    entry.table = self._fetch(version)
                 finally:
-                    self._drop_if_empty(version, shelf)
-        self._keep(version, shelf)
-        return shelf.table
+                    self._drop_if_empty(version, entry)
+        self._add_to_cache(version, entry)
+        return entry.table
 
-    def holds(self, version: str) -> bool:
-        """Answer whether `table` would answer this version from memory."""
-        shelf = self._shelves.get(version)
-        return shelf is not None and shelf.table is not None
+    def is_cached(self, version: str) -> bool:
+        """Return whether this version is in the cache."""
+        entry = self._cache.get(version)
+        return entry is not None and entry.table is not None
 
-    def drop(self, *, but: str, most_bytes: int) -> bool:
-        """Drop what this process decoded of other versions if it has more than `most_bytes`; answer whether it had."""
-        with self._guard:
-            others = {name: shelf.table for name, shelf in self._shelves.items() if shelf.table and name != but}
-            if sum(table.frame.estimated_size() for table in others.values()) <= most_bytes:
+    def evict_others(self, *, keep: str, max_bytes: int) -> bool:
+        """Evict all other versions from the cache if they exceed `max_bytes`; return whether they did."""
+        with self._lock:
+            others = {name: entry.table for name, entry in self._cache.items() if entry.table and name != keep}
+            if sum(table.frame.estimated_size() for table in others.values()) <= max_bytes:
                 return False
             for name in others:
-                del self._shelves[name]
+                del self._cache[name]
         return True
 
     def clear(self) -> None:
-        """Leave no dataset loaded; a version that unfinished jobs hold stays until they end."""
+        """Unload the dataset; a version pinned by unfinished jobs stays until they end."""
         self._clear(keys=[_CURRENT])
-        self._forget_all()
+        self._clear_cache()
 
-    def _upload(self, loaded: Table | Packed) -> int:
-        """Upload the chunks, a few held at a time, and answer how many there are."""
-        chunks = loaded.chunks() if isinstance(loaded, Packed) else pack(loaded.frame, loaded.description.bytes)
+    def _upload(self, loaded: Table | EncodedTable) -> int:
+        """Upload the chunks, a few in memory at a time, and return their number."""
+        chunks = (
+            loaded.chunks()
+            if isinstance(loaded, EncodedTable)
+            else encode_chunks(loaded.frame, loaded.description.bytes)
+        )
         count = 0
         for chunk in chunks:
             self._rd.set(f"data.{loaded.description.version}.{count}", chunk, nx=True, ex=_UPLOAD_SECONDS)
@@ -159,98 +165,100 @@ class Store:
     def _fetch(self, version: str) -> Table:
         description = self.describe(version)
         count, memory = self._rd.hmget(f"data.{version}", "chunks", "memory")
-        # Versions of before were published without it: their rows rarely take more than this.
+        # Versions published by older releases lack `memory`; this estimate is rarely exceeded.
         needed = int(memory or 2 * description.bytes)
-        self._make_room(version, needed)
+        self._evict_until_fits(version, needed)
         chunks = self._chunks(version, int(count or 0))
-        return self._note(Table(description, unpack(chunks), needed, self._most_memory))
+        return self._track(Table(description, decode_chunks(chunks), needed, self._max_memory))
 
     def _chunks(self, version: str, count: int) -> Iterator[bytes]:
         for number in range(count) or [0]:
             chunk: Any = self._rd.get(f"data.{version}.{number}")
             if chunk is None:
-                raise _gone(version)
+                raise _version_not_found(version)
             yield chunk
 
-    def _decode_early(self, loaded: Table | Packed) -> None:
-        """Keep a version before it is published; index in a thread what its first search would wait for."""
-        table = self._unpacked(loaded) if isinstance(loaded, Packed) else loaded
-        self._keep(table.description.version, _Shelf(table=self._note(table)))
-        Thread(target=table.prepare, name="prepare").start()
+    def _cache_before_publish(self, loaded: Table | EncodedTable) -> None:
+        """Cache a version before it is published; build its indexes in a thread."""
+        table = self._decode(loaded) if isinstance(loaded, EncodedTable) else loaded
+        self._add_to_cache(table.description.version, _CacheEntry(table=self._track(table)))
+        Thread(target=table.build_indexes, name="build-indexes").start()
 
-    def _unpacked(self, packed: Packed) -> Table:
-        return Table(packed.description, unpack(packed.chunks()), packed.memory, self._most_memory)
+    def _decode(self, encoded: EncodedTable) -> Table:
+        return Table(encoded.description, decode_chunks(encoded.chunks()), encoded.memory, self._max_memory)
 
-    def _decode(self, version: str, packed: Packed) -> None:
-        """Decode a version from the file at hand, unless a request did so first or there is no room now."""
-        with self._guard:
-            shelf = self._shelves.setdefault(version, _Shelf())
-        with shelf.decoding:
+    def _cache_after_publish(self, version: str, encoded: EncodedTable) -> None:
+        """Decode a version from its file and index it, unless a request did so first or there is no memory."""
+        with self._lock:
+            entry = self._cache.setdefault(version, _CacheEntry())
+        with entry.decoding:
             try:
-                if shelf.table is None:
-                    self._make_room(version, packed.memory)
-                    shelf.table = self._note(self._unpacked(packed))
+                if entry.table is None:
+                    self._evict_until_fits(version, encoded.memory)
+                    entry.table = self._track(self._decode(encoded))
             except Busy:
                 return
             finally:
-                self._drop_if_empty(version, shelf)
-        self._keep(version, shelf)
-        shelf.table.prepare()
+                self._drop_if_empty(version, entry)
+        self._add_to_cache(version, entry)
+        entry.table.build_indexes()
 
-    def _note(self, table: Table) -> Table:
-        with self._guard:
+    def _track(self, table: Table) -> Table:
+        with self._lock:
             self._decoded.add(table)
         return table
 
-    def _make_room(self, wanted: str, memory: int) -> None:
-        """Drop versions, the oldest first, until this one fits beside those in use. Raises Busy."""
-        if self._most_memory is None:
+    def _evict_until_fits(self, version: str, memory: int) -> None:
+        """Evict versions, least recently used first, until this one fits beside those in use. Raises Busy."""
+        if self._max_memory is None:
             return
-        give_up = time.monotonic() + _WAIT_SECONDS
+        deadline = time.monotonic() + _WAIT_SECONDS
         while True:
-            with self._guard:
+            with self._lock:
                 used = sum(table.memory for table in self._decoded)
-                filled = [name for name, shelf in self._shelves.items() if shelf.table is not None and name != wanted]
-                if not used or used + memory <= self._most_memory:
+                cached = [name for name, entry in self._cache.items() if entry.table is not None and name != version]
+                if not used or used + memory <= self._max_memory:
                     return
-                for name in filled[:1]:
-                    del self._shelves[name]
-            if not filled:
-                # Requests still read what was dropped.
-                if time.monotonic() > give_up:
+                for name in cached[:1]:
+                    del self._cache[name]
+            if not cached:
+                # Requests still use evicted tables.
+                if time.monotonic() > deadline:
                     raise Busy("Other versions of the dataset take all memory at the moment: try again.")
                 time.sleep(0.05)
 
-    def _keep(self, version: str, shelf: _Shelf) -> None:
-        with self._guard:
-            self._shelves[version] = shelf
-            self._shelves.move_to_end(version)
+    def _add_to_cache(self, version: str, entry: _CacheEntry) -> None:
+        with self._lock:
+            self._cache[version] = entry
+            self._cache.move_to_end(version)
             kept, size = 0, 0.0
-            for name, other in [*self._shelves.items()][::-1]:
+            for name, other in [*self._cache.items()][::-1]:
                 if other.table is not None:
                     kept, size = kept + 1, size + other.table.frame.estimated_size()
-                    if kept > 1 and (kept > _KEPT or size > _KEPT_BYTES):
-                        del self._shelves[name]
+                    if kept > 1 and (kept > _CACHED_VERSIONS or size > _CACHED_BYTES):
+                        del self._cache[name]
 
-    def _forget_all(self, but: str | None = None) -> None:
-        """What was replaced: nobody asks a process that replaces datasets for it again."""
-        with self._guard:
-            for name in [name for name, shelf in self._shelves.items() if shelf.table is not None and name != but]:
-                del self._shelves[name]
+    def _clear_cache(self, keep: str | None = None) -> None:
+        """Evict all versions but one: replaced versions are unlikely to be requested from this process again."""
+        with self._lock:
+            for name in [name for name, entry in self._cache.items() if entry.table is not None and name != keep]:
+                del self._cache[name]
 
-    def _read_description(self, text: bytes) -> Description:
-        """Parse a description, or answer the last one again: one of thousands of columns takes its time."""
-        last = self._last_read
+    def _parse_description(self, text: bytes) -> Description:
+        """Parse a description, or return the last one if unchanged: parsing thousands of columns is slow."""
+        last = self._last_parsed
         if last is None or last[0] != text:
             last = text, Description.from_json(json.loads(text))
-            self._last_read = last
+            self._last_parsed = last
         return last[1]
 
-    def _drop_if_empty(self, version: str, shelf: _Shelf) -> None:
-        with self._guard:
-            if shelf.table is None and self._shelves.get(version) is shelf:
-                del self._shelves[version]
+    def _drop_if_empty(self, version: str, entry: _CacheEntry) -> None:
+        with self._lock:
+            if entry.table is None and self._cache.get(version) is entry:
+                del self._cache[version]
 
 
-def _gone(version: str) -> VersionGone:
-    return VersionGone(f"Version {quoted(version)} of the dataset is no longer kept: begin again with the current one.")
+def _version_not_found(version: str) -> VersionNotFound:
+    return VersionNotFound(
+        f"Version {quoted(version)} of the dataset is no longer kept: begin again with the current one."
+    )

@@ -1,4 +1,4 @@
-"""One version of the dataset in memory: looked up, searched, paged and sliced without the network."""
+"""One version of the dataset in memory: look-up, search, pagination and slicing without the network."""
 
 from __future__ import annotations
 
@@ -10,29 +10,27 @@ from typing import Any, Final
 
 import polars as pl
 
-from .bounds import within
-from .description import Description
-from .filters import Filters
-from .printing import records
-from .recognition import recognise_instants, recognise_numerals
-from .search import Matcher, SearchIndex
-from .sizes import bytes_beside_texts, fitting, in_memory, slices
+from dataset.bounds import in_range
+from dataset.description import Description
+from dataset.filters import Filters
+from dataset.search import Matcher, SearchIndex
+from dataset.serialization import records
+from dataset.sizes import count_fitting, fixed_record_bytes, memory_size, row_slices
+from dataset.type_inference import infer_numeric, infer_temporal
 
 __all__ = ["Page", "Table"]
 
-Claim = Callable[[int], None]
-"""Told how many bytes of JSON are about to be made."""
+ReserveBytes = Callable[[int], None]
+"""Called with the size of the JSON that is about to be created."""
 
-_INDEXED_ID_BYTES: Final = (
-    40  # of one row in the index of identifiers: a text's view and its number, twice while sorting
-)
+_INDEXED_ID_BYTES: Final = 40  # of one row in the identifier index: text view and row number, twice while sorting
 
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """Some records as JSON objects, how many there are in all, and the row after them (None where no more follow).
+    """A page of records as JSON objects, the total count, and the row of the next page (None on the last).
 
-    `numbers` are the records' row numbers from 1, where these identify them, else None.
+    `numbers` are the records' row numbers from 1 if these are the identifiers, else None.
     """
 
     records: list[dict[str, Any]]
@@ -42,10 +40,10 @@ class Page:
 
 
 class Table:
-    """The rows of one version and what was built to find them. Safe to share between threads; nothing changes it.
+    """The rows of one version and their indexes. Immutable and thread-safe.
 
-    `memory` are the bytes that the rows take; `most_memory` is what they and the indexes of them may take together:
-    an index that would exceed it is not built, and each search or look-up reads the rows.
+    `memory` is the size of the rows in bytes; `max_memory` limits rows and indexes together: an index that would exceed
+    it is not built, and each search or look-up scans the rows.
     """
 
     def __init__(
@@ -53,26 +51,25 @@ class Table:
         description: Description,
         frame: pl.DataFrame,
         memory: int | None = None,
-        most_memory: int | None = None,
+        max_memory: int | None = None,
     ) -> None:
         self.description = description
         self.frame = frame
-        self.memory = in_memory(frame) if memory is None else memory
-        self._left = None if most_memory is None else max(0, most_memory - self.memory)
+        self.memory = memory_size(frame) if memory is None else memory
+        self._index_budget = None if max_memory is None else max(0, max_memory - self.memory)
         self._building = Lock()
         self._sorted_ids: tuple[pl.Series, pl.Series] | None = None
         self._search_index: SearchIndex | None = None
-        self._slices: list[tuple[int, int]] = []
-        self._fixed = 0
+        self._row_slices: list[tuple[int, int]] = []
+        self._fixed_bytes = 0
 
-    def record(self, id_text: str, claim: Claim | None = None) -> dict[str, Any] | None:
-        """Answer the record with this identifier as JSON values, or None.
+    def record(self, id_text: str, reserve: ReserveBytes | None = None) -> dict[str, Any] | None:
+        """Return the record with this identifier as JSON values, or None.
 
-        The text is read as the identifier's type, so a time may be written with any offset. `claim` is called as by
-        `page`.
+        The text is parsed as the identifier's type, so a time may have any offset. `reserve` is called as by `page`.
         """
-        row = self._row_of(id_text)
-        return None if row is None else self._records(self.frame.slice(row, 1), 0, claim)[0]
+        row = self._find_row(id_text)
+        return None if row is None else self._records(self.frame.slice(row, 1), 0, reserve)[0]
 
     def page(
         self,
@@ -81,52 +78,52 @@ class Table:
         filters: Sequence[tuple[str, str]] = (),
         row: int = 0,
         limit: int,
-        most_bytes: int = sys.maxsize,
-        claim: Claim | None = None,
+        max_bytes: int = sys.maxsize,
+        reserve: ReserveBytes | None = None,
     ) -> Page:
-        """Answer up to `limit` records from `row` (0 and more) on, in the order they were loaded in.
+        """Return up to `limit` records starting at `row` (from 0), in their original order.
 
-        With `search`, only those with this text in any value as printed, upper and lower case alike; with `filters`,
-        only those whose named fields equal one of the values given for them. The records have `most_bytes` at most as
-        JSON, unless the first has more. `claim` is called with their bytes before they are made, and may raise. Raises
-        FilterError, and Busy where too many search a large table.
+        `search` selects records with this text in any formatted value, ignoring case; `filters` selects records whose
+        named fields equal one of the given values. The page has at most `max_bytes` of JSON, unless its first record
+        alone is larger. `reserve` is called with its size before it is created, and may raise. Raises FilterError, and
+        Busy if too many searches run on large tables.
         """
         if filters or (search and self.frame.width):
-            total, after, rows = self._found(search, filters, row, limit)
+            total, after, rows = self._find_rows(search, filters, row, limit)
             part = self.frame[rows]
         else:
             total, part = self.frame.height, self.frame.slice(row, limit)
             after, rows = total - row, [*range(row, row + part.height)]
-        found = self._records(part, most_bytes, claim)
-        chosen = rows[: len(found)]
-        following = chosen[-1] + 1 if chosen and len(chosen) < after else None
-        numbers = None if self.description.id in self.frame.columns else [each + 1 for each in chosen]
-        return Page(found, total, following, numbers)
+        found = self._records(part, max_bytes, reserve)
+        page_rows = rows[: len(found)]
+        next_row = page_rows[-1] + 1 if page_rows and len(page_rows) < after else None
+        numbers = None if self.description.id in self.frame.columns else [each + 1 for each in page_rows]
+        return Page(found, total, next_row, numbers)
 
-    def prepare(self) -> None:
-        """Build the indexes that the first search and look-up would otherwise wait for."""
-        self._search().build()
-        if self.description.id in self.frame.columns and self._may_index_ids():
-            self._ids()
+    def build_indexes(self) -> None:
+        """Build the search and identifier indexes ahead of the first request."""
+        self._get_search_index().build()
+        if self.description.id in self.frame.columns and self._can_index_ids():
+            self._id_index()
 
-    def _found(
+    def _find_rows(
         self, search: str | None, filters: Sequence[tuple[str, str]], row: int, limit: int
     ) -> tuple[int, int, list[int]]:
-        """Count the rows that match, in all and from `row` on, and find the first of the latter, slice by slice."""
+        """Return the counts of matching rows, in total and from `row` on, and the first `limit` of the latter."""
         condition = Filters(self.frame, filters) if filters else None
         if search:
-            with self._search().matching(search) as matches:
-                return self._count(condition, matches, row, limit)
-        return self._count(condition, None, row, limit)
+            with self._get_search_index().matcher(search) as match_slice:
+                return self._scan_slices(condition, match_slice, row, limit)
+        return self._scan_slices(condition, None, row, limit)
 
-    def _count(
-        self, condition: Filters | None, matches: Matcher | None, row: int, limit: int
+    def _scan_slices(
+        self, condition: Filters | None, match_slice: Matcher | None, row: int, limit: int
     ) -> tuple[int, int, list[int]]:
         total, after, rows = 0, 0, list[int]()
-        for number, (first, length) in enumerate(self._all_slices()):
-            hits = condition.matching(self.frame.slice(first, length)) if condition else None
-            if matches is not None and (hits is None or hits.any()):
-                found = matches(number)
+        for number, (first, length) in enumerate(self._get_row_slices()):
+            hits = condition.filter_mask(self.frame.slice(first, length)) if condition else None
+            if match_slice is not None and (hits is None or hits.any()):
+                found = match_slice(number)
                 found = found if found is not None else pl.repeat(value=False, n=length, dtype=pl.Boolean, eager=True)
                 hits = found if hits is None else hits & found
             count = int(hits.sum()) if hits is not None else 0
@@ -139,47 +136,47 @@ class Table:
             rows += places.head(limit - len(rows)).to_list()
         return total, after, rows
 
-    def _records(self, part: pl.DataFrame, most_bytes: int, claim: Claim | None) -> list[dict[str, Any]]:
+    def _records(self, part: pl.DataFrame, max_bytes: int, reserve: ReserveBytes | None) -> list[dict[str, Any]]:
         with self._building:
-            self._fixed = self._fixed or bytes_beside_texts(self.frame)
-        count, size = fitting(part, self._fixed, most_bytes)
-        if claim is not None:
-            claim(size)
+            self._fixed_bytes = self._fixed_bytes or fixed_record_bytes(self.frame)
+        count, size = count_fitting(part, self._fixed_bytes, max_bytes)
+        if reserve is not None:
+            reserve(size)
         return records(part.head(count))
 
-    def _all_slices(self) -> list[tuple[int, int]]:
+    def _get_row_slices(self) -> list[tuple[int, int]]:
         with self._building:
-            self._slices = self._slices or slices(self.frame)
-            return self._slices
+            self._row_slices = self._row_slices or row_slices(self.frame)
+            return self._row_slices
 
-    def _search(self) -> SearchIndex:
-        spans = self._all_slices()
+    def _get_search_index(self) -> SearchIndex:
+        slices = self._get_row_slices()
         with self._building:
             if self._search_index is None:
-                left = self._left
-                if left is not None and self._may_index_ids():
-                    left -= _INDEXED_ID_BYTES * self.frame.height
-                self._search_index = SearchIndex(self.frame, spans, left)
+                budget = self._index_budget
+                if budget is not None and self._can_index_ids():
+                    budget -= _INDEXED_ID_BYTES * self.frame.height
+                self._search_index = SearchIndex(self.frame, slices, budget)
             return self._search_index
 
     def slice(self, start: object, end: object) -> pl.DataFrame:
-        """Answer the rows with start <= index <= end, in the order they were loaded in; None is an open end.
+        """Return the rows with start <= index <= end, in their original order; None is an open end.
 
-        Text that reads as the index's type is converted; a time without offset is UTC; a bare date as `end` of times
-        includes its day. Rows with no index value are in the fully open range only. Raises BoundsError.
+        Text is parsed as the index's type; a time without offset is UTC; a bare date as `end` of times includes its
+        day. Rows without an index value are only in the fully open range. Raises BoundsError.
         """
         if start is None and end is None:
             return self.frame
-        return self.frame.filter(within(self._index(), start, end))
+        return self.frame.filter(in_range(self._index(), start, end))
 
     def range_of(self, column: str, start: object, end: object) -> tuple[float, float] | None:
-        """Answer the least and the greatest finite value of a column of numbers, dates or times in `slice(start, end)`.
+        """Return the least and the greatest finite value of a column of numbers, dates or times in `slice(start, end)`.
 
-        Dates and times are seconds since 1970. None where there is none. Raises BoundsError.
+        Dates and times are seconds since 1970. None if there is no such value. Raises BoundsError.
         """
         values = self.frame[column]
         if not (start is None and end is None):
-            values = values.filter(within(self._index(), start, end))
+            values = values.filter(in_range(self._index(), start, end))
         seconds = {pl.Date: 86_400.0, pl.Datetime: 1e-6}.get(values.dtype.base_type(), 1.0)
         numbers = values.to_physical().drop_nulls()
         if numbers.dtype.is_float():
@@ -195,32 +192,32 @@ class Table:
     def _row_numbers(self) -> pl.Series:
         return pl.int_range(1, self.frame.height + 1, dtype=pl.Int64, eager=True)
 
-    def _row_of(self, id_text: str) -> int | None:
+    def _find_row(self, id_text: str) -> int | None:
         name = self.description.id
         if name not in self.frame.columns:
-            number = _as_identifier(id_text, pl.Int64)
+            number = _parse_id(id_text, pl.Int64)
             return number - 1 if number is not None and 1 <= number <= self.frame.height else None
-        value = _as_identifier(id_text, self.frame[name].dtype)
+        value = _parse_id(id_text, self.frame[name].dtype)
         if value is None or not self.frame.height:
             return None
-        if not self._may_index_ids():
-            return self._scan_for(value)
-        keys, rows = self._ids()
+        if not self._can_index_ids():
+            return self._scan_ids(value)
+        keys, rows = self._id_index()
         place = keys.search_sorted(value)
         return rows[place] if place < len(keys) and keys[place] == value else None
 
-    def _may_index_ids(self) -> bool:
-        return self._left is None or _INDEXED_ID_BYTES * self.frame.height <= self._left
+    def _can_index_ids(self) -> bool:
+        return self._index_budget is None or _INDEXED_ID_BYTES * self.frame.height <= self._index_budget
 
-    def _scan_for(self, value: Any) -> int | None:
-        for first, length in self._all_slices():
+    def _scan_ids(self, value: Any) -> int | None:
+        for first, length in self._get_row_slices():
             place = (self.frame[self.description.id].slice(first, length).to_physical() == value).arg_true()
             if len(place):
                 return first + int(place[0])
         return None
 
-    def _ids(self) -> tuple[pl.Series, pl.Series]:
-        """Build the index of identifiers once: their sorted values, and the row of each."""
+    def _id_index(self) -> tuple[pl.Series, pl.Series]:
+        """Return the identifier index, built once: the sorted values and the row of each."""
         with self._building:
             if self._sorted_ids is None:
                 column = self.frame[self.description.id].to_physical()
@@ -229,15 +226,15 @@ class Table:
             return self._sorted_ids
 
 
-def _as_identifier(id_text: str, dtype: pl.DataType | type[pl.DataType]) -> Any:
-    """Read the text as a (physical) value of this type, or None."""
+def _parse_id(id_text: str, dtype: pl.DataType | type[pl.DataType]) -> Any:
+    """Parse the text as a physical value of this type, or return None."""
     try:
         text = pl.Series([id_text])
     except UnicodeEncodeError:
         return None
     if dtype == pl.String:
         return id_text
-    read = recognise_numerals(text) if dtype in (pl.Int64, pl.Float64, pl.Boolean) else recognise_instants(text)
+    read = infer_numeric(text) if dtype in (pl.Int64, pl.Float64, pl.Boolean) else infer_temporal(text)
     if read is not None and dtype == pl.Float64 and read.dtype == pl.Int64:
         read = read.cast(pl.Float64)
     return read.to_physical().item() if read is not None and read.dtype == dtype else None

@@ -56,7 +56,7 @@ def main() -> int:
         return 2
     for path in written:
         print(f"Wrote {path.relative_to(_ROOT)}")
-    print("Change both, then: make test-unit, make gallery")
+    print("Change both, then: make test ONLY=unit, make gallery")
     return 0
 
 

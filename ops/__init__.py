@@ -1,3 +1,1 @@
-"""What all processes share: settings and logging."""
-
-__version__ = "0.1.0"
+"""What operators run: health probes, back-ups, the invariants, the development server, passwords."""

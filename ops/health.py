@@ -1,38 +1,25 @@
-"""Whether a process is well, for a container's probe: ``python -m ops.health api | worker | backup``.
+"""Health checks for container probes: ``python -m ops.health api | worker | backup``.
 
-A worker's parent stamps a file with each round of its loop; a process that exists but whose loop stands still is not
-well. The stamp is of the monotonic clock, which all processes of a host share and nobody sets.
+A worker's supervisor writes the time into a file in each round of its loop; a process whose loop has stalled is
+unhealthy. The time is that of the monotonic clock, which all processes of a host share.
 """
 
 from __future__ import annotations
 
-import os
 import sys
 import time
 import urllib.error
 import urllib.request
 from pathlib import Path
 
-from ops.settings import Settings, api_address, load_or_exit
+from config.settings import Settings, api_address, load_or_exit
 
-__all__ = ["STALE_SECONDS", "Pulse", "main"]
+__all__ = ["STALE_SECONDS", "main"]
 
 STALE_SECONDS = 30.0
 """A round takes half a second, and as long as its calls' time-outs while Redis is away: less than half of this."""
 
 _API_SECONDS = 5.0
-
-
-class Pulse:
-    """The worker's side: a file that says when the loop went round last. An empty path is none."""
-
-    def __init__(self, path: str) -> None:
-        self._file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o644) if path else None
-
-    def beat(self, now: float) -> None:
-        """Note that the loop goes round; of one width, so that a reader never sees half of it."""
-        if self._file is not None:
-            os.pwrite(self._file, f"{now:020.3f}".encode(), 0)
 
 
 def main(arguments: list[str]) -> int:
@@ -66,7 +53,7 @@ def _check_worker(settings: Settings) -> str:
     except (OSError, ValueError) as error:
         return f"There is no stamp of the worker: {error}"
     age = time.monotonic() - stamp
-    # One from before the host's last start may lie ahead of its clock.
+    # A time from before the last boot of the host may be ahead of the clock.
     return "" if 0 <= age < STALE_SECONDS else f"The worker's loop went round {age:.0f} s ago."
 
 
@@ -75,7 +62,7 @@ def _check_backup(settings: Settings) -> str:
     if made is None:
         return f"There is no back-up in {settings.backup_dir}."
     age = time.time() - made
-    return "" if age < 2 * settings.backup_every_seconds else f"The newest back-up is {age / 3600:.1f} hours old."
+    return "" if age < 2 * settings.backup_interval_seconds else f"The newest back-up is {age / 3600:.1f} hours old."
 
 
 if __name__ == "__main__":

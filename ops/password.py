@@ -1,6 +1,6 @@
-"""Makes a password where there is none yet: ``python -m ops.password FILE``.
+"""Creates a password unless there is one: ``python -m ops.password FILE``.
 
-It is written once and readable to whoever the folder is shared with; nothing prints it.
+It is written once, readable for all who can read the folder, and never printed.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ __all__ = ["ensure_password", "main"]
 
 
 def ensure_password(file: Path, mode: int) -> None:
-    """Write a random password into ``file``, which gets this mode, unless it exists; raises OSError."""
+    """Write a random password into ``file`` with this mode, unless the file exists. Raises OSError."""
     if file.exists():
         return
     partial = file.with_name(f".{file.name}.{os.getpid()}")
@@ -25,7 +25,7 @@ def ensure_password(file: Path, mode: int) -> None:
 
 
 def main(arguments: list[str]) -> int:
-    """0 where the file has a password, new or old; 1 where it is there and empty, or cannot be written."""
+    """Return 0 if the file has a password, 1 if it is empty or cannot be written."""
     if len(arguments) != 1:
         print("usage: python -m ops.password FILE", file=sys.stderr)
         return 2

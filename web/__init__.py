@@ -1,1 +1,1 @@
-"""What serves HTTP and is not a data or job route: guards, problems, paging, waiting, help."""
+"""Serves HTTP, except the data and job routes: origin checks, problems, pagination, long polling, help."""

@@ -12,7 +12,7 @@ from threading import Lock
 
 from flask import Flask, Response, current_app, g
 
-from .problems import Problem
+from web.problems import Problem
 
 __all__ = ["FREE_BYTES", "MemoryBudget", "hold", "install", "reserve"]
 
@@ -29,7 +29,7 @@ class MemoryBudget:
         self._lock = Lock()
 
     def acquire(self, size: int) -> bool:
-        """Reserve ``size`` bytes if there is room; returns whether there was."""
+        """Reserve ``size`` bytes and return True, or return False if there is no room."""
         with self._lock:
             if self.used + size > self.total:
                 return False
@@ -71,7 +71,7 @@ def reserve(size: int) -> None:
 
 
 def hold(size: int) -> None:
-    """Reserve ``size`` bytes for the current request, until its response is made: for what the response does not keep.
+    """Reserve ``size`` bytes for the current request until its response is built, for data that is not part of it.
 
     :raises Problem: unavailable, when there is no room at the moment.
     """

@@ -1,4 +1,4 @@
-"""``/help``: every route with a curl line that works when pasted, on whatever is loaded and queued."""
+"""``/help``: every route with a curl command that works when pasted, for the present dataset and jobs."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ _LONG_NAP = {**_OPEN, "analysis": "sleep", "params": {"seconds": 60}}
 
 
 def help_text(app: Flask, base: str) -> str:
-    """The page, for a server whose address is ``base``."""
+    """Return the page, for a server whose address is ``base``."""
     written = [(rule, method) for rule in app.url_map.iter_rules() for method in sorted(_methods(rule))]
     sections = [_section(app, base, rule, method) for rule, method in written if method != "DELETE"]
     examples = [_example(base, analysis) for analysis in get_analyses().values()]
@@ -58,7 +58,7 @@ def _section(app: Flask, base: str, rule: Rule, method: str) -> str:
 
 
 def _plain(rule: Rule) -> str:
-    """The path as people write it: ``/data/<text:id>`` is ``/data/<id>``."""
+    """Return the path without converters: ``/data/<text:id>`` is ``/data/<id>``."""
     return re.sub(r"<\w+:(\w+)>", r"<\1>", rule.rule)
 
 
@@ -90,12 +90,12 @@ def _post(address: str, value: Any) -> str:
 
 
 def _new(base: str, job: dict[str, Any]) -> str:
-    """Shell that submits ``job`` and stands for its id."""
+    """Return a shell expression that submits ``job`` and expands to its id."""
     return f"$({_post(f'{base}/jobs', job).replace('curl', 'curl -s', 1)} | cut -d'\"' -f4)"
 
 
 def _ended(base: str, job: dict[str, Any]) -> str:
-    """Shell that submits ``job``, waits until it has ended, and stands for its id."""
+    """Return a shell expression that submits ``job``, waits for its end, and expands to its id."""
     return f'$(curl -s "{base}/jobs/{_new(base, job)}?wait=60" | cut -d\'"\' -f4)'
 
 

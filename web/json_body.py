@@ -1,4 +1,4 @@
-"""Reads a JSON body one value at a time, so that neither its parse nor its errors need memory in proportion to it.
+"""Reads a JSON body one value at a time, so that parsing and errors need little memory even for a large body.
 
 The body stays text. A scan checks the syntax and notes where each element of its list starts; it parses each element on
 its own and drops it, never more than one window of text. Callers parse the elements again when they need them.
@@ -14,19 +14,19 @@ from typing import Any
 __all__ = ["JsonBody", "TooManyElements", "ValueTooLarge"]
 
 _WHITESPACE = re.compile(r"[ \t\n\r]*")
-# An error this near to the end of a window may be due to its end: a literal or an escape is cut there.
+# An error this close to the end of a window may be a literal or an escape that is cut off there.
 _LONGEST_TOKEN = 16
 
 
 class TooManyElements(ValueError):
-    """The list has more elements than are taken."""
+    """The list has more elements than allowed."""
 
 
 class ValueTooLarge(ValueError):
-    """One value is larger than values may be.
+    """One value exceeds the size limit.
 
-    ``position`` is that of the element in its list, None for a body that is not a list; ``member`` names the member of
-    that object that makes it large, None where no single one does or it is not an object.
+    ``position`` is the index of the element, None for a body that is not a list. ``member`` names the member that makes
+    the object large; None if no single one does, or if it is not an object.
     """
 
     def __init__(self, position: int | None, is_object: bool, member: str | None) -> None:
@@ -40,7 +40,7 @@ class JsonBody:
     """A JSON text: one value, or a list of values that are parsed one by one."""
 
     def __init__(self, text: str, *, max_elements: int, max_chars: int) -> None:
-        """Check the syntax of ``text``, up to the first thing that is too large.
+        """Validate the syntax of ``text`` up to the first element that is too large.
 
         :raises ValueError: it is not JSON (also as JSONDecodeError, with the position; RecursionError; UnicodeError for
             an unpaired surrogate).
@@ -65,7 +65,7 @@ class JsonBody:
 
     @property
     def chars(self) -> int:
-        """How many characters the text has."""
+        """The length of the text in characters."""
         return len(self._text)
 
     def values(self) -> Iterator[Any]:
@@ -74,7 +74,7 @@ class JsonBody:
             yield _DECODER.raw_decode(self._text, start)[0]
 
     def canonical(self) -> Iterator[bytes]:
-        """Return in pieces the one form that all spellings of the same value share."""
+        """Return, in pieces, a canonical form that is the same for all spellings of a value."""
         if self.is_list:
             yield b"["
         for position, value in enumerate(self.values()):
@@ -100,7 +100,7 @@ class JsonBody:
             position = _skip(text, position + 1)
 
     def _scan_value(self, start: int) -> int:
-        """Check the value that starts at ``start``; returns where the text goes on after it."""
+        """Validate the value that starts at ``start`` and return the position after it."""
         value, end = self._parse(start)
         if end - start > self._max_chars:
             raise self._too_large(start)
@@ -117,7 +117,7 @@ class JsonBody:
                 if not self._may_be_cut(error):
                     raise json.JSONDecodeError(error.msg, self._text, self._window_start + error.pos) from None
             else:
-                # A number that touches the end of the window may go on behind it.
+                # A number that reaches the end of the window may continue after it.
                 if end < len(self._window) or self._is_last_window():
                     return value, self._window_start + end
             if self._window_start == start:
@@ -137,7 +137,7 @@ class JsonBody:
         return ValueTooLarge(len(self._starts) if self.is_list else None, is_object, member)
 
     def _large_member(self, window: str) -> str | None:
-        """The member of the object at the start of ``window`` that takes at least half of what a value may have."""
+        """Return the member of the object at the start of ``window`` that has at least half of the allowed size."""
         position = 0
         while position < self._max_chars and window[position : position + 1] in ("{", ","):
             try:
@@ -156,7 +156,7 @@ class JsonBody:
 
 
 def _skip(text: str, position: int) -> int:
-    """The position of the next character that is not white space."""
+    """Return the position of the next character that is not white space."""
     match = _WHITESPACE.match(text, position)
     return match.end() if match else position
 

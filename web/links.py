@@ -1,4 +1,4 @@
-"""Paths as clients see them: behind ``URL_PREFIX``, or wherever else the application is mounted."""
+"""Paths as clients see them: below ``URL_PREFIX`` or where the application is mounted."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ from urllib.parse import quote
 
 from flask import Flask, request
 
-from ops.settings import InvalidSetting
+from config.settings import InvalidSetting
 
 __all__ = ["install", "path_to"]
 
 
 def install(app: Flask, prefix: str) -> None:
-    """Take requests with ``prefix`` and without it, since a proxy may strip it or not; links have it in both cases.
+    """Accept requests with ``prefix`` and without it, since proxies may strip it; links contain it in both cases.
 
-    :raises InvalidSetting: a route of ``app`` begins like the prefix, so that a path could mean either.
+    :raises InvalidSetting: a route of ``app`` starts with the prefix, so that a path would be ambiguous.
     """
     if not prefix:
         return
@@ -35,5 +35,5 @@ def install(app: Flask, prefix: str) -> None:
 
 
 def path_to(path: str) -> str:
-    """Return the path of a link to ``path``, which is that of a route."""
+    """Return the path that clients use for the route ``path``."""
     return quote(request.script_root) + path

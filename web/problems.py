@@ -1,4 +1,4 @@
-"""Errors as problem details (RFC 9457), and the one place that turns exceptions into answers."""
+"""Errors as problem details (RFC 9457), and their mapping from exceptions."""
 
 from __future__ import annotations
 
@@ -11,12 +11,15 @@ from flask import Flask, Response
 from werkzeug.exceptions import HTTPException
 
 import jobs
+from analyses.framework.parameters import escape_pointer
 
-__all__ = ["PROBLEMS", "Problem", "document", "install", "pointer_to"]
+__all__ = ["PROBLEMS", "RETRY_AFTER", "Problem", "install", "pointer_to", "problem_json"]
+
+RETRY_AFTER = {"Retry-After": "1"}
 
 _MAX_NAME = 80
 
-# slug: status, title. The slug is part of the contract: clients tell errors apart by it.
+# slug: status, title. Slugs are part of the contract: clients distinguish errors by them.
 PROBLEMS: dict[str, tuple[int, str]] = {
     "malformed": (400, "The request cannot be parsed"),
     "forbidden-host": (403, "The Host header names another machine"),
@@ -51,7 +54,7 @@ PROBLEMS: dict[str, tuple[int, str]] = {
     "queue-full": (507, "The queue is full"),
 }
 
-_OF_STATUS = {
+_SLUG_OF_STATUS = {
     400: "malformed",
     404: "not-found",
     405: "method-not-allowed",
@@ -69,7 +72,7 @@ _OF_STATUS = {
 
 
 class Problem(Exception):
-    """An answer other than success; raise it anywhere in a request.
+    """An error response; raise it anywhere in a request.
 
     ``errors`` are the contract's ``{"pointer" or "parameter": …, "detail": …}``; ``members`` are added to the document.
     """
@@ -105,43 +108,43 @@ class Problem(Exception):
 
 
 def pointer_to(*parts: str | int) -> str:
-    """The JSON pointer (RFC 6901) of these members and elements; long names, which a client made up, are cut."""
-    return "".join("/" + _cut(str(part)).replace("~", "~0").replace("/", "~1") for part in parts)
+    """Return the JSON pointer (RFC 6901) of these members and elements; long names are cut."""
+    return "".join("/" + escape_pointer(_cut(str(part))) for part in parts)
 
 
 def _cut(name: str) -> str:
     return name if len(name) <= _MAX_NAME else f"{name[:_MAX_NAME]}…"
 
 
-def document(status: int, detail: str) -> bytes:
-    """The problem document of a bare HTTP status, for what fails before a request exists."""
-    slug = _OF_STATUS.get(status, "internal-error" if status >= 500 else "malformed")
+def problem_json(status: int, detail: str) -> bytes:
+    """Return the problem of an HTTP status as JSON, for errors before a request exists."""
+    slug = _SLUG_OF_STATUS.get(status, "internal-error" if status >= 500 else "malformed")
     return json.dumps(Problem(slug, detail or HTTPStatus(status).phrase, status=status).as_json()).encode()
 
 
 def install(app: Flask) -> None:
-    """Have every exception answered as problem details."""
-    app.register_error_handler(Problem, _answer)
-    app.register_error_handler(HTTPException, _of_http)
-    app.register_error_handler(jobs.JobNotFound, _of_job_not_found)
-    app.register_error_handler(jobs.ResultsGone, _of_job_not_found)
-    app.register_error_handler(jobs.ImpossibleChange, _of_impossible_change)
-    app.register_error_handler(jobs.IdempotencyConflict, _of_idempotency_conflict)
-    app.register_error_handler(jobs.QueueFull, _of_queue_full)
-    app.register_error_handler(jobs.BadCursor, _of_bad_cursor)
-    app.register_error_handler(jobs.RedisError, _of_redis)
+    """Respond to every exception with problem details."""
+    app.register_error_handler(Problem, _respond)
+    app.register_error_handler(HTTPException, _from_http_error)
+    app.register_error_handler(jobs.JobNotFound, _from_job_not_found)
+    app.register_error_handler(jobs.ResultsGone, _from_job_not_found)
+    app.register_error_handler(jobs.InvalidTransition, _from_invalid_transition)
+    app.register_error_handler(jobs.IdempotencyKeyReused, _from_reused_key)
+    app.register_error_handler(jobs.QueueFull, _from_queue_full)
+    app.register_error_handler(jobs.InvalidCursor, _from_invalid_cursor)
+    app.register_error_handler(jobs.RedisError, _from_redis_error)
 
 
-def _answer(problem: Problem) -> Response:
+def _respond(problem: Problem) -> Response:
     body = json.dumps(problem.as_json(), ensure_ascii=False) + "\n"
     return Response(
         body.encode(errors="replace"), problem.status, problem.headers, content_type="application/problem+json"
     )
 
 
-def _of_http(error: HTTPException) -> Response:
+def _from_http_error(error: HTTPException) -> Response:
     status = error.code or 500
-    slug = _OF_STATUS.get(status, "internal-error" if status >= 500 else "malformed")
+    slug = _SLUG_OF_STATUS.get(status, "internal-error" if status >= 500 else "malformed")
     headers = {name: value for name, value in error.get_headers() if name in ("Allow", "Retry-After")}
     match slug:
         case "not-found":
@@ -152,45 +155,45 @@ def _of_http(error: HTTPException) -> Response:
             detail = "The request may be fine: what happened is in the server's log."
         case _:
             detail = error.description or PROBLEMS[slug][1]
-    return _answer(Problem(slug, detail, status=status, headers=headers))
+    return _respond(Problem(slug, detail, status=status, headers=headers))
 
 
-def _of_job_not_found(error: Exception) -> Response:
-    return _answer(
+def _from_job_not_found(error: Exception) -> Response:
+    return _respond(
         Problem("job-not-found", "No job has this id; ended jobs are removed when their retention is over. See /jobs.")
     )
 
 
-def _of_impossible_change(error: jobs.ImpossibleChange) -> Response:
+def _from_invalid_transition(error: jobs.InvalidTransition) -> Response:
     status = jobs.Status(error.job["status"])
     if status.ended:
-        return _answer(Problem("job-ended", f"The job is already {status}, which is final; /retry makes a new one."))
-    return _answer(Problem("job-unfinished", f"The job is {status}: wait until it has ended, or cancel it first."))
+        return _respond(Problem("job-ended", f"The job is already {status}, which is final; /retry makes a new one."))
+    return _respond(Problem("job-unfinished", f"The job is {status}: wait until it has ended, or cancel it first."))
 
 
-def _of_idempotency_conflict(error: Exception) -> Response:
+def _from_reused_key(error: Exception) -> Response:
     detail = "This idempotency key came with another request before: use a new key for every new request."
-    return _answer(
+    return _respond(
         Problem("idempotency-key-reused", detail, errors=[{"header": "Idempotency-Key", "detail": "Used before."}])
     )
 
 
-def _of_queue_full(error: Exception) -> Response:
-    return _answer(Problem("queue-full", f"{error} None was accepted: wait until jobs have ended, or cancel some."))
+def _from_queue_full(error: Exception) -> Response:
+    return _respond(Problem("queue-full", f"{error} None was accepted: wait until jobs have ended, or cancel some."))
 
 
-def _of_bad_cursor(error: Exception) -> Response:
+def _from_invalid_cursor(error: Exception) -> Response:
     errors = [{"parameter": "cursor", "detail": "Not a cursor of this list: take it from `next`, unchanged."}]
-    return _answer(Problem("invalid", "The cursor cannot be used.", errors=errors))
+    return _respond(Problem("invalid", "The cursor cannot be used.", errors=errors))
 
 
-def _of_redis(error: Exception) -> Response:
-    meant = jobs.named(error)
-    if isinstance(meant, jobs.RedisFull):
-        return _answer(
+def _from_redis_error(error: Exception) -> Response:
+    classified = jobs.classify_redis_error(error)
+    if isinstance(classified, jobs.RedisFull):
+        return _respond(
             Problem("storage-full", "Redis has no memory left: delete ended jobs, or give it more (`maxmemory`).")
         )
-    if isinstance(meant, jobs.RedisUnavailable):
+    if isinstance(classified, jobs.RedisUnavailable):
         detail = "Redis cannot be reached, or cannot write, at the moment; try again."
-        return _answer(Problem("unavailable", detail, headers={"Retry-After": "1"}))
-    raise meant
+        return _respond(Problem("unavailable", detail, headers={"Retry-After": "1"}))
+    raise classified

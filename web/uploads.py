@@ -1,6 +1,6 @@
-"""A file that a client sends: as the body or in a form, packed by gzip or not, never unpacked beyond a limit.
+"""Reads an uploaded file: as the body or in a form, compressed by gzip or not, decompressed up to a limit.
 
-All of it is a stream: of a large file only a part at a time is held in memory.
+The file is streamed: only a part of it is in memory at a time.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ from werkzeug.exceptions import RequestEntityTooLarge
 from werkzeug.http import parse_options_header
 from werkzeug.sansio import multipart
 
-from .bodies import arriving
-from .problems import Problem
+from web.problems import Problem
+from web.request_body import iter_body
 
 __all__ = ["Upload", "read_upload"]
 
@@ -24,11 +24,11 @@ _FORM: Final = "multipart/form-data"
 _GZIP: Final = 16 + zlib.MAX_WBITS
 _GZIP_MAGIC: Final = b"\x1f\x8b\x08"
 _WINDOW: Final = 2**16
-_MOST_MEMBERS: Final = 100_000  # of a gzip: each costs as much as a window, however little is in it
-_MOST_HELD: Final = 4 * _WINDOW  # bytes of a form in which neither content nor the end of a header was found
+_MOST_MEMBERS: Final = 100_000  # of a gzip; each costs as much as a window, even if it is nearly empty
+_MOST_HELD: Final = 4 * _WINDOW  # bytes of a form without content or the end of a header
 
-# What browsers and curl say of files that they know no type of, or none that is taken here.
-_UNTELLING_PARTS: Final = (
+# Sent by browsers and curl for files whose type they do not know.
+_GENERIC_TYPES: Final = (
     "text/plain",
     "application/gzip",
     "application/x-gzip",
@@ -38,17 +38,17 @@ _UNTELLING_PARTS: Final = (
 
 
 class Upload(NamedTuple):
-    """A file, unpacked, part by part, and its media type as it was given; None where none was given that tells."""
+    """A file's decompressed parts and its media type, None if that does not name a format."""
 
     parts: Iterator[bytes]
     media_type: str | None
 
 
-def read_upload(most: int, is_telling: Callable[[str | None], bool]) -> Upload:
-    """The body of the request, or the one `file` of its form, of at most ``most`` bytes once it is unpacked.
+def read_upload(most: int, is_specific_type: Callable[[str | None], bool]) -> Upload:
+    """Return the request body, or the one `file` of its form, of at most ``most`` bytes when decompressed.
 
-    ``is_telling`` tells media types that say something of a format from those that do not: a file of the latter that
-    begins as gzip does is unpacked.
+    ``is_specific_type`` returns whether a media type names a format; a file of any other type that starts with the gzip
+    magic number is decompressed.
 
     :raises Problem: here or while the parts are read: too-large; unsupported-media-type for a content coding; malformed
         when it breaks off; invalid for a form with anything but one `file`.
@@ -60,10 +60,10 @@ def read_upload(most: int, is_telling: Callable[[str | None], bool]) -> Upload:
     in_form = essence.lower() == _FORM
     if in_form:
         parts, media_type = _only_file(parts, options.get("boundary", ""))
-        if media_type and media_type.partition(";")[0].strip().lower() in _UNTELLING_PARTS:
+        if media_type and media_type.partition(";")[0].strip().lower() in _GENERIC_TYPES:
             media_type = None
-    # A part of a form cannot say that it is packed: tools give a .csv.gz the type of the .csv.
-    if in_form or not is_telling(media_type):
+    # A part of a form has no content coding: tools send a .csv.gz with the type of the .csv.
+    if in_form or not is_specific_type(media_type):
         head, parts = _ahead(parts, len(_GZIP_MAGIC))
         if head.startswith(_GZIP_MAGIC):
             parts = _limited(_unpacked(parts), most)
@@ -73,15 +73,15 @@ def read_upload(most: int, is_telling: Callable[[str | None], bool]) -> Upload:
 def _read_body(most: int) -> Iterator[bytes]:
     coding = request.headers.get("Content-Encoding", "").strip().lower()
     if coding in ("gzip", "x-gzip"):
-        return _limited(_unpacked(arriving()), most)
+        return _limited(_unpacked(iter_body()), most)
     if coding in ("", "identity"):
-        return _limited(arriving(), most)
+        return _limited(iter_body(), most)
     detail = "The only Content-Encoding that is taken is gzip."
     raise Problem("unsupported-media-type", detail, headers={"Accept-Encoding": "gzip"})
 
 
 def _ahead(parts: Iterator[bytes], size: int) -> tuple[bytes, Iterator[bytes]]:
-    """The first ``size`` bytes, or all there are, and all parts, from the first on."""
+    """Return the first ``size`` bytes, or fewer if there are fewer, and an iterator over all parts."""
     head = b""
     while len(head) < size and (part := next(parts, b"")):
         head += part
@@ -98,14 +98,14 @@ def _limited(parts: Iterable[bytes], most: int) -> Iterator[bytes]:
 
 
 def _unpacked(parts: Iterable[bytes]) -> Iterator[bytes]:
-    """Unpack gzip (RFC 1952), one member after the other, a little at a time."""
+    """Decompress gzip (RFC 1952) incrementally, one member after the other."""
     member, members = zlib.decompressobj(_GZIP), 1
     try:
         for packed in parts:
             waiting = packed
             while waiting:
                 if member.eof:
-                    waiting = waiting.lstrip(b"\0")  # padding, as tape archives have it
+                    waiting = waiting.lstrip(b"\0")  # padding, as in tape archives
                     if not waiting:
                         break
                     member, members = zlib.decompressobj(_GZIP), members + 1
@@ -124,7 +124,7 @@ def _unpacked(parts: Iterable[bytes]) -> Iterator[bytes]:
 
 
 def _only_file(form: Iterator[bytes], boundary: str) -> tuple[Iterator[bytes], str | None]:
-    """The content of the part `file`, and its media type."""
+    """Return the content of the part `file`, and its media type."""
     events = _events(form, boundary)
     for event in events:
         if isinstance(event, multipart.Field | multipart.File):
@@ -152,7 +152,7 @@ def _check_name(part: multipart.Field | multipart.File) -> None:
 
 
 def _events(form: Iterator[bytes], boundary: str) -> Iterator[multipart.Event]:
-    """What a form consists of (RFC 7578)."""
+    """Parse a form (RFC 7578) into events."""
     if not boundary:
         raise Problem("malformed", "The Content-Type of the form names no boundary.")
     try:

@@ -1,7 +1,6 @@
-"""Adds jobs to the queue of one peer: ``python -m benchmarks.peers.add on_celery``.
+"""Add jobs to the queue of one peer: ``python -m benchmarks.peers.add on_celery``.
 
-Each line of its input is jobs, separated by spaces. They are added one by one, as a program would add them that has one
-job at a time; the answer is a line with the seconds that it took.
+Each input line contains jobs, separated by spaces. They are added one by one; the program prints the seconds per line.
 """
 
 from __future__ import annotations
@@ -12,7 +11,7 @@ import time
 
 
 def main() -> None:
-    """Until the input ends."""
+    """Add jobs until the input ends."""
     peer = importlib.import_module(f"benchmarks.peers.{sys.argv[1]}")
     for line in sys.stdin:
         begun = time.perf_counter()

@@ -1,10 +1,10 @@
-"""What every job does, whichever queue runs it: it leaves a line at its start and one at its end.
+"""The job that every queue runs: it writes one line at its start and one at its end.
 
-The lines are what is counted, not the queues' own books: ``<job> start|end <process> <seconds since 1970>``, appended
-to the file ``EXECUTIONS`` in one write each. Between the two a job sleeps for ``JOB_SECONDS``. Where that is not set,
-which is to measure speed, jobs do nothing: only one named ``first`` or ``last`` leaves a line, at its start.
+The benchmark counts these lines: ``<job> start|end <process> <seconds since 1970>``, each appended to the file
+``EXECUTIONS`` in one write. In between, a job sleeps for ``JOB_SECONDS``. If that is not set, to measure throughput,
+jobs do nothing: only those named ``first`` or ``last`` write a line, at their start.
 
-It is imported into the environments of all peers, so it imports nothing but the standard library.
+All peers import this module in their own environments, so it imports only the standard library.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ def execute(job: str) -> None:
 
 
 async def execute_async(job: str) -> None:
-    """Run one job, and let others run meanwhile."""
+    """Run one job without blocking the event loop."""
     if not _SECONDS:
         _mark(job)
         return

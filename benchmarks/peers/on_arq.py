@@ -1,4 +1,4 @@
-"""arq, in its default settings. Run as a program, it is a worker that logs nothing."""
+"""arq with default settings. Run as a program, it is a worker without logging."""
 
 from __future__ import annotations
 

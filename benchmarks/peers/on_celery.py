@@ -1,4 +1,4 @@
-"""Celery, in its default settings."""
+"""Celery with default settings."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Dramatiq, in its default settings."""
+"""Dramatiq with default settings."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Huey, in its default settings."""
+"""Huey with default settings."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""RQ, in its default settings."""
+"""RQ with default settings."""
 
 from __future__ import annotations
 

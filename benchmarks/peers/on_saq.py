@@ -1,4 +1,4 @@
-"""SAQ, in its default settings."""
+"""SAQ with default settings."""
 
 from __future__ import annotations
 

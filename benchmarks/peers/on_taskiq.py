@@ -1,4 +1,4 @@
-"""Taskiq on its Redis list broker, in its default settings."""
+"""Taskiq on its Redis list broker, with default settings."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""From the values that a parser gave, or a column of text, to a column of one of the dataset's types."""
+"""Conversion of parsed values, or of columns of text, to columns of the dataset's types."""
 
 from __future__ import annotations
 
@@ -10,57 +10,57 @@ from typing import Any, Final
 
 import polars as pl
 
-from ..dates import recognise_epoch, recognise_slashes
-from ..errors import InvalidDataset, TooManyValues
-from ..recognition import finite, recognise_instants
-from .names import settle
-from .parts import MISSING
-from .source import Limits
+from dataset.date_formats import infer_epoch, infer_slash_dates
+from dataset.errors import InvalidDataset, TooManyValues
+from dataset.formats.names import normalize_names
+from dataset.formats.parts import MISSING
+from dataset.formats.source import Limits
+from dataset.type_inference import infer_temporal, null_non_finite
 
-__all__ = ["Infinite", "as_json_text", "from_rows", "recognise_dates"]
+__all__ = ["InfiniteNumber", "from_rows", "infer_dates", "to_json_text"]
 
-# A few bytes are an object whose absent members are stored as well, so that the body's size alone bounds nothing.
-_FREE_VALUES: Final = 10_000_000
+# Missing members are stored too, so a small body of sparse objects can give a large table.
+_MIN_VALUES_LIMIT: Final = 10_000_000
 
 
-class Infinite(Exception):
-    """A column of numbers holds an infinity: the sender's own, or a number that is beyond a double."""
+class InfiniteNumber(Exception):
+    """A column of numbers has an infinity: written as such, or from a number beyond a double."""
 
 
 def from_rows(rows: Sequence[dict[str, Any]], body_bytes: int, limits: Limits) -> pl.DataFrame:
-    """Answer a column for each member's name, in order of first occurrence; what a row lacks is missing.
+    """Return a column for each member name, in order of first occurrence; absent members are missing values.
 
-    Raises InvalidDataset, TooManyValues, and Infinite.
+    Raises InvalidDataset, TooManyValues, and InfiniteNumber.
     """
     shapes = dict.fromkeys(map(tuple, rows))
     members = dict.fromkeys(chain.from_iterable(shapes))
-    names = settle(members, limits)
-    _check_size(len(rows), len(names), min(limits.values, _FREE_VALUES + 2 * body_bytes))
+    names = normalize_names(members, limits)
+    _check_size(len(rows), len(names), min(limits.values, _MIN_VALUES_LIMIT + 2 * body_bytes))
     columns: Iterable[list[Any]]
     if len(shapes) == 1:
         columns = (list(map(itemgetter(member), rows)) for member in members)
     else:
         columns = ([row.get(member) for row in rows] for member in members)
-    return pl.DataFrame([_typed(name, values) for name, values in zip(names, columns, strict=True)])
+    return pl.DataFrame([_to_series(name, values) for name, values in zip(names, columns, strict=True)])
 
 
-def recognise_dates(name: str, texts: pl.Series) -> pl.Series:
-    """Answer a column of a format that tells text from numbers: as dates or times where it holds these, else as it is.
+def infer_dates(name: str, texts: pl.Series) -> pl.Series:
+    """Return a column of text as dates or times if possible, else unchanged; for formats with types of their own.
 
-    In a column of dates the usual marks are missing values; in one of text they are text.
+    NA, null and NaN are missing values in a column of dates, and text in one of text.
     """
-    typed = _instants(texts)
+    typed = _infer_temporal(texts)
     if typed is None and texts.is_in(MISSING).any():
-        typed = _instants(texts.set(texts.is_in(MISSING), None))
+        typed = _infer_temporal(texts.set(texts.is_in(MISSING), None))
     return (texts if typed is None else typed).alias(name)
 
 
-def as_json_text(value: Any) -> str | None:
-    """Answer text as it is, and all else as its JSON; None stays None."""
+def to_json_text(value: Any) -> str | None:
+    """Return text unchanged and any other value as its JSON; None stays None."""
     if value is None or isinstance(value, str):
         return value
     text = json.dumps(value, ensure_ascii=False)
-    if "Infinity" in text or "NaN" in text:  # which no JSON can say
+    if "Infinity" in text or "NaN" in text:  # not representable in JSON
         text = json.dumps(json.loads(text, parse_constant=lambda _: None), ensure_ascii=False)
     return text
 
@@ -74,29 +74,29 @@ def _check_size(height: int, width: int, most: int) -> None:
         )
 
 
-def _instants(texts: pl.Series) -> pl.Series | None:
-    typed = recognise_instants(texts)
-    return recognise_slashes(texts) if typed is None else typed
+def _infer_temporal(texts: pl.Series) -> pl.Series | None:
+    typed = infer_temporal(texts)
+    return infer_slash_dates(texts) if typed is None else typed
 
 
-def _typed(name: str, values: list[Any]) -> pl.Series:
+def _to_series(name: str, values: list[Any]) -> pl.Series:
     kinds = set(map(type, values)) - {type(None)}
     try:
         if kinds == {str}:
-            return recognise_dates(name, pl.Series(name, values, dtype=pl.String))
+            return infer_dates(name, pl.Series(name, values, dtype=pl.String))
         if kinds == {bool}:
             return pl.Series(name, values, dtype=pl.Boolean)
         if kinds == {int}:
             integers = pl.Series(name, values, dtype=pl.Int64)
-            epoch = recognise_epoch(name, integers)
+            epoch = infer_epoch(name, integers)
             return integers if epoch is None else epoch.alias(name)
         if float in kinds and kinds <= {int, float}:
             if int in kinds:
                 values = [None if value is None else float(value) for value in values]
             floats = pl.Series(name, values, dtype=pl.Float64)
             if floats.is_infinite().any():
-                raise Infinite
-            return finite(floats)
+                raise InfiniteNumber
+            return null_non_finite(floats)
     except (OverflowError, TypeError):  # integers beyond 64 bits, or beyond a double
         pass
-    return pl.Series(name, map(as_json_text, values), dtype=pl.String)
+    return pl.Series(name, map(to_json_text, values), dtype=pl.String)

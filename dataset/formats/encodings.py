@@ -1,6 +1,6 @@
-"""How bytes become text: UTF-8, UTF-16 where marks or zeros tell it, and Latin-1 where nothing else is left.
+"""Character encodings: UTF-8, UTF-16 detected by its BOM or by zero bytes, and Latin-1 as a fallback.
 
-Whole bodies are turned into UTF-8, which is what the readers of the formats take, a window at a time.
+Bodies are transcoded to UTF-8, the input of the formats' readers, a window at a time.
 """
 
 from __future__ import annotations
@@ -10,19 +10,19 @@ import io
 import re
 from typing import Final
 
-from ..errors import Malformed, UnsupportedMediaType
-from .source import Body
+from dataset.errors import Malformed, UnsupportedMediaType
+from dataset.formats.source import Body
 
-__all__ = ["LATIN_1_NOTE", "as_utf8", "check_charset", "peek"]
+__all__ = ["LATIN_1_NOTE", "as_utf8", "check_charset", "decode_head"]
 
 LATIN_1_NOTE: Final = (
-    "The body is no UTF-8 and was read as Latin-1 (in its Windows form, 1252): "
+    "The body is not UTF-8 and was read as Latin-1 (in its Windows form, 1252): "
     "if letters look wrong, convert it to UTF-8 and load it again."
 )
 
-_WINDOW: Final = 2**20
-_UTF_8_MARK: Final = codecs.BOM_UTF8
-_UTF_16_MARKS: Final = {codecs.BOM_UTF16_LE: "utf-16-le", codecs.BOM_UTF16_BE: "utf-16-be"}
+_WINDOW_BYTES: Final = 2**20
+_UTF_8_BOM: Final = codecs.BOM_UTF8
+_UTF_16_BOMS: Final = {codecs.BOM_UTF16_LE: "utf-16-le", codecs.BOM_UTF16_BE: "utf-16-be"}
 _CHARSETS: Final = {
     "utf-8": None,
     "utf8": None,
@@ -37,49 +37,49 @@ _CHARSETS: Final = {
     "windows-1252": "cp1252",
     "cp1252": "cp1252",
 }
-# No text has these. Latin-1 has more of them, from 0x80 on, in whose place Windows has letters and quotation marks.
+# Control characters that do not occur in text. (Those of Latin-1 from 0x80 on are letters in Windows-1252.)
 _CONTROLS: Final = re.compile(rb"[\0-\x08\x0b\x0e-\x1f\x7f]")
 
 
 def check_charset(charset: str | None) -> None:
-    """Raise UnsupportedMediaType for a character set that is not read."""
+    """Raise UnsupportedMediaType for an unsupported character set."""
     if charset is not None and charset.lower() not in _CHARSETS:
         raise UnsupportedMediaType("Text is read in UTF-8, UTF-16 and Latin-1: convert it, or correct its charset.")
 
 
-def peek(body: Body) -> bytes:
-    """Answer how a body begins: its first mebibyte in UTF-8, without its mark, for telling what it is."""
-    decoder = codecs.getincrementaldecoder(_told_by_marks(body) or "utf-8-sig")("replace")
-    return decoder.decode(body[:_WINDOW]).encode(errors="replace")
+def decode_head(body: Body) -> bytes:
+    """Return the first mebibyte of a body in UTF-8, without BOM, for content detection."""
+    decoder = codecs.getincrementaldecoder(_detect_bom(body) or "utf-8-sig")("replace")
+    return decoder.decode(body[:_WINDOW_BYTES]).encode(errors="replace")
 
 
 def as_utf8(body: Body, charset: str | None, *, or_latin_1: bool = False) -> tuple[Body, tuple[str, ...]]:
-    """Answer the text in UTF-8 without a byte order mark, and what is to be told of how it was read.
+    """Return the text in UTF-8 without BOM, and notes for the client on the encoding.
 
-    A mark counts more than `charset`, which may be None or one that `check_charset` accepts. Raises Malformed.
+    A BOM takes precedence over `charset`, which may be None or one that `check_charset` accepts. Raises Malformed.
     """
-    codec = _told_by_marks(body) or _CHARSETS[(charset or "utf-8").lower()]
+    codec = _detect_bom(body) or _CHARSETS[(charset or "utf-8").lower()]
     if codec is not None:
-        return _transcoded(body, codec), ()
-    fault = _find_fault(body)
-    if fault is None:
-        return (body[len(_UTF_8_MARK) :] if body[: len(_UTF_8_MARK)] == _UTF_8_MARK else body), ()
+        return _transcode(body, codec), ()
+    problem = _find_utf8_error(body)
+    if problem is None:
+        return (body[len(_UTF_8_BOM) :] if body[: len(_UTF_8_BOM)] == _UTF_8_BOM else body), ()
     if not or_latin_1:
-        raise Malformed(f"The body is no UTF-8: {fault}.")
+        raise Malformed(f"The body is not UTF-8: {problem}.")
     if _CONTROLS.search(body):
         raise Malformed(f"The body is neither UTF-8 nor other text: {_remedy(body)}.")
-    return _transcoded(body, "cp1252"), (LATIN_1_NOTE,)
+    return _transcode(body, "cp1252"), (LATIN_1_NOTE,)
 
 
 def _remedy(body: Body) -> str:
     if body[:2] == b"\x1f\x8b":
         return "it looks like gzip, so say Content-Encoding: gzip"
-    return "send text, or the Content-Type of what it is"
+    return "send text, or the right Content-Type"
 
 
-def _told_by_marks(body: Body) -> str | None:
-    """The codec of UTF-16 with a mark, or whose first characters are the zeros and letters that ASCII makes of it."""
-    if body[:2] in _UTF_16_MARKS:
+def _detect_bom(body: Body) -> str | None:
+    """Return the codec of UTF-16 with a BOM, or without one if the first two characters are ASCII."""
+    if body[:2] in _UTF_16_BOMS:
         return "utf-16"
     zeros = [byte == 0 for byte in body[:4]]
     if zeros in ([False, True, False, True], [True, False, True, False]):
@@ -87,25 +87,25 @@ def _told_by_marks(body: Body) -> str | None:
     return None
 
 
-def _find_fault(body: Body) -> str | None:
-    """Say what is no UTF-8 and at which byte; None when all of it is."""
+def _find_utf8_error(body: Body) -> str | None:
+    """Describe the first error in UTF-8 and its byte; None if there is none."""
     decoder = codecs.getincrementaldecoder("utf-8")()
     view = memoryview(body)
-    for begin in range(0, len(body), _WINDOW):
+    for begin in range(0, len(body), _WINDOW_BYTES):
         pending = len(decoder.getstate()[0])
         try:
-            decoder.decode(view[begin : begin + _WINDOW], final=begin + _WINDOW >= len(body))
+            decoder.decode(view[begin : begin + _WINDOW_BYTES], final=begin + _WINDOW_BYTES >= len(body))
         except UnicodeDecodeError as error:
             return f"{error.reason} at byte {begin - pending + error.start}"
     return None
 
 
-def _transcoded(body: Body, codec: str) -> bytes:
+def _transcode(body: Body, codec: str) -> bytes:
     decoder = codecs.getincrementaldecoder(codec)()
     view, text = memoryview(body), io.BytesIO()
     try:
-        for begin in range(0, len(body), _WINDOW):
-            part = decoder.decode(view[begin : begin + _WINDOW], final=begin + _WINDOW >= len(body))
+        for begin in range(0, len(body), _WINDOW_BYTES):
+            part = decoder.decode(view[begin : begin + _WINDOW_BYTES], final=begin + _WINDOW_BYTES >= len(body))
             text.write(part.encode())
     except UnicodeError as error:
         raise Malformed(f"The body cannot be read as {codec}: {error}.") from error

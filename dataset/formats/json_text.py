@@ -1,8 +1,8 @@
 """JSON (RFC 8259): a list of objects, an object that holds one such list at any depth, or GeoJSON.
 
-Members that an object lacks, and null, are missing values; so are NaN and the infinities, which are read although they
-are no JSON. Text that is a date or time is recognised; numerals in quotes stay text, and so does a column of mixed
-types and one with nested values, which become JSON text.
+Null and absent members are missing values; so are NaN and the infinities, which are accepted though not JSON. Dates
+and times are inferred from text; numerals in quotes stay text. Columns of mixed types and nested values become
+JSON text.
 """
 
 from __future__ import annotations
@@ -10,26 +10,26 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, Final, NamedTuple
 
-from ..errors import InvalidDataset, Malformed, quoted
-from . import geojson, json_values
-from .encodings import as_utf8
-from .source import Read, Source
+from dataset.errors import InvalidDataset, Malformed, quoted
+from dataset.formats import geojson, json_values
+from dataset.formats.encodings import as_utf8
+from dataset.formats.source import Read, Source
 
-__all__ = ["MEDIA_TYPES", "looks_like", "read"]
+__all__ = ["MEDIA_TYPES", "read", "sniff"]
 
 MEDIA_TYPES: Final = ("application/json", "application/geo+json")
 
-_SHOWN: Final = 100  # characters of a name
-_WANTED: Final = "send a list of objects, or an object that holds one such list"
+_MAX_NAME_LENGTH: Final = 100  # characters of a name
+_REMEDY: Final = "send a list of objects, or an object that holds one such list"
 
 
-def looks_like(head: bytes) -> bool:
-    """Whether the first character is one that opens a JSON object or list."""
+def sniff(head: bytes) -> bool:
+    """Return whether the first character opens a JSON object or list."""
     return head.lstrip()[:1] in (b"{", b"[")
 
 
 def read(source: Source) -> Read:
-    """Answer a column for each member's name. Raises Malformed or InvalidDataset."""
+    """Parse a column for each member name. Raises Malformed or InvalidDataset."""
     body, notes = as_utf8(source.body, source.charset)
     text = bytes(body)
 
@@ -37,31 +37,35 @@ def read(source: Source) -> Read:
         try:
             document = parse(text)
         except ValueError as error:
-            raise Malformed(f"The body is no JSON: {json_values.reason(error)}.") from error
-        return geojson.rows_of(document["features"]) if geojson.is_collection(document) else _find_rows(document)
+            raise Malformed(f"The body is no JSON: {json_values.describe_error(error)}.") from error
+        return (
+            geojson.features_to_rows(document["features"])
+            if geojson.is_feature_collection(document)
+            else _find_rows(document)
+        )
 
-    return Read(json_values.tabulate(rows, len(text), source.limits), notes)
+    return Read(json_values.to_frame(rows, len(text), source.limits), notes)
 
 
 def _find_rows(document: Any) -> list[dict[str, Any]]:
     if isinstance(document, list):
         for number, item in enumerate(document):
             if not isinstance(item, dict):
-                raise InvalidDataset(f"Item {number} of the list is no object: {_WANTED}.")
+                raise InvalidDataset(f"Item {number} of the list is not an object: {_REMEDY}.")
         return document
     lists = list(_lists_of_objects(document))
-    # Portals send empty lists of notes and links along, so these count only where there is no other.
+    # Open-data portals add empty lists of notes and links: an empty list counts only if there is no other.
     candidates = [each for each in lists if each.rows] or lists
     if len(candidates) == 1:
         return candidates[0].rows
     if not candidates:
-        raise InvalidDataset(f"The body holds no list of objects: {_WANTED}.")
+        raise InvalidDataset(f"The body holds no list of objects: {_REMEDY}.")
     paths = ", ".join(quoted(_pointer(each.path)) for each in candidates[:5])
     raise InvalidDataset(f"The body holds {len(candidates)} lists of objects ({paths}): send only one of them.")
 
 
 class _Path(NamedTuple):
-    """A member's name and the path of the object that holds it: shared, so that a path costs the same at any depth."""
+    """A member's name and the path of its object; parents are shared, so a path takes constant memory at any depth."""
 
     parent: _Path | None
     name: str
@@ -73,7 +77,7 @@ class _List(NamedTuple):
 
 
 def _lists_of_objects(document: Any) -> Iterator[_List]:
-    """Answer the lists of objects with their paths, in order, without looking into lists."""
+    """Yield the lists of objects with their paths, in order, without descending into lists."""
     ahead: list[tuple[_Path | None, Any]] = [(None, document)]
     while ahead:
         path, value = ahead.pop()
@@ -88,9 +92,9 @@ def _lists_of_objects(document: Any) -> Iterator[_List]:
 
 
 def _pointer(path: _Path | None) -> str:
-    """Write a JSON pointer, of long names only the beginning: a message shows no more."""
+    """Return a path as a JSON pointer for an error message, with long names truncated."""
     names: list[str] = []
     while path is not None:
-        names.append(path.name[:_SHOWN])
+        names.append(path.name[:_MAX_NAME_LENGTH])
         path = path.parent
-    return "".join(f"/{name}" for name in reversed(names))[: 2 * _SHOWN]
+    return "".join(f"/{name}" for name in reversed(names))[: 2 * _MAX_NAME_LENGTH]

@@ -1,4 +1,4 @@
-"""The values of JSON, read fast, and read to the letter where that would lose some."""
+"""Parsing of JSON values: fast, or exact where the fast parser would lose a number."""
 
 from __future__ import annotations
 
@@ -9,38 +9,38 @@ from typing import Any
 import polars as pl
 from pydantic_core import from_json
 
-from . import columns
-from .source import Limits
+from dataset.formats import columns
+from dataset.formats.source import Limits
 
-__all__ = ["Parse", "parse", "reason", "tabulate"]
+__all__ = ["Parse", "describe_error", "parse", "to_frame"]
 
 Parse = Callable[[bytes], Any]
 """From JSON in UTF-8 to its value; raises ValueError."""
 
 
 def parse(text: bytes) -> Any:
-    """Read JSON, with NaN and infinities too. Raises ValueError, also for more than 200 levels."""
+    """Parse JSON, also NaN and infinities. Raises ValueError, also for more than 200 levels of nesting."""
     return from_json(text, cache_strings="keys")
 
 
-def tabulate(rows: Callable[[Parse], list[dict[str, Any]]], body_bytes: int, limits: Limits) -> pl.DataFrame:
-    """Answer the rows as columns; where a number is beyond a double, read them anew and keep its text."""
+def to_frame(rows: Callable[[Parse], list[dict[str, Any]]], body_bytes: int, limits: Limits) -> pl.DataFrame:
+    """Return the rows as columns; if a number is beyond a double, parse again and keep it as text."""
     try:
         return columns.from_rows(rows(parse), body_bytes, limits)
-    except columns.Infinite:
-        return columns.from_rows(rows(_parse_to_the_letter), body_bytes, limits)
+    except columns.InfiniteNumber:
+        return columns.from_rows(rows(_parse_exact), body_bytes, limits)
 
 
-def reason(error: ValueError) -> str:
-    """Say what is wrong with the JSON."""
+def describe_error(error: ValueError) -> str:
+    """Return the reason of a parse error for an error detail."""
     words = str(error)
     return words.replace("recursion limit exceeded", "it is nested too deeply")
 
 
-def _parse_to_the_letter(text: bytes) -> Any:
-    return json.loads(text, parse_float=_number_or_text, parse_constant=lambda _: None)
+def _parse_exact(text: bytes) -> Any:
+    return json.loads(text, parse_float=_parse_float_exact, parse_constant=lambda _: None)
 
 
-def _number_or_text(numeral: str) -> float | str:
+def _parse_float_exact(numeral: str) -> float | str:
     number = float(numeral)
     return numeral if number in (float("inf"), float("-inf")) else number

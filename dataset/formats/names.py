@@ -1,23 +1,23 @@
-"""The names of columns, as senders give them and as a table needs them."""
+"""Normalization of column names."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from typing import Final
 
-from ..errors import InvalidDataset, TooManyValues, quoted
-from .source import Limits
+from dataset.errors import InvalidDataset, TooManyValues, quoted
+from dataset.formats.source import Limits
 
-__all__ = ["settle"]
+__all__ = ["normalize_names"]
 
-_MOST_BYTES: Final = 2**20
+_MAX_NAMES_BYTES: Final = 2**20
 
 
-def settle(names: Iterable[str], limits: Limits) -> list[str]:
-    """Answer distinct names, none of them empty: a column without one becomes `column_<position>`.
+def normalize_names(names: Iterable[str], limits: Limits) -> list[str]:
+    """Return the names, all distinct and not empty: an empty name becomes `column_<position>`.
 
-    Raises InvalidDataset for a name that occurs twice, and for names of more than 1 MiB together; TooManyValues for
-    more columns than the limit.
+    Raises InvalidDataset for a duplicate name and for names of more than 1 MiB in total; TooManyValues for more columns
+    than the limit.
     """
     seen: dict[str, None] = {}
     size = 0
@@ -26,8 +26,10 @@ def settle(names: Iterable[str], limits: Limits) -> list[str]:
             raise TooManyValues(f"There are more than {limits.columns:,} columns: send fewer, and more rows instead.")
         name = given or f"column_{position}"
         size += len(name.encode(errors="replace"))
-        if size > _MOST_BYTES:
-            raise InvalidDataset(f"The columns' names take more than {_MOST_BYTES:,} bytes together: shorten them.")
+        if size > _MAX_NAMES_BYTES:
+            raise InvalidDataset(
+                f"The columns' names take more than {_MAX_NAMES_BYTES:,} bytes together: shorten them."
+            )
         if name in seen:
             raise InvalidDataset(f"Two columns are named {quoted(name)}: rename one of them.")
         seen[name] = None

@@ -1,4 +1,4 @@
-"""Newline-delimited JSON: an object a line. Empty lines are skipped; values are read as those of JSON."""
+"""Newline-delimited JSON: one object per line. Empty lines are skipped; values are converted as in JSON."""
 
 from __future__ import annotations
 
@@ -6,20 +6,20 @@ import io
 import re
 from typing import Any, Final
 
-from ..errors import InvalidDataset, Malformed
-from . import json_values
-from .encodings import as_utf8
-from .source import Read, Source
+from dataset.errors import InvalidDataset, Malformed
+from dataset.formats import json_values
+from dataset.formats.encodings import as_utf8
+from dataset.formats.source import Read, Source
 
-__all__ = ["MEDIA_TYPES", "looks_like", "read"]
+__all__ = ["MEDIA_TYPES", "read", "sniff"]
 
 MEDIA_TYPES: Final = ("application/x-ndjson",)
 
 _OBJECT_AND_MORE: Final = re.compile(rb"\s*({[^\n]*})[ \t\r]*\n\s*{")
 
 
-def looks_like(head: bytes) -> bool:
-    """Whether the first line is a whole object, and another begins after it."""
+def sniff(head: bytes) -> bool:
+    """Return whether the first line is a complete object and another object follows."""
     match = _OBJECT_AND_MORE.match(head)
     if match is None:
         return False
@@ -31,7 +31,7 @@ def looks_like(head: bytes) -> bool:
 
 
 def read(source: Source) -> Read:
-    """Answer a column for each member's name. Raises Malformed or InvalidDataset, naming the line."""
+    """Parse a column for each member name. Raises Malformed or InvalidDataset with the line number."""
     body, notes = as_utf8(source.body, source.charset)
     text = bytes(body)
     if not text or text.isspace():
@@ -41,14 +41,14 @@ def read(source: Source) -> Read:
         lines = enumerate(io.BytesIO(text), start=1)
         return [_row(parse, line, number) for number, line in lines if not line.isspace()]
 
-    return Read(json_values.tabulate(rows, len(text), source.limits), notes)
+    return Read(json_values.to_frame(rows, len(text), source.limits), notes)
 
 
 def _row(parse: json_values.Parse, line: bytes, number: int) -> dict[str, Any]:
     try:
         row = parse(line)
     except ValueError as error:
-        raise Malformed(f"Line {number} is no JSON: {json_values.reason(error)}.") from error
+        raise Malformed(f"Line {number} is no JSON: {json_values.describe_error(error)}.") from error
     if not isinstance(row, dict):
-        raise InvalidDataset(f"Line {number} is no object: send one object a line.")
+        raise InvalidDataset(f"Line {number} is not an object: send one object a line.")
     return row

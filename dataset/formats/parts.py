@@ -1,6 +1,6 @@
-"""Columns of text that arrive in parts, each typed at once, so that the text of the whole is never held.
+"""Type inference for columns that arrive in parts, so that the text of a whole column is never in memory.
 
-A column has the type that all of its parts have. Where they disagree it is text, and is read once more.
+The types of the parts are merged; a column whose parts have incompatible types is text, and is read again.
 """
 
 from __future__ import annotations
@@ -11,38 +11,38 @@ from typing import Final
 
 import polars as pl
 
-from ..dates import are_slashes, recognise_epoch, recognise_slashes
-from ..recognition import are_integers, kind_of, recognise_instants, recognise_numerals
+from dataset.date_formats import are_slash_dates, infer_epoch, infer_slash_dates
+from dataset.type_inference import are_integers, column_type, infer_numeric, infer_temporal
 
 __all__ = ["MISSING", "read_typed"]
 
 MISSING: Final = ("", "NA", "null", "NaN")
-_CONVERTED_AT_ONCE: Final = 2  # columns: each takes several times its size meanwhile
+_THREADS: Final = 2  # converting a column takes several times its memory
 
-_WIDE: Final = "wide"  # integers, some of them beyond 64 bits: text, unless another part has fractions
-_NUMBERS: Final = frozenset(("integer", _WIDE, "number"))
-_KEPT: Final = frozenset(("text", "slashes"))  # parts that are held as text
+_BIG_INTEGER: Final = "wide"  # integers, some beyond 64 bits: text, unless another part has fractions
+_NUMERIC: Final = frozenset(("integer", _BIG_INTEGER, "number"))
+_TEXTUAL: Final = frozenset(("text", "slashes"))  # parts stored as text
 
 Parts = Callable[[Sequence[int]], Iterable[Sequence[pl.Series]]]
-"""From the positions of columns to their texts, part by part."""
+"""From the positions of columns to an iterable of parts, each with the texts of these columns."""
 
 
 def read_typed(names: Sequence[str], parts: Parts) -> pl.DataFrame:
-    """Answer the columns, typed. `parts` is asked for all of them, and then for those that turn out to be text."""
+    """Return the typed columns. `parts` is called for all columns, then again for those that turn out to be text."""
     columns = [_Column(name) for name in names]
-    wanted: Sequence[int] = range(len(names))
-    with ThreadPoolExecutor(_CONVERTED_AT_ONCE) as threads:
-        while wanted:
-            for texts in parts(wanted):
-                list(threads.map(lambda number, part: columns[number].add(part), wanted, texts))
-            wanted = [number for number in wanted if columns[number].is_lost()]
-            for number in wanted:
+    positions: Sequence[int] = range(len(names))
+    with ThreadPoolExecutor(_THREADS) as threads:
+        while positions:
+            for texts in parts(positions):
+                list(threads.map(lambda number, part: columns[number].add(part), positions, texts))
+            positions = [number for number in positions if columns[number].needs_reread()]
+            for number in positions:
                 columns[number] = _Column(names[number], kinds=("text",))
-    return pl.DataFrame([column.settle() for column in columns])
+    return pl.DataFrame([column.to_series() for column in columns])
 
 
 class _Column:
-    """The parts of a column so far, and what they hold."""
+    """The typed parts of a column so far, and their types."""
 
     def __init__(self, name: str, kinds: Iterable[str] = ()) -> None:
         self._name = name
@@ -50,28 +50,28 @@ class _Column:
         self._kinds = set(kinds)
 
     def add(self, texts: pl.Series) -> None:
-        """Type the next part; where it is nothing else it stays text, to the letter."""
-        if self._disagree():
+        """Infer the type of the next part and add it; text is stored unchanged."""
+        if self._is_inconsistent():
             self._parts.clear()
             return
-        trimmed = texts.str.strip_chars(" \t")
-        missing = trimmed.is_in(MISSING)
+        stripped = texts.str.strip_chars(" \t")
+        missing = stripped.is_in(MISSING)
         if missing.all():
             self._parts.append(pl.repeat(None, len(texts), dtype=pl.Null, eager=True))
             return
-        kind, typed = ("text", None) if "text" in self._kinds else _typed(trimmed.set(missing, None))
+        kind, typed = ("text", None) if "text" in self._kinds else _infer(stripped.set(missing, None))
         self._kinds.add(kind)
         self._parts.append(texts.set(missing, None) if typed is None else typed)
 
-    def is_lost(self) -> bool:
-        """Answer whether it is text after all, and some of it is gone."""
-        if self._kinds and self._kinds <= _NUMBERS and self._kinds != {"integer"}:
-            # Without a number that is finite or has a fraction somewhere it is no column of numbers.
+    def needs_reread(self) -> bool:
+        """Return whether the column is text but some of its parts were converted."""
+        if self._kinds and self._kinds <= _NUMERIC and self._kinds != {"integer"}:
+            # A column of numbers needs at least one finite number and one fraction.
             return "number" not in self._kinds or all(part.null_count() == len(part) for part in self._parts)
-        return self._disagree()
+        return self._is_inconsistent()
 
-    def settle(self) -> pl.Series:
-        """Answer the whole."""
+    def to_series(self) -> pl.Series:
+        """Return the whole column."""
         dtype = (
             pl.Float64
             if "number" in self._kinds
@@ -79,26 +79,26 @@ class _Column:
         )
         whole = pl.concat([pl.Series([], dtype=dtype), *(part.cast(dtype) for part in self._parts)])
         self._parts.clear()
-        instants = recognise_epoch(self._name, whole)
+        converted = infer_epoch(self._name, whole)
         if self._kinds == {"slashes"}:
-            # Trimmed only where it changes something: the text of the whole is held already.
-            blanks = whole.str.contains(r"^[ \t]|[ \t]$").any()
-            instants = recognise_slashes(whole.str.strip_chars(" \t") if blanks else whole)
-        return (whole if instants is None else instants).alias(self._name)
+            # Stripped only if necessary: it would copy the text of the whole column.
+            is_padded = whole.str.contains(r"^[ \t]|[ \t]$").any()
+            converted = infer_slash_dates(whole.str.strip_chars(" \t") if is_padded else whole)
+        return (whole if converted is None else converted).alias(self._name)
 
-    def _disagree(self) -> bool:
-        return len(self._kinds) > 1 and not self._kinds <= _NUMBERS and not self._kinds <= _KEPT
+    def _is_inconsistent(self) -> bool:
+        return len(self._kinds) > 1 and not self._kinds <= _NUMERIC and not self._kinds <= _TEXTUAL
 
 
-def _typed(trimmed: pl.Series) -> tuple[str, pl.Series | None]:
-    """Answer what a part holds, and its values unless it is to be kept as text."""
-    typed = recognise_numerals(trimmed)
-    typed = recognise_instants(trimmed) if typed is None else typed
+def _infer(stripped: pl.Series) -> tuple[str, pl.Series | None]:
+    """Return the type of a part, and its values unless they stay text."""
+    typed = infer_numeric(stripped)
+    typed = infer_temporal(stripped) if typed is None else typed
     if typed is not None:
-        return kind_of(typed), typed
-    if are_slashes(trimmed):
+        return column_type(typed), typed
+    if are_slash_dates(stripped):
         return "slashes", None
-    if not are_integers(trimmed):
+    if not are_integers(stripped):
         return "text", None
-    floats = trimmed.cast(pl.Float64)
-    return ("text", None) if floats.is_infinite().any() else (_WIDE, floats)
+    floats = stripped.cast(pl.Float64)
+    return ("text", None) if floats.is_infinite().any() else (_BIG_INTEGER, floats)

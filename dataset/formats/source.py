@@ -1,4 +1,4 @@
-"""The input of a format's reader, and its output."""
+"""Input and output of a format's reader."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ __all__ = ["Body", "Limits", "Read", "Source"]
 _MIB: Final = 2**20
 
 Body = bytes | mmap
-"""A body in memory, or a mapped file, whose pages the system can reclaim."""
+"""A body in memory or a mapped file, whose pages the system can reclaim."""
 
 
 class Limits(NamedTuple):
-    """The most that a reader may build: `plain_bytes` is the size of all values written plainly."""
+    """Limits on the table that a reader may build; `unpacked_bytes` is the uncompressed size of all values."""
 
-    plain_bytes: int = 256 * _MIB
+    unpacked_bytes: int = 256 * _MIB
     columns: int = 10_000
     values: int = 200_000_000
 
 
 class Source(NamedTuple):
-    """A body, the character set that its sender named (one that is read, or None), and the limits."""
+    """A body, its declared character set (a supported one, or None), and the limits."""
 
     body: Body
     charset: str | None
@@ -32,7 +32,7 @@ class Source(NamedTuple):
 
 
 class Read(NamedTuple):
-    """Columns of the types in `recognition.KINDS`, named by `names.settle`, missing values null; and notes."""
+    """Columns of the types in `COLUMN_TYPES`, with normalized names, missing values null; and notes for the client."""
 
     frame: pl.DataFrame
     notes: tuple[str, ...] = ()

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from pydantic import Field
 
-from analyses.kit import Column, FirstNumberColumn, Outcome, Params, Progress, label, new_plot, plain
+from analyses.kit import Column, FirstNumberColumn, Outcome, Params, Progress, label, new_plot, truncate_label
 
 if TYPE_CHECKING:
     import polars as pl
@@ -38,6 +38,6 @@ def run(rows: pl.DataFrame, params: TemplateParams, progress: Progress) -> Outco
         f"Mean {label(params.column)} by {params.by}", x=f"mean of {label(params.column)}", y=params.by
     )
     axes.barh(range(table.height), table["mean"].to_numpy())
-    axes.set_yticks(range(table.height), labels=[plain(name, 30) for name in table["group"]], parse_math=False)
+    axes.set_yticks(range(table.height), labels=[truncate_label(name, 30) for name in table["group"]], parse_math=False)
     axes.invert_yaxis()
     return Outcome({"groups": means.height, "rows": known.height}, {"plot": figure}, {"table": table})

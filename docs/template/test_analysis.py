@@ -1,4 +1,4 @@
-"""Template: each group has its mean, and the plot and the table that tell it."""
+"""Template: the mean of each group, as a plot and a table."""
 
 from __future__ import annotations
 

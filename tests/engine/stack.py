@@ -1,4 +1,4 @@
-"""The compose file on a real engine, for the tests of this folder."""
+"""The compose file on a real container engine."""
 
 from __future__ import annotations
 
@@ -16,29 +16,29 @@ __all__ = ["Compose", "docker", "is_well"]
 
 
 def docker(*words: str, check: bool = True) -> str:
-    """What a docker command prints."""
+    """Run a docker command and return its output."""
     run = subprocess.run(["docker", *words], capture_output=True, text=True, timeout=300)
     assert not check or run.returncode == 0, f"docker {' '.join(words)}: {run.stderr}"
     return run.stdout.strip()
 
 
 def is_well(container: str) -> bool:
-    """Whether its health check says so."""
+    """Return whether the container's health check passes."""
     return docker("inspect", "--format", "{{.State.Health.Status}}", container) == "healthy"
 
 
 class Compose:
-    """One project of the compose file; ``settings`` go into its environment."""
+    """One project of the compose file; ``settings`` are added to its environment."""
 
     def __init__(self, name: str, **settings: str) -> None:
         self.name = name
         self.port = free_port()
-        # The engine of a build may be without a network of its own.
+        # The engine may have no network for builds.
         self._environ = {**os.environ, "BUILD_NETWORK": "host", "API_PORT": str(self.port), **settings}
         self.api = httpx.Client(base_url=f"http://127.0.0.1:{self.port}", timeout=90, trust_env=False)
 
     def __call__(self, *words: str) -> str:
-        """What a compose command prints: of Compose v2 where there is one, else of docker-compose."""
+        """Run a compose command, with Compose v2 or docker-compose, and return its output."""
         run = subprocess.run(
             [*_program(), "--project-name", self.name, *words],
             cwd=ROOT,
@@ -51,7 +51,7 @@ class Compose:
         return run.stdout
 
     def up(self, *options: str) -> None:
-        """Start, and wait until the API is ready and every container is well."""
+        """Start the containers and wait until the API is ready and every container is healthy."""
         self("up", "--detach", *options)
         eventually(self.is_ready, 120)
         eventually(lambda: all(is_well(c) for c in self.containers()), 120, every=0.5)
@@ -63,13 +63,13 @@ class Compose:
             return False
 
     def containers(self, service: str | None = None) -> list[str]:
-        """The ids of those that run."""
+        """Return the ids of the running containers."""
         labels = [f"label=com.docker.compose.project={self.name}"]
         labels += [f"label=com.docker.compose.service={service}"] if service else []
         return docker("ps", "--quiet", *(word for label in labels for word in ("--filter", label))).split()
 
     def charged(self) -> list[str]:
-        """The ids of the jobs that were charged an attempt, as Redis has them."""
+        """Return the ids of the jobs that were charged an attempt."""
         find = (
             "local found = {} for _, id in ipairs(redis.call('ZRANGE', 'jobs', 0, -1)) do "
             "if tonumber(redis.call('HGET', 'job.' .. id, 'charged') or 0) > 0 then found[#found + 1] = id end end "

@@ -1,4 +1,4 @@
-"""What an operator does with the compose file, in order, on a real engine: `make test-engine`."""
+"""The steps of an operator with the compose file on a real engine, in order: `make test-engine`."""
 
 from __future__ import annotations
 
@@ -80,23 +80,23 @@ def test_scaled_killed_taken_down_and_up_again_nothing_is_lost(compose):
     eventually(lambda: compose.api.get("/stats").json()["jobs"]["in progress"] == 8)
     docker("kill", compose.containers("worker")[0])
 
-    # And all of it is taken down and started again
+    # And the stack is taken down and started again
     compose("down")
     compose.up()
 
-    # Then all is there, and comes to its end
+    # Then all jobs exist and end
     assert compose.api.get("/data", params={"limit": 1}).json()["total"] == 1707
     assert statuses(compose, jobs) == {"complete"}
     assert compose.api.get("/jobs", params={"limit": 1}).json()["total"] == 81
 
 
-def test_scaling_down_drains_and_charges_nobody(compose):
+def test_scaling_down_drains_and_charges_no_job(compose):
     compose.up("--scale", "worker=3")
     eventually(lambda: len(compose.api.get("/workers").json()["workers"]) == 6)
     jobs = submit(compose, 6, 8)
     eventually(lambda: compose.api.get("/stats").json()["jobs"]["in progress"] == 6)
 
-    # Their jobs take longer than the drain: they are given back, and run elsewhere
+    # Their jobs take longer than the drain, so they are released and run elsewhere
     compose("up", "--detach", "--scale", "worker=1")
 
     assert statuses(compose, jobs) == {"complete"}
@@ -107,16 +107,16 @@ def test_scaling_down_drains_and_charges_nobody(compose):
 
 def test_a_back_up_is_restored_into_an_empty_redis(compose):
     before = compose.api.get("/jobs", params={"limit": 1}).json()["total"]
-    compose("run", "--rm", "backup", "python", "-m", "backup", "save")
+    compose("run", "--rm", "backup", "python", "-m", "ops.backup", "save")
 
-    # When Redis loses all that it has
+    # When Redis loses its data
     compose("rm", "--force", "--stop", "api", "worker", "backup", "redis")
     docker("volume", "rm", f"{compose.name}_redis")
     compose("up", "--detach", "redis")
-    compose("run", "--rm", "backup", "python", "-m", "backup", "restore", "newest")
+    compose("run", "--rm", "backup", "python", "-m", "ops.backup", "restore", "newest")
     compose.up()
 
-    # Then it is as it was
+    # Then the data is restored
     assert compose.api.get("/data", params={"limit": 1}).json()["total"] == 1707
     assert compose.api.get("/jobs", params={"limit": 1}).json()["total"] == before
     assert statuses(compose, submit(compose, 0)) == {"complete"}

@@ -1,7 +1,7 @@
-"""A rolling update of API and workers under load, as Kubernetes does it: a new one first, then an old one goes.
+"""Rolling update of API and workers under load in the order of Kubernetes: start a new one, then stop an old one.
 
-The part of the Service is played here: an old pod is still asked for a while after it was told to end, as every node
-learns late that it is going; `preStop` is for that.
+The test plays the part of the Service: an old pod still gets requests for a while after it was told to stop, because
+every node learns of it late. `preStop` covers this time.
 """
 
 from __future__ import annotations
@@ -19,13 +19,13 @@ from tests.conftest import eventually
 from tests.engine.stack import Compose, docker, is_well
 
 IMAGE = "dataset-jobs:0.1.0"
-LATE_SECONDS = 1.5  # until nobody asks the old one any more
+LATE_SECONDS = 1.5  # until the old pod gets no more requests
 PRE_STOP_SECONDS = 3.0
 DRAIN_SECONDS = 3
 
 
 class Service:
-    """Round-robin over the endpoints that it knows, and clients that try once more elsewhere."""
+    """Balances requests round-robin over known endpoints and retries once on another one."""
 
     def __init__(self) -> None:
         self.endpoints: list[str] = []
@@ -55,7 +55,7 @@ class Service:
 
 
 class Load:
-    """Clients that submit jobs and read them, without a pause, until they are told to end."""
+    """Clients that submit and read jobs without pause until they are stopped."""
 
     def __init__(self, service: Service, clients: int) -> None:
         self.jobs: list[str] = []
@@ -78,7 +78,7 @@ class Load:
         for turn in itertools.count():
             if self._over.wait(0.02):
                 return
-            # Each client's every fifth job outlasts a worker's drain.
+            # Every fifth job of a client takes longer than a worker's drain.
             seconds = DRAIN_SECONDS + 1.5 if number == 0 and turn % 20 == 0 else 0.02
             job = {"start": None, "end": None, "analysis": "sleep", "params": {"seconds": seconds}}
             try:
@@ -92,14 +92,14 @@ class Load:
 
 
 class Cluster:
-    """The network and the Redis of a compose project, with pods of our own in it."""
+    """The network and the Redis of a compose project, with additional pods."""
 
     def __init__(self, compose: Compose) -> None:
         self.compose = compose
         self.pods: list[str] = []
 
     def start(self, *command: str) -> str:
-        """A container of the image, as the manifests would have it; it is well when this returns."""
+        """Start a container as the manifests define it and wait until it is healthy."""
         words = f"run --detach --network {self.compose.name}_default --read-only --tmpfs /tmp --cap-drop ALL".split()
         words += ["--volume", f"{self.compose.name}_secrets:/secrets:ro", "--user", "10001:10001"]
         settings = {"REDIS_IP": "redis", "REDIS_PASSWORD_FILE": "/secrets/redis-password", "WORKERS": "2"}
@@ -117,7 +117,7 @@ class Cluster:
         return f"http://{networks[f'{self.compose.name}_default']['IPAddress']}:5000"
 
     def stop(self, pod: str) -> int:
-        """SIGTERM, and SIGKILL after the grace; the exit status."""
+        """Send SIGTERM, and SIGKILL after the grace period; return the exit status."""
         docker("stop", "--time", "40", pod)
         status: int = self.compose.inspect(pod)["State"]["ExitCode"]
         return status
@@ -137,7 +137,7 @@ def cluster() -> Iterator[Cluster]:
     compose.api.close()
 
 
-def test_nobody_notices_and_no_job_is_charged(cluster):
+def test_clients_notice_nothing_and_no_job_is_charged(cluster):
     service = Service()
     apis = [cluster.start() for _ in range(2)]
     workers = [cluster.start("python", "worker.py") for _ in range(2)]
@@ -148,7 +148,7 @@ def test_nobody_notices_and_no_job_is_charged(cluster):
         for old in apis:
             new = cluster.start()
             service.endpoints = [*service.endpoints, cluster.address(new)]
-            # Told to end; asked for a while yet; then nobody asks, and preStop is over.
+            # The pod is told to stop, gets requests for a while, then none, and preStop ends.
             time.sleep(LATE_SECONDS)
             service.endpoints = [e for e in service.endpoints if e != cluster.address(old)]
             time.sleep(PRE_STOP_SECONDS - LATE_SECONDS)

@@ -1,4 +1,4 @@
-"""The component `sentinel` on an engine: its own scripts, three Redis and three Sentinels, named as Kubernetes does."""
+"""The component `sentinel` on an engine: its scripts, three Redis servers and three Sentinels."""
 
 from __future__ import annotations
 
@@ -14,11 +14,12 @@ from tests.engine.stack import docker
 SERVICE, REDIS = "dataset-jobs:0.1.0", "redis:7-bookworm"
 SCRIPTS = ROOT / "kubernetes" / "components" / "sentinel"
 NAME = "dataset-jobs-sentinel"
+CONNECT = "import jobs; from config.settings import load; jobs.connect(load())"
 SENTINELS = ",".join(f"redis-{n}.redis:26379" for n in range(3))
 
 
 class Pods:
-    """What the StatefulSet would run."""
+    """The containers that the StatefulSet would run."""
 
     def __init__(self, secrets: Path) -> None:
         self._secrets = secrets
@@ -36,7 +37,7 @@ class Pods:
         docker("rm", "--force", f"{NAME}-sentinel-{n}", f"{NAME}-redis-{n}", check=False)
 
     def master(self) -> int | None:
-        """The number of the one that every Sentinel that runs names, once they agree."""
+        """Return the number of the master once all running Sentinels agree."""
         named = set()
         for container in docker("ps", "--filter", f"name={NAME}-sentinel-", "--format", "{{.Names}}").split():
             ask = 'REDISCLI_AUTH="$(cat /secrets/redis-password)" redis-cli -p 26379 --raw "$@"'
@@ -46,7 +47,7 @@ class Pods:
         return int(one.removeprefix("redis-").removesuffix(".redis")) if one.startswith("redis-") else None
 
     def replicas(self) -> int:
-        """How many follow the master, and are in step with it."""
+        """Return the number of replicas that are in sync with the master."""
         n = self.master()
         if n is None:
             return 0
@@ -54,7 +55,7 @@ class Pods:
         return docker("exec", f"{NAME}-redis-{n}", "sh", "-c", ask, check=False).count("state=online")
 
     def run(self, code: str) -> str:
-        """What the service's own `jobs` prints, asking the Sentinels where Redis is."""
+        """Run Python code that imports `jobs`, with Redis found through the Sentinels; return its output."""
         words = f"run --rm --network {NAME} --read-only --tmpfs /tmp --volume {self._secrets}:/secrets:ro".split()
         settings = {
             "REDIS_PASSWORD_FILE": "/secrets/redis-password",
@@ -79,7 +80,7 @@ def pods(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pods]:
     for n in range(3):
         docker("volume", "create", f"{NAME}-{n}")
         own = ["--volume", f"{NAME}-{n}:/data", "--user", "0"]
-        # As fsGroup does; an empty volume would be given the image's owner again.
+        # As fsGroup does; an empty volume would get the image's owner again.
         docker("run", "--rm", *own, REDIS, "sh", "-c", "touch /data/mounted && chown -R 10999:10999 /data")
         running.start(n)
     yield running
@@ -94,28 +95,28 @@ def _remove(pods: Pods) -> None:
 
 
 def test_another_one_becomes_the_master_and_all_know_it_after_a_restart_of_all(pods):
-    # Given three that are in step
+    # Given three servers in sync
     eventually(lambda: pods.replicas() == 2, 90, every=1)
     assert pods.master() == 0
-    made = json.loads(pods.run("import json, jobs; print(json.dumps(jobs.add_job(None, None, 'sleep')['id']))"))
+    made = json.loads(pods.run(f"import json; {CONNECT}; print(json.dumps(jobs.add_job(None, None, 'sleep')['id']))"))
 
-    # When the master dies, another takes over, and has what it had
+    # When the master dies, another server takes over with the same data
     pods.kill(0)
     eventually(lambda: pods.master() in (1, 2), 90, every=1)
     second = pods.master()
-    assert pods.run(f"import jobs; print(jobs.get_job_by_id('{made}')['status'])") == "submitted"
-    later = json.loads(pods.run("import json, jobs; print(json.dumps(jobs.add_job(None, None, 'sleep')['id']))"))
+    assert pods.run(f"{CONNECT}; print(jobs.get_job_by_id('{made}')['status'])") == "submitted"
+    later = json.loads(pods.run(f"import json; {CONNECT}; print(json.dumps(jobs.add_job(None, None, 'sleep')['id']))"))
 
-    # And when it comes back, it follows
+    # And when it returns, it is a replica
     pods.start(0)
     eventually(lambda: pods.replicas() == 2, 90, every=1)
     assert pods.master() == second
 
-    # And when all of them go and come back, none forgets who was the master
+    # And when all are restarted, the master is still the master
     for n in range(3):
         pods.kill(n)
     for n in range(3):
         pods.start(n)
     eventually(lambda: pods.replicas() == 2, 90, every=1)
     assert pods.master() == second
-    assert pods.run(f"import jobs; print(jobs.get_job_by_id('{later}')['status'])") == "submitted"
+    assert pods.run(f"{CONNECT}; print(jobs.get_job_by_id('{later}')['status'])") == "submitted"

@@ -1,4 +1,4 @@
-"""Do one of the things that an analysis should not do: `how` names it."""
+"""Do one of the things that an analysis should not do; `how` selects it."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def hoard_at_once(params: MisbehavingParams, progress: Progress) -> None:
 
 
 def hoard_shared(params: MisbehavingParams, progress: Progress) -> None:
-    # Shared pages are no data segment: no limit of the kernel's counts them.
+    # Shared pages are not part of the data segment: no kernel limit counts them.
     hoard = []
     while True:
         hoard.append(mmap.mmap(-1, 10_000_000))
@@ -96,7 +96,7 @@ def panic_for_memory(params: MisbehavingParams, progress: Progress) -> None:
     pl.DataFrame({"a": range(40_000)}).lazy().join(pl.LazyFrame({"b": range(40_000)}), how="cross").collect()
 
 
-# Ends of the process
+# Exits
 
 
 def crash(params: MisbehavingParams, progress: Progress) -> None:
@@ -134,13 +134,17 @@ def close_and_wait(params: MisbehavingParams, progress: Progress) -> None:
 
 
 def scribble(params: MisbehavingParams, progress: Progress) -> None:
+    shared = 0
     for descriptor in range(3, 256):
         try:
-            if os.readlink(f"/proc/self/fd/{descriptor}").startswith("/memfd:slot"):
+            if os.readlink(f"/proc/self/fd/{descriptor}").startswith("/memfd:status"):
                 fcntl.fcntl(descriptor, fcntl.F_SETFD, 0)
                 os.pwrite(descriptor, b"scribble " * 14, 0)
+                shared += 1
         except OSError:
             continue
+    if not shared:
+        raise LookupError("the shared status was not found")
     time.sleep(300)
 
 
@@ -213,11 +217,11 @@ def leave_a_process_of_multiprocessing(params: MisbehavingParams, progress: Prog
 
 
 def hang_in_native_code(params: MisbehavingParams, progress: Progress) -> None:
-    # It holds the interpreter's lock as long as it waits.
+    # It holds the interpreter's lock while it waits.
     ctypes.PyDLL(None).sleep(3600)
 
 
-# Words
+# Output
 
 
 def write_to_descriptors(params: MisbehavingParams, progress: Progress) -> None:
@@ -283,7 +287,7 @@ def catch_everything(params: MisbehavingParams, progress: Progress) -> None:
 
 
 def wait_for_signals(params: MisbehavingParams, progress: Progress) -> dict[Any, Any]:
-    # What it starts has the dispositions that a program expects.
+    # Its child processes have the default signal handlers.
     progress(0.5, "waiting")
     time.sleep(params.size)
     ended = {}
@@ -302,7 +306,7 @@ def handle_signals_itself(params: MisbehavingParams, progress: Progress) -> None
             signal.signal(number, signal.SIG_DFL)
 
 
-# Refusals
+# InvalidParams
 
 
 def refuse_its_parameters(params: MisbehavingParams, progress: Progress) -> None:
@@ -315,7 +319,7 @@ def look_up_what_is_not_there(params: MisbehavingParams, progress: Progress) -> 
     get_analysis("of another version")
 
 
-# The process' own state
+# Process state
 
 
 def leave_traps(params: MisbehavingParams, progress: Progress) -> None:
@@ -335,7 +339,7 @@ def leave_traps(params: MisbehavingParams, progress: Progress) -> None:
     sys.path.clear()
 
 
-def leave_what_nobody_can_undo(params: MisbehavingParams, progress: Progress) -> None:
+def leave_permanent_changes(params: MisbehavingParams, progress: Progress) -> None:
     os.nice(5)
     resource.setrlimit(resource.RLIMIT_NOFILE, (64, 64))
 

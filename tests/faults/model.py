@@ -1,6 +1,6 @@
-"""What the transitions do, as plain Python: the model that the real ones are compared with.
+"""A model of the transitions in plain Python, with which the real ones are compared.
 
-One method a transition, with the words that it takes; each gives the answer that Redis must give. Times are seconds.
+One method per transition, with its arguments; each returns the value that Redis must return. Times are seconds.
 """
 
 from __future__ import annotations
@@ -13,14 +13,14 @@ from jobs import Submission
 LEASE = 15.0
 RETENTION = 1000.0
 KEY_LIVES = 300.0
-PATIENCE = 600.0
+UNKNOWN_TIMEOUT = 600.0
 MOST = 16
 FINAL = ("complete", "failed", "cancelled")
 
 
 @dataclass
 class Job:
-    """One job; `due` while it is scheduled, `ended` once it has."""
+    """One job; `due` while it is scheduled, `ended` once it has ended."""
 
     id: str
     asked: Submission
@@ -58,7 +58,7 @@ class Key:
 
 @dataclass
 class Bulk:
-    """Accepted jobs that are not stored yet, in slices; the first of them has this place in the order of creation."""
+    """Accepted jobs that are not stored yet, in slices; `first` is the position of the first one by creation."""
 
     slices: list[list[tuple[str, Submission]]]
     key: str
@@ -71,7 +71,7 @@ class Bulk:
 
 
 class Model:
-    """All that there is."""
+    """The whole state."""
 
     def __init__(self) -> None:
         self.now = 0.0
@@ -86,14 +86,14 @@ class Model:
         self._created = 0
 
     def deadlines(self) -> list[float]:
-        """The moments at which something changes by itself."""
+        """Return the times at which something changes without a transition."""
         found = [worker.deadline for worker in self.workers.values()]
         found += [key.until for key in self.keys.values()]
         for job in self.jobs.values():
             found += [job.due] if job.due is not None else []
             found += [job.ended + RETENTION] if job.ended is not None else []
             found += [job.started + job.asked.timeout] if job.status == "in progress" else []
-            found += [job.unknown_since + PATIENCE] if job.unknown_since is not None else []
+            found += [job.unknown_since + UNKNOWN_TIMEOUT] if job.unknown_since is not None else []
         return found
 
     def pass_time(self, now: float) -> None:
@@ -103,7 +103,7 @@ class Model:
     # ------------------------------------------------------------------------------------------- clients
 
     def listed(self) -> list[str]:
-        """All jobs by creation."""
+        """Return all jobs by creation."""
         return sorted(self.jobs, key=lambda jid: self.jobs[jid].created)
 
     def add(self, asked: list[tuple[str, Submission]], key: str, fingerprint: str) -> list[Any]:
@@ -165,7 +165,7 @@ class Model:
             return ["unknown"]
         if job.status not in FINAL:
             return ["unfinished"]
-        self._forget(job)
+        self._delete_job(job)
         return ["deleted"]
 
     def put(self, *ids: str) -> list[Any]:
@@ -177,7 +177,7 @@ class Model:
         return ["put"]
 
     def push(self, *ids: str) -> list[Any]:
-        """As a plain HotQueue does."""
+        """Push an id as a plain HotQueue does."""
         self.queues["normal"].extend(ids)
         return ["pushed"]
 
@@ -199,11 +199,12 @@ class Model:
             return ["gone"]
         known.deadline = self.now + LEASE
         if known.held is None:
-            return ["held", "", "", 0, known.stop]
+            return ["held", {"id": "", "attempt": "", "left": 0, "stop": known.stop}]
         job = self.jobs[known.held]
-        return ["held", job.id, str(job.attempt), int(self.now > job.started + job.asked.timeout), known.stop]
+        late = int(self.now > job.started + job.asked.timeout)
+        return ["held", {"id": job.id, "attempt": str(job.attempt), "left": late, "stop": known.stop}]
 
-    def take(self, worker: str) -> list[Any]:
+    def claim(self, worker: str) -> list[Any]:
         known = self.workers.get(worker)
         if known is None:
             return ["gone"]
@@ -226,7 +227,7 @@ class Model:
         job.logs[attempt] = log
         return ["complete"]
 
-    def finish_take(self, worker: str, jid: str, attempt: str, log: str) -> list[Any]:
+    def finish_claim(self, worker: str, jid: str, attempt: str, log: str) -> list[Any]:
         before = self.jobs.get(jid)
         held = before is not None and before.status == "in progress"
         answer = self.finish(worker, jid, attempt, log)
@@ -251,10 +252,10 @@ class Model:
         self.jobs[jid].message = message
         return ["noted"]
 
-    def dismiss(self, worker: str, why: str, jid: str, attempt: str, expired: int) -> list[Any]:
+    def deregister(self, worker: str, why: str, jid: str, attempt: str, expired: int) -> list[Any]:
         known = self.workers.get(worker)
         if known is None:
-            return ["dismissed", ""]
+            return ["deregistered", ""]
         if expired and known.deadline > self.now:
             return ["alive"]
         if known.held is not None:
@@ -262,9 +263,9 @@ class Model:
             meant = not jid or (jid, attempt) == (job.id, str(job.attempt))
             self._give_back(job, why if meant else "drain")
             del self.workers[worker]
-            return ["dismissed", job.id]
+            return ["deregistered", job.id]
         del self.workers[worker]
-        return ["dismissed", ""]
+        return ["deregistered", ""]
 
     # -------------------------------------------------------------------------------------- housekeeping
 
@@ -280,7 +281,7 @@ class Model:
         return ["promoted", len(due)]
 
     def lose_queue(self) -> None:
-        """All that the queue's database had, and what a repair makes of the records."""
+        """Delete the queue's database, and repair it from the records."""
         running = [jid for jid in self.listed() if self.jobs[jid].status == "in progress"]
         for jid in running:
             self._give_back(self.jobs[jid], "drain")
@@ -296,7 +297,7 @@ class Model:
         old = [job for job in self.jobs.values() if job.ended is not None and job.ended + RETENTION <= self.now]
         old = sorted(old, key=lambda job: (job.ended, job.id))[:most]
         for job in old:
-            self._forget(job)
+            self._delete_job(job)
         return ["purged", len(old)]
 
     # ------------------------------------------------------------------------------------------- dataset
@@ -362,7 +363,9 @@ class Model:
 
     def _taken(self, job: Job) -> list[Any]:
         asked = job.asked
-        return ["job", job.id, str(job.attempt), asked.analysis, str(asked.start), "null", "{}", asked.dataset or ""]
+        claimed = {"id": job.id, "attempt": str(job.attempt), "analysis": asked.analysis, "start": str(asked.start)}
+        claimed |= {"end": "null", "params": "{}", "dataset": asked.dataset or ""}
+        return ["job", *(word for pair in claimed.items() for word in pair)]
 
     def _holds(self, worker: str, jid: str, attempt: str) -> bool:
         job = self.jobs.get(jid)
@@ -375,7 +378,7 @@ class Model:
         job.reason = job.reason if why == "drain" else why
         if why == "unknown":
             job.unknown_since = self.now if job.unknown_since is None else job.unknown_since
-            why = "invalid" if self.now - job.unknown_since >= PATIENCE else why
+            why = "invalid" if self.now - job.unknown_since >= UNKNOWN_TIMEOUT else why
         if why == "invalid" or job.charged >= job.asked.max_attempts:
             self._end(job, "failed")
         elif why in ("error", "timeout", "unknown"):
@@ -391,7 +394,7 @@ class Model:
             self.pins[job.asked.dataset] -= 1
             self._collect(job.asked.dataset)
 
-    def _forget(self, job: Job) -> None:
+    def _delete_job(self, job: Job) -> None:
         del self.jobs[job.id]
         key = self.keys.get(job.key)
         if key is not None and job.id in key.ids:

@@ -1,4 +1,4 @@
-"""gunicorn's worker is killed in mid-request; who was told 202 has a job, and who asks again has no second one."""
+"""gunicorn's worker is killed during requests: accepted jobs exist, and a repeated request adds no second job."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import httpx
 import pytest
 
 import jobs
-from checks import find_broken
+from ops.invariants import find_violations
 from tests.conftest import eventually
 
 CLIENTS = 8
@@ -22,7 +22,7 @@ KILLS = 5
 
 
 def _post(api: httpx.Client, over: threading.Event, made: dict[str, str], unanswered: list[str], number: int) -> None:
-    """Post job after job; the same one again, under its key, until it is answered."""
+    """Post job after job; repeat each one under its key until it gets a response."""
     body = {"start": None, "end": None, "analysis": "sleep", "params": {"seconds": 0}}
     turn = 0
     while not over.is_set():
@@ -73,7 +73,7 @@ def test_requests_that_died_with_the_api_make_one_job_each_when_asked_again(star
 
 @pytest.mark.skipif(sys.platform != "linux", reason="finds processes in /proc")
 def test_a_bulk_that_died_with_the_api_is_there_as_a_whole_or_not_at_all(start, start_api):
-    # Given an API that is killed at any moment while it takes bulks, each in many slices
+    # Given an API that is killed at random moments while it accepts bulks of many slices
     api = start_api()
     gunicorn = start.started[-1].process.pid
     dice, bulk = random.Random(2), [{"start": None, "end": None, "analysis": "sleep", "params": {"seconds": 0}}] * 1500
@@ -89,7 +89,7 @@ def test_a_bulk_that_died_with_the_api_is_there_as_a_whole_or_not_at_all(start, 
         except httpx.TransportError:
             unanswered += 1
         killer.join()
-    # when somebody keeps house, then what was accepted is all there, and nothing else is
+    # when housekeeping runs, then exactly the accepted jobs exist
     while jobs.heartbeat([]).more:
         pass
     assert unanswered
@@ -98,8 +98,8 @@ def test_a_bulk_that_died_with_the_api_is_there_as_a_whole_or_not_at_all(start, 
     assert total % len(bulk) == 0
     assert total >= (12 - unanswered) * len(bulk)
     assert jobs.get_stats()["queue"]["total"] == len(jobs.q) == total
-    assert find_broken(jobs.rd, jobs.q._client) == []
-    # and who asks again gets those, or new ones
+    assert find_violations(jobs.rd, jobs.q._client) == []
+    # and a repeated request returns those jobs or adds them
     eventually(lambda: _is_up(api))
     for number in range(12):
         answer = api.post("/jobs", json=bulk, headers={"Idempotency-Key": str(number)})

@@ -1,4 +1,4 @@
-"""Input that no well-meaning client sends, to the real server: no 500, no hang, no growth, every error in one shape."""
+"""Hostile input to the real server: no 500, no hang, no memory growth, and every error in one format."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.conftest import Process, Server, eventually, free_port
-from tests.faults.raw import Raw, assert_is_answered_well, rss_of
+from tests.faults.raw_http import RawConnection, assert_is_answered_well, rss_of
 
 MIB = 2**20
 JOB = {"start": None, "end": None, "analysis": "sleep", "params": {"seconds": 0}}
@@ -35,9 +35,16 @@ FUZZED = settings(
 
 @pytest.fixture(scope="module")
 def served(server: Server, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[httpx.Client, int]]:
-    """One API for all of these tests, as one has to bear it all in turn; a client of it, and its process."""
+    """Start one API for all tests of this file; return a client and its process."""
     port, log = free_port(), tmp_path_factory.mktemp("api") / "log"
-    words = [sys.executable, "-m", "gunicorn", "--config", "python:web.server", "api:create_app()"]
+    words = [
+        sys.executable,
+        "-m",
+        "gunicorn",
+        "--config",
+        "python:web.server.gunicorn_conf",
+        "api:create_app()",
+    ]
     process = Process(words, server.port, log, API_PORT=port, MAX_BODY_BYTES=8 * MIB, MAX_JOBS_BYTES=4 * MIB)
     with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=90, trust_env=False) as client:
         eventually(lambda: _is_up(client))
@@ -73,11 +80,11 @@ def _check(answer: httpx.Response, what: object = None) -> int:
 
 
 def _exchange(api: httpx.Client, words: bytes) -> Any:
-    with Raw(_port(api)).send(words) as raw:
+    with RawConnection(_port(api)).send(words) as raw:
         return raw.answer()
 
 
-# What is not even HTTP, or could be read in two ways
+# Invalid or ambiguous HTTP
 
 POST = b"POST /jobs HTTP/1.1\r\nHOST\r\n"
 BROKEN = {
@@ -132,14 +139,14 @@ BROKEN = {
     "ten thousand equal headers": POST + b"X: x\r\n" * 10_000 + b"\r\n",
     "a hundred and twenty headers": POST + b"X: x\r\n" * 120 + b"\r\n",
 }
-# Where the server cannot know where a next request would begin, there is none.
+# If the end of a request is ambiguous, the connection is closed.
 FOLLOWED_BY = b"GET /health HTTP/1.1\r\nHOST\r\n\r\n"
 
 
 def test_what_is_broken_or_ambiguous_is_refused_and_nothing_is_smuggled_behind_it(api):
     for what, words in BROKEN.items():
         begun = time.monotonic()
-        with Raw(_port(api)).send(words, FOLLOWED_BY) as raw:
+        with RawConnection(_port(api)).send(words, FOLLOWED_BY) as raw:
             answer = raw.answer()
             assert answer.status >= 400, (what, answer)
             assert_is_answered_well(answer, what)
@@ -151,12 +158,12 @@ def test_what_is_broken_or_ambiguous_is_refused_and_nothing_is_smuggled_behind_i
 
 def test_an_ambiguous_request_ends_its_connection(api):
     for what in ("two lengths", "length and coding", "coding and length", "chunked twice"):
-        with Raw(_port(api)).send(BROKEN[what], FOLLOWED_BY) as raw:
+        with RawConnection(_port(api)).send(BROKEN[what], FOLLOWED_BY) as raw:
             assert raw.answer().headers["connection"] == "close", what
             assert raw.is_closed(), what
 
 
-# Heads that show by themselves that the request is refused: nothing more is waited for.
+# Requests that are rejected by their heads, without waiting for the body.
 AT_ONCE = [
     *(f"Transfer-Encoding: {coding}\r\n" for coding in ("identity", "gzip, chunked", "gzip", "chunked, chunked"))
 ]
@@ -167,30 +174,30 @@ AT_ONCE += ["Content-Length: 2\r\nContent-Length: 2\r\n", "Content-Length: -1\r\
 def test_what_the_head_rules_out_is_refused_at_once(api):
     for fields in AT_ONCE:
         begun = time.monotonic()
-        with Raw(_port(api)).send(POST, fields.encode(), b"\r\n") as raw:
+        with RawConnection(_port(api)).send(POST, fields.encode(), b"\r\n") as raw:
             answer = raw.answer()
             assert_is_answered_well(answer, fields)
             assert answer.status in (400, 501), (fields, answer)
             assert answer.headers["connection"] == "close", fields
             assert raw.is_closed(), fields
-        # A server that waits for the rest does so for twenty seconds.
+        # A server that waited for the rest would take twenty seconds.
         assert time.monotonic() - begun < 10, fields
 
 
 def test_a_body_over_the_limit_is_refused_before_it_is_sent(api):
-    # Given a client that asks for leave to send, and one that does not ask
+    # Given a client that sends Expect: 100-continue, and one that does not
     for expect in (b"Expect: 100-continue\r\n", b""):
         for target, size in ((b"/jobs", 4 * MIB + 1), (b"/data", 8 * MIB + 1), (b"/data", 10**15)):
             head = b"POST %b HTTP/1.1\r\nHOST\r\nContent-Type: text/csv\r\n%bContent-Length: %d\r\n\r\n"
-            with Raw(_port(api)).send(head % (target, expect, size)) as raw:
-                # Then the answer is 413, and no "100 Continue" comes before it
+            with RawConnection(_port(api)).send(head % (target, expect, size)) as raw:
+                # Then the response is 413, without a "100 Continue" before it
                 answer = raw.sock.recv(2**16)
                 assert answer.startswith(b"HTTP/1.1 413 "), (target, expect, answer)
                 assert b"Connection: close" in answer
 
 
 def test_a_body_in_chunks_is_refused_where_it_exceeds_the_limit(api):
-    with Raw(_port(api)).send(POST, b"Transfer-Encoding: chunked\r\n\r\n") as raw:
+    with RawConnection(_port(api)).send(POST, b"Transfer-Encoding: chunked\r\n\r\n") as raw:
         for _ in range(5):
             raw.send(b"%x\r\n%b\r\n" % (MIB, b" " * MIB))
         answer = raw.answer()
@@ -200,7 +207,7 @@ def test_a_body_in_chunks_is_refused_where_it_exceeds_the_limit(api):
 def test_leave_to_send_is_given_where_the_body_may_come(api):
     head = POST + b"Expect: 100-continue\r\nContent-Length: %d\r\n\r\n"
     body = json.dumps(JOB).encode()
-    with Raw(_port(api)).send(head % len(body)) as raw:
+    with RawConnection(_port(api)).send(head % len(body)) as raw:
         assert raw.sock.recv(2**16) == b"HTTP/1.1 100 Continue\r\n\r\n"
         assert raw.send(body).answer().status == 202
 
@@ -235,16 +242,16 @@ def test_an_origin_is_compared_with_the_host_of_an_absolute_target(api):
 
 
 def test_a_connection_is_kept_or_not_as_the_answer_says(api):
-    # Given bodies of any size that the answer does not need
+    # Given bodies of any size that the route does not read
     for size in (0, 1000, 30_000, 60_000, 70_000, 300_000, 5_000_000):
         for target in (b"/nowhere", b"/jobs/x/cancel", b"/jobs", b"/data?bad=1"):
             head = b"POST %s HTTP/1.1\r\nHOST\r\nContent-Length: %d\r\n\r\n" % (target, size)
 
-            # When they are sent whole, and another request after them
-            with Raw(_port(api)).send(head, b" " * size, FOLLOWED_BY) as raw:
+            # When they are sent completely, followed by another request
+            with RawConnection(_port(api)).send(head, b" " * size, FOLLOWED_BY) as raw:
                 answer = raw.answer()
 
-                # Then the connection does what the answer announced
+                # Then the connection behaves as the response announced
                 assert_is_answered_well(answer, (size, target))
                 if answer.headers["connection"] == "close":
                     assert raw.is_closed(), (size, target)
@@ -253,7 +260,7 @@ def test_a_connection_is_kept_or_not_as_the_answer_says(api):
 
 
 def test_requests_in_a_row_are_answered_in_a_row(api):
-    with Raw(_port(api)).send(FOLLOWED_BY * 50) as raw:
+    with RawConnection(_port(api)).send(FOLLOWED_BY * 50) as raw:
         assert [raw.answer().status for _ in range(50)] == [200] * 50
 
 
@@ -262,7 +269,7 @@ def test_a_body_in_chunks_with_trailers_is_taken(api):
     chunks = b"%x;note=x\r\n%b\r\n0\r\nX-Trailer: x\r\n\r\n" % (len(body), body)
     for expect in (b"", b"Expect: 100-continue\r\n"):
         words = (POST, expect, b"Transfer-Encoding: chunked\r\n\r\n", chunks, FOLLOWED_BY)
-        with Raw(_port(api)).send(*words) as raw:
+        with RawConnection(_port(api)).send(*words) as raw:
             assert (raw.answer().status, raw.answer().status) == (202, 200)
 
 
@@ -303,7 +310,7 @@ ADDRESSES = ["/jobs/{}", "/jobs/{}/results", "/jobs/{}/results/{}", "/jobs/{}/lo
 ADDRESSES += ["/problems/{}", "//{}", "/jobs//{}"]
 
 
-def test_odd_ids_are_not_found_whatever_is_in_them(api):
+def test_odd_ids_are_not_found(api):
     api.post("/data", content=b"id,n\na,1\n", headers={"Content-Type": "text/csv"})
     for odd in ODD:
         for address in ADDRESSES:
@@ -333,11 +340,11 @@ def test_escapes_that_are_no_text_are_refused(api):
             assert answer.status in (200, 400, 404, 422), (target, answer)
 
 
-# Depth, size, packing
+# Depth, size, compression
 
 
 def _deep_bodies(depth: int) -> tuple[list[str], list[str]]:
-    """Bodies for jobs and for data."""
+    """Return nested bodies for jobs and for data."""
     lists, objects = "[" * depth + "]" * depth, '{"a":' * depth + "0" + "}" * depth
     job = json.dumps(JOB)
     params = [job.replace('"seconds": 0', f'"seconds": {value}') for value in (lists, objects)]
@@ -388,7 +395,7 @@ def test_bombs_do_not_go_off(api, pid):
     assert api.get("/data").json()["total"] == 1
 
 
-def test_bodies_beyond_the_limits_are_refused_in_words(api):
+def test_bodies_beyond_the_limits_are_rejected_with_a_reason(api):
     assert _check(api.post("/jobs", content=b" " * (4 * MIB + 1))) == 413
     assert _check(api.post("/data", content=b" " * (8 * MIB + 1))) == 413
     assert _check(api.post("/jobs", content=iter([b" " * MIB] * 6))) == 413
@@ -400,14 +407,14 @@ def test_bodies_beyond_the_limits_are_refused_in_words(api):
 
 
 def test_large_bodies_of_jobs_at_once_neither_grow_nor_stop_the_server(api, pid):
-    # Given bodies that are cheap to send and dear to parse, as large as they may be
+    # Given bodies of the largest size that are cheap to send and expensive to parse
     job = '"start":null,"end":null,"analysis":"sleep","params":{"a":'
     fillings = ["{}", "[]", '""', "1", '{"":{}}', f"{{{job}{'[' + ','.join(['[]'] * 20_000) + ']'}}}}}"]
     bodies = [f"[{','.join([filling] * ((4 * MIB - 100) // (len(filling) + 1)))}]" for filling in fillings]
     bodies += [f"{{{job}{body}}}}}"[: 4 * MIB - 8] + "]}}" for body in bodies[:2] * 3]
     before = rss_of(pid)
 
-    # When all come at once, and somebody asks for the server's health
+    # When all arrive at once, and another client requests /health
     with ThreadPoolExecutor(len(bodies)) as pool:
         posted = [pool.submit(api.post, "/jobs", content=body.encode()) for body in bodies]
         while not all(post.done() for post in posted):
@@ -416,7 +423,7 @@ def test_large_bodies_of_jobs_at_once_neither_grow_nor_stop_the_server(api, pid)
             assert time.monotonic() - begun < 10
             time.sleep(0.05)
 
-    # Then each is refused or told to come again, and the server is no larger for it
+    # Then each gets a 4xx or a 503, and the server's memory does not grow
     assert {_check(post.result()) for post in posted} <= {400, 413, 422, 503}
     assert rss_of(pid) - before < 300 * MIB
     assert api.get("/jobs").json()["total"] == 0
@@ -444,7 +451,7 @@ def test_only_our_own_pages_may_post(api):
         assert api.post("/jobs", content=json.dumps(JOB), headers={"Sec-Fetch-Site": site}).status_code == 202
 
 
-# Anything at all
+# Random input
 
 ANYTHING = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=30),
@@ -539,7 +546,7 @@ def _seeds() -> list[bytes]:
 
 @st.composite
 def _files(draw: st.DrawFn) -> bytes:
-    """Something like a data file: one with some bytes changed, cut out or put in, or anything at all."""
+    """Generate files: a valid one with bytes changed, removed or inserted, or random bytes."""
     if draw(st.integers(0, 4)) == 0:
         return draw(st.binary(max_size=200))
     file = bytearray(draw(st.sampled_from(_seeds())))
@@ -602,14 +609,14 @@ def test_no_bytes_break_the_server(api, pid):
     @given(st.binary(max_size=60), lines, st.binary(max_size=100))
     def send(first: bytes, rest: list[bytes], body: bytes) -> None:
         words = b"\r\n".join([first.replace(b"\r\n", b""), *rest]) + b"\r\n\r\n" + body
-        with Raw(_port(api)).send(words) as raw:
+        with RawConnection(_port(api)).send(words) as raw:
             assert_is_answered_well(raw.answer(), words)
 
     _twice_without_growth(pid, send)
 
 
 def _twice_without_growth(pid: int, *tries: Any) -> None:
-    """What the first round fills (caches, pools) is filled; a second of the same must not add to it."""
+    """Run twice: the second round must not increase the memory (the first fills caches and pools)."""
     for each in tries:
         each()
     before = rss_of(pid)

@@ -1,4 +1,4 @@
-"""Redis can take nothing more: its disk or its memory is full, or it is a read-only replica. What it has is kept."""
+"""Redis accepts no writes (disk or memory full, or a read-only replica): existing jobs are kept."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ import httpx
 import pytest
 
 import jobs
-from checks import find_broken
 from jobs import Submission
+from ops.invariants import find_violations
 from tests.conftest import LEASE_SECONDS, Server, eventually, free_port
 
 JOB = {"start": None, "end": None, "analysis": "sleep", "params": {"seconds": 0.0}}
@@ -23,12 +23,12 @@ CSV = {"content": b"id,n\n1,2\n", "headers": {"Content-Type": "text/csv"}}
 
 @contextmanager
 def full_disk(server: Server) -> Iterator[None]:
-    """Within, the server's files cannot grow: the kernel refuses its writes, as it does on a full disk."""
+    """Make the server's writes fail in the body, as on a full disk."""
     client = jobs.rd
     client.config_set("appendfsync", "everysec")
     used = client.info("persistence")["aof_current_size"]
     resource.prlimit(server.process.pid, resource.RLIMIT_FSIZE, (max(1, used), resource.RLIM_INFINITY))
-    # With this policy the server learns of it when it next writes behind its answers.
+    # With this policy, the server notices at its next background write.
     eventually(lambda: _refuses(client), seconds=5, every=0.1)
     try:
         yield
@@ -57,9 +57,9 @@ def replica(server: Server) -> Iterator[None]:
 
 @pytest.fixture(autouse=True)
 def invariants(live: Server) -> Iterator[None]:
-    """Hold after each trial."""
+    """Check the invariants after each test."""
     yield
-    assert find_broken(jobs.rd, jobs.q._client) == []
+    assert find_violations(jobs.rd, jobs.q._client) == []
 
 
 FAULTS = {"disk": (full_disk, 503, "unavailable"), "memory": (full_memory, 507, "storage-full")}
@@ -85,7 +85,7 @@ def _status(jid: str) -> str:
 
 
 @pytest.mark.parametrize("fault", FAULTS)
-def test_submissions_are_refused_in_words_and_taken_again_afterwards(start_api, live: Server, fault):
+def test_submissions_are_rejected_with_a_reason_and_accepted_again_afterwards(start_api, live: Server, fault):
     enter, status, slug = FAULTS[fault]
     api = start_api()
     ended, _ = _sleep(0, count=2)
@@ -115,23 +115,23 @@ def _taken(answer: httpx.Response) -> int:
 
 @pytest.mark.parametrize("fault", ["disk", "replica"])
 def test_work_in_hand_waits_until_redis_writes_again(start_worker, live: Server, fault):
-    # Given a job that runs, one that waits and one that is due meanwhile
+    # Given a running job, a waiting one and one that becomes due
     enter, _, _ = FAULTS[fault]
     start_worker(1)
     running, waiting = _sleep(1.0, count=2)
     delayed = jobs.add_job(None, None, "sleep", params={"seconds": 0}, delay=1)["id"]
     eventually(lambda: _status(running) == "in progress")
 
-    # When Redis takes no writes for longer than a lease
+    # When Redis accepts no writes for longer than a lease
     with enter(live):
         time.sleep(LEASE_SECONDS + 2)
         assert _status(running) == "in progress"
 
-    # Then each is run once, and no attempt was charged
+    # Then each runs once, and no attempt is charged
     for jid in (running, waiting, delayed):
         eventually(lambda jid=jid: _status(jid) == "complete")
         assert jobs.get_job_by_id(jid)["attempt"] == 1
-        assert jobs.rd.hget(f"job.{jid}", "charged") is None
+        assert jobs.rd.hget(f"job.{jid}", "failed_attempts") is None
 
 
 def test_work_in_hand_goes_on_while_the_memory_is_full(start_worker, live: Server):
@@ -141,7 +141,7 @@ def test_work_in_hand_goes_on_while_the_memory_is_full(start_worker, live: Serve
     before = {one["id"] for one in jobs.get_workers()}
 
     with full_memory(live):
-        # What waits or runs is cancelled, what waits is taken and ends, ...
+        # Waiting and running jobs can be cancelled, waiting ones are claimed and end, ...
         assert jobs.cancel_job(cancelled)["status"] == "cancelled"
         assert jobs.cancel_job(stopped)["status"] == "cancelled"
         for each in (first, waiting):

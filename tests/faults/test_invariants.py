@@ -1,4 +1,4 @@
-"""The invariants are verified under heavy load, and nothing is reported: there is nothing to report."""
+"""Under heavy load, no violation of the invariants is reported."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from contextlib import contextmanager, suppress
 import pytest
 import redis
 
-import checks.invariants
 import jobs
-from checks import Broken, find_broken
+import ops.invariants.invariants
 from jobs import Idempotency, Submission
+from ops.invariants import Violation, find_violations
 from tests.conftest import ROOT, Server, eventually
 
 LOOK_SECONDS = 12
@@ -25,7 +25,7 @@ LOOK_SECONDS = 12
 
 @contextmanager
 def _clients(server: Server) -> Iterator[list[int]]:
-    """Adds, cancels and deletes jobs in all ways, as fast as it goes; gives what was added so far."""
+    """Add, cancel and delete jobs in all ways, as fast as possible; return the added jobs so far."""
     dice, over, count = random.Random(7), threading.Event(), [0]
 
     def submit() -> None:
@@ -63,24 +63,25 @@ def _clients(server: Server) -> Iterator[list[int]]:
 
 @pytest.fixture
 def dataset(live):
-    """A version that jobs pin; `sleep` does not read it."""
+    """Publish a version that jobs pin; `sleep` does not read it."""
     jobs.rd.hset("data.v1", mapping={"description": "{}", "chunks": 1, "pins": 0})
     jobs.rd.mset({"data.v1.0": "rows", "data.current": "v1"})
 
 
-def _look() -> list[Broken]:
-    return find_broken(jobs.rd, jobs.q._client)
+def _look() -> list[Violation]:
+    return find_violations(jobs.rd, jobs.q._client)
 
 
+@pytest.mark.long
 def test_nothing_is_reported_under_heavy_load(live, dataset, start_worker, monkeypatch):
     looked_again = []
-    suspect = checks.invariants._Search._confirm
+    suspect = ops.invariants.invariants._Search._second_pass
 
     def counted(search):
         looked_again.append(len(search._suspects))
         return suspect(search)
 
-    monkeypatch.setattr(checks.invariants._Search, "_confirm", counted)
+    monkeypatch.setattr(ops.invariants.invariants._Search, "_second_pass", counted)
     start_worker(3)
 
     found: list = []
@@ -94,7 +95,7 @@ def test_nothing_is_reported_under_heavy_load(live, dataset, start_worker, monke
     assert sum(looked_again) > 0
 
 
-def test_what_is_broken_is_found_under_heavy_load(live, dataset, start_worker):
+def test_violations_are_found_under_heavy_load(live, dataset, start_worker):
     start_worker(2)
     lost = jobs.add_job(None, None, "sleep", delay=1000)["id"]
     jobs.rd.zrem("jobs.due", lost)
@@ -102,12 +103,12 @@ def test_what_is_broken_is_found_under_heavy_load(live, dataset, start_worker):
     with _clients(live):
         found = _look()
 
-    assert found == [Broken(1, f"job.{lost}", "scheduled, and not among what is due some time")]
+    assert found == [Violation(1, f"job.{lost}", "scheduled, and not among what is due some time")]
 
 
-def test_make_check_prints_what_is_broken_and_exits_with_one(live):
+def test_make_check_prints_violations_and_exits_with_one(live):
     jobs.add_job(None, None, "sleep")
-    run = [sys.executable, "-m", "checks"]
+    run = [sys.executable, "-m", "ops.invariants"]
     environ = {**os.environ, "REDIS_IP": "127.0.0.1", "REDIS_PORT": str(live.port)}
 
     healthy = subprocess.run(run, cwd=ROOT, env=environ, capture_output=True, text=True, check=False)
@@ -121,11 +122,11 @@ def test_make_check_prints_what_is_broken_and_exits_with_one(live):
     assert broken.stdout.endswith("invariant 1: 1.\n")
 
 
-def test_make_check_tells_that_redis_is_away(live):
+def test_make_check_reports_that_redis_is_unavailable(live):
     environ = {**os.environ, "REDIS_IP": "127.0.0.1", "REDIS_PORT": "1"}
 
     away = subprocess.run(
-        [sys.executable, "-m", "checks"], cwd=ROOT, env=environ, capture_output=True, text=True, check=False
+        [sys.executable, "-m", "ops.invariants"], cwd=ROOT, env=environ, capture_output=True, text=True, check=False
     )
 
     assert away.returncode == 2

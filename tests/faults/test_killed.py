@@ -1,4 +1,4 @@
-"""Processes are killed, at moments that nobody chose; no job is lost, and none has two results."""
+"""Processes are killed at random moments; no job is lost, and none has two results."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def _children(pid: int) -> list[int]:
 
 
 def _is_idle(pid: int) -> bool:
-    """Whether it has used no processor for a while, after it used some."""
+    """Return whether the process has used no CPU for a while, after it used some."""
 
     def used() -> int:
         return sum(map(int, Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[11:13]))
@@ -60,36 +60,36 @@ def _is_idle(pid: int) -> bool:
     return before == used() > 10
 
 
-def test_a_job_whose_child_is_killed_runs_again_at_once_in_a_spare(start_worker):
+def test_a_job_whose_child_is_killed_runs_again_at_once_in_a_standby_child(start_worker):
     parent = start_worker(1).process.pid
     busy = jobs.get_workers()[0]["pid"]
-    [spare] = eventually(lambda: [pid for pid in _children(parent) if pid != busy])
-    eventually(lambda: _is_idle(spare))
+    [standby] = eventually(lambda: [pid for pid in _children(parent) if pid != busy])
+    eventually(lambda: _is_idle(standby))
     jid = _sleep(1, 1.0)[0]
     eventually(_has_status(jid, "in progress"))
 
     os.kill(busy, signal.SIGKILL)
 
     eventually(lambda: _job(jid)["attempt"] == 2, seconds=1.5)
-    assert _child_of(jid) == spare
+    assert _child_of(jid) == standby
     eventually(_has_status(jid, "complete"))
     assert jobs.get_results(jid)["attempt"] == 2
-    assert jobs.rd.hget(f"job.{jid}", "charged") == b"1"
+    assert jobs.rd.hget(f"job.{jid}", "failed_attempts") == b"1"
 
 
-def test_a_job_whose_child_is_killed_runs_again_without_a_spare(start_worker):
-    start_worker(1, SPARE_CHILDREN=0)
+def test_a_job_whose_child_is_killed_runs_again_without_a_standby_child(start_worker):
+    start_worker(1, STANDBY_CHILDREN=0)
     jid = _sleep(1, 1.0)[0]
     eventually(_has_status(jid, "in progress"))
 
     os.kill(_child_of(jid), signal.SIGKILL)
 
     eventually(_has_status(jid, "complete"))
-    assert (_job(jid)["attempt"], jobs.rd.hget(f"job.{jid}", "charged")) == (2, b"1")
+    assert (_job(jid)["attempt"], jobs.rd.hget(f"job.{jid}", "failed_attempts")) == (2, b"1")
 
 
-def test_a_drain_ends_the_spare_child(start_worker):
-    worker = start_worker(1, SPARE_CHILDREN=1)
+def test_a_drain_ends_the_standby_child(start_worker):
+    worker = start_worker(1, STANDBY_CHILDREN=1)
     children = eventually(lambda: pids if len(pids := _children(worker.process.pid)) == 2 else None)
 
     assert worker.stop() == 0
@@ -110,6 +110,7 @@ def test_a_job_that_kills_every_process_fails_with_the_reason(start_worker):
     assert "signal 9" in error["message"]
 
 
+@pytest.mark.long
 def test_five_hundred_jobs_survive_twenty_kills_of_children(start_worker):
     start_worker(2)
     ids = _sleep(500, 0.01, max_attempts=20)
@@ -129,6 +130,7 @@ def test_five_hundred_jobs_survive_twenty_kills_of_children(start_worker):
     assert [key for key in jobs.q._client.keys("hotqueue:*") if not key.endswith((b".wake", b".epoch"))] == []
 
 
+@pytest.mark.long
 def test_a_whole_worker_is_killed_and_another_takes_over_after_the_lease(start_worker):
     doomed = start_worker(1)
     jid = _sleep(1, 8.0)[0]
@@ -141,7 +143,7 @@ def test_a_whole_worker_is_killed_and_another_takes_over_after_the_lease(start_w
     eventually(lambda: not _alive(child), seconds=2)
     eventually(lambda: _job(jid)["attempt"] == 2, seconds=2 * LEASE_SECONDS + 3)
     eventually(_has_status(jid, "complete"))
-    assert jobs.rd.hget(f"job.{jid}", "charged") == b"1"
+    assert jobs.rd.hget(f"job.{jid}", "failed_attempts") == b"1"
 
 
 def test_a_worker_that_stalls_past_its_lease_is_refused_when_it_wakes(start_worker):
@@ -176,7 +178,7 @@ def test_a_drained_worker_lets_its_job_end(start_worker):
     assert jobs.get_workers() == []
 
 
-def test_a_job_longer_than_the_drain_is_given_back_uncharged(start_worker):
+def test_a_job_longer_than_the_drain_is_released_uncharged(start_worker):
     worker = start_worker(1, DRAIN_SECONDS=1)
     jid = _sleep(1, 60, max_attempts=1)[0]
     eventually(_has_status(jid, "in progress"))
@@ -184,7 +186,7 @@ def test_a_job_longer_than_the_drain_is_given_back_uncharged(start_worker):
     assert worker.stop() == 0
 
     assert (_job(jid)["status"], _job(jid)["worker"]) == ("submitted", None)
-    assert jobs.rd.hget(f"job.{jid}", "charged") is None
+    assert jobs.rd.hget(f"job.{jid}", "failed_attempts") is None
 
 
 def test_an_idle_worker_drains_at_once(start_worker):
@@ -225,7 +227,7 @@ def test_children_are_recycled_and_lose_nothing(start_worker):
     eventually(lambda: jobs.get_workers() and jobs.get_workers()[0]["id"] != first)
 
 
-def test_a_signal_between_a_childs_death_and_its_burial_ends_no_parent(start_worker):
+def test_a_signal_between_a_childs_death_and_its_reaping_ends_no_supervisor(start_worker):
     worker = start_worker(2)
     for one in jobs.get_workers():
         os.kill(one["pid"], signal.SIGKILL)
@@ -234,7 +236,7 @@ def test_a_signal_between_a_childs_death_and_its_burial_ends_no_parent(start_wor
     assert jobs.get_workers() == []
 
 
-def test_a_signal_while_children_start_is_heard_by_all_of_them(start):
+def test_a_signal_while_children_start_reaches_all_of_them(start):
     worker = start("worker.py", WORKERS=2)
     eventually(lambda: len(_children(worker.process.pid)) == 2)
 
@@ -261,19 +263,19 @@ def test_a_large_result_goes_through_a_slow_line(live: Server):
     slow = _slow_line(live.port, bytes_per_second=2_000_000)
     queue = jobs.JobQueue("queue", host="127.0.0.1", port=slow, db=1, socket_timeout=5)
     jobs.register_worker("slow", "host", 1)
-    queue.hold_as("slow")
+    queue.set_worker_id("slow")
     jid = _sleep(1, 0)[0]
     held = queue.get()
 
-    queue.finish(held, b"{}", [("big.bin", bytes(16_000_000))], "")
+    queue.defer_complete(held, b"{}", [("big.bin", bytes(16_000_000))], "")
 
     assert queue.flush() == "complete"
     assert len(jobs.get_artifact(jid, "big.bin")) == 16_000_000
 
 
 def _slow_line(port: int, bytes_per_second: int) -> int:
-    """A port that leads to this one, at no more than this speed towards it."""
-    ear = socket.create_server(("127.0.0.1", 0))
+    """Forward to this port at a limited speed; yield the port of the proxy."""
+    listener = socket.create_server(("127.0.0.1", 0))
 
     def carry(source: socket.socket, target: socket.socket, pause: float) -> None:
         with suppress(OSError):
@@ -283,10 +285,10 @@ def _slow_line(port: int, bytes_per_second: int) -> int:
 
     def accept() -> None:
         while True:
-            client, _ = ear.accept()
+            client, _ = listener.accept()
             server = socket.create_connection(("127.0.0.1", port))
             for pair in ((client, server, 1 / bytes_per_second), (server, client, 0.0)):
                 threading.Thread(target=carry, args=pair, daemon=True).start()
 
     threading.Thread(target=accept, daemon=True).start()
-    return int(ear.getsockname()[1])
+    return int(listener.getsockname()[1])

@@ -1,4 +1,4 @@
-"""What is large in Redis passes through the API in parts: a result of 52 MB, a list of jobs with 5 MB of parameters."""
+"""The API handles large values in parts: a result of 52 MB, a list of jobs with 5 MB of parameters."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ import httpx
 import pytest
 
 import jobs
-from checks import find_broken
+from ops.invariants import find_violations
 from tests.conftest import eventually
 
 LARGE = 52_000_000
 MOST_HELD = 40 * 2**20
-"""What six readers together may add to the API's memory."""
+"""Memory that six readers together may add to the API's."""
 MOST_LISTING = 400 * 2**20
 
 ANALYSIS = f'''"""Return a large result and a large artifact."""
@@ -42,14 +42,14 @@ def _peak(pid: int) -> int:
 
 
 def _gunicorn(start: Any) -> int:
-    """The process that answers: the arbiter's only child."""
+    """Return the serving process: the arbiter's only child."""
     arbiter = next(p for p in start.started if "gunicorn" in p.process.args).process.pid
     return int(Path(f"/proc/{arbiter}/task/{arbiter}/children").read_text().split()[0])
 
 
 @pytest.fixture
 def large(start, start_api, worker_with):
-    """The API, its process id, and the address of a complete job with a large result."""
+    """Start the API; return its process id and the address of a complete job with a large result."""
     api = start_api()
     worker_with("large", ANALYSIS)
     jid = jobs.add_job(None, None, "large")["id"]
@@ -67,16 +67,16 @@ def _fetch(api: httpx.Client, address: str, sizes: list[int]) -> None:
 def test_readers_of_a_large_result_hold_a_few_parts_of_it(large):
     api, pid, address = large
     before = _peak(pid)
-    # When one asks for its head, and whether it has changed
+    # When a client sends HEAD, and a request with If-None-Match
     head = api.head(address)
     unchanged = api.get(address, headers={"If-None-Match": head.headers["ETag"]})
-    # then nothing of it is read
+    # then the result is not read
     assert (head.status_code, unchanged.status_code) == (200, 304)
     assert int(head.headers["Content-Length"]) > LARGE
     assert _peak(pid) - before < 2**21
     table = len(jobs.get_artifact(address.split("/")[2], "large.csv") or b"")
     assert table > 10_000_000
-    # and when six read it at once, each with its artifact, then others are answered in between
+    # and when six clients read it at once, with its artifact, then others get responses
     sizes: list[int] = []
     readers = [threading.Thread(target=_fetch, args=(api, address, sizes)) for _ in range(6)]
     readers += [threading.Thread(target=_fetch, args=(api, f"{address}/large.csv", sizes)) for _ in range(6)]
@@ -91,11 +91,12 @@ def test_readers_of_a_large_result_hold_a_few_parts_of_it(large):
     print(f"{(_peak(pid) - before) / 2**20:.1f} MiB for six readers, /health within {slowest:.2f} s")
     assert _peak(pid) - before < MOST_HELD
     assert slowest < 5
-    assert find_broken(jobs.rd, jobs.q._client) == []
+    assert find_violations(jobs.rd, jobs.q._client) == []
 
 
+@pytest.mark.long
 def test_a_list_of_jobs_with_large_parameters_is_bounded(start, start_api):
-    # Given 60 jobs of an older release, each with 5 MB of parameters that are many times that once they are parsed
+    # Given 60 jobs of an older release, each with 5 MB of parameters that need much more memory when parsed
     api = start_api()
     params: dict[str, Any] = {"x": [{}] * 1_660_000}
     ids = [jobs.add_job(None, None, "sleep", params=params, delay=1e6)["id"] for _ in range(60)]
@@ -108,7 +109,7 @@ def test_a_list_of_jobs_with_large_parameters_is_bounded(start, start_api):
         reader.start()
     for reader in readers:
         reader.join(120)
-    # then each page has as many as fit, or is refused while there is no memory for it
+    # then each page has as many as fit, or is a 503 while there is no memory for it
     print(f"{(_peak(pid) - before) / 2**20:.0f} MiB for ten lists of 300 MB each; {len(statuses)} answers")
     assert set(statuses) <= {200, 503}
     assert statuses.count(200) >= 600

@@ -1,4 +1,4 @@
-"""The memory of the API and of the process that reads for it, while clients load all they can at once."""
+"""The memory of the API and its ingest subprocess while clients load as much as they can at once."""
 
 from __future__ import annotations
 
@@ -18,17 +18,19 @@ import pytest
 
 from benchmarks.quakes import generate
 from tests.conftest import ROOT
-from tests.faults.raw import assert_is_answered_well
+from tests.faults.raw_http import assert_is_answered_well
+
+pytestmark = pytest.mark.long
 
 MIB = 2**20
 PARQUET = "application/vnd.apache.parquet"
 LIMITS = {"LOAD_MEMORY_MB": 400, "DATASET_MEMORY_MB": 100, "REQUEST_MEMORY_MB": 128, "MAX_BODY_BYTES": 64 * MIB}
-MOST = (400 + 100 + 128 + 250) * MIB  # what the settings allow together, and the program with what it looks past
+MAX_MEMORY = (400 + 100 + 128 + 250) * MIB  # the limits of all settings, the program, and overshoot between polls
 TABLE = generate(200_000)  # twenty megabytes
 
 
-class Watched:
-    """A client of an API, and the most memory that the API and its readers were seen to use."""
+class MonitoredApi:
+    """A client of an API that records the peak memory of the API and its subprocesses, and its slowest response."""
 
     def __init__(self, client: httpx.Client, pid: int) -> None:
         self.client = client
@@ -46,21 +48,21 @@ class Watched:
             return [answer.status_code for answer in threads.map(lambda _: do(), range(count))]
 
     @contextmanager
-    def watch(self) -> Iterator[None]:
+    def monitor(self) -> Iterator[None]:
         over = Event()
 
-        def look() -> None:
+        def poll_memory() -> None:
             while not over.wait(0.01):
-                self.peak = max(self.peak, used_by(self.pid))
+                self.peak = max(self.peak, used_memory(self.pid))
 
-        def ask() -> None:
+        def poll_health() -> None:
             with httpx.Client(base_url=self.client.base_url, timeout=60, trust_env=False) as client:
                 while not over.wait(0.05):
                     begun = time.monotonic()
                     assert client.get("/health").status_code == 200
                     self.slowest = max(self.slowest, time.monotonic() - begun)
 
-        threads = [Thread(target=look), Thread(target=ask)]
+        threads = [Thread(target=poll_memory), Thread(target=poll_health)]
         for thread in threads:
             thread.start()
         try:
@@ -71,29 +73,29 @@ class Watched:
                 thread.join()
 
 
-def used_by(pid: int) -> int:
-    """The bytes that a process and its children use themselves; pages of files, which the system can drop, apart."""
+def used_memory(pid: int) -> int:
+    """Return the memory of a process and its children in bytes, without reclaimable pages of files."""
     try:
         status = dict(line.split(":", 1) for line in Path(f"/proc/{pid}/status").read_text().splitlines())
         children = [path.read_text().split() for path in Path(f"/proc/{pid}/task").glob("*/children")]
-    except OSError:  # it has just ended
+    except OSError:  # the process has just exited
         return 0
     own = sum(int(status.get(name, "0").split()[0]) for name in ("RssAnon", "RssShmem")) * 1024
-    return own + sum(used_by(int(child)) for some in children for child in some)
+    return own + sum(used_memory(int(child)) for some in children for child in some)
 
 
 @pytest.fixture
-def api(start_api, start) -> Iterator[Watched]:
+def api(start_api, start) -> Iterator[MonitoredApi]:
     client = start_api(**LIMITS)
     arbiter = start.started[-1].process
-    watched = Watched(client, arbiter.pid)
-    before = used_by(arbiter.pid)
-    with watched.watch():
-        yield watched
-    print(f"before {before // MIB} MiB, peak {watched.peak // MIB} MiB, slowest /health {watched.slowest:.2f} s")
+    monitored = MonitoredApi(client, arbiter.pid)
+    before = used_memory(arbiter.pid)
+    with monitored.monitor():
+        yield monitored
+    print(f"before {before // MIB} MiB, peak {monitored.peak // MIB} MiB, slowest /health {monitored.slowest:.2f} s")
     assert arbiter.poll() is None
-    assert watched.peak < MOST
-    assert watched.slowest < 10
+    assert monitored.peak < MAX_MEMORY
+    assert monitored.slowest < 10
 
 
 def parquet_of(frame: pl.DataFrame) -> bytes:
@@ -126,27 +128,27 @@ def bombs() -> dict[str, tuple[bytes, str, dict[str, str]]]:
     }
 
 
-def test_what_unpacks_to_much_is_bounded_and_what_is_stored_can_be_listed(api):
-    for what, (body, media_type, headers) in bombs().items():
-        # When a body that stands for much more than itself is sent by several at once
+def test_bombs_are_bounded_and_stored_datasets_can_be_listed(api):
+    for name, (body, media_type, headers) in bombs().items():
+        # When several clients send a body that expands to many times its size
         statuses = api.at_once(3, lambda sent=(body, media_type, headers): api.post(sent[0], sent[1], **sent[2]))
-        # then each is taken or refused,
-        assert set(statuses) <= {201, 400, 413, 422, 503}, (what, statuses)
-        # and what was taken can be asked for
+        # then each is accepted or rejected,
+        assert set(statuses) <= {201, 400, 413, 422, 503}, (name, statuses)
+        # and accepted datasets can be listed
         for query in ("", "?limit=1000", "?search=zz", "?search=1"):
             answer = api.client.get(f"/data{query}")
-            assert answer.status_code in (200, 503), (what, query)
-            assert len(answer.content) <= 8 * MIB, (what, query)
+            assert answer.status_code in (200, 503), (name, query)
+            assert len(answer.content) <= 8 * MIB, (name, query)
 
 
-def test_honest_bodies_at_once_are_loaded_in_turn(api):
-    # Given an honest table of many times what may be read at once in the API itself
+def test_concurrent_regular_bodies_are_loaded_in_turn(api):
+    # Given a regular table, too large to be ingested in the API process
     assert api.at_once(2, lambda: api.post(TABLE, "text/csv")) == [201, 201]
-    # when ten clients send it at once, then each is served or is to come again
+    # when ten clients send it at once, then each is served or gets a 503
     statuses = api.at_once(10, lambda: api.post(TABLE, "text/csv"))
     assert set(statuses) <= {201, 503}
     assert 201 in statuses
-    # and it can be searched, looked up and listed by many at once
+    # and many clients at once can search, look up and list it
     assert api.client.get("/data?limit=1").json()["total"] == 200_000
     for path in ("/data?limit=1000", "/data?search=nevada&limit=1000", "/data?search=12.5", "/data/q0000007"):
         assert set(api.at_once(20, lambda path=path: api.client.get(path))) <= {200, 503}, path

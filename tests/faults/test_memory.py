@@ -1,4 +1,4 @@
-"""Children under a memory limit: on machines with many cores, on large datasets, one job after the other."""
+"""Children under a memory limit: on machines with many cores, on large datasets, for many jobs in sequence."""
 
 from __future__ import annotations
 
@@ -13,12 +13,14 @@ import pytest
 
 import jobs
 from analyses import get_analyses
+from config.settings import LEAST_MEMORY_MB
 from dataset import Description, Store
 from dataset.ingest import ingest
-from ops.settings import LEAST_MEMORY_MB
 from tests.conftest import ROOT, eventually
 
-DEFAULT_MB = 768  # Compose's and Kubernetes'
+pytestmark = pytest.mark.long
+
+DEFAULT_MB = 768  # the default of Compose and Kubernetes
 SAMPLE = ROOT / "samples" / "earthquakes.csv"
 MANY_CORES = {"settings": {"OPENBLAS_NUM_THREADS": 64, "POLARS_MAX_THREADS": 64}, "shim": {}}
 
@@ -36,7 +38,7 @@ def shim(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def many_cores(request: pytest.FixtureRequest) -> dict[str, Any]:
-    """Settings under which a worker believes that it has 64 cores, or its libraries do."""
+    """Return settings with which a worker or its libraries assume 64 cores."""
     if request.param == "shim":
         return {"LD_PRELOAD": request.getfixturevalue("shim")}
     return MANY_CORES[request.param]
@@ -44,7 +46,7 @@ def many_cores(request: pytest.FixtureRequest) -> dict[str, Any]:
 
 @pytest.fixture(scope="session")
 def earthquakes(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The sample, again and again with other ids, until it has 100 MB."""
+    """Return the sample repeated with other ids up to 100 MB."""
     file = tmp_path_factory.mktemp("data") / "earthquakes.csv"
     header, *lines = SAMPLE.read_text().splitlines()
     with file.open("w") as out:
@@ -125,14 +127,14 @@ HOARDS = {"reading": "rows, params: HoardingParams", "alone": "params: HoardingP
 
 
 def test_a_job_finds_as_much_memory_after_others_as_in_a_fresh_process(worker_with, tmp_path, earthquakes):
-    # Given one child, and two datasets of 100 MB that do not both fit beside a job
+    # Given one child, and two datasets of 100 MB that do not both fit in memory with a job
     csv = earthquakes.read_bytes()
     tables = [ingest(csv, "text/csv"), ingest(csv.replace(b",earthquake", b",blast"), "text/csv")]
     (tmp_path / "analyses").mkdir()
     (tmp_path / "analyses" / "alone.py").write_text(HOARDING % HOARDS["alone"])
     worker_with("reading", HOARDING % HOARDS["reading"], MEMORY_LIMIT_MB=512)
 
-    # When jobs take nearly all of the rest in turn, on the one dataset, on the other and on none
+    # When jobs use nearly all of the rest, on the first dataset, on the second and on none
     submitted = {}
     for number in range(2):
         for table in tables:
@@ -152,11 +154,11 @@ def test_nothing_is_left_in_the_temporary_folder_without_a_home(start_worker, st
     dataset = _publish(SAMPLE.read_bytes())
     worker = start_worker(2, HOME="/dev/null", TMPDIR=folder)
 
-    # When its children draw, one of them is killed, and it stops
+    # When its children draw plots, one of them is killed, and it stops
     assert _errors(_submit_all(dataset)) == {}
     assert not list(folder.glob("matplotlib*"))
     os.kill(jobs.get_workers()[0]["pid"], signal.SIGKILL)
     assert worker.stop() == 0
 
-    # Then nothing is left
+    # Then no file is left
     assert list(folder.iterdir()) == []

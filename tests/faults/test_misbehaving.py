@@ -1,4 +1,4 @@
-"""Analyses do what they should not do, in real processes: their jobs end with the reason, and no other job notices."""
+"""Misbehaving analyses in real processes: their jobs end with the reason, and no other job is affected."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 
 import jobs
-from attempt.descendants import descendants_of
-from checks import find_broken
+from ops.invariants import find_violations
+from runtime.descendants import descendants_of
 from tests.conftest import ROOT, Process, eventually
 
 MISBEHAVING = (Path(__file__).parent / "misbehaving.py").read_text()
@@ -22,13 +22,13 @@ LIMIT_MB = 300
 
 @pytest.fixture
 def misbehaving(worker_with) -> Iterator[Callable[..., None]]:
-    """Starts a worker that knows the analysis; whatever it does, the invariants hold."""
+    """Start a worker with the misbehaving analysis; check the invariants at the end."""
 
     def run(workers: int = 1, **settings: Any) -> None:
         worker_with("misbehaving", MISBEHAVING, workers, **settings)
 
     yield run
-    assert find_broken(jobs.rd, jobs.q._client) == []
+    assert find_violations(jobs.rd, jobs.q._client) == []
 
 
 def _submit(how: str, size: int = 0, file: object = "", **options: Any) -> str:
@@ -73,10 +73,10 @@ def test_analyses_that_eat_memory_end_with_the_reason_and_others_do_not_notice(m
     misbehaving(4, MEMORY_LIMIT_MB=LIMIT_MB)
     other = jobs.add_job(None, None, "sleep", params={"seconds": 4.0})["id"]
 
-    # When the others' jobs eat memory, by themselves or by all that they start
+    # When the jobs of the others use too much memory, in their processes or in child processes
     hoarding = [_submit(how) for how in ("hoard_slowly", "hoard_shared", "hoard_among_many")]
 
-    # Then those fail for it, and the other completes in its first attempt
+    # Then those fail for this reason, and the other one completes in its first attempt
     for reason, kind, message in map(_error, hoarding):
         assert reason in ("error", "killed")
         assert kind == "MemoryError"
@@ -88,14 +88,14 @@ def test_analyses_that_eat_memory_end_with_the_reason_and_others_do_not_notice(m
 def test_what_is_asked_for_at_once_fails_with_the_reason(misbehaving):
     misbehaving(1, MEMORY_LIMIT_MB=LIMIT_MB)
 
-    # Nobody has so much: whether the kernel refuses it or gives it page by page depends on the machine.
+    # No machine has so much memory; whether the kernel refuses it at once depends on the machine.
     reason, kind, message = _error(_submit("hoard_at_once"))
 
     assert reason in ("error", "killed")
     assert kind == "MemoryError"
     assert "MEMORY_LIMIT_MB" in message
 
-    # A library that is not Python's may end the process instead.
+    # A native library may abort the process instead.
     reason, _, message = _error(_submit("panic_for_memory"))
 
     assert reason in ("error", "killed")
@@ -116,10 +116,10 @@ def test_a_job_that_eats_memory_is_charged_each_time(misbehaving):
     assert jobs.get_job_by_id(jid)["attempt"] == 2
 
 
-# Ends of the process
+# Exits
 
 
-def test_an_analysis_that_ends_its_process_is_charged_and_told_how(misbehaving):
+def test_an_analysis_that_exits_its_process_is_charged_with_the_reason(misbehaving):
     misbehaving(2)
     before = _pids()
     words = {
@@ -157,7 +157,7 @@ def test_a_child_without_descriptors_is_stopped_all_the_same(misbehaving):
     _look_around()
 
 
-def test_the_parent_outlives_an_analysis_that_cuts_off_what_they_share(misbehaving, start):
+def test_the_supervisor_outlives_an_analysis_that_closes_shared_descriptors(misbehaving, start):
     misbehaving()
 
     _ended(_submit("cut_off"))
@@ -240,7 +240,7 @@ def test_multiprocessing_works_in_each_job_as_in_the_first(misbehaving, method):
     for how in ("use_multiprocessing", "leave_a_process_of_multiprocessing", "use_multiprocessing"):
         jid = _submit(how, file=method)
 
-        # Then each completes, and finds nothing of those before
+        # Then each completes without traces of the jobs before
         assert (_ended(jid, 60)["status"], _ended(jid)["attempt"]) == ("complete", 1), jobs.get_log(jid)
         if how == "use_multiprocessing":
             assert jobs.get_results(jid)["result"] == {"doubled": [0, 2, 4, 6], "found": "found", "active": 0}
@@ -254,17 +254,17 @@ def test_a_job_that_hangs_in_native_code_ends_by_its_timeout(misbehaving):
     _look_around()
 
 
-# Words
+# Output
 
 
 @pytest.mark.parametrize("limit", [0, LIMIT_MB])
 def test_what_is_written_to_descriptors_is_in_the_log_of_the_job_only(misbehaving, start, limit):
-    # Given a job that writes 100 MB to descriptor 1, and some lines in all the ways that there are
+    # Given a job that writes 100 MB to descriptor 1, and some lines in every other way
     misbehaving(MEMORY_LIMIT_MB=limit)
     before = jobs.get_workers()[0]["pid"]
     jid = _submit("write_to_descriptors", size=100)
 
-    # Then its log ends with these
+    # Then its log ends with these lines
     assert _ended(jid)["status"] == "complete"
     log = jobs.get_log(jid)
     words = ["of a shell", "of its errors", "of C", "of bytes: ü", "of print 1", "WARNING its.own of logging"]
@@ -272,7 +272,7 @@ def test_what_is_written_to_descriptors_is_in_the_log_of_the_job_only(misbehavin
     assert log.splitlines()[-6].endswith("xxof a shell")
     assert len(log.encode()) <= 64 * 1024 + 100
 
-    # and nothing of it is in the worker's, nor in the next job's
+    # and they are neither in the worker's log nor in the next job's
     assert "xxx" not in start.started[0].log.read_text()
     following = _submit("look_around")
     assert _ended(following)["status"] == "complete"
@@ -329,20 +329,20 @@ def test_a_flood_of_progress_is_cut_short(misbehaving):
 # Signals
 
 
-def test_analyses_that_do_not_hear_are_killed(misbehaving):
+def test_analyses_that_ignore_the_stop_are_killed(misbehaving):
     misbehaving(3)
     before = _pids()
-    deaf = [_submit(how, size=60) for how in ("block_signals", "ignore_signals", "catch_everything")]
-    eventually(lambda: {jobs.get_job_by_id(jid)["status"] for jid in deaf} == {"in progress"})
+    stubborn = [_submit(how, size=60) for how in ("block_signals", "ignore_signals", "catch_everything")]
+    eventually(lambda: {jobs.get_job_by_id(jid)["status"] for jid in stubborn} == {"in progress"})
 
-    for jid in deaf:
+    for jid in stubborn:
         assert jobs.cancel_job(jid)["status"] == "cancelled"
 
     eventually(lambda: not any(map(_alive, before)), seconds=2.5)
     _look_around()
 
 
-def test_a_child_that_was_made_deaf_hears_again_in_the_next_job(misbehaving):
+def test_ignored_signals_are_restored_for_the_next_job(misbehaving):
     misbehaving()
     before = _pids()
     for how in ("block_signals", "ignore_signals"):
@@ -356,12 +356,12 @@ def test_a_child_that_was_made_deaf_hears_again_in_the_next_job(misbehaving):
         assert (around["pid"] in before, around["blocked"]) == (True, 0)
 
 
-STRAY = ("SIGTERM", "SIGINT", "SIGHUP", "SIGQUIT", "SIGUSR1", "SIGUSR2")
+SIGNALS = ("SIGTERM", "SIGINT", "SIGHUP", "SIGQUIT", "SIGUSR1", "SIGUSR2")
 
 
-@pytest.mark.parametrize("name", STRAY)
+@pytest.mark.parametrize("name", SIGNALS)
 def test_a_signal_to_a_child_does_nothing(misbehaving, name):
-    # Given a child that runs a job, one that waits for a job, and a spare one that starts
+    # Given a child that runs a job, an idle child, and a standby child that is starting
     misbehaving(2)
     jid = _submit("wait_for_signals", size=2)
     eventually(lambda: jobs.get_job_by_id(jid)["message"] == "waiting")
@@ -371,22 +371,22 @@ def test_a_signal_to_a_child_does_nothing(misbehaving, name):
     for pid in before:
         os.kill(pid, signal.Signals[name])
 
-    # Then the job completes in its first attempt, and what it started gets the signals as ever
+    # Then the job completes in its first attempt, and its child processes have default handlers
     assert (_ended(jid)["status"], _ended(jid)["attempt"]) == ("complete", 1)
     result = jobs.get_results(jid)["result"]
-    assert result == {**{each: -signal.Signals[each] for each in STRAY}, "fork": 2}
+    assert result == {**{each: -signal.Signals[each] for each in SIGNALS}, "fork": 2}
     assert _pids() == before
 
 
 @pytest.mark.parametrize("name", ["SIGTERM", "SIGINT", "SIGHUP", "SIGQUIT"])
-def test_a_stop_of_the_whole_control_group_charges_nobody(misbehaving, start, name):
+def test_a_stop_of_the_whole_control_group_charges_no_job(misbehaving, start, name):
     # Given a job that ends while the worker drains, and one that does not
     misbehaving(2, DRAIN_SECONDS=3)
     short, long = _submit("wait_for_signals", size=1), _submit("wait_for_signals", size=60)
     eventually(lambda: {jobs.get_job_by_id(jid)["message"] for jid in (short, long)} == {"waiting"})
     parent: Process = start.started[0]
 
-    # When parent and children get the signal at once
+    # When supervisor and children get the signal at once
     for pid in [*_pids(), parent.process.pid]:
         os.kill(pid, signal.Signals[name])
 
@@ -394,11 +394,11 @@ def test_a_stop_of_the_whole_control_group_charges_nobody(misbehaving, start, na
     assert parent.process.wait(20) == 0
     assert jobs.get_job_by_id(short)["status"] == "complete"
     assert (jobs.get_job_by_id(long)["status"], jobs.get_job_by_id(long)["error"]) == ("submitted", None)
-    assert jobs.rd.hget(f"job.{long}", "charged") is None
+    assert jobs.rd.hget(f"job.{long}", "failed_attempts") is None
 
 
 @pytest.mark.parametrize("name", ["SIGUSR1", "SIGUSR2"])
-def test_a_parent_ignores_signals_that_mean_nothing_to_it(misbehaving, start, name):
+def test_a_supervisor_ignores_signals_without_meaning(misbehaving, start, name):
     misbehaving()
     os.kill(start.started[0].process.pid, signal.Signals[name])
 
@@ -406,15 +406,15 @@ def test_a_parent_ignores_signals_that_mean_nothing_to_it(misbehaving, start, na
     assert start.started[0].process.poll() is None
 
 
-@pytest.mark.parametrize("name", STRAY)
+@pytest.mark.parametrize("name", SIGNALS)
 def test_children_that_start_are_not_ended_by_signals(misbehaving, start, name):
     # Given a worker whose only child is replaced
-    misbehaving(SPARE_CHILDREN=0)
+    misbehaving(STANDBY_CHILDREN=0)
     before = _pids()
     os.kill(before.copy().pop(), signal.SIGKILL)
     jid = _submit("look_around")
 
-    # When all processes below it get the signal again and again
+    # When all processes below it get the signal repeatedly
     seen: set[int] = set()
     while not jobs.Status(jobs.get_job_by_id(jid)["status"]).ended:
         for pid in descendants_of(start.started[0].process.pid):
@@ -422,7 +422,7 @@ def test_children_that_start_are_not_ended_by_signals(misbehaving, start, name):
             with suppress(ProcessLookupError):
                 os.kill(pid, signal.Signals[name])
 
-    # Then the first that started is the one that runs the job
+    # Then the first new child runs the job
     assert jobs.get_job_by_id(jid)["attempt"] == 1
     assert seen - before == {jobs.get_results(jid)["result"]["pid"]}
 
@@ -434,17 +434,17 @@ def test_signal_handlers_of_a_job_do_not_reach_the_next_one(misbehaving):
 
     jid = _submit("wait_for_signals", size=1)
     eventually(lambda: jobs.get_job_by_id(jid)["message"] == "waiting")
-    for name in STRAY:
+    for name in SIGNALS:
         os.kill(before.copy().pop(), signal.Signals[name])
 
     assert (_ended(jid)["status"], _ended(jid)["attempt"]) == ("complete", 1)
     assert _pids() == before
 
 
-# Refusals
+# InvalidParams
 
 
-def test_what_an_analysis_itself_refuses_fails_at_once(misbehaving):
+def test_invalid_params_raised_by_an_analysis_fail_at_once(misbehaving):
     misbehaving()
 
     job = _ended(_submit("refuse_its_parameters", max_attempts=3), seconds=5)
@@ -461,24 +461,24 @@ def test_an_analysis_that_another_one_does_not_find_is_an_error_of_its_own(misbe
     assert _error(_submit("look_up_what_is_not_there"))[:2] == ("error", "UnknownAnalysis")
 
 
-# The process' own state
+# Process state
 
 
 def test_what_a_job_leaves_in_its_process_costs_the_next_one_nothing(misbehaving, tmp_path):
-    # Given a child, and what an honest job finds there
+    # Given a child, and the process state that a well-behaved job finds
     misbehaving()
     honest = _submit("work_honestly", file=tmp_path / "file")
     assert _ended(honest)["status"] == "complete"
 
-    # When another job leaves timers, limits and deaf signals there, or what nobody can undo
-    for how in ("leave_traps", "leave_what_nobody_can_undo"):
+    # When another job leaves timers, limits, ignored signals, or changes that cannot be restored
+    for how in ("leave_traps", "leave_permanent_changes"):
         assert _ended(_submit(how))["status"] == "complete"
         jid = _submit("work_honestly", file=tmp_path / "file")
 
-        # Then the next one finds the same
+        # Then the next job finds the same state
         job = _ended(jid)
         assert (job["status"], job["error"]) == ("complete", None)
-        assert jobs.rd.hget(f"job.{jid}", "charged") is None
+        assert jobs.rd.hget(f"job.{jid}", "failed_attempts") is None
         assert jobs.get_results(jid)["result"] == jobs.get_results(honest)["result"]
         assert "heard too" in jobs.get_log(jid)
 
@@ -500,7 +500,7 @@ def test_a_job_hands_no_state_on_to_the_next_one(misbehaving, tmp_path):
 # Results
 
 
-def test_numbers_that_are_none_become_null(misbehaving):
+def test_nan_and_infinity_become_null(misbehaving):
     misbehaving()
     jid = _submit("return_odd_numbers")
 
@@ -508,7 +508,7 @@ def test_numbers_that_are_none_become_null(misbehaving):
     assert jobs.get_results(jid)["result"] == {"nan": None, "infinities": [None, None], "small": 0.0, "null": 1}
 
 
-def test_the_largest_result_goes_through_and_a_larger_one_is_told_the_setting(misbehaving):
+def test_the_largest_result_is_stored_and_the_error_of_a_larger_one_names_the_setting(misbehaving):
     misbehaving(MAX_RESULT_BYTES=1_000_000)
 
     assert _ended(_submit("return_too_much", size=999_000))["status"] == "complete"
@@ -517,7 +517,7 @@ def test_the_largest_result_goes_through_and_a_larger_one_is_told_the_setting(mi
     assert "MAX_RESULT_BYTES (1000000)" in message
 
 
-def test_what_is_no_json_fails_with_the_reason(misbehaving):
+def test_results_that_are_not_json_fail_with_the_reason(misbehaving):
     misbehaving()
     before = _pids()
     words = {
@@ -540,15 +540,16 @@ def test_what_is_no_json_fails_with_the_reason(misbehaving):
     assert {_look_around()["pid"]} == before
 
 
+@pytest.mark.long
 def test_results_that_redis_never_takes_fail_the_attempt(misbehaving):
-    # Given a Redis that takes no value above a megabyte
+    # Given a Redis that rejects values above one megabyte
     misbehaving()
     jobs.rd.config_set("proto-max-bulk-len", 2**20)
     try:
-        # When what belongs to a result in one piece is larger: the list of its artifacts
+        # When the list of artifacts, which is stored in one piece, is larger
         jid = _submit("return_too_many", size=9_000)
 
-        # Then the job fails with that reason, and its child goes on
+        # Then the job fails with that reason, and its child continues
         reason, kind, message = _error(jid)
         assert (reason, kind) == ("error", "ResultsRefused")
         assert "proto-max-bulk-len" in message

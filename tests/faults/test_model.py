@@ -1,8 +1,8 @@
-"""All transitions in any order, each sometimes sent twice or late, do what the model does (``model.py``).
+"""All transitions in random order, some sent twice or late, behave as the model does (``model.py``).
 
-After every step records, queues, workers, results, counts, pins and keys are compared with the model's, and in the end,
-or after every step with ``MODEL=long``, the invariants are verified. A failure prints the steps that lead to it, and a
-blob that repeats them: ``@reproduce_failure``.
+After every step, records, queues, workers, results, counts, pins and keys are compared with the model's. The invariants
+are verified at the end, or after every step with ``MODEL=long``. A failure prints the steps that lead to it, and a blob
+that repeats them: ``@reproduce_failure``.
 """
 
 from __future__ import annotations
@@ -23,19 +23,18 @@ from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule, run_state_machine_as_test
 
-from checks import find_broken
 from jobs import Idempotency, Status, Submission
-from record import fields_of
+from jobstore import Transitions, by_name, to_add_args
+from ops.invariants import find_violations
 from tests.conftest import ROOT
 from tests.faults.model import FINAL, KEY_LIVES, LEASE, MOST, RETENTION, Model
-from transitions import Transitions
 
 LONG = os.environ.get("MODEL") == "long"
 EXAMPLES = int(os.environ.get("MODEL_EXAMPLES", "2000" if LONG else "60"))
 SEED = int(os.environ.get("MODEL_SEED", "3"))
 WORKERS = ("w1", "w2", "w3")
 WHYS = ("drain", "killed", "lost", "error", "timeout", "invalid", "unknown")
-OUTCOMES = ("finish", "finish_take", *WHYS)
+OUTCOMES = ("finish", "finish_claim", *WHYS)
 PRIORITIES = ("normal", "normal", "high", "low")
 NOTED = ("started", "ended", "unknown_since")
 MARGIN = 0.3
@@ -44,7 +43,7 @@ KEYS = [Idempotency(key, "").hash for key in "ab"]
 
 
 class Fake:
-    """fakeredis, on a clock that stands still but for half a millisecond a reading."""
+    """fakeredis, with a clock that advances half a millisecond per reading."""
 
     def __init__(self, queue_db: int) -> None:
         self._time = 1_800_000_000.0
@@ -71,7 +70,7 @@ class Fake:
 
 
 class Real:
-    """A real server: time passes by moving all that it has noted into the past."""
+    """A real server; time passes by moving all stored times into the past."""
 
     def __init__(self, port: int, queue_db: int) -> None:
         self.records = redis.Redis(port=port, db=0, decode_responses=True)
@@ -107,7 +106,7 @@ class Real:
 
 
 class Call(NamedTuple):
-    """What was sent: a transition and its words; `meant` are the words of the model's."""
+    """A transition that was sent, with its arguments and those of the model's."""
 
     name: str
     words: tuple[Any, ...]
@@ -115,7 +114,7 @@ class Call(NamedTuple):
 
 
 class Machine(RuleBasedStateMachine):
-    """Sends, and compares."""
+    """Sends transitions and compares the results."""
 
     world: Fake | Real
 
@@ -171,7 +170,7 @@ class Machine(RuleBasedStateMachine):
         named = [(str(uuid.UUID(int=len(self.ids) + n, version=4)), one) for n, one in enumerate(asked)]
         self.ids += [jid for jid, _ in named]
         hashed = Idempotency(key, body).hash if key else ""
-        fields = [fields_of(jid, one, hashed) for jid, one in named]
+        fields = [to_add_args(jid, one, hashed) for jid, one in named]
         words = (
             version or "",
             hashed,
@@ -198,7 +197,7 @@ class Machine(RuleBasedStateMachine):
         slices = [[(next(left), asked) for _ in range(size)] for size in sizes]
         position = width = 0
         for n, slice_ in enumerate(slices):
-            records = [fields_of(jid, one, hashed) for jid, one in slice_]
+            records = [to_add_args(jid, one, hashed) for jid, one in slice_]
             width = len(records[0])
             staged = [position, *(word for record in records for word in record)]
             self.transitions.stage(f"bulk.{bulk}.{n}", staged, 10**9)
@@ -256,12 +255,12 @@ class Machine(RuleBasedStateMachine):
         self._send("renew", (round(LEASE * 1e6), *words), words)
 
     @rule(worker=st.sampled_from(WORKERS))
-    def take(self, worker):
+    def claim(self, worker):
         self._take(worker)
 
     @rule(pick=PICK, outcome=st.sampled_from(["", *OUTCOMES]))
     def work(self, pick, outcome):
-        """An idle worker takes, and does something with it."""
+        """Let an idle worker claim a job and do something with it."""
         idle = [name for name, worker in self.model.workers.items() if worker.held is None]
         if idle:
             self._take(_pick(idle, pick))
@@ -273,12 +272,12 @@ class Machine(RuleBasedStateMachine):
         self._end(pick, outcome)
 
     @rule(pick=PICK, why=st.sampled_from(WHYS[:5]), meant=st.booleans(), other=st.booleans())
-    def dismiss(self, pick, why, meant, other):
+    def deregister(self, pick, why, meant, other):
         worker, jid, attempt = self._run(pick) or (WORKERS[pick % 3], "", "")
         if not meant:
             jid, attempt = "", ""
         worker = WORKERS[pick % 3] if other else worker
-        self._send("dismiss", (worker, why, _error(why), 0, jid, attempt, 0), (worker, why, jid, attempt, 0))
+        self._send("deregister", (worker, why, _error(why), 0, jid, attempt, 0), (worker, why, jid, attempt, 0))
 
     @rule(pick=PICK)
     def report(self, pick):
@@ -302,7 +301,7 @@ class Machine(RuleBasedStateMachine):
 
     @rule()
     def lose_the_queue(self):
-        """What else the queue's database holds goes with it; whoever keeps house repairs it in slices."""
+        """Lose the queue's database; heartbeats repair it in slices."""
         self._settle()
         for pattern in ("hotqueue:*", "worker*"):
             for key in self.world.queue.keys(pattern):
@@ -314,7 +313,7 @@ class Machine(RuleBasedStateMachine):
 
     @rule(worker=st.sampled_from(WORKERS))
     def dismiss_lost(self, worker):
-        self._send("dismiss", (worker, "lost", _error("lost"), 0, "", "", 1), (worker, "lost", "", "", 1))
+        self._send("deregister", (worker, "lost", _error("lost"), 0, "", "", 1), (worker, "lost", "", "", 1))
 
     # ------------------------------------------------------------------------------------------- dataset
 
@@ -345,7 +344,7 @@ class Machine(RuleBasedStateMachine):
 
     @rule(dice=st.integers(0, 2**32 - 1))
     def at_random(self, dice):
-        """Many of the above at once: chance gets further than what Hypothesis varies; the dice are its own."""
+        """Run many random steps, which reaches further than the variations of Hypothesis."""
         self._roll_many(dice, 12)
 
     @rule(dice=st.integers(0, 2**32 - 1))
@@ -378,7 +377,7 @@ class Machine(RuleBasedStateMachine):
             (2, self.push_what_has_ended, (pick, lucky)),
             (3, self.register, (worker,)),
             (3, self.renew, ({worker, roll.choice(WORKERS)},)),
-            (3, self.dismiss, (pick, roll.choice(WHYS[:5]), lucky, roll.random() < 0.3)),
+            (3, self.deregister, (pick, roll.choice(WHYS[:5]), lucky, roll.random() < 0.3)),
             (2, self.report, (pick,)),
             (3, self.let_time_pass, (roll.choice([10, 20, 100, 1100]),)),
             (3, self.promote, (most,)),
@@ -405,7 +404,7 @@ class Machine(RuleBasedStateMachine):
         self._send("register", (worker, round(LEASE * 1e6), "host", 1), (worker,))
 
     def _take(self, worker: str) -> None:
-        self._note_run(worker, self._send("take", (worker, 0), (worker,)))
+        self._note_run(worker, self._send("claim", (worker, 0), (worker,)))
 
     def _end(self, pick: int, outcome: str) -> None:
         run = self._run(pick)
@@ -413,18 +412,18 @@ class Machine(RuleBasedStateMachine):
             return
         if outcome == "finish":
             self._send("finish", (*run, _document(run), "said"), (*run, "said"))
-        elif outcome == "finish_take":
-            answer = self._send("finish_take", (*run, _document(run), "said"), (*run, "said"))
+        elif outcome == "finish_claim":
+            answer = self._send("finish_claim", (*run, _document(run), "said"), (*run, "said"))
             self._note_run(run[0], answer[1:])
         else:
             self._send("release", (*run, outcome, _error(outcome), 0, "said"), (*run, outcome, "said"))
 
     def _note_run(self, worker: str, answer: list[Any]) -> None:
         if answer[0] == "job":
-            self.runs.append((worker, answer[1], answer[2]))
+            self.runs.append((worker, answer[2], answer[4]))
 
     def _run(self, pick: int) -> tuple[str, str, str] | None:
-        """What a worker holds, mostly; else what it held as an attempt before, or what one held once."""
+        """Return usually the run that a worker holds, otherwise an earlier one."""
         held = [run for run in self.runs if self.model._holds(*run)]
         before = [run for run in self.runs if run not in held and run[:2] in [now[:2] for now in held]]
         likely = held if pick < 9 else before
@@ -433,7 +432,7 @@ class Machine(RuleBasedStateMachine):
     def _resend(self, pick: int) -> None:
         if self.calls:
             call = _pick(self.calls, pick)
-            self._note_run(str(call.words[0]), self._send(*call)[call.name == "finish_take" :] or [""])
+            self._note_run(str(call.words[0]), self._send(*call)[call.name == "finish_claim" :] or [""])
 
     def _send(self, name: str, words: tuple[Any, ...], meant: tuple[Any, ...]) -> list[Any]:
         self.calls.append(Call(name, words, meant))
@@ -450,7 +449,7 @@ class Machine(RuleBasedStateMachine):
         return answer
 
     def _settle(self) -> None:
-        """Let pass whatever is about to change by itself: the model's clock is not that of Redis to the millisecond."""
+        """Wait until an imminent change has happened: the model's clock differs from that of Redis by milliseconds."""
         moments, now = self.model.deadlines(), self.world.now()
         while any(abs(moment - now) < MARGIN for moment in moments):
             self.world.advance(2 * MARGIN)
@@ -458,7 +457,7 @@ class Machine(RuleBasedStateMachine):
         self.model.pass_time(now)
 
     def _compare(self) -> None:
-        """What is in Redis is what the model has."""
+        """Compare the contents of Redis with the model."""
         self._compare_records()
         self._compare_queue()
         self._compare_counts()
@@ -468,7 +467,7 @@ class Machine(RuleBasedStateMachine):
     def _compare_records(self) -> None:
         model, pipeline = self.model, self.world.records.pipeline(transaction=False)
         for jid in self.ids:
-            pipeline.hmget(f"job.{jid}", "status", "worker", "attempt", "charged", "message", "error")
+            pipeline.hmget(f"job.{jid}", "status", "worker", "attempt", "failed_attempts", "message", "error")
             pipeline.hget(f"results.{jid}", "document")
             pipeline.hgetall(f"log.{jid}")
         pipeline.zrange("jobs", 0, -1).get("data.current").zrange("bulks", 0, -1)
@@ -498,15 +497,16 @@ class Machine(RuleBasedStateMachine):
         assert set(living) == set(model.workers)
 
     def _compare_counts(self) -> None:
-        _, waiting, counts, *_ = self.transitions.run("stats", *Status)
+        stats = by_name(self.transitions.run("stats", *Status)[1:])
+        waiting, counts = stats["waiting"], stats["jobs"]
         jobs = self.model.jobs.values()
         submitted = [job.asked.priority for job in jobs if job.status == "submitted"]
         assert waiting == [*(submitted.count(priority) for priority in self.model.queues), len(submitted)]
         assert counts == [sum(job.status == status for job in jobs) for status in Status]
 
     def _verify(self) -> None:
-        # Nobody keeps house here but the rules: only they say when.
-        assert find_broken(self.world.records, self.world.queue, housekeeping_seconds=10**9) == []
+        # Housekeeping runs only by the rules below.
+        assert find_violations(self.world.records, self.world.queue, housekeeping_seconds=10**9) == []
 
 
 def _counted(*counts: str | None) -> list[int | None]:
@@ -514,13 +514,17 @@ def _counted(*counts: str | None) -> list[int | None]:
 
 
 def _without_times(renewed: list[Any]) -> list[Any]:
-    """Who is expired, in order, and whether each job is over its time instead of by how much."""
+    """Return the expired workers in order, and for each job whether it is over its time."""
     _, expired, held = renewed
-    return [sorted(expired), [[*one[:3], int(int(one[3]) < 0), one[4]] if len(one) > 1 else one for one in held]]
+    answers = [[one[0], by_name(one[1:])] if len(one) > 1 else one for one in held]
+    for one in answers:
+        if len(one) > 1:
+            one[1]["left"] = int(int(one[1]["left"]) < 0)
+    return [sorted(expired), answers]
 
 
 def _pick(found: list[Any], pick: int) -> Any:
-    """The latest first."""
+    """Return one of these, preferably a late one."""
     return found[-1 - pick % len(found)]
 
 

@@ -1,4 +1,4 @@
-"""The network between our processes and Redis fails, in every way and at every call; nobody's job ends by it."""
+"""The network between our processes and Redis fails, in every way and at every call; no job ends because of it."""
 
 from __future__ import annotations
 
@@ -15,13 +15,15 @@ import httpx
 import pytest
 
 import jobs
-from checks import find_broken
+from ops.invariants import find_violations
 from tests.conftest import LEASE_SECONDS, Server, eventually
-from tests.faults.line import HOWS, Line, command, transition
-from tests.faults.raw import Raw
+from tests.faults.raw_http import RawConnection
+from tests.faults.tcp_proxy import HOWS, TcpProxy, command, transition
+
+pytestmark = pytest.mark.long
 
 SEED = int(os.environ.get("SEED", "3"))
-# With FAULTS=all the slower tests try all ways: a silent connection costs them a time-out of 5 s each.
+# With FAULTS=all, the slower tests try all ways; each silent connection costs them a time-out of 5 s.
 ALL = os.environ.get("FAULTS") == "all"
 FEW = list(HOWS) if ALL else ["answered", "late"]
 CALLS = {
@@ -36,8 +38,8 @@ CALLS = {
     },
     "worker": {
         "wait": command("BLPOP"),
-        "take": transition("take"),
-        "finish": transition("finish_take"),
+        "take": transition("claim"),
+        "finish": transition("finish_claim"),
         "release": transition("release"),
         "renew": transition("renew"),
         "dataset": command("HGET"),
@@ -48,22 +50,22 @@ CALLS = {
 
 
 @pytest.fixture
-def lay_line(live: Server) -> Iterator[Callable[[], Line]]:
-    """Lays lines to the server; at the end of the test, all that must be true of the jobs is."""
-    lines: list[Line] = []
+def open_proxy(live: Server) -> Iterator[Callable[[], TcpProxy]]:
+    """Open proxies to the server; check the invariants at the end of the test."""
+    proxies: list[TcpProxy] = []
 
-    def run() -> Line:
-        lines.append(Line(live.port, seed=SEED))
-        return lines[-1]
+    def run() -> TcpProxy:
+        proxies.append(TcpProxy(live.port, seed=SEED))
+        return proxies[-1]
 
     yield run
-    for line in lines:
-        line.close()
-    assert find_broken(jobs.rd, jobs.q._client) == []
+    for proxy in proxies:
+        proxy.close()
+    assert find_violations(jobs.rd, jobs.q._client) == []
 
 
 class Client:
-    """A client that tries again, as the answers tell it to; what it posts has an idempotency key."""
+    """A client that repeats requests as the responses demand; its posts have idempotency keys."""
 
     def __init__(self, api: httpx.Client, dice: random.Random) -> None:
         self.api = api
@@ -71,7 +73,7 @@ class Client:
         self.accepted: list[str] = []
 
     def call(self, method: str, path: str, **options) -> httpx.Response:
-        """The answer, once it is another than 503."""
+        """Return the first response other than 503."""
         give_up = time.monotonic() + 60
         while time.monotonic() < give_up:
             answer = self.api.request(method, path, **options)
@@ -93,7 +95,7 @@ class Client:
         return self.post_job(analysis="sleep", params={"seconds": seconds}, **options)
 
     def wait(self, jid: str) -> str:
-        """The status, once the job has ended."""
+        """Return the status when the job has ended."""
         while True:
             job = self.call("GET", f"/jobs/{jid}", params={"wait": 10}).json()
             if jobs.Status(job["status"]).ended:
@@ -101,7 +103,7 @@ class Client:
 
 
 def _charged(jid: str) -> int:
-    return int(jobs.rd.hget(f"job.{jid}", "charged") or 0)
+    return int(jobs.rd.hget(f"job.{jid}", "failed_attempts") or 0)
 
 
 def _assert_one_result_each(ids: list[str]) -> None:
@@ -112,7 +114,7 @@ def _assert_one_result_each(ids: list[str]) -> None:
 
 
 def _main_job(client: Client) -> None:
-    """Load, submit, wait, fetch; a long job that reports; one that is over its time; one that is cancelled."""
+    """Load, submit, wait, fetch; run a long job with progress, one over its time, and one that is cancelled."""
     rows = [f"{n},{client.dice.random()}" for n in range(50)]
     loaded = client.call("POST", "/data", content="id,value\n" + "\n".join(rows), headers={"Content-Type": "text/csv"})
     assert loaded.status_code == 201
@@ -132,7 +134,7 @@ def _main_job(client: Client) -> None:
 
 @contextmanager
 def _under_load(api: httpx.Client, work: Callable[[Client], None], clients: int = 3) -> Iterator[list[Client]]:
-    """Clients that do ``work`` again and again, until the body is through; what failed them fails the test."""
+    """Run clients that repeat ``work`` until the body ends; their errors fail the test."""
     over = threading.Event()
     found = [Client(api, random.Random(f"{SEED} {n}")) for n in range(clients)]
 
@@ -150,35 +152,35 @@ def _under_load(api: httpx.Client, work: Callable[[Client], None], clients: int 
             loop.result()
 
 
-def _cut_everywhere(line: Line, calls: dict[str, bytes]) -> int:
-    """Set one trap after the other, for each call and each way to cut it; how many sprang."""
+def _cut_everywhere(proxy: TcpProxy, calls: dict[str, bytes]) -> int:
+    """Trigger a failure at each call in each way; return the number of failures."""
     faults = [(call, how) for call in calls for how in HOWS]
     random.Random(SEED).shuffle(faults)
     for call, how in faults:
-        with line.trap(calls[call], how) as trap:
+        with proxy.trap(calls[call], how) as trap:
             assert trap.sprung.wait(30), f"nothing was {how} at {call}"
     return len(faults)
 
 
-def test_every_call_of_the_main_job_is_cut_at_every_place(lay_line, start_worker, start_api):
-    lines = {"api": lay_line(), "worker": lay_line()}
-    start_worker(4, port=lines["worker"].port)
-    api = start_api(port=lines["api"].port)
+def test_every_call_of_the_main_job_is_cut_at_every_place(open_proxy, start_worker, start_api):
+    proxies = {"api": open_proxy(), "worker": open_proxy()}
+    start_worker(4, port=proxies["worker"].port)
+    api = start_api(port=proxies["api"].port)
 
     with _under_load(api, _main_job) as clients, ThreadPoolExecutor() as pool:
-        cut = list(pool.map(lambda side: _cut_everywhere(lines[side], CALLS[side]), CALLS))
+        cut = list(pool.map(lambda side: _cut_everywhere(proxies[side], CALLS[side]), CALLS))
 
     assert cut == [len(CALLS[side]) * len(HOWS) for side in CALLS]
     assert jobs.rd.zcard("jobs") == sum(len(client.accepted) for client in clients)
 
 
 @pytest.mark.parametrize("how", FEW)
-def test_the_calls_around_a_childs_death_are_cut(lay_line, start_worker, how):
-    line = lay_line()
-    start_worker(1, port=line.port)
+def test_the_calls_around_a_childs_death_are_cut(open_proxy, start_worker, how):
+    proxy = open_proxy()
+    start_worker(1, port=proxy.port)
     jid = jobs.add_job(None, None, "sleep", params={"seconds": 1.5})["id"]
 
-    with line.trap(transition("dismiss"), how) as dismissed, line.trap(transition("register"), how) as registered:
+    with proxy.trap(transition("deregister"), how) as dismissed, proxy.trap(transition("register"), how) as registered:
         os.kill(eventually(lambda: _holder_of(jid))["pid"], signal.SIGKILL)
         eventually(lambda: dismissed.sprung.is_set() and registered.sprung.is_set())
         eventually(lambda: jobs.get_job_by_id(jid)["status"] == "complete")
@@ -188,13 +190,13 @@ def test_the_calls_around_a_childs_death_are_cut(lay_line, start_worker, how):
 
 
 @pytest.mark.parametrize("how", FEW)
-def test_the_calls_of_a_drain_are_cut(lay_line, start_worker, how):
-    line = lay_line()
-    worker = start_worker(1, port=line.port)
+def test_the_calls_of_a_drain_are_cut(open_proxy, start_worker, how):
+    proxy = open_proxy()
+    worker = start_worker(1, port=proxy.port)
     jid = jobs.add_job(None, None, "sleep", params={"seconds": 1})["id"]
     eventually(lambda: _holder_of(jid))
 
-    with line.trap(transition("finish"), how) as finished, line.trap(transition("dismiss"), how) as dismissed:
+    with proxy.trap(transition("finish"), how) as finished, proxy.trap(transition("deregister"), how) as dismissed:
         assert worker.stop() == 0
         assert finished.sprung.is_set()
         assert dismissed.sprung.is_set()
@@ -208,24 +210,24 @@ def _holder_of(jid: str) -> dict | None:
 
 
 @pytest.fixture
-def two_hosts(lay_line, start_worker):
-    """Two workers of one child each, on lines of their own."""
-    lines = [lay_line(), lay_line()]
-    for line in lines:
-        start_worker(1, port=line.port)
-    return lines
+def two_hosts(open_proxy, start_worker):
+    """Start two workers with one child each, each on its own proxy."""
+    proxies = [open_proxy(), open_proxy()]
+    for proxy in proxies:
+        start_worker(1, port=proxy.port)
+    return proxies
 
 
-@pytest.mark.parametrize("how", [Line.go_down, Line.fall_silent])
-def test_an_outage_longer_than_the_lease_ends_nobodys_job(two_hosts, how):
+@pytest.mark.parametrize("how", [TcpProxy.go_down, TcpProxy.fall_silent])
+def test_an_outage_longer_than_the_lease_ends_no_job(two_hosts, how):
     ids = [job["id"] for job in jobs.add_jobs([_slow(LEASE_SECONDS), _slow(2.5 * LEASE_SECONDS)])[0]]
     eventually(lambda: all(_holder_of(jid) for jid in ids))
 
-    for line in two_hosts:
-        how(line)
+    for proxy in two_hosts:
+        how(proxy)
     time.sleep(1.7 * LEASE_SECONDS)
-    for line in two_hosts:
-        line.come_up()
+    for proxy in two_hosts:
+        proxy.come_up()
 
     eventually(lambda: all(jobs.get_job_by_id(jid)["status"] == "complete" for jid in ids))
     assert [jobs.get_job_by_id(jid)["attempt"] for jid in ids] == [1, 1]
@@ -236,7 +238,7 @@ def _slow(seconds: float) -> jobs.Submission:
     return jobs.Submission(start=None, end=None, analysis="sleep", params={"seconds": seconds})
 
 
-def test_a_host_that_alone_is_cut_off_loses_its_job_and_its_late_result_is_refused(two_hosts):
+def test_a_disconnected_host_loses_its_job_and_its_late_result_is_rejected(two_hosts):
     cut_off, well = two_hosts
     well.go_down()
     jid = jobs.add_jobs([_slow(1.7 * LEASE_SECONDS)])[0][0]["id"]
@@ -258,7 +260,7 @@ def _sleep_a_little(client: Client) -> None:
     assert {client.wait(jid) for jid in ids} == {"complete"}
 
 
-def test_redis_kills_connections_of_all_kinds_again_and_again(lay_line, start_worker, start_api):
+def test_redis_kills_connections_of_all_kinds_again_and_again(open_proxy, start_worker, start_api):
     start_worker(3)
     api = start_api()
     killed = 0
@@ -291,12 +293,12 @@ def test_redis_pauses_for_longer_than_the_lease(two_hosts, start_api, kind):
     assert jobs.rd.zcard("jobs") == 1 + sum(len(client.accepted) for client in clients)
 
 
-def test_a_slow_line_costs_nothing_but_time(lay_line, start_worker, start_api):
-    lines = [lay_line(), lay_line()]
-    start_worker(2, port=lines[0].port)
-    api = start_api(port=lines[1].port)
-    for line in lines:
-        line.delay = 0.05
+def test_a_slow_line_costs_nothing_but_time(open_proxy, start_worker, start_api):
+    proxies = [open_proxy(), open_proxy()]
+    start_worker(2, port=proxies[0].port)
+    api = start_api(port=proxies[1].port)
+    for proxy in proxies:
+        proxy.delay = 0.05
 
     with _under_load(api, _main_job, clients=1) as clients:
         time.sleep(2)
@@ -310,7 +312,7 @@ ROUTES += ["POST /jobs/ID/retry", "DELETE /jobs/ID", "DELETE /data", "POST /data
 
 
 def test_a_frozen_redis_is_503_in_time_on_every_route_and_for_everybody(start_api, live):
-    # Given an API with a client that waits, and a Redis that takes connections but does nothing
+    # Given an API with a waiting client, and a Redis that accepts connections but does not respond
     port = start_api().base_url.port
     jid = jobs.add_job(None, None, "sleep")["id"]
     with ThreadPoolExecutor(201) as pool:
@@ -319,7 +321,7 @@ def test_a_frozen_redis_is_503_in_time_on_every_route_and_for_everybody(start_ap
         live.process.send_signal(signal.SIGSTOP)
         frozen = time.monotonic()
         try:
-            # When 200 clients ask for all sorts of things, again and again
+            # When 200 clients repeatedly send requests of all kinds
             calls = [pool.submit(_timed, port, ROUTES[n % len(ROUTES)].replace("ID", jid)) for n in range(600)]
             found = [call.result() for call in calls]
             waiter.result()
@@ -327,11 +329,11 @@ def test_a_frozen_redis_is_503_in_time_on_every_route_and_for_everybody(start_ap
         finally:
             live.process.send_signal(signal.SIGCONT)
 
-    # Then each of them hears of it in time
+    # Then each of them gets a 503 in time
     assert {status for _, status, _ in found} == {503}
     assert max(seconds for seconds, _, _ in found) < 3, sorted(found)[-5:]
     assert waited < 4
-    # And all is well as soon as Redis is
+    # And everything works again as soon as Redis does
     eventually(lambda: _timed(port, f"GET /jobs/{jid}")[1] == 200, seconds=3)
     assert _timed(port, f"GET /jobs/{jid}?wait=0.1")[1] == 200
 
@@ -340,7 +342,7 @@ def _timed(port: int, call: str) -> tuple[float, int, str]:
     bodies = {"POST /data": b"id,n\n1,2\n", "POST /jobs": b'{"start": null, "end": null, "analysis": "sleep"}'}
     words = (call.encode(), b" HTTP/1.1\r\nHOST\r\nContent-Type: text/csv\r\nContent-Length: ")
     begun = time.monotonic()
-    with Raw(port).send(*words, b"%d\r\n\r\n" % len(body := bodies.get(call, b"")), body) as raw:
+    with RawConnection(port).send(*words, b"%d\r\n\r\n" % len(body := bodies.get(call, b"")), body) as raw:
         answer = raw.answer()
     assert answer.status != 503 or "retry-after" in answer.headers
     return time.monotonic() - begun, answer.status, call

@@ -1,4 +1,4 @@
-"""The memory of the process that reads a CSV, beside the table that it makes of it, in the shapes that CSVs have."""
+"""The memory of the ingest subprocess for CSVs of different shapes, in addition to that of the table."""
 
 from __future__ import annotations
 
@@ -7,18 +7,20 @@ from collections.abc import Callable
 
 import pytest
 
-from dataset import LoadLimits, Packed, ingest_apart
+from dataset import EncodedTable, LoadLimits, ingest_in_subprocess
+
+pytestmark = pytest.mark.long
 
 MIB = 2**20
-PROGRAM = 72 * MIB  # the interpreter with its libraries, before it reads
-AT_ONCE = 160 * MIB  # the text of a window in columns, and what converting it takes: the same however large the body is
+PROGRAM = 72 * MIB  # the interpreter with its libraries
+WINDOW = 160 * MIB  # the text of a window and its conversion: independent of the size of the body
 BYTES = 48 * MIB
-KEPT = BYTES // 2  # of the text, where only the whole column tells what its dates mean
+RETAINED = BYTES // 2  # text of dates, which are parsed only once the column is complete
 WORDS = ("ab", "cde", "f", "ghij", "kl")
 
 
 def repeated(header: str, line: Callable[[random.Random], str]) -> bytes:
-    """A CSV of some 48 MiB: ten thousand rows, again and again, each with a number of its own."""
+    """Return a CSV of some 48 MiB: ten thousand rows repeated, each with a distinct identifier."""
     dice = random.Random(7)
     block = "".join(f"%d{number:04},{line(dice)}" for number in range(10_000))
     count = BYTES // len(block.encode())
@@ -55,13 +57,13 @@ CSVS = {
 
 
 @pytest.mark.parametrize("shape", CSVS)
-def test_a_csv_is_read_in_the_memory_of_its_table_some_of_its_text_and_a_fixed_amount(shape):
-    # Given a CSV of many times what is converted at once
+def test_a_csv_is_ingested_in_the_memory_of_its_table_and_a_fixed_amount(shape):
+    # Given a CSV of many windows
     body = CSVS[shape]()
-    table = ingest_apart([body], "text/csv")
-    assert isinstance(table, Packed)
-    # when it is read in the memory that its table takes, with what the program and a window take
-    limits = LoadLimits(reader_memory=PROGRAM + AT_ONCE + KEPT + table.memory)
-    # then that is enough
-    again = ingest_apart([body], "text/csv", limits=limits)
+    table = ingest_in_subprocess([body], "text/csv")
+    assert isinstance(table, EncodedTable)
+    # when the memory limit is that of the table, the program and a window
+    limits = LoadLimits(reader_memory=PROGRAM + WINDOW + RETAINED + table.memory)
+    # then it is ingested
+    again = ingest_in_subprocess([body], "text/csv", limits=limits)
     assert again.description.count == table.description.count > 100_000

@@ -1,7 +1,7 @@
-"""Mixed load, and a random fault every few seconds; the invariants hold throughout, and in the end nothing is lost.
+"""Mixed load with a random fault every few seconds; the invariants hold throughout, and at the end no job is lost.
 
-``SOAK_SECONDS`` sets how long (120), ``SOAK_SEED`` the dice: the same faults in the same order; what they meet is up to
-the machine.
+``SOAK_SECONDS`` sets the duration (120), ``SOAK_SEED`` the random seed: the same faults in the same order, though their
+effect depends on the machine.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ import pytest
 import redis
 
 import jobs
-from checks import find_broken
+from ops.invariants import find_violations
 from tests.conftest import ROOT, Server, eventually
-from tests.faults.ends import Ends
+from tests.faults.final_status_watch import FinalStatusWatch
 from tests.faults.soak.faults import Faults
 from tests.faults.soak.load import Load
 
@@ -41,17 +41,17 @@ ENVIRON = {
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """One that loses nothing when it is killed."""
+    """Start a server that syncs every write."""
     running = Server(tmp_path_factory.mktemp("redis"), "--appendfsync", "always")
     yield running
     running.stop()
 
 
-def _look(server: Server, ends: Ends) -> list[str]:
-    """What is broken now; nothing can be said while Redis is away."""
+def _look(server: Server, ends: FinalStatusWatch) -> list[str]:
+    """Return the violations now; none while Redis is unavailable."""
     queue = redis.Redis(port=server.port, db=jobs.settings.queue_db)
     try:
-        return [*map(str, find_broken(jobs.rd, queue)), *ends.changed(jobs.rd)]
+        return [*map(str, find_violations(jobs.rd, queue)), *ends.changed(jobs.rd)]
     except jobs.RedisUnavailable:
         return []
     finally:
@@ -59,7 +59,7 @@ def _look(server: Server, ends: Ends) -> list[str]:
 
 
 class _Watch:
-    """Looks at the invariants again and again, beside the load and the faults."""
+    """Checks the invariants repeatedly, in a thread."""
 
     def __init__(self, look: Callable[[], list[str]]) -> None:
         self.broken: list[str] = []
@@ -83,7 +83,7 @@ class _Watch:
 
 
 def _suffer(faults: Faults, load: Load, watch: _Watch, dice: random.Random) -> None:
-    """Deal a fault every few seconds, for as long as the soak lasts and nothing is wrong."""
+    """Inject a fault every few seconds, for the duration of the soak or until something is wrong."""
     over = time.monotonic() + SECONDS
     while time.monotonic() < over and not watch.broken and not load.complaints:
         time.sleep(dice.uniform(1, 4))
@@ -98,12 +98,12 @@ def _statuses(ids: set[str]) -> dict[str, str]:
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="finds processes in /proc")
-@pytest.mark.skipif("SOAK_SECONDS" not in os.environ, reason="takes minutes: make soak")
+@pytest.mark.long
 @pytest.mark.timeout(SECONDS + SETTLE_SECONDS + 120)
 def test_nothing_is_lost_under_mixed_load_and_random_faults(live: Server, start, start_api, tmp_path: Path):
     api: httpx.Client = start_api(**ENVIRON)
     gunicorn = start.started[-1]
-    dice, ends = random.Random(SEED), Ends()
+    dice, ends = random.Random(SEED), FinalStatusWatch()
     faults = Faults(dice, live, gunicorn, lambda: start("worker.py", WORKERS=2, **ENVIRON))
     load = Load(api, tmp_path, SEED)
 

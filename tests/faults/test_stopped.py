@@ -1,4 +1,4 @@
-"""Jobs are cancelled, or are over their time, even those that never let go of the interpreter."""
+"""Jobs are cancelled or exceed their time-out, even those that never release the interpreter's lock."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def run() -> dict:
         Path(__file__).with_suffix(".cleaned").touch()
     return {}
 '''
-# One call that holds the interpreter's lock throughout: no exception can be raised inside it.
+# A single call that holds the interpreter's lock: no exception can be raised inside it.
 LOCKED = '''"""Add up a range in one call of C code."""
 
 
@@ -156,7 +156,7 @@ def _fail(worker_with, body: str) -> jobs.Job:
         ("raise ValueError('x' * 100_000)", "ValueError", "x" * 10_000),
     ],
 )
-def test_whatever_an_analysis_raises_becomes_the_jobs_error(worker_with, body, kind, message):
+def test_any_exception_of_an_analysis_becomes_the_jobs_error(worker_with, body, kind, message):
     failed = _fail(worker_with, body)
 
     assert (failed["error"]["type"], failed["error"]["reason"]) == (kind, "error")
@@ -164,7 +164,7 @@ def test_whatever_an_analysis_raises_becomes_the_jobs_error(worker_with, body, k
     assert len(failed["error"]["message"]) <= 10_000
 
 
-def test_a_message_that_is_no_text_ends_no_reports(worker_with):
+def test_a_message_that_is_not_text_does_not_end_the_reports(worker_with):
     worker_with(
         "reporting",
         '"""Report oddly."""\n\nimport time\n\n\ndef run(progress) -> dict:\n'

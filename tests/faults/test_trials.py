@@ -1,4 +1,4 @@
-"""A small part of the trials that ``make trials`` plays; a failure names the trial, and how to play it again."""
+"""Some trials of ``make test-long SUITE=trials``; a failure prints the command that repeats the trial."""
 
 from __future__ import annotations
 
@@ -14,15 +14,16 @@ import pytest
 import jobs
 from jobs import Submission
 from tests.conftest import eventually
+from tests.faults.trials.harness import LEASE_SECONDS
 from tests.faults.trials.kinds import KINDS
-from tests.faults.trials.lanes import number_of, open_lanes, schedule
-from tests.faults.trials.stage import LEASE_SECONDS
+from tests.faults.trials.runners import number_of, open_runners, schedule
 
 TRIALS = 130
 SEED = int(os.environ.get("TRIALS_SEED", "1"))
 
 # The first test waits for all trials.
 pytestmark = [
+    pytest.mark.long,
     pytest.mark.timeout(400),
     pytest.mark.skipif(sys.platform != "linux", reason="finds processes in /proc"),
 ]
@@ -30,8 +31,8 @@ pytestmark = [
 
 @pytest.fixture(scope="module")
 def verdicts() -> Iterator[list[dict[str, Any]]]:
-    with open_lanes(6) as lanes:
-        yield list(lanes.play_all(schedule(lanes, TRIALS, SEED)))
+    with open_runners(6) as runners:
+        yield list(runners.play_all(schedule(runners, TRIALS, SEED)))
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -40,13 +41,15 @@ def test_nothing_is_lost_nor_ends_twice_when(kind, verdicts):
 
     assert mine
     assert {
-        f"make trials ONLY={number_of((verdict['kind'], verdict['point'], verdict['seed']))}": verdict["complaints"]
+        f"make test-long SUITE=trials ONLY={number_of((verdict['kind'], verdict['point'], verdict['seed']))}": verdict[
+            "complaints"
+        ]
         for verdict in mine
         if verdict["complaints"]
     } == {}
 
 
-def test_most_blows_fall(verdicts):
+def test_most_faults_hit(verdicts):
     assert sum(verdict["hit"] for verdict in verdicts) > 0.8 * len(verdicts)
 
 

@@ -1,4 +1,4 @@
-"""Workers are replaced under load, one version beside another: no job is lost, none is charged an attempt."""
+"""Workers are replaced under load, with two versions at the same time: no job is lost, no attempt is charged."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 import jobs
-from checks import find_broken
 from jobs import Submission
+from ops.invariants import find_violations
 from tests.conftest import ROOT, Process, eventually
 
 NEWER = '''"""Count to a number."""
@@ -28,16 +28,17 @@ OLDER = NEWER.replace("    to: int", "    upto: int").replace("params.to", "para
 
 @pytest.fixture
 def start_version(tmp_path: Path, start_worker):
-    """Starts a worker of a version that has one more analysis, or has it with other parameters."""
+    """Start a worker of a version that has one more analysis, or the same analysis with other parameters."""
 
     def run(name: str, text: str | None, workers: int = 1) -> Process:
         home = tmp_path / name
         (home / "analyses").mkdir(parents=True)
         for source in (ROOT / "analyses").glob("*.py"):
             (home / "analyses" / source.name).write_text(source.read_text())
+        (home / "analyses" / "framework").symlink_to(ROOT / "analyses" / "framework")
         if text is not None:
             (home / "analyses" / "newer.py").write_text(text)
-        for module in ("worker.py", "jobs.py", "dataset", "attempt", "record", "transitions", "ops"):
+        for module in ("worker.py", "jobs.py", "config", "dataset", "jobstore", "runtime"):
             (home / module).symlink_to(ROOT / module)
         return start_worker(workers, PYTHONPATH=home, PYTHONSAFEPATH="1")
 
@@ -50,11 +51,11 @@ def _add(count: int, analysis: str, params: dict) -> list[str]:
 
 
 def _broken() -> list:
-    return find_broken(jobs.rd, jobs.q._client)
+    return find_violations(jobs.rd, jobs.q._client)
 
 
 def _charged(ids: list[str]) -> set:
-    return {jobs.rd.hget(f"job.{jid}", "charged") for jid in ids}
+    return {jobs.rd.hget(f"job.{jid}", "failed_attempts") for jid in ids}
 
 
 def _all_complete(ids: list[str]) -> bool:

@@ -1,4 +1,4 @@
-"""Attacks the API under a memory limit, scenario by scenario, and prints what it cost; Linux alone.
+"""Attack the API under a memory limit, scenario by scenario, and print the results; Linux only.
 
 python -m tests.hostile [--only TEXT] [--write PAGE]
 """
@@ -13,23 +13,22 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-import tests.hostile.answers
-
-# Imported for the scenarios that they register.
+# Imported because they register scenarios.
 import tests.hostile.bodies
-import tests.hostile.posted
-import tests.hostile.wire  # noqa: F401
+import tests.hostile.raw_requests
+import tests.hostile.responses
+import tests.hostile.submissions  # noqa: F401
 from tests.hostile.limit import Limit, choose_limit
 from tests.hostile.scenario import SCENARIOS, Scenario, Verdict, play
 from tests.hostile.service import Service
 from tests.hostile.table import markdown, write_between_markers
 
-_LIMIT_BYTES = 2 << 30  # as docker-compose.yml and kubernetes/ have it
+_LIMIT_BYTES = 2 << 30  # the same as in docker-compose.yml and kubernetes/
 _DESCRIPTORS = 8192
 
 
 def main() -> int:
-    """Return 1 where a scenario did not hold."""
+    """Play the scenarios; return 1 if one failed."""
     parser = argparse.ArgumentParser(prog="python -m tests.hostile")
     parser.add_argument("--only", default="", help="play only scenarios of this line, or with this text in their title")
     parser.add_argument("--write", type=Path, help="page of the docs that the table is written into")

@@ -10,7 +10,7 @@ from functools import partial
 
 import polars as pl
 
-from tests.hostile.client import Answer, at_once
+from tests.hostile.client import Response, at_once
 from tests.hostile.scenario import scenario
 from tests.hostile.service import Service
 
@@ -23,7 +23,7 @@ _PATH = "a" * 500_000
 _RETRIES = 30
 
 
-def _assert_answered(answers: list[Answer], allowed: set[int]) -> None:
+def _assert_answered(answers: list[Response], allowed: set[int]) -> None:
     statuses = [answer.status for answer in answers]
     assert set(statuses) <= allowed, f"answered {statuses}, expected of {sorted(allowed)}"
 
@@ -102,7 +102,7 @@ def gzip_bombs(service: Service) -> None:
 
 
 def _honest_csv() -> bytes:
-    """Some 200 MB of numbers and words, every row with another identifier."""
+    """Return some 200 MB of numbers and words, every row with another identifier."""
     block = "".join(
         f"%d{row:03},{row * 0.09:.4f},{row * 0.18:.4f},{row % 9}.5,place {row} and more\n" for row in range(1000)
     )
@@ -112,8 +112,8 @@ def _honest_csv() -> bytes:
     ).encode()
 
 
-def _loaded_at_last(load: Callable[[], Answer]) -> Answer:
-    """The answer after as many tries as a client makes that does what Retry-After asks for."""
+def _loaded_at_last(load: Callable[[], Response]) -> Response:
+    """Send a body and retry as Retry-After asks; return the last response."""
     for _ in range(_RETRIES):
         answer = load()
         if answer.status != 503:

@@ -1,4 +1,4 @@
-"""A client that sends anything, counts what comes and keeps little of it."""
+"""An HTTP client that sends anything and counts the responses."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from dataclasses import dataclass, field
 from http.client import HTTPConnection, HTTPException
 from typing import Any
 
-__all__ = ["Answer", "Client", "at_once"]
+__all__ = ["Client", "Response", "at_once"]
 
 _KEPT_BYTES = 2**20
 _PART_BYTES = 2**18
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
-    """A status, 0 where the connection ended without one; headers in small letters; the body's size and beginning."""
+class Response:
+    """A status (0 if the connection ended without one), lower-case headers, and the size and beginning of the body."""
 
     status: int
     headers: Mapping[str, str] = field(default_factory=dict)
@@ -29,7 +29,7 @@ class Answer:
     seconds: float = 0.0
 
     def json(self) -> Any:
-        """The body, of an answer up to a MiB; a failed assertion where it is not JSON."""
+        """Parse a body of up to one MiB; fail an assertion if it is not JSON."""
         try:
             return json.loads(self.beginning)
         except ValueError:
@@ -37,7 +37,7 @@ class Answer:
 
 
 class Client:
-    """Asks one server; ``seen`` counts the statuses."""
+    """Sends requests to one server; ``seen`` counts the statuses."""
 
     def __init__(self, port: int) -> None:
         self.port = port
@@ -50,28 +50,28 @@ class Client:
         method: str = "",
         timeout: float = 60,
         **headers: str,
-    ) -> Answer:
-        """Send one request on a connection of its own; ``if_match`` names the header If-Match."""
+    ) -> Response:
+        """Send one request on a new connection; ``if_match`` stands for the header If-Match."""
         sent = {"Host": "localhost"} | {name.replace("_", "-"): value for name, value in headers.items()}
         begun = time.monotonic()
         answer = self._exchange(method or ("GET" if body is None else "POST"), path, body, sent, timeout, begun)
         self.seen[answer.status] += 1
         return answer
 
-    def post_jobs(self, value: Any, **headers: str) -> Answer:
+    def post_jobs(self, value: Any, **headers: str) -> Response:
         """POST a job or a list of them."""
         return self.ask("/jobs", json.dumps(value).encode(), **headers)
 
-    def load(self, body: bytes, media_type: str = "text/csv", query: str = "", **headers: str) -> Answer:
+    def load(self, body: bytes, media_type: str = "text/csv", query: str = "", **headers: str) -> Response:
         """POST a dataset."""
         return self.ask(f"/data{query}", body, content_type=media_type, **headers)
 
     def _exchange(
         self, method: str, path: str, body: Any, headers: dict[str, str], timeout: float, begun: float
-    ) -> Answer:
+    ) -> Response:
         connection = HTTPConnection("127.0.0.1", self.port, timeout=timeout)
         try:
-            # A server that refuses a body closes while it is sent; its answer is there all the same.
+            # A server that rejects a body closes the connection early; its response can still be read.
             with suppress(BrokenPipeError, ConnectionResetError):
                 connection.request(method, path, body, headers)
             response = connection.getresponse()
@@ -80,18 +80,18 @@ class Client:
                 size += len(part)
                 beginning += part[: _KEPT_BYTES - len(beginning)]
             names = {name.lower(): value for name, value in response.getheaders()}
-            return Answer(response.status, names, size, beginning, time.monotonic() - begun)
+            return Response(response.status, names, size, beginning, time.monotonic() - begun)
         except (OSError, HTTPException):
-            return Answer(0, seconds=time.monotonic() - begun)
+            return Response(0, seconds=time.monotonic() - begun)
         finally:
             connection.close()
 
 
-def at_once(asks: Sequence[Callable[[], Answer]]) -> list[Answer]:
-    """The answers to all of these, which are asked at the same time, in their order."""
-    answers: dict[int, Answer] = {}
+def at_once(asks: Sequence[Callable[[], Response]]) -> list[Response]:
+    """Send all requests at the same time; return the responses in order."""
+    answers: dict[int, Response] = {}
 
-    def run(number: int, ask: Callable[[], Answer]) -> None:
+    def run(number: int, ask: Callable[[], Response]) -> None:
         answers[number] = ask()
 
     threads = [threading.Thread(target=run, args=(number, ask)) for number, ask in enumerate(asks)]

@@ -1,4 +1,4 @@
-"""A memory limit for a process and all that it starts, and what it uses of it: a control group, or else an rlimit."""
+"""A memory limit for a process and its descendants, and their memory use: a control group, or an rlimit."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _CGROUPS = Path("/sys/fs/cgroup")
 
 
 class Limit:
-    """What the kinds of limit have in common; a kind that counts nothing by itself is measured by its processes."""
+    """Base class; for a limit that counts nothing, the memory of the processes is measured."""
 
     name = ""
 
@@ -22,26 +22,26 @@ class Limit:
         raise NotImplementedError
 
     def used(self) -> int | None:
-        """Return the bytes in use now, None where only the processes tell."""
+        """Return the bytes in use, None if the limit does not count them."""
         return None
 
     def private(self) -> int | None:
-        """Return the bytes in use now that are backed by no file, None where only the processes tell."""
+        """Return the bytes in use that are not backed by files, None if the limit does not count them."""
         return None
 
     def kills(self) -> int:
-        """Return how often the kernel killed a process for its memory."""
+        """Return how many processes the kernel killed for memory."""
         return 0
 
     def reset_peak(self) -> None:
-        """Forget the peak, where the kernel keeps one."""
+        """Reset the kernel's peak, if it records one."""
 
     def peak(self) -> int:
-        """Return the kernel's peak since the last reset in bytes, 0 where it keeps none."""
+        """Return the kernel's peak since the last reset in bytes, 0 if it records none."""
         return 0
 
     def remove(self) -> None:
-        """Remove the limit, once its processes have ended."""
+        """Remove the limit after its processes have ended."""
 
 
 class _Group(Limit):
@@ -73,7 +73,7 @@ class _Group(Limit):
 
 
 class GroupV1(_Group):
-    """A control group of the first version."""
+    """A version 1 control group."""
 
     def __init__(self, size: int, root: Path = _CGROUPS / "memory") -> None:
         limits: dict[str, int | str] = {"memory.limit_in_bytes": size, "memory.memsw.limit_in_bytes": size}
@@ -97,7 +97,7 @@ class GroupV1(_Group):
 
 
 class GroupV2(_Group):
-    """A control group of the second version, where this process may make one with a memory controller."""
+    """A version 2 control group, if this process may create one with a memory controller."""
 
     def __init__(self, size: int, root: Path = _CGROUPS) -> None:
         if "memory" not in (root / "cgroup.controllers").read_text().split():
@@ -119,7 +119,7 @@ class GroupV2(_Group):
 
 
 class Rlimit(Limit):
-    """The data that each process may map; the kernel refuses more, and counts nothing for several together."""
+    """A limit on the data of each single process; the kernel counts nothing for all together."""
 
     def __init__(self, size: int) -> None:
         self._kib = size >> 10
@@ -130,7 +130,7 @@ class Rlimit(Limit):
 
 
 def choose_limit(size: int) -> Limit:
-    """Return the best limit of ``size`` bytes that can be had here."""
+    """Return the best available limit of ``size`` bytes."""
     for kind in (GroupV2, GroupV1):
         with suppress(OSError):
             return kind(size)

@@ -1,7 +1,7 @@
-"""A second client: asks for /health on a new connection each time, and prints how long each answer took.
+"""Request /health on a new connection each time, and print the response times.
 
-python -m tests.hostile.probe PORT: asks every 20 ms, one at a time, until standard input ends. A process of its own, so
-that the load that the scenario makes does not count as waiting.
+python -m tests.hostile.probe PORT: sends a request every 20 ms, one at a time, until standard input ends. It is a
+separate process, so that the load of the scenario does not delay it.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""A scenario, how it is played and what is measured meanwhile."""
+"""Definition and execution of scenarios, with the measurements taken during each."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ __all__ = ["HEALTH_P99_SECONDS", "SCENARIOS", "Scenario", "Verdict", "play", "sc
 
 HEALTH_MAX_SECONDS = 1.0
 HEALTH_P99_SECONDS = 0.25
-"""On an idle machine of some cores it is 0.1; here the load, Redis and the API share two."""
+"""On an idle machine with more cores it is 0.1; here the load, Redis and the API share two cores."""
 
 _SAMPLE_SECONDS = 0.05
 
 
 @dataclass(frozen=True, slots=True)
 class Scenario:
-    """An attack: the line of the list that it belongs to, and a function that raises AssertionError.
+    """An attack: its line in the list of attacks, and a function that raises AssertionError.
 
-    ``keeps`` begins with what the scenario before left.
+    If ``keeps`` is true, it starts with the data of the previous scenario.
     """
 
     line: int
@@ -40,7 +40,7 @@ SCENARIOS: list[Scenario] = []
 
 
 def scenario(line: int, title: str, *, keeps: bool = False) -> Callable[[Callable[[Service], None]], None]:
-    """Register a function as a scenario of a line of the list; ``keeps`` begins with what the one before left."""
+    """Register a function as a scenario; with ``keeps``, it starts with the data of the previous one."""
 
     def register(run: Callable[[Service], None]) -> None:
         SCENARIOS.append(Scenario(line, title, run, keeps))
@@ -50,7 +50,7 @@ def scenario(line: int, title: str, *, keeps: bool = False) -> Callable[[Callabl
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What came of a scenario; memory in bytes, health in seconds."""
+    """The result of a scenario; memory in bytes, health in seconds."""
 
     line: int
     title: str
@@ -90,11 +90,11 @@ def play(each: Scenario, service: Service) -> Verdict:
         health=sorted(health.seconds) or [0.0],
         complaints=complaints,
     )
-    complaints += _judge(verdict, health.failures)
+    complaints += _check(verdict, health.failures)
     return verdict
 
 
-def _judge(verdict: Verdict, failures: list[str]) -> list[str]:
+def _check(verdict: Verdict, failures: list[str]) -> list[str]:
     found = []
     if verdict.kills:
         found.append(f"the kernel killed {verdict.kills} processes for memory")
@@ -119,7 +119,7 @@ class _Health:
 
 @contextmanager
 def _probed(service: Service) -> Iterator[_Health]:
-    """Ask for /health all the time; what came of it is there at the end."""
+    """Request /health continuously; the results are available at the end."""
     health = _Health()
     words = [sys.executable, "-m", "tests.hostile.probe", str(service.client.port)]
     with subprocess.Popen(words, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
@@ -133,7 +133,7 @@ def _probed(service: Service) -> Iterator[_Health]:
 
 @contextmanager
 def _sampled(service: Service) -> Iterator[list[int]]:
-    """The peaks of memory in use, and of what of it is backed by no file, from samples and from the kernel."""
+    """Yield the peaks of memory in use and of memory without files, from samples and from the kernel."""
     limit, peaks, over = service.limit, [0, 0], threading.Event()
 
     def sample() -> None:

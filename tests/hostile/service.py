@@ -1,4 +1,4 @@
-"""What is attacked: the API under a memory limit, with a Redis and a worker outside of it."""
+"""The service under attack: the API under a memory limit, with a Redis and a worker outside of the limit."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ __all__ = ["Service"]
 
 _START_SECONDS = 60.0
 _QUICK_ANSWERS, _QUICK_SECONDS = 5, 0.1
-_SETTINGS = {"MAX_QUEUED_JOBS": "100000", "LOG_LEVEL": "WARNING", "WORKERS": "1", "SPARE_CHILDREN": "0"}
+_SETTINGS = {"MAX_QUEUED_JOBS": "100000", "LOG_LEVEL": "WARNING", "WORKERS": "1", "STANDBY_CHILDREN": "0"}
 
 
 class Service:
-    """Starts all of it, with one analysis more; ``client`` asks the API."""
+    """Starts the service with one added analysis; ``client`` sends requests to the API."""
 
     def __init__(self, limit: Limit, folder: Path) -> None:
         self.limit = limit
@@ -39,9 +39,9 @@ class Service:
         self.revive()
 
     def revive(self) -> None:
-        """Start the API where it does not run, and return once it is ready and at rest.
+        """Start the API if it is not running, and wait until it is ready and idle.
 
-        :raises RuntimeError: where it does not become so.
+        :raises RuntimeError: if it does not become ready.
         """
         give_up = time.monotonic() + _START_SECONDS
         quiet = Client(self.client.port)
@@ -50,7 +50,13 @@ class Service:
             answer = quiet.ask("/ready", timeout=5)
             quick = quick + 1 if answer.status == 200 and answer.seconds < _QUICK_SECONDS else 0
             if self._api is None or self._api.poll() is not None:
-                words = ["-m", "gunicorn", "--config", "python:web.server", "api:create_app()"]
+                words = [
+                    "-m",
+                    "gunicorn",
+                    "--config",
+                    "python:web.server.gunicorn_conf",
+                    "api:create_app()",
+                ]
                 self._api = self._start(self.limit.words([sys.executable, *words]), "api")
             if time.monotonic() > give_up:
                 raise RuntimeError(f"the API does not become ready; see {self.folder}/api.log")
@@ -61,7 +67,7 @@ class Service:
         self.redis.flushall()
 
     def api_pids(self) -> list[int]:
-        """The processes that answer: the children of the one that was started."""
+        """Return the API's serving processes: the children of the started one."""
         assert self._api is not None
         try:
             return [int(pid) for pid in _children(self._api.pid)]
@@ -69,12 +75,12 @@ class Service:
             return []
 
     def resident(self) -> int:
-        """The resident bytes of the API and all that it started, without what is backed by files."""
+        """Return the resident bytes of the API and its descendants that are not backed by files."""
         assert self._api is not None
         return _private(self._api.pid)
 
     def freeze_redis(self, seconds: float) -> None:
-        """Stop Redis for as long, from the next moment on, and return at once."""
+        """Stop Redis for ``seconds`` in the background."""
         pid = self.server.process.pid
         os.kill(pid, signal.SIGSTOP)
         subprocess.Popen(["/bin/sh", "-c", f"sleep {seconds}; kill -CONT {pid}"])
@@ -97,7 +103,7 @@ class Service:
 
     def _start(self, words: list[str], log: str) -> subprocess.Popen[bytes]:
         environ: dict[str, Any] = {**os.environ, **_SETTINGS, "REDIS_IP": "127.0.0.1"}
-        # Python would look for modules where the program really is.
+        # Otherwise Python would resolve the link and import from the original folder.
         environ |= {"PYTHONPATH": str(self._code), "PYTHONSAFEPATH": "1"}
         environ |= {"REDIS_PORT": str(self.server.port), "API_PORT": str(self.client.port)}
         with (self.folder / f"{log}.log").open("ab") as out:
@@ -105,7 +111,7 @@ class Service:
 
 
 def _with_bulky_analysis(folder: Path) -> Path:
-    """A folder with this project's code and one more analysis."""
+    """Create a folder with this project's code and one added analysis."""
     (folder / "analyses").mkdir(parents=True)
     for source in ROOT.iterdir():
         if source.name != "analyses" and not source.name.startswith("."):

@@ -1,4 +1,4 @@
-"""The table of verdicts, for the terminal and for docs/reliability.md."""
+"""The table of results, for the terminal and for docs/reliability.md."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ _HEAD = ("line", "what", "statuses", "peak MiB", "private MiB", "kills", "health
 
 
 def markdown(verdicts: Sequence[Verdict], limit: str) -> str:
-    """The table, and the limit that it was measured under."""
+    """Return the table and the limit under which it was measured."""
     lines = [f"The limit here is {limit}.", "", f"| {' | '.join(_HEAD)} |", f"|{' --- |' * len(_HEAD)}"]
     lines += [f"| {' | '.join(_row(verdict))} |" for verdict in verdicts]
     return "\n".join(lines)
 
 
 def write_between_markers(page: Path, text: str) -> None:
-    """Replace what stands between the markers of the page.
+    """Replace the text between the markers of the page.
 
-    :raises ValueError: where it has no markers.
+    :raises ValueError: if it has no markers.
     """
     content = page.read_text()
     begin, end = content.index(_BEGIN) + len(_BEGIN), content.index(_END)

@@ -1,7 +1,8 @@
-"""Back-ups of a real server that is at work, restored into an empty real server."""
+"""Back-ups of a real server under load, restored into an empty real server."""
 
 from __future__ import annotations
 
+import dataclasses
 import signal
 import subprocess
 import sys
@@ -10,10 +11,9 @@ import pytest
 import redis
 
 import jobs
-from backup import BackupFailed, NotEmpty, newest, prune, restore, save
-from record import Submission
+from jobstore import Submission, open_client
+from ops.backup import BackupFailed, NotEmpty, newest, prune, restore, save
 from tests.conftest import ROOT, Server, eventually
-from transitions import connect
 
 
 @pytest.fixture
@@ -29,21 +29,21 @@ def empty(tmp_path):
 def test_what_was_saved_at_work_is_one_moment_and_goes_on_elsewhere(
     live, empty, start, start_worker, monkeypatch, tmp_path
 ):
-    # Given a server whose jobs are being run, in a queue of another database
+    # Given a server with running jobs, and a queue in another database
     added, _ = jobs.add_jobs([_nap() for _ in range(400)])
     worker = start_worker(workers=2)
     eventually(lambda: jobs.get_stats()["jobs"]["complete"] >= 20)
 
-    # When it is saved while it goes on, and restored into an empty one
+    # When it is backed up while jobs run, and restored into an empty server
     made = save(jobs.rd, tmp_path / "backups")
     still_at_work = jobs.get_stats()["jobs"]["complete"] < 400
-    target = connect("127.0.0.1", empty.port, 0)
+    target = open_client("127.0.0.1", empty.port, 0)
     restore(target, made)
     worker.stop()
 
-    # Then every job is there, in exactly one place, as of one moment
+    # Then every job exists in exactly one place, consistent with one moment
     assert still_at_work
-    monkeypatch.setattr(jobs, "rd", target)
+    jobs.connect(dataclasses.replace(jobs.settings, redis_port=empty.port))
     counts = jobs.get_stats()["jobs"]
     assert sum(counts.values()) == 400
     assert 20 <= counts["complete"] < 400
@@ -52,7 +52,7 @@ def test_what_was_saved_at_work_is_one_moment_and_goes_on_elsewhere(
     assert len(waiting) + len(held) + counts["complete"] == 400
     assert all(jobs.get_results(job["id"]) is not None for job in jobs.get_jobs(status="complete", limit=400).jobs)
 
-    # And a worker there brings all to their end, those that were held too, once their lease is over
+    # And a worker there finishes all of them, held ones after their lease has expired
     start("worker.py", port=empty.port, WORKERS=1)
     eventually(lambda: jobs.get_stats()["jobs"]["complete"] == 400, 60)
     assert {jobs.get_job_by_id(job["id"])["status"] for job in added} == {"complete"}
@@ -60,7 +60,7 @@ def test_what_was_saved_at_work_is_one_moment_and_goes_on_elsewhere(
 
 def test_what_was_restored_is_on_the_disk_of_its_server(live, empty, tmp_path):
     job = jobs.add_job(None, None, "sleep", params={"seconds": 0})
-    restore(connect("127.0.0.1", empty.port, 0), save(jobs.rd, tmp_path))
+    restore(open_client("127.0.0.1", empty.port, 0), save(jobs.rd, tmp_path))
     client = redis.Redis(port=empty.port)
     assert client.info("replication")["role"] == "master"
     eventually(lambda: not client.info("persistence")["aof_rewrite_in_progress"])
@@ -71,20 +71,20 @@ def test_what_was_restored_is_on_the_disk_of_its_server(live, empty, tmp_path):
     assert client.hget(f"job.{job['id']}", "status") == b"submitted"
 
 
-def test_a_server_with_keys_is_left_alone(live, empty, tmp_path):
+def test_a_server_with_keys_is_rejected(live, empty, tmp_path):
     jobs.rd.set("old", 1)
     made = save(jobs.rd, tmp_path)
     other = redis.Redis(port=empty.port, db=7)
     other.set("precious", 1)
 
     with pytest.raises(NotEmpty):
-        restore(connect("127.0.0.1", empty.port, 0), made)
+        restore(open_client("127.0.0.1", empty.port, 0), made)
 
     assert other.get("precious") == b"1"
 
 
 def test_a_server_that_goes_away_leaves_no_half_file(live, tmp_path):
-    gone = connect("127.0.0.1", 1, 0)
+    gone = open_client("127.0.0.1", 1, 0)
 
     with pytest.raises(BackupFailed):
         save(gone, tmp_path)
@@ -92,7 +92,7 @@ def test_a_server_that_goes_away_leaves_no_half_file(live, tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_user_that_may_not_copy_is_told_so(live, tmp_path):
+def test_a_user_without_the_permission_gets_a_message(live, tmp_path):
     jobs.rd.acl_setuser("narrow", enabled=True, nopass=True, categories=["+@all"], commands=["-sync"], keys=["*"])
     narrow = redis.Redis(port=live.port, username="narrow", password="any")
 
@@ -116,20 +116,20 @@ def test_the_newest_are_kept(tmp_path):
 def test_the_command_saves_and_restores(live, empty, start, tmp_path):
     jobs.rd.set("kept", "here")
 
-    saved = start("-m", "backup", "save", BACKUP_DIR=tmp_path / "b")
+    saved = start("-m", "ops.backup", "save", BACKUP_DIR=tmp_path / "b")
     assert saved.process.wait(30) == 0
-    restored = start("-m", "backup", "restore", "newest", BACKUP_DIR=tmp_path / "b", port=empty.port)
+    restored = start("-m", "ops.backup", "restore", "newest", BACKUP_DIR=tmp_path / "b", port=empty.port)
     assert restored.process.wait(60) == 0, restored.log.read_text()
 
     assert redis.Redis(port=empty.port).get("kept") == b"here"
-    again = start("-m", "backup", "restore", "newest", BACKUP_DIR=tmp_path / "b", port=empty.port)
+    again = start("-m", "ops.backup", "restore", "newest", BACKUP_DIR=tmp_path / "b", port=empty.port)
     assert again.process.wait(60) == 1
     assert "This Redis has keys" in again.log.read_text()
 
 
-def test_a_schedule_saves_at_once_and_ends_when_told(live, start, tmp_path):
+def test_a_schedule_saves_at_once_and_stops_on_sigterm(live, start, tmp_path):
     jobs.rd.set("kept", "here")
-    schedule = start("-m", "backup", "every", BACKUP_DIR=tmp_path / "b", BACKUP_EVERY_SECONDS=3600)
+    schedule = start("-m", "ops.backup", "every", BACKUP_DIR=tmp_path / "b", BACKUP_INTERVAL_SECONDS=3600)
     eventually(lambda: newest(tmp_path / "b"))
 
     well = subprocess.run(

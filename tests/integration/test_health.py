@@ -1,4 +1,4 @@
-"""The probes: a worker whose loop stands still is not well, one without Redis is."""
+"""The probes: a worker whose loop has stalled is unhealthy, a worker without Redis is healthy."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ import time
 
 import pytest
 
-from ops.health import STALE_SECONDS, Pulse, main
+from ops.health import STALE_SECONDS, main
+from runtime.heartbeat_file import HeartbeatFile
 from tests.conftest import ROOT, eventually, free_port
 
 
@@ -30,7 +31,7 @@ def test_a_worker_at_work_is_well_and_a_stalled_one_is_not(start_worker, tmp_pat
     worker = start_worker(HEALTH_FILE=stamp)
     assert probe("worker", HEALTH_FILE=str(stamp)).returncode == 0
 
-    # When its parent stands still, though its process exists
+    # When its supervisor is stopped but its process exists
     os.kill(worker.process.pid, signal.SIGSTOP)
     monkeypatch.setenv("HEALTH_FILE", str(stamp))
     now = time.monotonic()
@@ -40,7 +41,7 @@ def test_a_worker_at_work_is_well_and_a_stalled_one_is_not(start_worker, tmp_pat
     os.kill(worker.process.pid, signal.SIGCONT)
 
 
-def test_a_worker_that_waits_for_redis_is_well_and_ends_when_told(start, tmp_path):
+def test_a_worker_that_waits_for_redis_is_healthy_and_stops_on_sigterm(start, tmp_path):
     stamp = tmp_path / "stamp"
     worker = start("worker.py", HEALTH_FILE=stamp, port=free_port())
 
@@ -72,10 +73,10 @@ def test_a_stamp_that_tells_nothing_is_not_well(stamp, tmp_path, monkeypatch, ca
 def test_a_stamp_is_renewed_in_place(tmp_path, monkeypatch):
     file = tmp_path / "stamp"
     monkeypatch.setenv("HEALTH_FILE", str(file))
-    pulse = Pulse(str(file))
+    heartbeat_file = HeartbeatFile(str(file))
 
     for now in (9.5, 123456.25):
-        pulse.beat(now)
+        heartbeat_file.touch(now)
         monkeypatch.setattr(time, "monotonic", lambda now=now: now + 1)
         assert main(["worker"]) == 0
 
@@ -94,13 +95,21 @@ def test_the_api_is_well_without_redis_and_not_when_it_is_gone(start_api, live):
 @pytest.mark.parametrize("host", ["::1", "[::1]", "::", "localhost"])
 def test_the_api_listens_on_any_kind_of_address_and_is_found_there(start, host):
     port = str(free_port())
-    start("-m", "gunicorn", "--config", "python:web.server", "api:create_app()", API_HOST=host, API_PORT=port)
+    start(
+        "-m",
+        "gunicorn",
+        "--config",
+        "python:web.server.gunicorn_conf",
+        "api:create_app()",
+        API_HOST=host,
+        API_PORT=port,
+    )
 
     eventually(lambda: probe("api", API_HOST=host, API_PORT=port).returncode == 0)
 
 
 def test_a_back_up_that_is_late_is_not_well(tmp_path):
-    settings = {"BACKUP_DIR": str(tmp_path), "BACKUP_EVERY_SECONDS": "3600"}
+    settings = {"BACKUP_DIR": str(tmp_path), "BACKUP_INTERVAL_SECONDS": "3600"}
     assert probe("backup", **settings).returncode == 1
 
     made = tmp_path / "jobs-20261124T000000Z.rdb"

@@ -1,4 +1,4 @@
-"""Great and evil bodies against a real API: its memory comes back, and it answers others meanwhile."""
+"""Large and malicious bodies against a real API: it releases their memory and keeps serving other requests."""
 
 from __future__ import annotations
 
@@ -17,31 +17,31 @@ import polars as pl
 import pytest
 
 from benchmarks.quakes import generate
-from dataset import DatasetError, Store, ingest, ingest_apart
+from dataset import DatasetError, Store, ingest, ingest_in_subprocess
 from tests.conftest import ROOT, eventually
 
 MIB = 2**20
-TABLE = generate(30_000)  # three megabytes, which are read in a process of their own
+TABLE = generate(30_000)  # three megabytes: ingested in a subprocess
 SAMPLE = (ROOT / "samples" / "earthquakes.csv").read_bytes()
 FILES = ROOT / "tests" / "datasets"
 
 
 @pytest.fixture
 def api(start_api, start) -> tuple[httpx.Client, int]:
-    """A client of a running API, and the id of the process that answers it."""
+    """Start an API; return a client and the process id of the gunicorn worker."""
     client = start_api()
     arbiter = start.started[-1].process.pid
     return client, children(arbiter)[0]
 
 
 def children(pid: int) -> list[int]:
-    """The processes that a process, any of its threads, has started."""
+    """Return the child processes of all threads of a process."""
     listed = [thread.read_text() for thread in Path(f"/proc/{pid}/task").glob("*/children")]
     return [int(child) for child in " ".join(listed).split()]
 
 
 def resident(pid: int) -> int:
-    """The memory that a process holds, in bytes."""
+    """Return the resident memory of a process in bytes."""
     return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
 
 
@@ -56,21 +56,21 @@ def parquet_of(frame: pl.DataFrame) -> bytes:
 
 
 def gzip_of_zeros(size: int) -> bytes:
-    packing = zlib.compressobj(wbits=31)
-    return b"".join(packing.compress(bytes(MIB)) for _ in range(size // MIB)) + packing.flush()
+    compressor = zlib.compressobj(wbits=31)
+    return b"".join(compressor.compress(bytes(MIB)) for _ in range(size // MIB)) + compressor.flush()
 
 
-def test_memory_comes_back_whatever_was_refused(start_api, start):
-    # Given an API that has loaded a dataset before, and serves another
+def test_memory_is_released_after_rejected_bodies(start_api, start):
+    # Given an API that has loaded a dataset and replaced it by another
     client = start_api(MAX_BODY_BYTES=32 * MIB)
     pid = children(start.started[-1].process.pid)[0]
     assert post(client, TABLE, "text/csv").status_code == 201
     version = post(client, SAMPLE, "text/csv").json()["version"]
     before = resident(pid)
-    # when bodies of all evil kinds are refused
+    # when malicious bodies of all kinds are rejected
     rows = json.dumps([{"id": 1, "text": "x" * 50, "number": n} for n in range(200_000)]).encode()
     nested = gzip.decompress((ROOT / "tests" / "bombs" / "nested.parquet.gz").read_bytes())  # 2.4 GB of zeros
-    refused = [
+    rejected = [
         post(client, gzip_of_zeros(200 * MIB), "text/csv", **{"Content-Encoding": "gzip"}),
         post(client, gzip_of_zeros(200 * MIB), "application/octet-stream"),
         post(client, TABLE + TABLE.partition(b"\n")[2] * 4, "text/csv"),
@@ -83,21 +83,21 @@ def test_memory_comes_back_whatever_was_refused(start_api, start):
         post(client, nested, "application/vnd.apache.parquet"),
         post(client, b"a\n" + b"1\n" * 20 * MIB, "text/csv"),
     ]
-    # then each was refused as the contract says, the dataset is there, and so is the memory
-    assert [answer.status_code for answer in refused] == [413, 413, 422, 400, 422, 400, 400, 400, 413, 413, 413]
+    # then each got its status of the contract, the dataset stayed, and the memory was released
+    assert [answer.status_code for answer in rejected] == [413, 413, 422, 400, 422, 400, 400, 400, 413, 413, 413]
     assert client.get("/data?limit=1").json()["dataset"]["version"] == version
-    del rows, refused
+    del rows, rejected
     eventually(lambda: resident(pid) < before + 48 * MIB)
 
 
-def test_memory_comes_back_when_datasets_go(api):
-    # Given an API whose memory is known
+def test_memory_is_released_after_deleting_datasets(api):
+    # Given the memory of an API without a dataset
     client, pid = api
     post(client, TABLE, "text/csv")
     client.get("/data?search=nevada")
     client.delete("/data")
     before = resident(pid)
-    # when datasets of all kinds come and go
+    # when datasets of all kinds are loaded and deleted
     for seed in range(3):
         assert post(client, generate(30_000, seed), "text/csv").status_code == 201
         assert client.get("/data?search=nevada&limit=1").json()["total"] > 0
@@ -106,25 +106,25 @@ def test_memory_comes_back_when_datasets_go(api):
         answer = client.post("/data", files={"file": (name, (FILES / name).read_bytes())})
         assert answer.json()["count"] == 3
         assert client.get("/data?search=KÖLN&reviewed=true").json()["total"] == 1
-    # then what they took does not add up
+    # then the memory does not grow
     client.delete("/data")
     eventually(lambda: resident(pid) < before + 48 * MIB)
 
 
-def test_reading_a_great_body_hurts_nobody_else(api):
+def test_ingesting_a_large_body_does_not_affect_other_requests(api):
     client, pid = api
     version = post(client, SAMPLE, "text/csv").json()["version"]
-    # Given a great body that is being read
+    # Given a large body that is being ingested
     with ThreadPoolExecutor(1) as threads:
         loading = threads.submit(post, client, TABLE, "text/csv")
         reader = eventually(lambda: children(pid))[0]
-        # when others ask, then they are answered
+        # when another request arrives, then it is served
         assert client.get("/data?search=alaska&limit=1").json()["dataset"]["version"] == version
         assert not loading.done()
-        # When the process that reads it is killed, as one that takes too much memory is
+        # When the subprocess is killed, as by the OOM killer
         os.kill(reader, signal.SIGKILL)
         answer = loading.result()
-    # then the sender is told, and all else is as it was
+    # then the client gets a 413, and nothing else changes
     assert answer.status_code == 413
     assert "memory" in answer.json()["detail"]
     assert client.get("/data?limit=1").json()["dataset"]["version"] == version
@@ -140,29 +140,29 @@ def test_reading_a_great_body_hurts_nobody_else(api):
         ((FILES / "typed.parquet").read_bytes(), None),
     ],
 )
-def test_what_is_read_apart_is_what_is_read_here(body, media_type):
+def test_the_subprocess_gives_the_same_table(body, media_type):
     here = ingest(body, media_type, index_column="id")
-    apart = read_apart(body, media_type, index_column="id")
+    there = read_in_subprocess(body, media_type, index_column="id")
 
-    assert apart.frame.equals(here.frame)
-    assert apart.frame.schema == here.frame.schema
-    assert vars_without_time(apart) == vars_without_time(here)
+    assert there.frame.equals(here.frame)
+    assert there.frame.schema == here.frame.schema
+    assert vars_without_time(there) == vars_without_time(here)
 
 
 @pytest.mark.parametrize("options", [{"id_column": "nope"}, {"index_column": "nope"}, {"id_column": "network"}])
-def test_what_is_refused_apart_is_refused_alike(options):
-    refusals = []
-    for read in (ingest, read_apart):
-        with pytest.raises(DatasetError) as refusal:
+def test_the_subprocess_raises_the_same_errors(options):
+    failures = []
+    for read in (ingest, read_in_subprocess):
+        with pytest.raises(DatasetError) as error:
             read(TABLE, "text/csv", **options)
-        refusals.append((type(refusal.value), vars(refusal.value)))
+        failures.append((type(error.value), vars(error.value)))
 
-    assert refusals[0] == refusals[1]
+    assert failures[0] == failures[1]
 
 
-def read_apart(body, media_type, **options):
-    """The table that a body becomes by way of another process and of Redis."""
-    loaded = ingest_apart([body[:1000], body[1000:]], media_type, **options)
+def read_in_subprocess(body, media_type, **options):
+    """Ingest a body in a subprocess, publish it, and return the table from the store."""
+    loaded = ingest_in_subprocess([body[:1000], body[1000:]], media_type, **options)
     store = Store(fakeredis.FakeRedis(server=fakeredis.FakeServer(server_type="valkey")))
     return store.table(store.publish(loaded).version)
 

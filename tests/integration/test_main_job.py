@@ -1,4 +1,4 @@
-"""The main job end to end: real server, real gunicorn, real worker processes."""
+"""The main job end to end: real Redis, real gunicorn, real worker processes."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ EARTHQUAKES = (ROOT / "samples" / "earthquakes.csv").read_bytes()
 
 @pytest.fixture
 def api(start_api, start_worker):
-    """The API with one worker of two children, and the earthquakes loaded."""
+    """Start the API and one worker with two children, and load the earthquakes."""
     start_worker(2)
     client = start_api()
     loaded = client.post("/data", content=EARTHQUAKES, headers={"Content-Type": "text/csv"})

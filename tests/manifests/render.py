@@ -1,4 +1,4 @@
-"""Writes every overlay with every component as files, for tools that read those."""
+"""Write every overlay with every component as files, for tools that read files."""
 
 from __future__ import annotations
 

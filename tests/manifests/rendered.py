@@ -1,4 +1,4 @@
-"""What the kustomizations make of the manifests, rendered as `kubectl apply -k` does."""
+"""The rendered manifests, as `kubectl apply -k` builds them."""
 
 from __future__ import annotations
 
@@ -21,16 +21,16 @@ KUBERNETES = ROOT / "kubernetes"
 OVERLAYS = sorted(path.name for path in (KUBERNETES / "overlays").iterdir())
 COMPONENTS = sorted(path.name for path in (KUBERNETES / "components").iterdir())
 
-# One that scales goes with one that brings another Redis.
+# Every autoscaler works with every kind of Redis.
 _PAIRS = [f"{scaler}+{other}" for scaler in ("hpa", "keda") for other in ("external-redis", "sentinel")]
 
 ALL = [(overlay, component) for overlay in OVERLAYS for component in ["", *COMPONENTS, *_PAIRS]]
-"""Each overlay as it is, with each component, and with those that go together."""
+"""Each overlay alone, with each component, and with each compatible combination."""
 
 
 @cache
 def rendered(overlay: str, component: str = "") -> tuple[dict[str, Any], ...]:
-    """The objects of an overlay, with a component taken in, or with several, as in ``keda+sentinel``."""
+    """Return the objects of an overlay with one component or several, such as ``keda+sentinel``."""
     if not component:
         return _build(KUBERNETES / "overlays" / overlay)
     with tempfile.TemporaryDirectory() as folder:
@@ -44,12 +44,12 @@ def rendered(overlay: str, component: str = "") -> tuple[dict[str, Any], ...]:
 
 
 def of_kind(objects: tuple[dict[str, Any], ...], kind: str) -> dict[str, dict[str, Any]]:
-    """The objects of one kind by their names."""
+    """Return the objects of one kind by name."""
     return {thing["metadata"]["name"]: thing for thing in objects if thing["kind"] == kind}
 
 
 def pods(objects: tuple[dict[str, Any], ...]) -> Iterator[tuple[str, dict[str, Any]]]:
-    """The name and the pod's spec of everything that runs pods."""
+    """Return the name and the pod spec of every object that runs pods."""
     for thing in objects:
         spec = thing.get("spec", {})
         spec = spec.get("jobTemplate", {}).get("spec", spec)

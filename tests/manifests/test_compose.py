@@ -1,4 +1,4 @@
-"""What one line of the compose file says of another; that it runs is shown on an engine, by `make test-engine`."""
+"""Consistency of the compose file; `make test-engine` runs it on an engine."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ import re
 
 import yaml
 
-from ops.settings import TABLE, load
+from config.settings import TABLE, load
 from tests.conftest import ROOT
 
-IDLE_MB = 256  # of the parent, and of each spare child
+IDLE_MB = 256  # for the supervisor, and for each standby child
 
 COMPOSE = yaml.safe_load(re.sub(r"\$\{\w+:-(.*?)\}", r"\1", (ROOT / "docker-compose.yml").read_text()))
 SERVICES = COMPOSE["services"]
@@ -32,7 +32,7 @@ def test_the_children_fit_into_their_container():
     children = int(given["WORKERS"]) * int(given["MEMORY_LIMIT_MB"])
 
     assert children > 0
-    assert children + IDLE_MB * (1 + int(given["SPARE_CHILDREN"])) <= in_mb(SERVICES["worker"]["mem_limit"])
+    assert children + IDLE_MB * (1 + int(given["STANDBY_CHILDREN"])) <= in_mb(SERVICES["worker"]["mem_limit"])
 
 
 def test_a_worker_has_longer_to_end_than_it_drains():

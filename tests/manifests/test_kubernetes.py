@@ -1,4 +1,4 @@
-"""Every overlay with every component, without a cluster: schemas, Pod Security, and what one file says of another."""
+"""Every overlay with every component, without a cluster: schemas, Pod Security, and consistency between files."""
 
 from __future__ import annotations
 
@@ -7,15 +7,15 @@ import re
 import kubernetes_validate
 import pytest
 
-from ops import __version__
-from ops.settings import TABLE, load
+from config import __version__
+from config.settings import TABLE, load
 from tests.conftest import ROOT
 from tests.manifests.rendered import ALL, containers, of_kind, pods, rendered
 
 MINORS = ["1.32", "1.35", "1.36", "1.37"]
 CUSTOM = {"ScaledObject", "TriggerAuthentication"}
 UNITS = {"Ki": 2**10, "Mi": 2**20, "Gi": 2**30}
-IDLE_MB = 256  # of the parent, and of each spare child
+IDLE_MB = 256  # for the supervisor, and for each standby child
 
 everywhere = pytest.mark.parametrize(("overlay", "component"), ALL)
 
@@ -130,11 +130,11 @@ def test_the_children_fit_into_their_container(overlay, component):
     given = settings_of(objects)
     [worker] = of_kind(objects, "Deployment")["worker"]["spec"]["template"]["spec"]["containers"]
 
-    spares = int(given.get("SPARE_CHILDREN", load({}).spare_children))
+    standby = int(given.get("STANDBY_CHILDREN", load({}).standby_children))
     children = int(given["WORKERS"]) * int(given["MEMORY_LIMIT_MB"])
 
     assert children > 0
-    assert (children + IDLE_MB * (1 + spares)) * 2**20 <= in_bytes(worker["resources"]["limits"]["memory"])
+    assert (children + IDLE_MB * (1 + standby)) * 2**20 <= in_bytes(worker["resources"]["limits"]["memory"])
 
 
 @everywhere
@@ -150,7 +150,7 @@ def test_the_graces_are_longer_than_what_they_wait_for(overlay, component):
 
 
 @everywhere
-def test_only_ours_reach_redis_and_nobody_else_is_let_in(overlay, component):
+def test_only_our_pods_reach_redis_and_no_others_are_admitted(overlay, component):
     policies = of_kind(rendered(overlay, component), "NetworkPolicy")
     assert policies["deny"]["spec"] == {"podSelector": {}, "policyTypes": ["Ingress", "Egress"]}
     peers = set()

@@ -1,4 +1,4 @@
-"""Fast tests run on fakeredis with Lua; the module ``jobs`` is pointed at it."""
+"""Fast tests run on fakeredis with Lua; the module ``jobs`` is connected to it."""
 
 from __future__ import annotations
 
@@ -9,19 +9,17 @@ import fakeredis
 import pytest
 
 import jobs
+from config.settings import Settings
 
 
 @pytest.fixture
-def rd(monkeypatch: pytest.MonkeyPatch) -> Iterator[fakeredis.FakeRedis]:
-    """The records database; ``jobs.rd`` and ``jobs.q`` are on the same fake server."""
-    server = fakeredis.FakeServer()
-    records = fakeredis.FakeRedis(server=server, db=jobs.settings.redis_db)
-    queue = fakeredis.FakeRedis(server=server, db=jobs.settings.queue_db)
-    monkeypatch.setattr(jobs, "rd", records)
-    monkeypatch.setattr(jobs, "q", jobs.JobQueue("queue", connection_pool=queue.connection_pool))
+def rd() -> Iterator[fakeredis.FakeRedis]:
+    """The records database; ``jobs`` is connected to the same fake server."""
+    records = fakeredis.FakeRedis(server=fakeredis.FakeServer(), db=0)
+    jobs.connect(Settings(), records)
+    jobs.q.worker_id = None
     yield records
     records.close()
-    queue.close()
 
 
 @pytest.fixture
@@ -29,5 +27,5 @@ def worker(rd: fakeredis.FakeRedis) -> str:
     """A registered worker, as which ``jobs.q`` takes jobs."""
     name = str(uuid.uuid4())
     jobs.register_worker(name, "host", 1)
-    jobs.q.hold_as(name)
+    jobs.q.set_worker_id(name)
     return name

@@ -14,7 +14,7 @@ import polars as pl
 import pytest
 
 from analyses import Artifact, Outcome, render
-from analyses.kit import new_plot, plain
+from analyses.kit import new_plot, truncate_label
 
 
 class Color(enum.Enum):
@@ -101,5 +101,5 @@ def test_a_name_that_is_no_file_name_is_refused(name: str) -> None:
 
 
 def test_long_and_broken_labels_are_cut_to_one_line() -> None:
-    assert plain("a\n\x00b") == "a  b"
-    assert plain("x" * 50 + "y" * 50) == "x" * 39 + "…" + "y" * 20
+    assert truncate_label("a\n\x00b") == "a  b"
+    assert truncate_label("x" * 50 + "y" * 50) == "x" * 39 + "…" + "y" * 20

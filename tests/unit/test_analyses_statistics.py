@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from analyses import get_analysis
+from analyses.framework.t_distribution import quantile, two_sided_p
 from analyses.outliers import fences, robust_bounds
-from analyses.student import quantile, two_sided_p
 from analyses.trend import least_squares, theil_sen
 
 CLOSE = {"rel": 1e-9, "abs": 1e-9}

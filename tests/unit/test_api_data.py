@@ -20,7 +20,7 @@ a b,2018-01-31T02:00:00Z,,Chile
 
 @pytest.fixture
 def client(rd):
-    return create_app().test_client()
+    return create_app(redis_client=rd).test_client()
 
 
 def load(client, text=QUAKES, query="", **options):

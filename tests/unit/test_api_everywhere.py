@@ -16,7 +16,7 @@ NAP = {"start": None, "end": None, "analysis": "sleep", "params": {"seconds": 0}
 @pytest.fixture
 def client(rd):
     settings = dataclasses.replace(jobs.settings, max_body_bytes=2000, max_jobs_bytes=1000)
-    return create_app(settings).test_client()
+    return create_app(settings, redis_client=rd).test_client()
 
 
 def is_problem(answer, slug):
@@ -81,7 +81,7 @@ def test_each_error_is_a_problem_with_a_type_of_its_own(client, method, path, op
 
 
 def test_json_nested_too_deeply_is_malformed(rd):
-    client = create_app().test_client()
+    client = create_app(redis_client=rd).test_client()
     for deep in (b"[" * 100_000, b"[" * 100_000 + b"]" * 100_000, b'{"a":' * 100_000 + b"1" + b"}" * 100_000):
         answer = client.post("/jobs", data=deep)
         assert answer.status_code == 400
@@ -89,7 +89,7 @@ def test_json_nested_too_deeply_is_malformed(rd):
 
 
 def test_a_number_with_too_many_digits_is_malformed(rd):
-    is_problem(create_app().test_client().post("/jobs", data=b"1" * 5000), "malformed")
+    is_problem(create_app(redis_client=rd).test_client().post("/jobs", data=b"1" * 5000), "malformed")
 
 
 def test_a_body_that_breaks_off_is_malformed(client):
@@ -182,7 +182,7 @@ def test_other_hosts_are_forbidden(client, host):
 
 def test_hosts_can_be_allowed(rd):
     settings = dataclasses.replace(jobs.settings, allowed_hosts="api.example.org, localhost")
-    client = create_app(settings).test_client()
+    client = create_app(settings, redis_client=rd).test_client()
     assert client.get("/health", headers={"Host": "API.example.org:443"}).status_code == 200
 
 
@@ -315,9 +315,9 @@ def test_a_redirect_has_an_address_and_no_page(client):
     assert client.get("/results/a%20%C3%A9").headers["Location"] == "/jobs/a%20%C3%A9/results"
 
 
-def test_a_redirect_of_the_router_has_no_page_either(client):
+def test_a_redirect_of_the_router_has_no_page_either(rd):
     # Given an application with a route that ends in a slash
-    app = create_app(dataclasses.replace(jobs.settings, url_prefix="/below"))
+    app = create_app(dataclasses.replace(jobs.settings, url_prefix="/below"), redis_client=rd)
     app.add_url_rule("/ui/", "ui", lambda: "page")
     # when it is asked without, then the way there has a path alone, with the prefix
     answer = app.test_client().get("/ui?a=b")

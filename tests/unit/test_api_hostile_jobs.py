@@ -26,7 +26,7 @@ NO_JOB = "Expected an object with `start` and `end`."
 
 @pytest.fixture
 def client(rd):
-    return create_app().test_client()
+    return create_app(redis_client=rd).test_client()
 
 
 def _list_of(unit: str, size: int = SIZE) -> str:

@@ -21,7 +21,7 @@ MEMBERS = (
 
 @pytest.fixture
 def client(rd):
-    return create_app().test_client()
+    return create_app(redis_client=rd).test_client()
 
 
 @pytest.fixture
@@ -222,7 +222,7 @@ def test_a_dataset_replaced_between_check_and_queue_is_checked_anew(client, data
 
 def test_a_dataset_that_is_replaced_all_the_time_is_503(client, dataset, monkeypatch):
     def moved(*_):
-        raise jobs.DatasetMoved("moved")
+        raise jobs.DatasetChanged("moved")
 
     monkeypatch.setattr(jobs, "add_jobs", moved)
     answer = client.post("/jobs", json=OPEN)
@@ -434,9 +434,9 @@ def test_too_many_steps_in_one_job_of_a_list_refuse_it_whole(client):
     assert client.get("/jobs").json["total"] == 0
 
 
-def test_a_full_queue_takes_nothing_more(client, monkeypatch):
+def test_a_full_queue_takes_nothing_more(client, rd):
     # Given room for three unfinished jobs
-    monkeypatch.setattr(jobs, "settings", replace(jobs.settings, max_queued_jobs=3))
+    jobs.connect(replace(jobs.settings, max_queued_jobs=3), rd)
     first = client.post("/jobs", json=[NAP, NAP]).json[0]["links"]
     # when two more are posted, or one more after that, then all are refused, or accepted
     answer = client.post("/jobs", json=[NAP, NAP])

@@ -12,7 +12,7 @@ import pytest
 
 import jobs
 from api import create_app
-from ops.settings import InvalidSetting, load
+from config.settings import InvalidSetting, load
 
 PREFIX = "/jobs-api/v1"
 NAP = {"start": None, "end": None, "analysis": "sleep", "params": {"seconds": 0}}
@@ -21,7 +21,7 @@ NAP = {"start": None, "end": None, "analysis": "sleep", "params": {"seconds": 0}
 @pytest.fixture
 def client(rd, worker):
     settings = dataclasses.replace(jobs.settings, url_prefix=PREFIX)
-    return create_app(settings).test_client()
+    return create_app(settings, redis_client=rd).test_client()
 
 
 @pytest.fixture
@@ -29,7 +29,7 @@ def done(client) -> str:
     """The id of a complete job with an artifact."""
     jid = client.post("/jobs", json=NAP).json["id"]
     document = {"job": jid, "result": {}, "artifacts": [{"name": "a b.csv", "type": "text/csv", "bytes": 2}]}
-    jobs.q.finish(jobs.q.get(), json.dumps(document), [("a b.csv", b"n\n")], "")
+    jobs.q.defer_complete(jobs.q.get(), json.dumps(document), [("a b.csv", b"n\n")], "")
     jobs.q.flush()
     return str(jid)
 
@@ -111,7 +111,7 @@ def test_types_of_problems_are_names_and_stay_the_same(client):
 
 
 def test_an_application_that_is_mounted_elsewhere_has_its_links_there(rd):
-    client = create_app().test_client()
+    client = create_app(redis_client=rd).test_client()
     answer = client.get("/jobs", base_url="http://localhost/mounted")
     assert answer.status_code == 200
     root = client.get("/", base_url="http://localhost/mounted")
@@ -129,7 +129,7 @@ def test_a_prefix_that_is_no_path_is_refused(prefix):
 def test_a_prefix_that_begins_like_a_route_is_refused(rd):
     for prefix in ("/jobs", "/data/api"):
         with pytest.raises(InvalidSetting, match="choose another prefix"):
-            create_app(dataclasses.replace(jobs.settings, url_prefix=prefix))
+            create_app(dataclasses.replace(jobs.settings, url_prefix=prefix), redis_client=rd)
 
 
 @pytest.mark.parametrize("prefix", ["", "/a", "/jobs-api", "/a.b/c_d/~e", "/...", "/.well-known"])

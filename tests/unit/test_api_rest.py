@@ -18,7 +18,7 @@ NAP = {"start": None, "end": None, "analysis": "sleep", "params": {"seconds": 0}
 
 @pytest.fixture
 def client(rd):
-    return create_app().test_client()
+    return create_app(redis_client=rd).test_client()
 
 
 def test_analyses_are_listed_with_the_schema_of_their_parameters(client):
@@ -113,7 +113,7 @@ def test_what_cannot_be_read_as_a_request_is_answered_with_a_problem():
     # Given the server's configuration, which gives gunicorn this way to answer
     import gunicorn.util
 
-    import web.server  # noqa: F401
+    import web.server.gunicorn_conf  # noqa: F401
 
     ours, theirs = socket.socketpair()
     with ours, theirs:

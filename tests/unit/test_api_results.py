@@ -7,7 +7,7 @@ import pytest
 
 import jobs
 from api import create_app
-from web.waiting import Waiting
+from web.long_polling import Waiting
 
 NAP = {"start": None, "end": None, "analysis": "sleep", "params": {"seconds": 0}}
 PNG, SVG, CSV = b"\x89PNG", b"<svg/>", "bin,Ω\n".encode()
@@ -16,8 +16,8 @@ ARTIFACTS = {"plot.png": ("image/png", PNG), "plot.svg": ("image/svg+xml", SVG),
 
 @pytest.fixture
 def client(rd, worker, monkeypatch):
-    monkeypatch.setattr(jobs, "subscriber", rd.pubsub)
-    return create_app().test_client()
+    monkeypatch.setattr(jobs, "open_pubsub", rd.pubsub)
+    return create_app(redis_client=rd).test_client()
 
 
 def complete(job, artifacts=ARTIFACTS):
@@ -27,7 +27,7 @@ def complete(job, artifacts=ARTIFACTS):
         "result": {"slept": 0, "mean": None},
         "artifacts": [{"name": name, "type": type_, "bytes": len(c)} for name, (type_, c) in artifacts.items()],
     }
-    jobs.q.finish(job, json.dumps(document), [(name, c) for name, (_, c) in artifacts.items()], "it ran\n")
+    jobs.q.defer_complete(job, json.dumps(document), [(name, c) for name, (_, c) in artifacts.items()], "it ran\n")
     assert jobs.q.flush() == "complete"
 
 
@@ -133,7 +133,7 @@ def test_a_failed_job_tells_its_error(client):
     # Given a job that may be tried once, and fails
     own = client.post("/jobs", json={**NAP, "max_attempts": 1}).headers["Location"]
     error = {"type": "ValueError", "message": "no", "reason": "error"}
-    jobs.q.release(jobs.q.get(), "error", json.dumps(error), "it failed\n")
+    jobs.q.defer_release(jobs.q.get(), "error", json.dumps(error), "it failed\n")
     jobs.q.flush()
     # when its results are asked for, then its error comes
     for path in ("results", "results/plot.png"):

@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from redis.exceptions import ConnectionError, ResponseError, TimeoutError
 
-from transitions.breaker import CircuitBreaker
+from jobstore.circuit_breaker import CircuitBreaker
 
 
 class Redis:
@@ -18,7 +18,7 @@ class Redis:
         self.breaker = CircuitBreaker()
         self.tried = 0
         self.failed = 0
-        monkeypatch.setattr("transitions.breaker.time.monotonic", lambda: self.now)
+        monkeypatch.setattr("jobstore.circuit_breaker.time.monotonic", lambda: self.now)
 
     def call(self, outcome: object = b"PONG") -> object:
         """One call: its outcome is returned, raised, or called."""

@@ -9,7 +9,7 @@ import time
 
 import pytest
 
-from web.buffers import BYTES_PER_SECOND, PATIENCE_SECONDS, DiskQuota, MinRateSocket, SpooledFifo
+from web.server.buffers import BYTES_PER_SECOND, PATIENCE_SECONDS, DiskQuota, MinRateSocket, SpooledFifo
 
 
 @pytest.fixture
@@ -115,7 +115,7 @@ class Clock:
 
     def __init__(self, sock: MinRateSocket, monkeypatch: pytest.MonkeyPatch) -> None:
         self.sock, self.now, self.acknowledged = sock, 1000.0, 0
-        monkeypatch.setattr("web.buffers.time.monotonic", lambda: self.now)
+        monkeypatch.setattr("web.server.buffers.time.monotonic", lambda: self.now)
         monkeypatch.setattr(sock, "_acknowledged", lambda: self.acknowledged)
         sock.watch()
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from dataclasses import replace
 from typing import NamedTuple
 
 import fakeredis
@@ -12,12 +11,13 @@ import pytest
 import redis
 
 import jobs
-from checks import Broken, find_broken
-from checks.facts import Facts
+from config.settings import Settings
 from jobs import Idempotency, Submission
-from transitions import Transitions
+from jobstore import Transitions
+from ops.invariants import Violation, find_violations
+from ops.invariants.reader import Reader
 
-WEEK = jobs.settings.retention_seconds
+WEEK = Settings().retention_seconds
 
 
 class Healthy(NamedTuple):
@@ -32,21 +32,19 @@ class Healthy(NamedTuple):
     def queue_db(self) -> int:
         return self.queue.connection_pool.connection_kwargs["db"]
 
-    def look(self) -> list[Broken]:
-        return find_broken(self.rd, self.queue)
+    def look(self) -> list[Violation]:
+        return find_violations(self.rd, self.queue)
 
 
 @pytest.fixture(params=["two databases", "one database"])
-def healthy(request, monkeypatch) -> Healthy:
+def healthy(request) -> Healthy:
     server, queue_db = fakeredis.FakeServer(), int(request.param == "two databases")
     rd, queue = fakeredis.FakeRedis(server=server, db=0), fakeredis.FakeRedis(server=server, db=queue_db)
-    monkeypatch.setattr(jobs, "rd", rd)
-    monkeypatch.setattr(jobs, "q", jobs.JobQueue("queue", connection_pool=queue.connection_pool))
-    monkeypatch.setattr(jobs, "settings", replace(jobs.settings, redis_db=0, queue_db=queue_db))
+    jobs.connect(Settings(redis_db=0, queue_db=queue_db), rd)
     rd.hset("data.v1", mapping={"description": "{}", "chunks": 1, "pins": 0})
     rd.mset({"data.v1.0": "rows", "data.current": "v1"})
     jobs.register_worker("w", "host", 1)
-    jobs.q.hold_as("w")
+    jobs.q.set_worker_id("w")
     return Healthy(rd, queue, "w", _jobs_in_each_status())
 
 
@@ -56,9 +54,11 @@ def _jobs_in_each_status() -> dict[str, str]:
         ids[status] = _add()
         taken = jobs.q.get()
         if status == "complete":
-            jobs.q.finish(taken, json.dumps({"params": {"attempt": 7}, "attempt": 1}), [("plot.png", b"")], "said")
+            jobs.q.defer_complete(
+                taken, json.dumps({"params": {"attempt": 7}, "attempt": 1}), [("plot.png", b"")], "said"
+            )
         elif status == "failed":
-            jobs.q.release(taken, "invalid", "{}", "")
+            jobs.q.defer_release(taken, "invalid", "{}", "")
         jobs.q.flush()
     ids["cancelled"] = _add()
     jobs.cancel_job(ids["cancelled"])
@@ -204,7 +204,7 @@ def an_ended_job_has_no_end(h):
 
 @breaks(3, "charged 4 of 3 attempts")
 def a_job_is_charged_more_than_it_may(h):
-    h.rd.hset(f"job.{h.ids['failed']}", mapping={"charged": 4, "attempt": 4})
+    h.rd.hset(f"job.{h.ids['failed']}", mapping={"failed_attempts": 4, "attempt": 4})
 
 
 @breaks(3, "charged all of its 3 attempts, and submitted")
@@ -214,7 +214,7 @@ def a_job_with_no_attempt_left_goes_on(h):
 
 @breaks(3, "charged 2 attempts of 1 that were made")
 def a_job_is_charged_more_than_it_ran(h):
-    h.rd.hset(f"job.{h.ids['failed']}", "charged", 2)
+    h.rd.hset(f"job.{h.ids['failed']}", "failed_attempts", 2)
 
 
 @breaks(3, "complete, and 1 workers hold it")
@@ -480,7 +480,7 @@ def test_the_search_ends_after_a_thousand(healthy):
 
 @pytest.mark.parametrize("wrong", [-1, 0, 1])
 def test_pins_are_counted_however_many_jobs_wait(healthy, monkeypatch, wrong):
-    monkeypatch.setattr("checks.facts._PINNING_AT_ONCE", 1)
+    monkeypatch.setattr("ops.invariants.reader._PINNING_AT_ONCE", 1)
     healthy.rd.hincrby("data.v1", "pins", wrong)
 
     found = healthy.look()
@@ -490,13 +490,13 @@ def test_pins_are_counted_however_many_jobs_wait(healthy, monkeypatch, wrong):
 
 
 def test_pins_that_move_while_they_are_counted_are_not_reported(healthy, monkeypatch):
-    monkeypatch.setattr("checks.facts._PINNING_AT_ONCE", 1)
-    read = Facts._fields
+    monkeypatch.setattr("ops.invariants.reader._PINNING_AT_ONCE", 1)
+    read = Reader._fields
 
-    def read_and_add(facts, keys, *names):
+    def read_and_add(reader, keys, *names):
         _add()
-        return read(facts, keys, *names)
+        return read(reader, keys, *names)
 
-    monkeypatch.setattr(Facts, "_fields", read_and_add)
+    monkeypatch.setattr(Reader, "_fields", read_and_add)
 
     assert healthy.look() == []

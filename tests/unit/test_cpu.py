@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from attempt import thread_settings, usable_cores
+from runtime.cpu import thread_settings, usable_cores
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""One text reads as a column of it does."""
+"""A single value is parsed like a column of that value."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from dataset.recognition import kind_of, read_instant, read_numeral, recognise_instants, recognise_numerals
+from dataset.type_inference import column_type, infer_numeric, infer_temporal, parse_number, parse_temporal
 
 NUMERALS = st.one_of(
     st.integers().map(str),
@@ -27,20 +27,20 @@ INSTANTS = st.one_of(
 
 @given(NUMERALS)
 def test_numerals(text):
-    column = recognise_numerals(pl.Series([text]))
+    column = infer_numeric(pl.Series([text]))
     expected = None if column is None or column.dtype == pl.Boolean else column.item()
 
-    assert read_numeral(text) == expected
+    assert parse_number(text) == expected
 
 
 @given(INSTANTS)
 @example("2018-01-01T12:30:60")
 @example("2016-12-31T22:59:60-01:00")
 def test_instants(text):
-    column = recognise_instants(pl.Series([text]))
-    expected = None if column is None else (kind_of(column), column.to_physical().item())
+    column = infer_temporal(pl.Series([text]))
+    expected = None if column is None else (column_type(column), column.to_physical().item())
 
-    assert read_instant(text) == expected
+    assert parse_temporal(text) == expected
 
 
 @pytest.mark.parametrize(
@@ -53,14 +53,14 @@ def test_instants(text):
     ],
 )
 def test_a_leap_second_is_the_last_of_a_day_in_utc(text, second):
-    column = recognise_instants(pl.Series(["2018-01-01T00:00:00", text]))
+    column = infer_temporal(pl.Series(["2018-01-01T00:00:00", text]))
 
-    assert read_instant(text) == (None if second is None else ("time", second * 1e6))
+    assert parse_temporal(text) == (None if second is None else ("time", second * 1e6))
     assert (column is None) == (second is None)
 
 
 @pytest.mark.parametrize(
     "text", ["", "2018-02-30", "2018-01-01T24:00", "x", "0x10", "1_000", "٣", "2018-01-01T10:00+25"]
 )
-def test_what_is_neither(text):
-    assert (read_numeral(text), read_instant(text)) == (None, None)
+def test_other_text_is_neither(text):
+    assert (parse_number(text), parse_temporal(text)) == (None, None)

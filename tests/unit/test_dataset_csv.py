@@ -1,4 +1,4 @@
-"""CSV becomes typed columns, whatever its dialect of line ends and quotes, or is refused in words."""
+"""CSV of any line ends and quoting gives typed columns, or an error with a reason."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ def records(table: Table) -> list[dict[str, Any]]:
 
 
 def column(*values: str) -> tuple[str, list[Any]]:
-    """Load values as the second column of a file; answer its type and what GET prints."""
+    """Load values as the second column of a file; return its type and the values in GET /data."""
     table = load("n,v\n" + "".join(f"{number},{value}\n" for number, value in enumerate(values)))
     return table.description.types()["v"], [record["v"] for record in records(table)]
 
 
-def test_columns_are_typed_whole_and_missing_marks_are_missing() -> None:
+def test_types_are_inferred_from_whole_columns_and_null_markers_are_missing() -> None:
     table = load(
         "i,x,b,t,d,z\n1,0.5,true,a,2012-01-01,2012-01-01T00:00:00Z\n,NA,null,,NaN,\n-3,2,False,b,2012-01-02,\n"
     )
@@ -72,10 +72,10 @@ def test_columns_are_typed_whole_and_missing_marks_are_missing() -> None:
         ("true", "1"),
         ("0x1f",),
         ("1 000",),
-        ("\u0663",),  # a digit, but not one of ours
+        ("\u0663",),  # a digit outside of ASCII
     ],
 )
-def test_what_is_not_recognised_whole_stays_text_to_the_letter(values: tuple[str, ...]) -> None:
+def test_a_column_without_a_common_type_stays_text_unchanged(values: tuple[str, ...]) -> None:
     assert column(*values) == ("text", list(values))
 
 
@@ -98,7 +98,7 @@ def test_what_is_not_recognised_whole_stays_text_to_the_letter(values: tuple[str
         (("0001-01-01", "9999-12-31"), "date", ["0001-01-01", "9999-12-31"]),
     ],
 )
-def test_what_is_recognised(values: tuple[str, ...], kind: str, printed: list[Any]) -> None:
+def test_inferred_types(values: tuple[str, ...], kind: str, printed: list[Any]) -> None:
     quoted = [f'"{value}"' for value in values]
 
     assert column(*quoted)[0] == kind
@@ -126,12 +126,12 @@ def test_quoted_fields_hold_commas_quotes_and_lines() -> None:
     assert records(load('a,b\n"x,\r\ny","say ""hi"""\n')) == [{"a": "x,\r\ny", "b": 'say "hi"'}]
 
 
-def test_long_fields_are_no_error() -> None:
+def test_long_fields_are_accepted() -> None:
     outline = "POLYGON " * 50_000
     assert records(load(f'a,b\n1,"{outline}"\n2,3"\n'))[0]["b"] == outline
 
 
-def test_a_header_alone_is_a_dataset_of_no_rows() -> None:
+def test_a_header_alone_is_a_dataset_without_rows() -> None:
     description = load("a,b\n").description
 
     assert (description.count, description.first, description.last) == (0, None, None)
@@ -160,7 +160,7 @@ def test_a_header_alone_is_a_dataset_of_no_rows() -> None:
         (b"a" + b"," * 10_000, InvalidDataset, "10,000 columns"),
     ],
 )
-def test_broken_files_are_refused_in_words(body: bytes, error: type[DatasetError], words: str) -> None:
+def test_broken_files_are_give_errors_with_a_reason(body: bytes, error: type[DatasetError], words: str) -> None:
     with pytest.raises(error, match=words):
         load(body)
 
@@ -178,7 +178,7 @@ def test_columns_without_a_name_get_one() -> None:
 @given(st.text('a,"\n\r ', max_size=40))
 @example(',\r""\n')
 @example(",\na\n,,")
-def test_reads_exactly_what_the_standard_library_reads(text: str) -> None:
+def test_rows_equal_those_of_the_standard_library(text: str) -> None:
     try:
         rows = [row for row in csv.reader(io.StringIO(text, newline=""), strict=True) if row]
     except csv.Error:
@@ -199,7 +199,7 @@ def test_reads_exactly_what_the_standard_library_reads(text: str) -> None:
     quoting=st.sampled_from([csv.QUOTE_ALL, csv.QUOTE_MINIMAL]),
     line_end=st.sampled_from(["\n", "\r\n"]),
 )
-def test_what_was_written_is_read_back(rows: list[list[str]], quoting: Any, line_end: str) -> None:
+def test_written_rows_are_read_back(rows: list[list[str]], quoting: Any, line_end: str) -> None:
     file = io.StringIO(newline="")
     writer = csv.writer(file, quoting=quoting, lineterminator=line_end)
     writer.writerows([["a", "b", "c"], *[["x" + value for value in row] for row in rows]])
@@ -211,7 +211,7 @@ def test_what_was_written_is_read_back(rows: list[list[str]], quoting: Any, line
 
 @settings(max_examples=200, deadline=None)
 @given(st.binary(max_size=60))
-def test_any_bytes_are_read_or_refused(body: bytes) -> None:
+def test_any_bytes_are_parsed_or_rejected(body: bytes) -> None:
     for media_type in ("text/csv", "application/json", None):
         with suppress(DatasetError):
             table = ingest(body, media_type)

@@ -1,4 +1,4 @@
-"""Dates that are no ISO 8601 are recognised where they can mean one thing only."""
+"""Date formats other than ISO 8601 are inferred where they are unambiguous."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dataset import ingest
-from dataset.dates import recognise_slashes
+from dataset.date_formats import infer_slash_dates
 
 
 def column(name: str, *values: str) -> tuple[str, list[object]]:
-    """What a CSV with these values in a column of this name makes of them."""
+    """Load values as a column of this name of a CSV; return its type and the values in GET /data."""
     body = f"n;{name}\n" + "".join(f"{number};{value}\n" for number, value in enumerate(values))
     table = ingest(body.encode(), "text/csv")
     return table.description.types()[name], [record[name] for record in table.page(limit=100).records]
@@ -53,9 +53,9 @@ def test_times_with_slashes_are_utc(values, printed):
 @pytest.mark.parametrize(
     "values",
     [
-        ("01/02/2018", "03/04/2018"),  # reads both ways
+        ("01/02/2018", "03/04/2018"),  # ambiguous
         ("01/02/2018", "02/02/2018"),
-        ("01/31/2018", "31/01/2018"),  # reads neither way
+        ("01/31/2018", "31/01/2018"),  # neither order
         ("02/30/2018",),
         ("13/13/2018",),
         ("01/31/18",),
@@ -70,17 +70,17 @@ def test_times_with_slashes_are_utc(values, printed):
         ("1/2",),
     ],
 )
-def test_what_may_mean_another_thing_stays_text(values):
+def test_ambiguous_or_invalid_dates_stay_text(values):
     assert column("d", *values) == ("text", list(values))
 
 
 @settings(max_examples=60, deadline=None)
 @given(st.lists(st.dates(), min_size=1, max_size=6), st.sampled_from(["%m/%d/%Y", "%d/%m/%Y"]))
-def test_a_column_is_read_as_it_was_written_or_not_at_all(dates, written):
+def test_a_column_is_parsed_in_the_order_it_was_written_or_stays_text(dates, written):
     # Given dates written in one of the two orders
     texts = pl.Series([f"{date.strftime(written)[:6]}{date.year:04}" for date in dates])
-    # when they are read, then they are those dates; or there are two ways to read them, which differ
-    read = recognise_slashes(texts)
+    # when they are parsed, then they are those dates, unless both orders are possible and differ
+    read = infer_slash_dates(texts)
     if read is not None:
         assert read.to_list() == dates
     else:
@@ -89,7 +89,7 @@ def test_a_column_is_read_as_it_was_written_or_not_at_all(dates, written):
 
 
 @pytest.mark.parametrize("name", ["epoch_ms", "timestampMillis", "unix time (ms)", "event_timestamp_milliseconds"])
-def test_milliseconds_since_1970_where_the_name_says_so(name):
+def test_milliseconds_since_1970_are_inferred_from_the_name(name):
     assert column(name, "1517363399650", "", "-1") == (
         "time",
         ["2018-01-31T01:49:59.650Z", None, "1969-12-31T23:59:59.999Z"],
@@ -97,12 +97,12 @@ def test_milliseconds_since_1970_where_the_name_says_so(name):
 
 
 @pytest.mark.parametrize("name", ["time", "epoch", "duration_ms", "response_time_ms", "timestamp", "terms_epoch", "ms"])
-def test_other_names_do_not_say_so(name):
+def test_other_names_give_integers(name):
     assert column(name, "1517363399650") == ("integer", [1517363399650])
 
 
 @pytest.mark.parametrize("value", ["0.5", "253402300800000", "-62135596800001", "x"])
-def test_what_is_no_such_time_stays_what_it_is(value):
+def test_values_out_of_range_are_not_times(value):
     assert column("epoch_ms", value)[0] != "time"
 
 

@@ -1,4 +1,4 @@
-"""A file of every format and oddity, and what must come out of it; broken ones, and how they are refused."""
+"""Files of every format with their expected records; invalid files with their expected errors."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ PLACES: list[dict[str, Any]] = [
     {"longitude": -70.5, "latitude": -27.0, "altitude": None},
     {"longitude": None, "latitude": None, "altitude": None},
 ]
-# What differs from the other files: the separator within a quoted value, and the columns that a format adds.
+# Files whose records differ from the others: a delimiter in a quoted value, columns added by the format.
 EXPECTED: dict[str, list[dict[str, Any]]] = {
     **{
         name: [RECORDS[0] | {"place": RECORDS[0]["place"].replace(",", separator)}, *RECORDS[1:]]
@@ -76,9 +76,9 @@ NAMES = sorted(path.name for path in FILES.iterdir())
 
 @pytest.fixture
 def client(rd, monkeypatch):
-    # Compressed formats are read in a process of their own, which tests/integration/test_load_data.py is about.
-    monkeypatch.setattr(formats, "is_packed", lambda *_: False)
-    return create_app().test_client()
+    # Compressed formats are read in a subprocess, which tests/integration/test_load_data.py covers.
+    monkeypatch.setattr(formats, "is_compressed", lambda *_: False)
+    return create_app(redis_client=rd).test_client()
 
 
 def type_of(name: str) -> str:
@@ -91,10 +91,10 @@ def everything(table: Table) -> list[dict[str, Any]]:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_a_file_of_known_type_gives_its_records(client, name):
-    # Given a file, when it is posted as what it is
+    # Given a file, when it is posted with its media type
     coding = {"Content-Encoding": "gzip"} if name.endswith(".gz") else {}
     answer = client.post("/data", data=(FILES / name).read_bytes(), content_type=type_of(name), headers=coding)
-    # then its records are there, and typed
+    # then its records are listed, with their types
     assert answer.status_code == 201, answer.json
     expected = EXPECTED.get(name, RECORDS)
     assert client.get("/data").json["records"] == expected
@@ -104,7 +104,7 @@ def test_a_file_of_known_type_gives_its_records(client, name):
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_a_file_of_no_known_type_is_told_by_its_content(client, name):
+def test_the_format_of_a_generic_type_is_detected_from_the_content(client, name):
     body = (FILES / name).read_bytes()
     answers = [
         client.post("/data", data=body, content_type="application/octet-stream"),
@@ -116,14 +116,14 @@ def test_a_file_of_no_known_type_is_told_by_its_content(client, name):
     assert client.get("/data").json["records"] == EXPECTED.get(name, RECORDS)
 
 
-def test_every_media_type_that_is_read_has_a_file():
+def test_every_supported_media_type_has_a_file():
     assert {type_of(name) for name in NAMES} == set(MEDIA_TYPES)
 
 
-def test_latin_1_is_said_in_the_answer(client):
-    told = client.post("/data", data=(FILES / "latin-1.csv").read_bytes(), content_type="text/csv").json
-    assert "Latin-1" in told["notes"][0]
-    assert client.get("/data").json["dataset"]["notes"] == told["notes"]
+def test_latin_1_is_noted_in_the_response(client):
+    answer = client.post("/data", data=(FILES / "latin-1.csv").read_bytes(), content_type="text/csv").json
+    assert "Latin-1" in answer["notes"][0]
+    assert client.get("/data").json["dataset"]["notes"] == answer["notes"]
 
     other = client.post("/data", data=(FILES / "comma.csv").read_bytes(), content_type="text/csv").json
     assert "notes" not in other
@@ -138,7 +138,7 @@ def test_latin_1_is_said_in_the_answer(client):
         ("a;b\n\u20ac;\u201eK\u00f6ln\u201c\n".encode("utf-8"), "utf-8"),
     ],
 )
-def test_the_charset_is_believed(client, body, charset):
+def test_the_declared_charset_is_used(client, body, charset):
     answer = client.post("/data", data=body, content_type="text/csv" + (f"; charset={charset}" if charset else ""))
 
     assert client.get("/data").json["records"] == [{"a": "\u20ac", "b": "\u201eK\u00f6ln\u201c"}]
@@ -150,11 +150,11 @@ LINES = (FILES / "lines.ndjson").read_bytes()
 PARQUET = (FILES / "typed.parquet").read_bytes()
 
 
-def packed(size: int) -> bytes:
-    """A gzip of so many bytes of CSV, a thousandth of that long."""
-    packing = zlib.compressobj(wbits=31)
+def gzip_of(size: int) -> bytes:
+    """Return a gzip of `size` bytes of CSV, compressed to a thousandth."""
+    gzipped = zlib.compressobj(wbits=31)
     part = b"1\n" * 2**19
-    return packing.compress(b"a\n") + b"".join(packing.compress(part) for _ in range(size // 2**20)) + packing.flush()
+    return gzipped.compress(b"a\n") + b"".join(gzipped.compress(part) for _ in range(size // 2**20)) + gzipped.flush()
 
 
 def parquet_of(frame: pl.DataFrame) -> bytes:
@@ -174,13 +174,13 @@ def parquet_of(frame: pl.DataFrame) -> bytes:
         pytest.param(b"a,b\n1\n", "text/csv", 400, id="short row"),
         pytest.param(b'a,b\n"1,2\n', "text/csv", 400, id="open quote"),
         pytest.param(b"id,x\n1,a\n1,b\n", "text/csv", 422, id="duplicate identifier"),
-        pytest.param(b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR\0\0", None, 400, id="picture"),
+        pytest.param(b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR\0\0", None, 400, id="image"),
         pytest.param(bytes(range(256)) * 9, "text/csv", 400, id="binary"),
         pytest.param(b"PK\x03\x04\x14\0\x08\0", "text/csv", 400, id="spreadsheet"),
-        pytest.param(b"<!doctype html><title>Log in</title>", "text/csv", 400, id="page"),
+        pytest.param(b"<!doctype html><title>Log in</title>", "text/csv", 400, id="HTML"),
         pytest.param(b'[{"a": 1}, {"a"', "application/json", 400, id="truncated JSON"),
         pytest.param(LINES[:-40], "application/x-ndjson", 400, id="truncated NDJSON"),
-        pytest.param(b'{"a": 1}\n[2]\n', "application/x-ndjson", 422, id="no object a line"),
+        pytest.param(b'{"a": 1}\n[2]\n', "application/x-ndjson", 422, id="line that is not an object"),
         pytest.param(PARQUET[:-9], "application/vnd.apache.parquet", 400, id="truncated Parquet"),
         pytest.param(PARQUET[:900] + PARQUET[1000:], "application/vnd.apache.parquet", 400, id="damaged Parquet"),
         pytest.param(b'[{"a": ' + b"[" * 10**5, "application/json", 400, id="deep lists"),
@@ -197,16 +197,16 @@ def parquet_of(frame: pl.DataFrame) -> bytes:
         pytest.param(gzip.compress(QUAKES), "text/csv", 400, id="gzip as CSV"),
         pytest.param(gzip.compress(QUAKES)[:-9], None, 400, id="truncated gzip"),
         pytest.param(gzip.compress(gzip.compress(QUAKES)), None, 400, id="gzip in gzip"),
-        pytest.param(QUAKES, "application/gzip", 415, id="type that says nothing of the format"),
+        pytest.param(QUAKES, "application/gzip", 415, id="type of a compression"),
         pytest.param(QUAKES, "text/plain", 415, id="another type"),
-        pytest.param(packed(300 * 2**20), None, 413, id="gzip bomb"),
+        pytest.param(gzip_of(300 * 2**20), None, 413, id="gzip bomb"),
         pytest.param(parquet_of(pl.select(z=pl.repeat(0, 10**8))), None, 413, id="Parquet bomb"),
         pytest.param(parquet_of(pl.select(z=pl.repeat("x" * 10**5, 3000))), None, 413, id="Parquet bomb of long texts"),
         pytest.param(
             b'{"type": "FeatureCollection", "features": [{"type": "Feature", "properties": 1}]}',
             "application/json",
             422,
-            id="no feature",
+            id="invalid feature",
         ),
         pytest.param(
             b'{"type": "FeatureCollection", "features": [{"properties": {}, "geometry": {"type": "Point"}}]}',
@@ -216,12 +216,12 @@ def parquet_of(frame: pl.DataFrame) -> bytes:
         ),
     ],
 )
-def test_what_cannot_be_read_is_refused_and_leaves_the_old_dataset(client, body, media_type, status):
+def test_an_invalid_body_is_rejected_and_leaves_the_old_dataset(client, body, media_type, status):
     # Given a dataset
     version = client.post("/data", data=QUAKES, content_type="text/csv").json["version"]
-    # when another cannot be read
+    # when an invalid one is posted
     answer = client.post("/data", data=body, content_type=media_type)
-    # then it is said why, and the first is there
+    # then the response is a problem, and the first dataset stays
     assert answer.status_code == status, answer.json
     assert answer.mimetype == "application/problem+json"
     assert client.get("/data").json["dataset"]["version"] == version
@@ -237,7 +237,7 @@ def test_what_cannot_be_read_is_refused_and_leaves_the_old_dataset(client, body,
         (pl.Series(["12345678901234567.89"]).cast(pl.Decimal(20, 2)), "text", ["12345678901234567.89"]),
         (pl.Series([1]).cast(pl.Date), "date", ["1970-01-02"]),
         (pl.Series([1]).cast(pl.Datetime("ns")), "time", ["1970-01-01T00:00:00.000Z"]),
-        (pl.Series([2**60]).cast(pl.Datetime("ms")), "text", [str(2**60)]),  # no year of ours
+        (pl.Series([2**60]).cast(pl.Datetime("ms")), "text", [str(2**60)]),  # beyond the year 9999
         (pl.Series([-(2**31)]).cast(pl.Date), "text", [str(-(2**31))]),
         (pl.Series([3_600_000_000_000]).cast(pl.Time), "text", ["01:00:00"]),
         (pl.Series([90_000]).cast(pl.Duration("ms")), "text", ["PT1M30S"]),
@@ -268,7 +268,7 @@ def test_the_types_of_parquet(values, kind, printed):
         (b"a\n\nx y\n", [{"a": "x y"}]),
     ],
 )
-def test_delimiters_are_told_by_the_first_rows(body, records):
+def test_delimiters_are_detected_from_the_first_rows(body, records):
     assert everything(ingest(body, "text/csv")) == records
 
 
@@ -278,11 +278,11 @@ def test_a_delimiter_is_told_within_a_long_file():
     assert ingest(body.encode(), "text/csv").description.types() == {"a": "integer", "b": "text"}
 
 
-def test_quoted_fields_across_the_windows_of_a_great_file():
-    # Given quoted fields with lines and delimiters in them, some megabytes of it
+def test_quoted_fields_across_the_windows_of_a_large_file():
+    # Given some megabytes of quoted fields that contain lines and delimiters
     rows = [[str(number), "line\nof, text " * 40] for number in range(10_000)]
     body = "n,s\n" + "".join(f'{n},"{s}"\n' for n, s in rows)
-    # when it is read, then nothing is cut
+    # when they are parsed, then no field is split
     table = ingest(body.encode(), "text/csv")
     assert table.frame["s"].to_list() == [s for _, s in rows]
 
@@ -341,7 +341,7 @@ def test_gzip_may_have_several_members_and_padding(client):
 
 
 @pytest.mark.parametrize("body", [b"", b"a\n1\n", gzip.compress(b"a\n1\n")[:-4], gzip.compress(b"a\n1\n") + b"x"])
-def test_what_is_no_gzip_is_malformed(client, body):
+def test_invalid_gzip_is_malformed(client, body):
     answer = client.post("/data", data=body, content_type="text/csv", headers={"Content-Encoding": "gzip"})
 
     assert answer.status_code == 400
@@ -362,7 +362,7 @@ def test_geojson_is_read_under_the_names_of_both_json_types():
     assert everything(ingest(body, "application/json")) == everything(ingest(body, "application/geo+json"))
 
 
-def test_an_empty_feature_collection_is_a_dataset_of_no_rows():
+def test_an_empty_feature_collection_is_a_dataset_without_rows():
     body = json.dumps({"type": "FeatureCollection", "features": []}).encode()
 
     assert ingest(body, "application/json").description.count == 0
@@ -371,16 +371,16 @@ def test_an_empty_feature_collection_is_a_dataset_of_no_rows():
 @settings(max_examples=150, deadline=None)
 @given(
     name=st.sampled_from([name for name in NAMES if not name.endswith(".gz")]),
-    told=st.booleans(),
+    answer=st.booleans(),
     damage=st.lists(st.tuples(st.integers(0, 2500), st.integers(0, 255)), min_size=1, max_size=4),
     length=st.none() | st.integers(0, 2500),
 )
-def test_a_damaged_file_is_read_or_refused(name, told, damage, length):
+def test_a_damaged_file_is_parsed_or_rejected(name, answer, damage, length):
     body = bytearray((FILES / name).read_bytes())
     for place, byte in damage:
         body[place % len(body)] = byte
 
     with suppress(DatasetError):
-        table = ingest(bytes(body[:length]), type_of(name) if told else None)
+        table = ingest(bytes(body[:length]), type_of(name) if answer else None)
         assert len(everything(table)) == table.description.count
         assert json.loads(json.dumps(table.description.as_json()))["count"] == table.description.count

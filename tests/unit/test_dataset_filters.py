@@ -1,4 +1,4 @@
-"""Rows are filtered by the values of their fields as a plain loop over the records would."""
+"""Filters select the same rows as a plain loop over the records."""
 
 from __future__ import annotations
 
@@ -88,10 +88,10 @@ def test_filters_and_search_are_joined():
         ("t", "yesterday"),
     ],
 )
-def test_what_no_field_can_equal_is_refused_by_name(field, value):
-    with pytest.raises(FilterError) as refusal:
+def test_an_invalid_filter_is_rejected_with_its_field(field, value):
+    with pytest.raises(FilterError) as excinfo:
         rows_of((field, value))
-    assert refusal.value.field == field
+    assert excinfo.value.field == field
 
 
 def test_pages_of_filtered_rows_go_by_row():
@@ -104,7 +104,7 @@ def test_pages_of_filtered_rows_go_by_row():
         seen.append([record["n"] for record in page.records])
         assert page.total == 5
         row = page.next_row
-    # then each came once, and a page that begins in between begins with the next
+    # then each is listed once, and a page that starts at another row starts with the next match
     assert seen == [[0, 2], [4, 6], [8]]
     assert [record["n"] for record in table.page(filters=[("even", "true")], row=3, limit=2).records] == [4, 6]
 

@@ -1,4 +1,4 @@
-"""What a dataset says of itself: format, identifier, index, bounds and version."""
+"""The description of an ingested dataset: format, identifier, index, bounds and version."""
 
 from __future__ import annotations
 
@@ -109,9 +109,9 @@ def test_options_name_identifier_and_index() -> None:
     ],
 )
 def test_options_that_do_not_fit(body: bytes, options: dict[str, str], parameter: str | None, words: str) -> None:
-    with pytest.raises(InvalidDataset, match=words) as refusal:
+    with pytest.raises(InvalidDataset, match=words) as excinfo:
         describe(body, **options)
-    assert refusal.value.parameter == parameter
+    assert excinfo.value.parameter == parameter
 
 
 def test_a_version_is_a_hash_of_content_and_options() -> None:
@@ -127,7 +127,7 @@ def test_a_version_is_a_hash_of_content_and_options() -> None:
     "media_type",
     [None, "", "application/octet-stream", "application/x-www-form-urlencoded", "Application/X-WWW-Form-Urlencoded;"],
 )
-def test_content_tells_the_format_where_the_type_does_not(media_type: str | None) -> None:
+def test_the_format_of_a_generic_type_is_detected(media_type: str | None) -> None:
     assert ingest(WEATHER, media_type).description.count == 3
     assert ingest(b'\xef\xbb\xbf \n[{"a": 1}]', media_type).description.types() == {"a": "integer"}
 
@@ -141,6 +141,6 @@ def test_the_media_type_is_believed() -> None:
 @pytest.mark.parametrize(
     "media_type", ["text/plain", "image/png", "csv", "text/csv; charset=koi8-r", "\ud800", "text/csv; charset=\ud800"]
 )
-def test_other_types_are_refused(media_type: str) -> None:
+def test_other_media_types_are_rejected(media_type: str) -> None:
     with pytest.raises(UnsupportedMediaType):
         ingest(WEATHER, media_type)

@@ -1,4 +1,4 @@
-"""JSON becomes typed columns wherever in the document its list of objects is, or is refused in words."""
+"""JSON with a list of objects at any depth gives typed columns, or an error with a reason."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ def test_numbers_beyond_a_double_keep_their_digits_as_text() -> None:
     assert records(table) == [{"a": "1e999", "b": 0.5, "c": None}, {"a": "-1.5", "b": None, "c": 1.0}]
 
 
-def test_an_empty_list_is_a_dataset_of_no_rows() -> None:
+def test_an_empty_list_is_a_dataset_without_rows() -> None:
     documents: list[object] = [[], {"data": []}]
     for document in documents:
         description = load(document).description
@@ -103,12 +103,12 @@ def test_an_empty_list_is_a_dataset_of_no_rows() -> None:
         (b'[{"": 1, "column_1": 2}]', InvalidDataset, "column_1"),
     ],
 )
-def test_broken_documents_are_refused_in_words(body: bytes, error: type[DatasetError], words: str) -> None:
+def test_broken_documents_are_give_errors_with_a_reason(body: bytes, error: type[DatasetError], words: str) -> None:
     with pytest.raises(error, match=words):
         load(body)
 
 
-def test_a_few_bytes_cannot_ask_for_a_great_table() -> None:
+def test_a_small_body_cannot_create_a_large_table() -> None:
     members = {f"m{number}": 1 for number in range(9_000)}
     body = json.dumps([members] + [{}] * 30_000).encode()
 

@@ -1,4 +1,4 @@
-"""One range, [start, end], over every type of index: the same rule at every edge."""
+"""Ranges [start, end] over every type of index, inclusive at both ends."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def load(values: list[Any]) -> Table:
     return ingest(json.dumps(rows).encode(), "application/json", index_column="v")
 
 
-def within(values: list[Any], start: object, end: object) -> list[int]:
+def in_range(values: list[Any], start: object, end: object) -> list[int]:
     table = load(values)
     table.description.check_bounds(start, end)
     return table.slice(start, end)["n"].to_list()
@@ -39,19 +39,19 @@ def test_both_bounds_are_inclusive_open_ends_are_open_and_missing_is_in_the_full
     first, middle, last = values[:3]
     assert load(values).description.index_type() == kind
 
-    assert within(values, None, None) == [0, 1, 2, 3, 4]
-    assert within(values, first, last) == [0, 1, 2, 4]
-    assert within(values, first, None) == [0, 1, 2, 4]
-    assert within(values, None, last) == [0, 1, 2, 4]
-    assert within(values, middle, middle) == [1, 4]
-    assert within(values, None, middle) == [0, 1, 4]
-    assert within(values, last, None) == [2]
+    assert in_range(values, None, None) == [0, 1, 2, 3, 4]
+    assert in_range(values, first, last) == [0, 1, 2, 4]
+    assert in_range(values, first, None) == [0, 1, 2, 4]
+    assert in_range(values, None, last) == [0, 1, 2, 4]
+    assert in_range(values, middle, middle) == [1, 4]
+    assert in_range(values, None, middle) == [0, 1, 4]
+    assert in_range(values, last, None) == [2]
 
 
 @pytest.mark.parametrize(
     ("start", "end", "rows"),
     [
-        # The clocks of Berlin went from 2:00 to 3:00 on 25 March 2018, and twice through 2:00 to 3:00 on 28 October.
+        # In Berlin, 2:00 to 3:00 did not exist on 25 March 2018 and occurred twice on 28 October.
         ("2018-03-25T01:59:59+01:00", "2018-03-25T03:00:00+02:00", [0, 1]),
         ("2018-03-25T03:00:00+02:00", "2018-03-25T03:00:00+02:00", [1]),
         ("2018-10-28T02:30:00+02:00", "2018-10-28T02:30:00+01:00", [2, 3]),
@@ -67,7 +67,7 @@ def test_times_are_compared_as_points_in_time_across_a_change_of_clocks(start, e
         "2018-10-28T02:30:00+01:00",
     ]
 
-    assert within(values, start, end) == rows
+    assert in_range(values, start, end) == rows
 
 
 @pytest.mark.parametrize(
@@ -89,19 +89,19 @@ def test_a_bare_date_begins_at_its_midnight_and_ends_with_its_day(start, end, ro
         "2018-02-02T00:00:00Z",
     ]
 
-    assert within(values, start, end) == rows
+    assert in_range(values, start, end) == rows
 
 
 def test_text_goes_by_code_points():
     values = ["B", "a", "\u00c4", "", "10", "9", "\U0001f30d", "\uffff"]
 
-    assert within(values, "B", "a") == [0, 1]
-    assert within(values, "a", None) == [1, 2, 6, 7]
-    assert within(values, None, "9") == [3, 4, 5]
-    assert within(values, "\uffff", "\U0001f30d") == [6, 7]
+    assert in_range(values, "B", "a") == [0, 1]
+    assert in_range(values, "a", None) == [1, 2, 6, 7]
+    assert in_range(values, None, "9") == [3, 4, 5]
+    assert in_range(values, "\uffff", "\U0001f30d") == [6, 7]
 
 
-def test_what_is_no_number_is_missing():
+def test_nan_and_infinities_are_missing():
     body = b"n,v\n0,1\n1,NaN\n2,inf\n3,\n4,-inf\n5,2\n"
     table = ingest(body, "text/csv", index_column="v")
 
@@ -112,9 +112,9 @@ def test_what_is_no_number_is_missing():
 
 
 def test_text_that_reads_as_the_type_is_converted():
-    assert within([1, 2, 3], " 2", "3.5") == [1, 2]
-    assert within([0.5, 1.5], "5e-1", "0.5") == [0]
-    assert within(["2018-01-01", "2018-01-02"], " 2018-01-02 ", None) == [1]
+    assert in_range([1, 2, 3], " 2", "3.5") == [1, 2]
+    assert in_range([0.5, 1.5], "5e-1", "0.5") == [0]
+    assert in_range(["2018-01-01", "2018-01-02"], " 2018-01-02 ", None) == [1]
 
 
 def test_the_row_number_is_an_index_too():
@@ -125,14 +125,14 @@ def test_the_row_number_is_an_index_too():
     assert table.slice(0.5, 1.5)["x"].to_list() == ["b"]
 
 
-MOMENTS = st.datetimes(dt.datetime(2018, 3, 24), dt.datetime(2018, 3, 27))
+TEMPORAL = st.datetimes(dt.datetime(2018, 3, 24), dt.datetime(2018, 3, 27))
 ZONES = st.integers(-14 * 60, 14 * 60).map(lambda minutes: dt.timezone(dt.timedelta(minutes=minutes)))
-KINDS = {
+COLUMN_TYPES = {
     "integer": st.integers(-5, 5),
     "number": st.floats(-5, 5) | st.sampled_from([0.0, -0.0]),
     "text": st.text("aAb\u00e9\U0001f30d", max_size=3),
     "date": st.dates(dt.date(2018, 3, 20), dt.date(2018, 3, 30)),
-    "time": st.builds(lambda moment, zone: moment.replace(tzinfo=zone), MOMENTS, ZONES),
+    "time": st.builds(lambda moment, zone: moment.replace(tzinfo=zone), TEMPORAL, ZONES),
 }
 
 
@@ -141,12 +141,12 @@ def written(value: Any) -> Any:
 
 
 @settings(max_examples=120, deadline=None)
-@given(kind=st.sampled_from(sorted(KINDS)), data=st.data())
+@given(kind=st.sampled_from(sorted(COLUMN_TYPES)), data=st.data())
 def test_counts_agree_with_a_loop_over_the_values(kind, data):
-    values = [*data.draw(st.lists(st.none() | KINDS[kind], max_size=8)), data.draw(KINDS[kind])]
+    values = [*data.draw(st.lists(st.none() | COLUMN_TYPES[kind], max_size=8)), data.draw(COLUMN_TYPES[kind])]
     if kind == "number":
-        values.append(0.5)  # a JSON list of whole numbers would be of integers
-    bounds = sorted([data.draw(KINDS[kind]), data.draw(KINDS[kind])])
+        values.append(0.5)  # a JSON list of whole numbers would give integers
+    bounds = sorted([data.draw(COLUMN_TYPES[kind]), data.draw(COLUMN_TYPES[kind])])
     start, end = (data.draw(st.sampled_from([None, bound])) for bound in bounds)
 
     expected = [
@@ -157,14 +157,14 @@ def test_counts_agree_with_a_loop_over_the_values(kind, data):
     ]
 
     assert load([written(value) for value in values]).description.index_type() == kind
-    assert within([written(value) for value in values], written(start), written(end)) == expected
+    assert in_range([written(value) for value in values], written(start), written(end)) == expected
 
 
 @settings(max_examples=60, deadline=None)
 @given(
-    moments=st.lists(KINDS["time"], min_size=1, max_size=8),
-    start=st.none() | KINDS["date"],
-    end=st.none() | KINDS["date"],
+    moments=st.lists(COLUMN_TYPES["time"], min_size=1, max_size=8),
+    start=st.none() | COLUMN_TYPES["date"],
+    end=st.none() | COLUMN_TYPES["date"],
 )
 def test_bare_dates_agree_with_a_loop_over_the_days(moments, start, end):
     if start is not None and end is not None and start > end:
@@ -175,4 +175,4 @@ def test_bare_dates_agree_with_a_loop_over_the_days(moments, start, end):
         number for number, day in enumerate(days) if (start is None or start <= day) and (end is None or day <= end)
     ]
 
-    assert within([written(moment) for moment in moments], written(start), written(end)) == expected
+    assert in_range([written(moment) for moment in moments], written(start), written(end)) == expected

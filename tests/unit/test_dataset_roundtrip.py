@@ -1,4 +1,4 @@
-"""Whatever table goes in, by whatever format, comes out of GET /data and GET /data/<id> the same."""
+"""A table loaded in any format is returned unchanged by GET /data and GET /data/<id>."""
 
 from __future__ import annotations
 
@@ -16,7 +16,6 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-import jobs
 from api import create_app
 from dataset import formats, ingest
 
@@ -38,7 +37,7 @@ NAMES = st.lists(WORDS.map(str.strip), max_size=3, unique=True)
 
 @st.composite
 def tables(draw: st.DrawFn) -> list[dict[str, Any]]:
-    """Rows with an `id`, and columns of every type in which values may be missing, but not all."""
+    """Generate rows with an `id`, and columns of every type with some values missing, but not all."""
     kinds = {name: draw(st.sampled_from(sorted(CELLS))) for name in draw(NAMES)}
     height = draw(st.integers(1, 6))
     ids = draw(st.lists(CELLS["integer"] | WORDS, min_size=height, max_size=height, unique_by=str))
@@ -49,12 +48,12 @@ def tables(draw: st.DrawFn) -> list[dict[str, Any]]:
         values = [draw(st.none() | CELLS[kind]) for _ in ids]
         columns[name] = [draw(CELLS[kind]), *values[1:]]
         if kind == "number":
-            columns[name][0] = 0.5  # whole numbers alone are integers in text
+            columns[name][0] = 0.5  # in text, a column of whole numbers gives integers
     return [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
 
 
 def printed(value: Any) -> Any:
-    """A value as GET shows it."""
+    """Return a value as formatted in GET /data."""
     if isinstance(value, dt.datetime):
         return value.replace(tzinfo=None).isoformat(timespec="milliseconds") + "Z"
     return value.isoformat() if isinstance(value, dt.date) else value
@@ -112,25 +111,24 @@ FORMATS = {
 
 @pytest.fixture(scope="module")
 def client():
-    """The API on one fake server for all examples; each replaces the dataset of the one before."""
+    """Create a client of the API on one fake server; each example replaces the dataset of the one before."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(jobs, "rd", fakeredis.FakeRedis(server=fakeredis.FakeServer()))
-        # Compressed formats are read in a process of their own: that would take its time for every example.
-        patch.setattr(formats, "is_packed", lambda *_: False)
-        yield create_app().test_client()
+        # Compressed formats are read in a subprocess, which would be slow for every example.
+        patch.setattr(formats, "is_compressed", lambda *_: False)
+        yield create_app(redis_client=fakeredis.FakeRedis(server=fakeredis.FakeServer())).test_client()
 
 
 @pytest.mark.parametrize("name", FORMATS)
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(rows=tables())
-def test_what_goes_in_comes_out(client, name, rows):
-    # Given a table, written in a format
+def test_a_loaded_table_is_returned_unchanged(client, name, rows):
+    # Given a table in a format
     media_type, write = FORMATS[name]
     coding = {"Content-Encoding": "gzip"} if name == "gzip" else {}
     # when it is loaded
     answer = client.post("/data", data=write(rows), content_type=media_type, headers=coding)
     assert answer.status_code == 201, answer.json
-    # then all of it comes out, page by page
+    # then it is returned page by page
     records, address = [], "/data?limit=4"
     while address:
         page = client.get(address).json
@@ -138,7 +136,7 @@ def test_what_goes_in_comes_out(client, name, rows):
         address = page["next"]
     expected = [{column: printed(value) for column, value in row.items()} for row in rows]
     assert records == expected
-    # and one by one
+    # and record by record
     for record in expected:
         assert client.get(f"/data/{quote(str(record['id']), safe='')}").json == record
 

@@ -1,4 +1,4 @@
-"""One dataset in Redis: replaced whole or not at all, kept while jobs hold it, decoded once per process."""
+"""The dataset in Redis: replaced atomically, kept while jobs pin it, decoded once per process."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ import redis
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-import dataset.packing
-from dataset import Store, Table, VersionGone, ingest
+import dataset.arrow_chunks
+from dataset import Store, Table, VersionNotFound, ingest
 
 
-class Watched(fakeredis.FakeRedis):
-    """Tells what was sent, and loses or refuses uploads when asked to."""
+class RecordingRedis(fakeredis.FakeRedis):
+    """A client that records its commands, and loses or rejects uploads on demand."""
 
     def __init__(self, **options: Any) -> None:
         super().__init__(**options)
@@ -39,12 +39,12 @@ class Watched(fakeredis.FakeRedis):
 
 
 @pytest.fixture
-def rd() -> Watched:
-    return Watched(server=fakeredis.FakeServer(server_type="valkey"))
+def rd() -> RecordingRedis:
+    return RecordingRedis(server=fakeredis.FakeServer(server_type="valkey"))
 
 
 @pytest.fixture
-def store(rd: Watched) -> Store:
+def store(rd: RecordingRedis) -> Store:
     return Store(rd)
 
 
@@ -57,7 +57,7 @@ def keys(rd: redis.Redis) -> set[str]:
     return {key.decode() for key in found}
 
 
-def kept(*tables: Table, chunks: int = 1) -> set[str]:
+def version_keys(*tables: Table, chunks: int = 1) -> set[str]:
     versions = [f"data.{one.description.version}" for one in tables]
     return {*versions, *(f"{version}.{number}" for version in versions for number in range(chunks))}
 
@@ -67,7 +67,7 @@ def test_nothing_is_loaded_at_first(store: Store) -> None:
     store.clear()
 
 
-def test_what_is_published_is_current_for_every_process(rd: Watched, store: Store) -> None:
+def test_a_published_version_is_current_for_every_process(rd: RecordingRedis, store: Store) -> None:
     one = table(1, 2, 3)
 
     assert store.publish(one) == one.description
@@ -76,24 +76,24 @@ def test_what_is_published_is_current_for_every_process(rd: Watched, store: Stor
     assert other.current() == one.description
     assert other.describe(one.description.version) == one.description
     assert other.table(one.description.version).frame.equals(one.frame)
-    assert keys(rd) == {"data.current"} | kept(one)
+    assert keys(rd) == {"data.current"} | version_keys(one)
     assert {rd.ttl(key) for key in keys(rd)} == {-1}
     assert rd.hget(f"data.{one.description.version}", "pins") == b"0"
 
 
-def test_a_new_dataset_replaces_the_old_one_whole(rd: Watched, store: Store) -> None:
+def test_a_new_dataset_replaces_the_old_one(rd: RecordingRedis, store: Store) -> None:
     old, new = table(1), table(2)
     store.publish(old)
 
     store.publish(new)
 
     assert store.current() == new.description
-    assert keys(rd) == {"data.current"} | kept(new)
-    with pytest.raises(VersionGone):
+    assert keys(rd) == {"data.current"} | version_keys(new)
+    with pytest.raises(VersionNotFound):
         store.describe(old.description.version)
 
 
-def test_publishing_the_same_again_changes_only_when_it_was_loaded(rd: Watched, store: Store) -> None:
+def test_publishing_the_same_version_again_changes_only_its_time_of_loading(rd: RecordingRedis, store: Store) -> None:
     first = store.publish(table(1))
     rd.hincrby(f"data.{first.version}", "pins", 2)
 
@@ -103,23 +103,23 @@ def test_publishing_the_same_again_changes_only_when_it_was_loaded(rd: Watched, 
     assert again == replace(first, loaded=later)
     assert store.current() == again
     assert rd.hget(f"data.{first.version}", "pins") == b"2"
-    assert keys(rd) == {"data.current"} | kept(table(1))
+    assert keys(rd) == {"data.current"} | version_keys(table(1))
 
 
-def test_a_version_that_jobs_hold_stays(rd: Watched, store: Store) -> None:
-    held, new = table(1), table(2)
-    store.publish(held)
-    rd.hincrby(f"data.{held.description.version}", "pins", 1)
+def test_a_version_pinned_by_jobs_stays(rd: RecordingRedis, store: Store) -> None:
+    pinned, new = table(1), table(2)
+    store.publish(pinned)
+    rd.hincrby(f"data.{pinned.description.version}", "pins", 1)
 
     store.publish(new)
     store.clear()
 
     assert store.current() is None
-    assert keys(rd) == kept(held)
-    assert Store(rd).table(held.description.version).frame.equals(held.frame)
+    assert keys(rd) == version_keys(pinned)
+    assert Store(rd).table(pinned.description.version).frame.equals(pinned.frame)
 
 
-def test_clear_removes_what_nobody_holds_and_may_be_sent_twice(rd: Watched, store: Store) -> None:
+def test_clear_deletes_an_unpinned_version_and_is_idempotent(rd: RecordingRedis, store: Store) -> None:
     store.publish(table(1))
 
     store.clear()
@@ -129,9 +129,9 @@ def test_clear_removes_what_nobody_holds_and_may_be_sent_twice(rd: Watched, stor
 
 
 def test_a_failed_upload_leaves_the_old_dataset_and_expires(
-    rd: Watched, store: Store, monkeypatch: pytest.MonkeyPatch
+    rd: RecordingRedis, store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(dataset.packing, "_CHUNK_BYTES", 150)
+    monkeypatch.setattr(dataset.arrow_chunks, "_CHUNK_BYTES", 150)
     old, new = table(1), table(2, 3, 4)
     store.publish(old)
     upload = rd.set
@@ -146,60 +146,60 @@ def test_a_failed_upload_leaves_the_old_dataset_and_expires(
         store.publish(new)
 
     assert store.current() == old.description
-    assert keys(rd) == {"data.current", f"data.{new.description.version}.0"} | kept(old)
+    assert keys(rd) == {"data.current", f"data.{new.description.version}.0"} | version_keys(old)
     assert 0 < int(str(rd.ttl(f"data.{new.description.version}.0"))) <= 3600
 
 
-def test_chunks_that_vanished_before_publishing_are_uploaded_again(rd: Watched, store: Store) -> None:
+def test_chunks_lost_before_publishing_are_uploaded_again(rd: RecordingRedis, store: Store) -> None:
     rd.lost_uploads = 2
 
     assert store.publish(table(1)) == store.current()
     assert Store(rd).table(table(1).description.version).frame.equals(table(1).frame)
 
 
-def test_publishing_gives_up_when_chunks_keep_vanishing(rd: Watched, store: Store) -> None:
+def test_publishing_fails_when_chunks_are_lost_repeatedly(rd: RecordingRedis, store: Store) -> None:
     old = store.publish(table(1))
     rd.lost_uploads = 100
 
-    with pytest.raises(VersionGone, match="again"):
+    with pytest.raises(VersionNotFound, match="again"):
         store.publish(table(2))
     assert store.current() == old
 
 
 def test_rows_are_split_into_chunks_and_joined_in_order(
-    rd: Watched, store: Store, monkeypatch: pytest.MonkeyPatch
+    rd: RecordingRedis, store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(dataset.packing, "_CHUNK_BYTES", 300)
+    monkeypatch.setattr(dataset.arrow_chunks, "_CHUNK_BYTES", 300)
     one = table(*range(100))
 
     store.publish(one)
 
     chunks = int(str(rd.hget(f"data.{one.description.version}", "chunks"), "ascii"))  # type: ignore[arg-type]
     assert chunks > 10
-    assert keys(rd) == {"data.current"} | kept(one, chunks=chunks)
+    assert keys(rd) == {"data.current"} | version_keys(one, chunks=chunks)
     assert Store(rd).table(one.description.version).frame["v"].to_list() == list(range(100))
     store.clear()
     assert keys(rd) == set()
 
 
 @pytest.mark.parametrize("version", ["0" * 32, "current", "", "x.0", "0" * 32 + "\n", "\ud800", "Z" * 32])
-def test_a_version_that_is_not_there_is_gone(store: Store, version: str) -> None:
+def test_an_unknown_version_is_not_found(store: Store, version: str) -> None:
     store.publish(table(1))
 
     for ask in (store.describe, store.table):
-        with pytest.raises(VersionGone):
+        with pytest.raises(VersionNotFound):
             ask(version)
 
 
-def test_a_version_is_gone_when_a_chunk_is(rd: Watched, store: Store) -> None:
+def test_a_version_with_a_missing_chunk_is_not_found(rd: RecordingRedis, store: Store) -> None:
     version = store.publish(table(1)).version
     rd.delete(f"data.{version}.0")
 
-    with pytest.raises(VersionGone):
+    with pytest.raises(VersionNotFound):
         Store(rd).table(version)
 
 
-def test_current_takes_one_round_trip(rd: Watched, store: Store) -> None:
+def test_current_takes_one_round_trip(rd: RecordingRedis, store: Store) -> None:
     store.publish(table(1))
     store.current()
     rd.sent.clear()
@@ -209,7 +209,7 @@ def test_current_takes_one_round_trip(rd: Watched, store: Store) -> None:
     assert rd.sent == ["EVALSHA"]
 
 
-def test_a_table_is_decoded_once_and_then_needs_no_network(rd: Watched, store: Store) -> None:
+def test_a_table_is_decoded_once_and_then_served_from_the_cache(rd: RecordingRedis, store: Store) -> None:
     version = store.publish(table(1)).version
     other = Store(rd)
     first = other.table(version)
@@ -220,7 +220,7 @@ def test_a_table_is_decoded_once_and_then_needs_no_network(rd: Watched, store: S
     assert rd.sent == []
 
 
-def test_simultaneous_callers_share_one_decode(rd: Watched, store: Store) -> None:
+def test_simultaneous_callers_share_one_decode(rd: RecordingRedis, store: Store) -> None:
     version = store.publish(table(1)).version
     other, start = Store(rd), Barrier(8)
     rd.sent.clear()
@@ -237,8 +237,8 @@ def test_simultaneous_callers_share_one_decode(rd: Watched, store: Store) -> Non
 
 
 @pytest.fixture
-def three(rd: Watched, store: Store) -> tuple[Store, list[str]]:
-    """A store of another process that asked for three versions, and these."""
+def three(rd: RecordingRedis, store: Store) -> tuple[Store, list[str]]:
+    """Create the store of another process, which has loaded three versions; return it and them."""
     versions = []
     for value in range(3):
         versions.append(store.publish(table(value)).version)
@@ -249,36 +249,36 @@ def three(rd: Watched, store: Store) -> tuple[Store, list[str]]:
     return other, versions
 
 
-def test_versions_are_kept_in_memory_by_their_bytes(
-    rd: Watched, store: Store, three: tuple[Store, list[str]], monkeypatch: pytest.MonkeyPatch
+def test_the_cache_is_limited_in_bytes(
+    rd: RecordingRedis, store: Store, three: tuple[Store, list[str]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     other, versions = three
     size = other.table(versions[2]).frame.estimated_size()
-    monkeypatch.setattr(dataset.store, "_KEPT_BYTES", int(2.5 * size))
+    monkeypatch.setattr(dataset.store, "_CACHED_BYTES", int(2.5 * size))
 
     other.table(versions[2])
-    assert [other.holds(version) for version in versions] == [False, True, True]
+    assert [other.is_cached(version) for version in versions] == [False, True, True]
 
-    # The one that is asked for is kept, however large it is.
-    monkeypatch.setattr(dataset.store, "_KEPT_BYTES", 1)
+    # The requested version is cached, however large it is.
+    monkeypatch.setattr(dataset.store, "_CACHED_BYTES", 1)
     other.table(versions[0])
-    assert [other.holds(version) for version in versions] == [True, False, False]
+    assert [other.is_cached(version) for version in versions] == [True, False, False]
 
 
-def test_other_versions_are_dropped_where_they_are_too_large(three: tuple[Store, list[str]]) -> None:
+def test_other_versions_are_evicted_if_they_are_too_large(three: tuple[Store, list[str]]) -> None:
     other, versions = three
 
-    assert not other.drop(but=versions[1], most_bytes=10_000)
-    assert all(map(other.holds, versions))
+    assert not other.evict_others(keep=versions[1], max_bytes=10_000)
+    assert all(map(other.is_cached, versions))
 
-    assert other.drop(but=versions[1], most_bytes=100)
-    assert [other.holds(version) for version in versions] == [False, True, False]
+    assert other.evict_others(keep=versions[1], max_bytes=100)
+    assert [other.is_cached(version) for version in versions] == [False, True, False]
 
-    assert other.drop(but="", most_bytes=0)
-    assert not any(map(other.holds, versions))
+    assert other.evict_others(keep="", max_bytes=0)
+    assert not any(map(other.is_cached, versions))
 
 
-def test_only_a_few_versions_are_kept_in_memory(rd: Watched, store: Store) -> None:
+def test_the_cache_is_limited_in_versions(rd: RecordingRedis, store: Store) -> None:
     versions = []
     for value in range(5):
         versions.append(store.publish(table(value)).version)
@@ -287,7 +287,7 @@ def test_only_a_few_versions_are_kept_in_memory(rd: Watched, store: Store) -> No
     first = other.table(versions[0])
     for version in versions[1:]:
         other.table(version)
-    with pytest.raises(VersionGone):
+    with pytest.raises(VersionNotFound):
         other.table("0" * 32)
     rd.sent.clear()
 
@@ -314,7 +314,7 @@ def test_only_a_few_versions_are_kept_in_memory(rd: Watched, store: Store) -> No
         max_size=8,
     )
 )
-def test_records_come_back_from_redis_as_they_went(rows: list[dict[str, Any]]) -> None:
+def test_records_are_unchanged_by_a_round_trip_through_redis(rows: list[dict[str, Any]]) -> None:
     rd = fakeredis.FakeRedis(server=fakeredis.FakeServer(server_type="valkey"))
     one = ingest(json.dumps(rows).encode(), "application/json")
     Store(rd).publish(one)

@@ -1,4 +1,4 @@
-"""Records are found, searched, paged and sliced as a plain loop over them would."""
+"""Look-up, search, pagination and slicing give the same records as a plain loop."""
 
 from __future__ import annotations
 
@@ -103,7 +103,7 @@ def test_search_agrees_with_a_loop_over_the_records(rows: list[dict[str, Any]], 
     assert found(table, needle) == expected
 
 
-def test_pages_follow_each_other_and_say_where_the_next_begins() -> None:
+def test_each_page_gives_the_row_of_the_next() -> None:
     table = load([{"n": number, "s": "even" if number % 2 == 0 else "odd"} for number in range(10)])
 
     seen, row = [], 0
@@ -251,9 +251,9 @@ def test_bounds_that_do_not_fit_the_index(value: object, start: object, end: obj
     table = load([{"v": value}], index="v")
 
     for check in (table.description.check_bounds, table.slice):
-        with pytest.raises(BoundsError) as refusal:
+        with pytest.raises(BoundsError) as excinfo:
             check(start, end)
-        assert refusal.value.pointer == pointer
+        assert excinfo.value.pointer == pointer
 
 
 @settings(max_examples=80, deadline=None)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.executions import Kill, Line, Log, in_hand, judge
+from benchmarks.executions import Kill, Line, Log, evaluate, in_hand
 
 
 def lines(text: str) -> list[Line]:
@@ -21,8 +21,8 @@ def test_all_is_well_when_each_job_starts_and_ends_once():
         b start 8 101.0
         b end 8 101.5
     """)
-    # When they are judged
-    verdict = judge(["a", "b"], ran, [Kill(100.6, frozenset({7}))])
+    # When they are evaluated
+    verdict = evaluate(["a", "b"], ran, [Kill(100.6, frozenset({7}))])
     # Then nothing is lost or doubled, and all was done 0.9 s after the kill
     assert (verdict.never, verdict.ended_twice, verdict.started_twice) == (0, 0, 0)
     assert verdict.held == (0,)
@@ -31,7 +31,7 @@ def test_all_is_well_when_each_job_starts_and_ends_once():
 
 def test_a_job_that_never_ended_is_lost_and_so_is_one_that_never_started():
     # Given a job that was killed in mid-run, and one of which there is no line
-    verdict = judge(["a", "b"], lines("a start 7 100.0"), [Kill(100.1, frozenset({7}))])
+    verdict = evaluate(["a", "b"], lines("a start 7 100.0"), [Kill(100.1, frozenset({7}))])
     # Then both never finished, of which the killed process had one in hand
     assert (verdict.never, verdict.started_twice) == (2, 0)
     assert (verdict.held, verdict.held_done, verdict.all_done) == ((1,), (None,), None)
@@ -44,7 +44,7 @@ def test_a_job_that_is_taken_over_is_started_twice_and_ended_once():
         a start 8 101.6
         a end 8 102.1
     """)
-    verdict = judge(["a"], ran, [Kill(100.1, frozenset({6, 7}))])
+    verdict = evaluate(["a"], ran, [Kill(100.1, frozenset({6, 7}))])
     assert (verdict.never, verdict.ended_twice, verdict.started_twice) == (0, 0, 1)
     assert verdict.held == (1,)
     assert list(verdict.held_done) == pytest.approx([2.0])
@@ -60,7 +60,7 @@ def test_a_job_that_ran_twice_to_an_end_is_told_from_one_that_only_started_twice
         b start 8 130.5
         b end 8 131.0
     """)
-    verdict = judge(["a", "b"], ran, [])
+    verdict = evaluate(["a", "b"], ran, [])
     assert (verdict.never, verdict.ended_twice, verdict.started_twice) == (0, 1, 2)
 
 
@@ -76,7 +76,7 @@ def test_each_kill_has_its_own_jobs_and_its_own_seconds():
         b end 5 116.4
     """)
     kills = [Kill(100.1, frozenset({7})), Kill(100.4, frozenset({8, 9}))]
-    verdict = judge(["a", "b", "c"], ran, kills)
+    verdict = evaluate(["a", "b", "c"], ran, kills)
     # Then what came back from the first is told from what did not come back from the second
     assert verdict.held == (1, 2)
     assert verdict.held_done[0] == pytest.approx(0.2)
@@ -91,7 +91,7 @@ def test_jobs_that_warmed_the_workers_up_do_not_count():
         a start 7 100.0
         a end 7 100.5
     """)
-    verdict = judge(["a"], ran, [Kill(100.2, frozenset({8}))])
+    verdict = evaluate(["a"], ran, [Kill(100.2, frozenset({8}))])
     assert (verdict.never, verdict.started_twice, verdict.held) == (0, 0, (0,))
 
 

@@ -10,8 +10,8 @@ from gunicorn.http.errors import ParseException
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from web.buffers import DiskQuota
-from web.framing import IN_MEMORY, Refused, RequestBuffer
+from web.server.buffers import DiskQuota
+from web.server.framing import IN_MEMORY, Refused, RequestBuffer
 
 LIMIT = 1_000_000
 POST = b"POST /jobs HTTP/1.1\r\nHost: localhost\r\n"

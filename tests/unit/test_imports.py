@@ -12,9 +12,9 @@ import pytest
 ROOT = Path(__file__).parents[2]
 
 MAY_IMPORT = {
-    "api": {"jobs", "dataset", "analyses", "web", "ops", "flask", "werkzeug"},
-    "jobs": {"redis", "hotqueue", "transitions", "record", "ops"},
-    "worker": {"jobs", "dataset", "analyses", "attempt", "ops", "pydantic_core"},
+    "api": {"jobs", "submission", "dataset", "analyses", "web", "config", "flask", "werkzeug"},
+    "jobs": {"redis", "hotqueue", "jobstore", "config"},
+    "worker": {"jobs", "runtime", "dataset", "analyses", "config"},
 }
 
 
@@ -35,3 +35,9 @@ def test_a_module_at_the_top_imports_only_what_the_design_allows(module):
 
 def test_exactly_three_modules_stand_at_the_top():
     assert {path.stem for path in ROOT.glob("*.py")} == set(MAY_IMPORT)
+
+
+def test_analyses_import_the_kit_alone():
+    machinery = {"__init__", "__main__", "kit"}
+    for path in (ROOT / "analyses").glob("*.py"):
+        assert path.stem in machinery or "analyses.framework" not in path.read_text(), path.name

@@ -3,26 +3,29 @@
 from __future__ import annotations
 
 import json
+import re
 import time
 import uuid
 from dataclasses import replace
 from datetime import datetime
+from pathlib import Path
 
 import pytest
 
 import jobs
-from checks import find_broken
-from jobs import Idempotency, ImpossibleChange, JobNotFound, Submission, WorkerGone
-from record import fields_of, generate_jid
-from transitions import Transitions, bulk, listing
+import jobstore
+from config.settings import Settings
+from jobs import Idempotency, InvalidTransition, JobNotFound, Submission, WorkerNotRegistered
+from jobstore import Transitions, adding, bulk, generate_jid, listing, to_add_args
+from ops.invariants import find_violations
 
 
 def _add(count: int = 1, **options) -> list[jobs.Job]:
     return jobs.add_jobs([Submission(start=n, end=None, analysis="sleep", **options) for n in range(count)])[0]
 
 
-def _finish(job: jobs.TakenJob) -> None:
-    jobs.q.finish(job, '{"count": 0}', [("plot.png", b"\x89PNG")], "said\n")
+def _finish(job: jobs.ClaimedJob) -> None:
+    jobs.q.defer_complete(job, '{"count": 0}', [("plot.png", b"\x89PNG")], "said\n")
     jobs.q.flush()
 
 
@@ -34,8 +37,8 @@ def _error(reason: str) -> dict[str, str]:
     return {"type": "X", "message": "m", "reason": reason}
 
 
-def _release(job: jobs.TakenJob, why: str) -> None:
-    jobs.q.release(job, why, json.dumps(_error(why)), "")
+def _release(job: jobs.ClaimedJob, why: str) -> None:
+    jobs.q.defer_release(job, why, json.dumps(_error(why)), "")
     jobs.q.flush()
 
 
@@ -109,7 +112,7 @@ def test_results_come_with_the_status_and_only_once(worker):
     assert jobs.get_artifact(job.id, "plot.png") == b"\x89PNG"
     assert jobs.get_log(job.id) == "--- attempt 1 ---\nsaid\n"
 
-    jobs.q.finish(job, '{"count": 1}', [], "")
+    jobs.q.defer_complete(job, '{"count": 1}', [], "")
     assert jobs.q.flush() == "complete"
     assert jobs.get_results(job.id) == {"count": 0}
 
@@ -124,18 +127,18 @@ def test_what_the_worker_holds_is_answered_again_when_the_answer_was_lost(worker
 def test_a_worker_whose_job_was_given_to_others_is_refused(worker):
     added = _add()[0]
     late = jobs.q.get()
-    jobs.dismiss_worker(worker, "lost", _error("lost"))
+    jobs.deregister_worker(worker, "lost", _error("lost"))
     other = str(uuid.uuid4())
     jobs.register_worker(other, "host", 2)
-    jobs.q.hold_as(other)
+    jobs.q.set_worker_id(other)
     again = jobs.q.get()
     assert (again.id, again.attempt) == (added["id"], "2")
 
-    jobs.q.hold_as(worker)
-    jobs.q.finish(late, '{"late": true}', [], "")
+    jobs.q.set_worker_id(worker)
+    jobs.q.defer_complete(late, '{"late": true}', [], "")
     assert jobs.q.flush() == "refused"
 
-    jobs.q.hold_as(other)
+    jobs.q.set_worker_id(other)
     _finish(again)
     assert jobs.get_results(added["id"]) == {"count": 0}
 
@@ -143,10 +146,10 @@ def test_a_worker_whose_job_was_given_to_others_is_refused(worker):
 def test_only_a_registered_worker_takes_jobs(rd):
     _add()
 
-    with pytest.raises(WorkerGone):
+    with pytest.raises(WorkerNotRegistered):
         jobs.q.get()
-    jobs.q.hold_as("nobody")
-    with pytest.raises(WorkerGone):
+    jobs.q.set_worker_id("nobody")
+    with pytest.raises(WorkerNotRegistered):
         jobs.q.get()
 
     assert len(jobs.q) == 1
@@ -157,11 +160,11 @@ def test_a_job_of_a_dismissed_worker_goes_to_the_head_of_its_queue(worker, why):
     first, _ = _add(2)
     jobs.q.get()
 
-    assert jobs.dismiss_worker(worker, why, _error(why) if why != "drain" else None) == first["id"]
+    assert jobs.deregister_worker(worker, why, _error(why) if why != "drain" else None) == first["id"]
 
     assert rd_queue() == [first["id"], *[job["id"] for job in jobs.get_jobs().jobs if job["id"] != first["id"]]]
     record = jobs.rd.hgetall(f"job.{first['id']}")
-    assert record.get(b"charged") == (None if why == "drain" else b"1")
+    assert record.get(b"failed_attempts") == (None if why == "drain" else b"1")
     assert jobs.get_workers() == []
 
 
@@ -173,10 +176,10 @@ def test_a_kill_aimed_at_another_job_charges_nobody(worker):
     added = _add()[0]
     job = jobs.q.get()
 
-    jobs.dismiss_worker(worker, "timeout", _error("timeout"), meant=(str(uuid.uuid4()), job.attempt))
+    jobs.deregister_worker(worker, "timeout", _error("timeout"), only_if_run=(str(uuid.uuid4()), job.attempt))
 
     assert _status(added) == "submitted"
-    assert jobs.rd.hget(f"job.{added['id']}", "charged") is None
+    assert jobs.rd.hget(f"job.{added['id']}", "failed_attempts") is None
 
 
 @pytest.mark.parametrize("why", ["killed", "lost", "error", "timeout"])
@@ -198,7 +201,7 @@ def test_what_a_worker_does_not_know_waits_uncharged_for_one_that_does(worker):
         assert _status(added) == "scheduled"
         jobs.update_job_status(added["id"], "submitted")
 
-    assert jobs.rd.hget(f"job.{added['id']}", "charged") is None
+    assert jobs.rd.hget(f"job.{added['id']}", "failed_attempts") is None
     _finish(jobs.q.get())
     assert _status(added) == "complete"
 
@@ -234,7 +237,7 @@ def test_a_record_without_a_field_that_is_newer_goes_all_the_way(worker, name, w
 
 def test_a_bulk_sent_again_late_adds_nothing_where_its_first_job_is_deleted(rd):
     asked = [Submission(start=n, end=None, analysis="sleep") for n in range(2)]
-    words = [fields_of(generate_jid(), one) for one in asked]
+    words = [to_add_args(generate_jid(), one) for one in asked]
     call = ("", "", "", 60, 1000, len(words[0]), *(word for one in words for word in one))
     jobs._run("add", *call)
     jobs.cancel_job(words[0][0])
@@ -292,7 +295,7 @@ def test_an_unfinished_job_can_be_cancelled_and_stays_cancelled(worker, stage):
 
     assert jobs.cancel_job(added["id"])["status"] == "cancelled"
     if job is not None:
-        jobs.q.finish(job, "{}", [], "")
+        jobs.q.defer_complete(job, "{}", [], "")
         assert jobs.q.flush() == "refused"
         assert jobs.heartbeat([worker]).held[0].stop == (job.id, job.attempt)
     assert jobs.q.get() is None
@@ -304,7 +307,7 @@ def test_a_complete_job_cannot_be_cancelled(worker):
     added = _add()[0]
     _finish(jobs.q.get())
 
-    with pytest.raises(ImpossibleChange):
+    with pytest.raises(InvalidTransition):
         jobs.cancel_job(added["id"])
     assert _status(added) == "complete"
 
@@ -314,16 +317,16 @@ def test_the_status_changes_by_hand_only_where_an_arrow_leads(worker):
 
     assert jobs.update_job_status(added, "submitted")["status"] == "submitted"
     for impossible in ("submitted", "scheduled", "in progress", "complete", "failed"):
-        with pytest.raises(ImpossibleChange):
+        with pytest.raises(InvalidTransition):
             jobs.update_job_status(added, impossible)
     assert jobs.update_job_status(added, "cancelled")["status"] == "cancelled"
-    with pytest.raises(ImpossibleChange):
+    with pytest.raises(InvalidTransition):
         jobs.update_job_status(added, "submitted")
 
 
 def test_only_an_ended_job_is_deleted_and_nothing_of_it_is_left(worker):
     added = jobs.add_jobs([Submission(start=None, end=None, analysis="sleep")], Idempotency("key", "body"))[0][0]
-    with pytest.raises(ImpossibleChange):
+    with pytest.raises(InvalidTransition):
         jobs.delete_job(added["id"])
     _finish(jobs.q.get())
 
@@ -357,16 +360,16 @@ def test_the_same_idempotency_key_makes_the_same_jobs(rd):
     assert replayed
     assert [job["id"] for job in again] == [job["id"] for job in first]
     assert again[1]["status"] == "cancelled"
-    assert jobs.find_replay(Idempotency("key", "body")) == again
-    assert jobs.find_replay(Idempotency("other", "body")) is None
-    for call in (lambda key: jobs.add_jobs(asked, key), jobs.find_replay):
-        with pytest.raises(jobs.IdempotencyConflict):
+    assert jobs.find_by_idempotency_key(Idempotency("key", "body")) == again
+    assert jobs.find_by_idempotency_key(Idempotency("other", "body")) is None
+    for call in (lambda key: jobs.add_jobs(asked, key), jobs.find_by_idempotency_key):
+        with pytest.raises(jobs.IdempotencyKeyReused):
             call(Idempotency("key", "another body"))
 
 
 def test_adding_the_same_ids_twice_makes_them_once(rd, monkeypatch):
     ids = iter(["a", "b", "a", "b"])
-    monkeypatch.setattr(jobs, "generate_jid", lambda: next(ids))
+    monkeypatch.setattr(adding, "generate_jid", lambda: next(ids))
 
     first = _add(2)
     again = _add(2)
@@ -391,7 +394,7 @@ def test_a_large_bulk_is_stored_as_a_small_one_is(worker, small_slices):
     taken = [jobs.q.get().id]
     assert taken == [added[1]["id"]]
     assert jobs.rd.keys("bulk*") == []
-    assert find_broken(jobs.rd, jobs.q._client) == []
+    assert find_violations(jobs.rd, jobs.q._client) == []
 
 
 def test_slices_end_at_a_number_of_jobs_and_of_bytes(monkeypatch):
@@ -414,7 +417,7 @@ def test_an_accepted_bulk_is_published_although_its_process_dies(worker, small_s
             jobs.add_jobs(asked, Idempotency("key", "body"))
     assert len(jobs.q) == 3
     # when the request is sent again, then all its jobs are there
-    assert find_broken(jobs.rd, jobs.q._client) == []
+    assert find_violations(jobs.rd, jobs.q._client) == []
     again, replayed = jobs.add_jobs(asked, Idempotency("key", "body"))
     assert (replayed, [job["start"] for job in again]) == (True, list(range(10)))
     assert len(jobs.q) == 10
@@ -426,12 +429,12 @@ def test_an_accepted_bulk_is_published_although_its_process_dies(worker, small_s
     while jobs.heartbeat([worker]).more:
         pass
     assert len(jobs.q) == 20
-    assert find_broken(jobs.rd, jobs.q._client) == []
+    assert find_violations(jobs.rd, jobs.q._client) == []
 
 
 def test_of_a_bulk_that_is_refused_nothing_is_left(rd, small_slices, monkeypatch):
     asked = [Submission(start=n, end=None, analysis="sleep", dataset="v1") for n in range(10)]
-    with pytest.raises(jobs.DatasetMoved):
+    with pytest.raises(jobs.DatasetChanged):
         jobs.add_jobs(asked)
     monkeypatch.setattr(Transitions, "stage", lambda *_: None)
     with pytest.raises(jobs.RedisUnavailable):
@@ -441,9 +444,10 @@ def test_of_a_bulk_that_is_refused_nothing_is_left(rd, small_slices, monkeypatch
 
 
 @pytest.mark.parametrize("before", [2, 5])
-def test_more_unfinished_jobs_than_there_may_be_are_refused_whole(worker, small_slices, monkeypatch, before):
+def test_more_unfinished_jobs_than_there_may_be_are_refused_whole(rd, worker, small_slices, before):
     # Given room for five jobs, of which some are unfinished: scheduled, submitted or in progress
-    monkeypatch.setattr(jobs, "settings", replace(jobs.settings, max_queued_jobs=5))
+    jobs.connect(replace(jobs.settings, max_queued_jobs=5), rd)
+    jobs.q.set_worker_id(worker)
     _add(before - 1)
     _add(1, delay=60)
     jobs.q.get()
@@ -537,7 +541,7 @@ def test_a_job_that_leaves_a_status_while_it_is_listed_is_left_out(worker, monke
 
 
 def test_a_cursor_that_no_page_gave_is_refused(rd):
-    with pytest.raises(jobs.BadCursor):
+    with pytest.raises(jobs.InvalidCursor):
         jobs.get_jobs(cursor="1")
 
 
@@ -555,7 +559,7 @@ def test_jobs_pin_the_version_that_they_were_submitted_with(worker):
     _finish(jobs.q.get())
 
     assert jobs.rd.keys("data.*") == [b"data.current"]
-    with pytest.raises(jobs.DatasetMoved):
+    with pytest.raises(jobs.DatasetChanged):
         _add(dataset="v1")
 
 
@@ -583,8 +587,8 @@ def test_while_a_lost_queue_is_repaired_each_job_is_queued_once(worker):
         pass
     # then each waits once, in the order of creation but for what was moved by hand
     assert rd_queue() == [running.id, first[2], first[1], later, *last, *added]
-    assert jobs.rd.hget(f"job.{running.id}", "charged") is None
-    assert find_broken(jobs.rd, jobs.q._client) == []
+    assert jobs.rd.hget(f"job.{running.id}", "failed_attempts") is None
+    assert find_violations(jobs.rd, jobs.q._client) == []
 
 
 def test_only_a_queue_that_was_lost_is_repaired(worker):
@@ -638,7 +642,7 @@ def test_a_worker_whose_lease_was_renewed_meanwhile_is_left_alone(worker):
     _add()
     job = jobs.q.get()
 
-    assert jobs.dismiss_worker(worker, "lost", _error("lost"), expired=True) is None
+    assert jobs.deregister_worker(worker, "lost", _error("lost"), expired=True) is None
     assert _status({"id": job.id}) == "in progress"
 
 
@@ -657,12 +661,10 @@ def test_progress_is_noted_for_the_attempt_that_runs_alone(worker):
     assert "late" not in jobs.get_log(job.id)
 
 
-def test_both_databases_may_be_one(monkeypatch, rd):
-    monkeypatch.setattr(jobs, "q", jobs.JobQueue("queue", records_db=0, connection_pool=rd.connection_pool))
-    transitions = Transitions(rd, records_db=0, queue_db=0, queue_name="queue")
-    monkeypatch.setattr(jobs, "_transitions", lambda: transitions)
+def test_both_databases_may_be_one(rd):
+    jobs.connect(Settings(redis_db=0, queue_db=0), rd)
     jobs.register_worker("w", "host", 1)
-    jobs.q.hold_as("w")
+    jobs.q.set_worker_id("w")
     added = _add()[0]
 
     _finish(jobs.q.get())
@@ -692,7 +694,7 @@ def test_an_id_put_by_hand_waits_once_and_only_while_its_job_does(worker):
     taken = jobs.q.get()
     jobs.q.put(taken.id)
 
-    jobs.q.release(taken, "drain", "", "")
+    jobs.q.defer_release(taken, "drain", "", "")
 
     assert [jobs.q.get().id, jobs.get_stats()["queue"]["total"]] == [high, 1]
 
@@ -702,7 +704,7 @@ def test_a_job_that_others_hold_is_not_taken_once_more_where_its_id_was_pushed_a
     held = jobs.q.get()
     _push(held.id)
     jobs.register_worker("other", "host", 2)
-    jobs.q.hold_as("other")
+    jobs.q.set_worker_id("other")
 
     assert jobs.q.get() is None
     assert {w["id"]: w["job"] for w in jobs.get_workers()} == {worker: held.id, "other": None}
@@ -712,12 +714,32 @@ def test_no_id_is_between_two_calls_where_many_are_dropped(worker):
     _push(*(f"nonsense {n}" for n in range(100)))
     added = _add()[0]["id"]
 
-    answer = jobs._run("take", worker, 0)
+    answer = jobs._run("claim", worker, 0)
 
     assert answer[0] in (b"again", "again")
-    jobs.dismiss_worker(worker, "drain")
+    jobs.deregister_worker(worker, "drain")
     jobs.register_worker(worker, "host", 1)
     assert jobs.q.get().id == added
+
+
+def test_failed_attempts_that_an_older_worker_counted_count(worker):
+    added = _add()[0]
+    jobs.rd.hset(f"job.{added['id']}", "charged", 2)
+
+    _release(jobs.q.get(), "killed")
+
+    assert _status(added) == "failed"
+    assert jobs.rd.hget(f"job.{added['id']}", "failed_attempts") == b"3"
+
+
+def test_each_reason_of_a_release_is_described_where_it_is_decided():
+    text = Path(jobstore.__file__).parent.joinpath("lua/includes/release_job.lua").read_text()
+    [described] = re.findall(r"^--   reasons: (.*?)(?=^[^-])", text, re.MULTILINE | re.DOTALL)
+    words = [line.removeprefix("--").strip().split("  ")[0] for line in described.splitlines()]
+    assert sorted(word for line in words for word in line.split(", ")) == sorted(jobs.ReleaseReason)
+    assert set(re.findall(r"reason == '(\w+)'|(\w+) = true", text)) <= {
+        pair for reason in jobs.ReleaseReason for pair in ((reason, ""), ("", reason))
+    }
 
 
 def test_what_a_worker_holds_after_a_finish_is_in_progress(worker):
@@ -725,7 +747,7 @@ def test_what_a_worker_holds_after_a_finish_is_in_progress(worker):
     first = jobs.q.get()
     jobs.cancel_job(jobs.get_jobs(status="submitted").jobs[0]["id"])
 
-    jobs._run("finish_take", worker, first.id, first.attempt, "{}", "")
+    jobs._run("finish_claim", worker, first.id, first.attempt, "{}", "")
 
     assert jobs.get_stats()["jobs"]["in progress"] == 0
 
@@ -737,10 +759,10 @@ def test_an_idempotency_key_lives_until_the_last_of_its_jobs_is_removed(worker):
         jobs.cancel_job(job["id"])
 
     jobs.delete_job(made[0]["id"])
-    assert [job["id"] for job in jobs.find_replay(Idempotency("key", "body"))] == [made[1]["id"]]
+    assert [job["id"] for job in jobs.find_by_idempotency_key(Idempotency("key", "body"))] == [made[1]["id"]]
 
     jobs.delete_job(made[1]["id"])
-    assert jobs.find_replay(Idempotency("key", "body")) is None
+    assert jobs.find_by_idempotency_key(Idempotency("key", "body")) is None
     assert jobs.rd.keys("*") == []
 
 

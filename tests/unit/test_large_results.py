@@ -9,15 +9,15 @@ import pytest
 
 import jobs
 from api import create_app
-from checks import find_broken
-from transitions import results as stored
+from jobstore import results as stored
+from ops.invariants import find_violations
 
 NAP = {"start": None, "end": None, "analysis": "sleep", "params": {"seconds": 0}}
 
 
 @pytest.fixture
 def client(rd, worker):
-    return create_app().test_client()
+    return create_app(redis_client=rd).test_client()
 
 
 @pytest.fixture
@@ -36,7 +36,7 @@ def complete(client, artifacts=(), **options):
     own = client.post("/jobs", json=NAP).headers["Location"]
     job = jobs.q.get()
     contents = [(name, content) for name, _, content in artifacts]
-    jobs.q.finish(job, document(job, artifacts, **options), contents, "")
+    jobs.q.defer_complete(job, document(job, artifacts, **options), contents, "")
     assert jobs.q.flush() == "complete"
     return own
 
@@ -62,7 +62,7 @@ def test_large_results_are_stored_in_parts_and_sent_as_they_were_composed(client
         assert client.get(listed["url"]).data == content == jobs.get_artifact(jid, name)
     assert jobs.get_results(jid)["result"] == {"text": "Ω" * 300}
     # and the invariants hold
-    assert find_broken(jobs.rd, jobs.q._client) == []
+    assert find_violations(jobs.rd, jobs.q._client) == []
 
 
 def test_a_head_and_a_304_read_no_part(client, small_parts, monkeypatch):
@@ -92,7 +92,7 @@ def test_results_of_an_older_release_are_one_field_each_and_served_alike(client,
 
 def test_a_document_that_does_not_end_with_its_artifacts_is_served_too(client):
     own = client.post("/jobs", json=NAP).headers["Location"]
-    jobs.q.finish(jobs.q.get(), '{"artifacts":[],"result":{"artifacts":1},"attempt":1}', [], "")
+    jobs.q.defer_complete(jobs.q.get(), '{"artifacts":[],"result":{"artifacts":1},"attempt":1}', [], "")
     jobs.q.flush()
     assert client.get(f"{own}/results").json == {"result": {"artifacts": 1}, "attempt": 1, "artifacts": []}
 
@@ -135,7 +135,7 @@ def test_behind_a_prefix_the_artifacts_have_their_addresses_there_and_another_ta
     own = complete(client, ARTIFACTS)
     tag = client.get(f"{own}/results").headers["ETag"]
     # when they are fetched behind a prefix
-    behind = create_app(replace(jobs.settings, url_prefix="/jobs-api")).test_client()
+    behind = create_app(replace(jobs.settings, url_prefix="/jobs-api"), redis_client=rd).test_client()
     answer = behind.get(f"/jobs-api{own}/results", headers={"If-None-Match": tag})
     # then they are sent, and their artifacts are where they say
     assert answer.status_code == 200

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from ops.memory import available_memory
+from config.memory import available_memory
 
 
 def write(path: Path, text: str) -> None:

@@ -7,8 +7,8 @@ import re
 
 import pytest
 
-from benchmarks.peers.roster import PEERS, Peer
-from benchmarks.stage import ROOT, markdown
+from benchmarks.harness import ROOT, markdown
+from benchmarks.peers.peers import PEERS, Peer
 
 FOLDER = ROOT / "benchmarks/peers"
 IN_OUR_OWN_ENVIRONMENT = {"ours", "hotqueue"}

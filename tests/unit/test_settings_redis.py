@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from ops.settings import InvalidSetting, load, redis_access
+from config.settings import InvalidSetting, load, redis_auth_settings
 
 
 @pytest.fixture
@@ -44,7 +44,7 @@ def test_an_empty_secret_is_refused(tmp_path):
 
 
 def test_sentinels_are_read_with_names_and_addresses():
-    access = redis_access(load({"REDIS_SENTINELS": "one.example:26379, [::1]:26380"}))
+    access = redis_auth_settings(load({"REDIS_SENTINELS": "one.example:26379, [::1]:26380"}))
 
     assert access["sentinels"] == (("one.example", 26379), ("::1", 26380))
     assert access["sentinel_master"] == "mymaster"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from ops.settings import TABLE, InvalidSetting, Settings, api_address, load
+from config.settings import TABLE, InvalidSetting, Settings, api_address, load
 
 NUMBERS = [setting.name for setting in TABLE if type(setting.default) in (int, float)]
 IMPOSSIBLE = [

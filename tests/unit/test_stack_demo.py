@@ -4,10 +4,10 @@ import io
 
 from rich.console import Console
 
-from ops.settings import Settings
-from stack.client import Api, ApiError
-from stack.demo import _environ, _required, _submit_one_of_each
-from stack.report import print_results, show_progress
+from config.settings import Settings
+from ops.devserver.client import Api, ApiError
+from ops.devserver.console import print_results, show_progress
+from ops.devserver.demo import _environ, _required, _submit_one_of_each
 
 COLUMNS = [{"name": "id", "type": "text"}, {"name": "magnitude", "type": "number"}]
 

@@ -4,9 +4,9 @@ import socket
 
 import pytest
 
-from ops.settings import InvalidSetting
-from stack.data_dir import open_locked
-from stack.processes import Stack, StackError
+from config.settings import InvalidSetting
+from ops.devserver.data_dir import open_locked
+from ops.devserver.processes import Stack, StackError
 from tests.conftest import free_port
 
 

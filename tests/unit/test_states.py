@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 import jobs
-from jobs import ImpossibleChange, Status, Submission
+from jobs import InvalidTransition, Status, Submission
 
 ROOT = Path(__file__).parents[2]
 PICTURE = (ROOT / "docs" / "states.md").read_text()
@@ -26,7 +26,7 @@ def test_the_picture_has_every_status_and_no_other():
 
 
 def test_the_page_has_the_sentence_of_every_status():
-    source = (ROOT / "record" / "job.py").read_text()
+    source = (ROOT / "jobstore" / "model.py").read_text()
     for status in Status:
         sentence = re.search(rf'{status.name} = "{status}"  #: (.+)', source)
         assert sentence
@@ -35,7 +35,7 @@ def test_the_page_has_the_sentence_of_every_status():
 
 def test_every_arrow_names_a_script():
     for name in ARROWS.values():
-        assert (ROOT / "transitions" / f"{name}.lua").exists()
+        assert (ROOT / "jobstore" / "lua" / f"{name}.lua").exists()
 
 
 def _job_in(status: str) -> str:
@@ -45,9 +45,9 @@ def _job_in(status: str) -> str:
     if status in ("in progress", "complete", "failed"):
         taken = jobs.q.get()
         if status == "complete":
-            jobs.q.finish(taken, "{}", [], "")
+            jobs.q.defer_complete(taken, "{}", [], "")
         elif status == "failed":
-            jobs.q.release(taken, "invalid", "{}", "")
+            jobs.q.defer_release(taken, "invalid", "{}", "")
         jobs.q.flush()
     elif status == "cancelled":
         jobs.cancel_job(jid)
@@ -56,24 +56,24 @@ def _job_in(status: str) -> str:
 
 
 def _try(verb: str, jid: str, worker: str) -> None:
-    held = jobs.TakenJob(jid, "1", "sleep", "null", "null", "{}", "")
+    held = jobs.ClaimedJob(jid, "1", "sleep", "null", "null", "{}", "")
     if verb == "promote":
         jobs._run("promote", 1, jid)
-    elif verb == "take":
+    elif verb == "claim":
         jobs.q.get()
     elif verb == "finish":
-        jobs.q.finish(held, "{}", [], "")
+        jobs.q.defer_complete(held, "{}", [], "")
     elif verb == "cancel":
-        with suppress(ImpossibleChange):
+        with suppress(InvalidTransition):
             jobs.cancel_job(jid)
     else:
-        jobs.q.release(held, verb, "{}", "")
+        jobs.q.defer_release(held, verb, "{}", "")
     jobs.q.flush()
 
 
 @pytest.mark.parametrize(
     ("status", "verb"),
-    list(product(Status, ["promote", "take", "finish", "cancel", "drain", "error", "invalid"])),
+    list(product(Status, ["promote", "claim", "finish", "cancel", "drain", "error", "invalid"])),
 )
 def test_a_script_changes_a_status_only_along_an_arrow(worker, status, verb):
     jid = _job_in(status)

@@ -1,33 +1,33 @@
-"""Which clock the parent of workers goes by: whom it takes for lost, and what it takes for over its time."""
+"""Which clock the supervisor uses: for workers that are lost, and for timeouts."""
 
 from __future__ import annotations
-
-from types import SimpleNamespace
 
 import pytest
 
 import jobs
-import worker
-from attempt import ChildProcess
+from config.settings import Settings
 from jobs import Heartbeat
-from worker import TICK_SECONDS
+from jobstore import Run
+from runtime import Supervisor, tick_seconds
+from runtime.child_process import ChildProcess
 
-LEASE = jobs.settings.lease_seconds
+SETTINGS = Settings()
+LEASE = SETTINGS.lease_seconds
+TICK_SECONDS = tick_seconds(SETTINGS)
 
 
 class World:
-    """A parent without children, its clock and that of Redis, and a worker elsewhere whose lease seems to be over."""
+    """A supervisor without children, its clock and that of Redis, and another worker whose lease seems to be over."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.now, self.clock = 100.0, 1_800_000_000.0
         self.stall = 0.0
         self.expired: list[str] = []
         self.dismissed: list[str] = []
-        monkeypatch.setattr(worker, "time", SimpleNamespace(monotonic=lambda: self.now))
         monkeypatch.setattr(jobs, "heartbeat", self._heartbeat)
-        monkeypatch.setattr(jobs, "dismiss_worker", lambda other, *_, **__: self.dismissed.append(other))
-        self.parent = worker.Parent()
-        self.parent.draining = True  # it starts no children
+        monkeypatch.setattr(jobs, "deregister_worker", lambda other, *_, **__: self.dismissed.append(other))
+        self.supervisor = Supervisor(SETTINGS, "worker.py", clock=lambda: self.now)
+        self.supervisor.draining = True  # it starts no children
 
     def _heartbeat(self, workers: list[str]) -> Heartbeat:
         self.pass_time(self.stall)
@@ -39,13 +39,13 @@ class World:
 
     def tick_for(self, seconds: float) -> None:
         for _ in range(round(seconds / TICK_SECONDS)):
-            self.parent.tick(self.now)
+            self.supervisor.tick(self.now)
             self.pass_time(TICK_SECONDS)
 
 
 @pytest.fixture
 def world(monkeypatch):
-    """A world in which the parent has been well for two leases."""
+    """A world in which the supervisor has been well for two leases."""
     world = World(monkeypatch)
     world.tick_for(2 * LEASE)
     return world
@@ -83,10 +83,10 @@ def test_a_stall_within_a_tick_is_a_gap_too(world):
 
 def test_a_run_is_over_its_time_by_the_clock_of_this_host():
     child = ChildProcess.__new__(ChildProcess)
-    child._timed = ()
+    child._timed = None
 
     # What Redis says first counts, whatever its clock does later.
-    assert not child.is_over_time(("job", "1"), 10.0, now=100.0)
-    assert not child.is_over_time(("job", "1"), -3590.0, now=101.0)
-    assert child.is_over_time(("job", "1"), 3590.0, now=111.0)
-    assert not child.is_over_time(("job", "2"), 10.0, now=111.0)
+    assert not child.is_timed_out(Run("job", "1"), 10.0, now=100.0)
+    assert not child.is_timed_out(Run("job", "1"), -3590.0, now=101.0)
+    assert child.is_timed_out(Run("job", "1"), 3590.0, now=111.0)
+    assert not child.is_timed_out(Run("job", "2"), 10.0, now=111.0)

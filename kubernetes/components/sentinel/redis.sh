@@ -1,5 +1,5 @@
-# Starts a Redis that follows the master: the one that the Sentinels name; where none answers, as when all start at once,
-# the one that the Sentinel of this pod remembers; the first time, the first one.
+# Starts a Redis that replicates the master named by the Sentinels. If no Sentinel responds, as when all start at once,
+# the master is the one that this pod's Sentinel has stored, and the first pod on the first start.
 set -eu
 password=$(cat /secrets/redis-password)
 export REDISCLI_AUTH="$password"

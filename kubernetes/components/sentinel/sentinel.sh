@@ -1,4 +1,4 @@
-# Starts a Sentinel. What it learned stays on the disk of its Redis; what is set here is written anew each time.
+# Starts a Sentinel. Its state is kept on the disk of its Redis; the settings here are rewritten at each start.
 set -eu
 password=$(cat /secrets/redis-password)
 config=/data/sentinel.conf
@@ -7,7 +7,7 @@ known=$(grep -E '^sentinel (monitor|myid|current-epoch|config-epoch|leader-epoch
     "$config" 2>/dev/null || true)
 [ -n "$known" ] || known="sentinel monitor jobs redis-0.redis 6379 2"
 master=$(echo "$known" | sed -n 's/^sentinel monitor jobs \([^ ]*\) .*/\1/p')
-# It refuses to watch a name that leads nowhere yet.
+# It refuses to monitor a host name that does not resolve yet.
 until getent hosts "$master" >/dev/null; do
     sleep 1
 done

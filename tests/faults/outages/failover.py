@@ -1,4 +1,4 @@
-"""The primary is killed under load, and Sentinel makes its replica the next one, again and again."""
+"""Kill the primary under load, repeatedly; Sentinel promotes its replica."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ sentinel failover-timeout jobs 5000
 
 
 class Cluster:
-    """A primary, its replica and three sentinels that watch them, on loopback."""
+    """A primary, its replica and three Sentinels, on loopback."""
 
     def __init__(self, folder: Path, *options: str) -> None:
         self._folder, self._options = folder, options
@@ -41,7 +41,7 @@ class Cluster:
         eventually(lambda: all(self._watched_by(port) for _, port in self._sentinels), seconds=30)
 
     def settings(self) -> dict[str, str]:
-        """What the service is told: who knows where the primary is."""
+        """Return the settings of the service: the addresses of the Sentinels."""
         known = ",".join(f"127.0.0.1:{port}" for _, port in self._sentinels)
         return {"REDIS_SENTINELS": known, "REDIS_SENTINEL_MASTER": "jobs"}
 
@@ -53,7 +53,7 @@ class Cluster:
             node.stop(signal.SIGKILL)
 
     def detach_replica(self) -> None:
-        """The replica stands still and loses its connection: from now on it hears nothing."""
+        """Stop the replica and close its connection, so that it receives nothing more."""
         self.replica.process.send_signal(signal.SIGSTOP)
         with _client(self.primary.port) as client:
             client.execute_command("CLIENT", "KILL", "TYPE", "replica")
@@ -63,19 +63,19 @@ class Cluster:
         self.replica.process.send_signal(signal.SIGCONT)
 
     def wait_for_failover(self) -> None:
-        """Until the sentinels have made the replica the primary; the dead one comes back as its replica."""
+        """Wait until the Sentinels have promoted the replica; restart the dead primary as its replica."""
         eventually(lambda: self.primary_by_sentinel() == self.replica.port, seconds=30)
         self.primary, dead = self.replica, self.primary
         dead.become_replica_of(self.primary.port)
         self.replica = dead
 
     def wait_for_replica(self) -> None:
-        """Until the replica is in step."""
+        """Wait until the replica is in sync."""
         with _client(self.replica.port) as client:
             eventually(lambda: client.info("replication").get("master_link_status") == "up", seconds=30)
 
     def primary_by_sentinel(self) -> int:
-        """The port of the server that the sentinels take for the primary."""
+        """Return the port of the primary according to the Sentinels."""
         with _client(self._sentinels[0][1]) as client:
             return int(client.execute_command("SENTINEL", "GET-MASTER-ADDR-BY-NAME", "jobs")[1])
 
@@ -103,7 +103,7 @@ class Cluster:
 
 
 class Node(Server):
-    """A server that comes back as the replica of another."""
+    """A server that can be restarted as the replica of another."""
 
     def become_replica_of(self, port: int) -> None:
         at = self._options.index("--replicaof") if "--replicaof" in self._options else len(self._options)
@@ -127,9 +127,9 @@ def _client(port: int) -> Iterator[redis.Redis]:
 def fail_over(
     times: int, folder: Path, seed: int = 1, *, behind: float = 0.0, options: tuple[str, ...] = ()
 ) -> Figures:
-    """Kill the primary so many times under load, and count what became of all that was accepted.
+    """Kill the primary ``times`` times under load, and count the accepted jobs that were lost.
 
-    :param behind: seconds that the replica has heard nothing when the primary is killed.
+    :param behind: seconds that the replica has been disconnected when the primary is killed.
     :param options: of the servers, such as ``--min-replicas-to-write``.
     """
     dice = random.Random(seed)

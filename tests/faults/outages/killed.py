@@ -1,4 +1,4 @@
-"""Redis is killed under load, again and again: by SIGKILL, or with the power."""
+"""Kill Redis under load, repeatedly, by SIGKILL or a simulated power cut."""
 
 from __future__ import annotations
 
@@ -14,13 +14,15 @@ from tests.faults.outages.service import Figures, Load, find_figures, running
 __all__ = ["kill_redis"]
 
 _LOAD_SECONDS = (0.5, 2.0)
-_UNSYNCED_SECONDS = 1.0  # what `appendfsync everysec` puts at risk, as long as the disk keeps up
+_UNSYNCED_SECONDS = 1.0  # the writes at risk with `appendfsync everysec`, if the disk is fast enough
 _SAMPLE_SECONDS = 0.01
 
 
 class _Disk:
-    """What of the append-only file is on the disk for certain, with ``everysec``: all that was written until a second
-    ago. The kernel tells nobody when it wrote the rest, so that the worst is assumed: not at all."""
+    """The part of the append-only file that is certainly on the disk with ``everysec``: writes older than a second.
+
+    The kernel does not report when it wrote the rest, so the worst case is assumed: not at all.
+    """
 
     def __init__(self, folder: Path) -> None:
         self._file = next((folder / "appendonlydir").glob("*.incr.aof"))
@@ -34,7 +36,7 @@ class _Disk:
             self._lengths.append((time.monotonic(), self._file.stat().st_size))
 
     def cut_power(self) -> None:
-        """Leave of the file what is on the disk for certain. The server is dead already."""
+        """Truncate the file to the data that is certainly on the disk. The server is already dead."""
         self._over.set()
         self._thread.join(20)
         certain = self._lengths[-1][0] - _UNSYNCED_SECONDS
@@ -44,8 +46,10 @@ class _Disk:
 
 
 def kill_redis(policy: str, kills: int, folder: Path, seed: int = 1, *, power: bool = False) -> Figures:
-    """Kill the server ``kills`` times under load, start it again each time, and count what became of all that was
-    accepted. With ``power``, what need not be on the disk yet is gone as well, as when the power fails."""
+    """Kill the server ``kills`` times under load, restart it each time, and count the accepted jobs that were lost.
+
+    With ``power``, data that may not be on the disk yet is removed, as in a power failure.
+    """
     dice = random.Random(seed)
     server = Server(folder, "--appendfsync", policy, "--auto-aof-rewrite-percentage", "0")
     try:

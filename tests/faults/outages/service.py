@@ -1,4 +1,4 @@
-"""The whole service on a server that fails: the API, a worker, and clients that remember what was accepted."""
+"""The API, a worker and clients on a Redis that fails."""
 
 from __future__ import annotations
 
@@ -14,27 +14,27 @@ from typing import Any
 import httpx
 import redis
 
-from checks import find_broken
+from ops.invariants import find_violations
 from tests.conftest import Process, eventually, free_port
 
 __all__ = ["Figures", "Load", "find_figures", "running"]
 
 _CLIENTS = 4
 _REST_SECONDS = 60
-_ANSWER_SECONDS = 0.1  # an answer may still be read when its server is dead
+_ANSWER_SECONDS = 0.1  # a response may still be read after its server has died
 
 
 @dataclass
 class Load:
-    """Clients that submit jobs as fast as they are answered, and note the id of each that was accepted."""
+    """Clients that submit jobs as fast as possible, and record the ids of accepted ones."""
 
     api: httpx.Client
     accepted: dict[str, float] = field(default_factory=dict)
-    """When each was accepted, by the monotonic clock."""
+    """Time of acceptance by job id, by the monotonic clock."""
     outages: list[float] = field(default_factory=list)
-    """When the server was killed."""
+    """Times of the kills of the server."""
     refused: list[str] = field(default_factory=list)
-    """Answers other than 202 and 503, which nobody should get."""
+    """Responses other than 202 and 503."""
     _over: threading.Event = field(default_factory=threading.Event)
 
     @contextmanager
@@ -62,39 +62,46 @@ class Load:
                 return
 
     def wait_for_more(self, count: int = 20) -> None:
-        """Until so many more were accepted."""
+        """Wait until ``count`` more jobs are accepted."""
         wanted = len(self.accepted) + count
         eventually(lambda: len(self.accepted) >= wanted or self.refused, seconds=_REST_SECONDS)
 
     def note_outage(self) -> None:
-        """The server is about to be killed."""
+        """Record the time at which the server is killed."""
         self.outages.append(time.monotonic())
 
 
 @dataclass
 class Figures:
-    """What became of all that was accepted."""
+    """Counts of accepted jobs by outcome."""
 
     outages: int
     accepted: int
     lost: int = 0
-    """Accepted, and no record is left."""
+    """Accepted jobs without a record."""
     oldest_lost: float = 0.0
-    """How many seconds before an outage the first of the lost had been accepted."""
+    """Seconds between the acceptance of the oldest lost job and the outage."""
     unfinished: int = 0
-    """At rest, and not complete."""
+    """Jobs that are not complete at the end."""
     charged: int = 0
     again: int = 0
-    """Run more than once; only one run's result is kept."""
-    broken: list[str] = field(default_factory=list)
-    """What the invariants say."""
+    """Jobs that ran more than once; only one result is kept."""
+    violations: list[str] = field(default_factory=list)
+    """Violations of the invariants."""
 
 
 @contextmanager
 def running(port: int, folder: Path, workers: int = 2, **settings: Any) -> Iterator[httpx.Client]:
-    """The API and a worker on the server at ``port``; gives a client of the API once both are ready."""
+    """Start the API and a worker on the server at ``port``; yield a client once both are ready."""
     api_port = free_port()
-    words = [sys.executable, "-m", "gunicorn", "--config", "python:web.server", "api:create_app()"]
+    words = [
+        sys.executable,
+        "-m",
+        "gunicorn",
+        "--config",
+        "python:web.server.gunicorn_conf",
+        "api:create_app()",
+    ]
     api = Process(words, port, folder / "api.log", API_PORT=api_port, **settings)
     worker = Process([sys.executable, "worker.py"], port, folder / "worker.log", WORKERS=workers, **settings)
     client = httpx.Client(base_url=f"http://127.0.0.1:{api_port}", timeout=60, trust_env=False)
@@ -120,12 +127,12 @@ def _has_workers(client: httpx.Client, count: int) -> bool:
 
 
 def find_figures(load: Load, port: int) -> Figures:
-    """Wait until nothing moves any more, and count."""
+    """Wait until all jobs have ended, and count."""
     records = redis.Redis(port=port)
-    figures = Figures(len(load.outages), len(load.accepted), broken=load.refused)
+    figures = Figures(len(load.outages), len(load.accepted), violations=load.refused)
     eventually(lambda: _is_at_rest(load.api), seconds=_REST_SECONDS, every=0.2)
     for jid, accepted in load.accepted.items():
-        status, attempt, charged = records.hmget(f"job.{jid}", "status", "attempt", "charged")
+        status, attempt, charged = records.hmget(f"job.{jid}", "status", "attempt", "failed_attempts")
         if status is None:
             figures.lost += 1
             killed = min((outage for outage in load.outages if outage > accepted - _ANSWER_SECONDS), default=accepted)
@@ -134,7 +141,7 @@ def find_figures(load: Load, port: int) -> Figures:
         figures.charged += int(charged or 0)
         figures.again += int(attempt or 0) > 1
     queue = redis.Redis(port=port, db=1)
-    figures.broken += [str(broken) for broken in find_broken(records, queue)]
+    figures.violations += [str(violation) for violation in find_violations(records, queue)]
     records.close()
     queue.close()
     return figures

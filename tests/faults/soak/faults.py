@@ -1,4 +1,4 @@
-"""The faults of a soak: one of them at random, every few seconds."""
+"""The random faults of a soak."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ __all__ = ["Faults"]
 
 
 class Faults:
-    """Deals faults; ``dealt`` counts them by name."""
+    """Injects faults; ``dealt`` counts them by name."""
 
     def __init__(
         self, dice: random.Random, server: Server, gunicorn: Process, start_worker: Callable[[], Process]
@@ -33,7 +33,7 @@ class Faults:
         self._workers = [start_worker(), start_worker()]
 
     def deal(self) -> None:
-        """Deal one, and see to it that things can go on."""
+        """Inject one fault, and restart what it ended."""
         fault = self._dice.choice(
             [
                 self._kill_child,

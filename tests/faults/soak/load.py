@@ -1,7 +1,7 @@
-"""The mixed load of a soak: clients that ask for all that can be asked, as a careful client does.
+"""The mixed load of a soak: clients that send all kinds of requests.
 
-A careful client sends a request again when it was not answered, under the same idempotency key, and believes what was
-answered. What each was told is noted, and held against what is there in the end.
+A client repeats a request that got no response, under the same idempotency key. All responses are recorded and compared
+with the final state.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _PATIENCE_SECONDS = 60.0
 
 
 class Load:
-    """Clients in threads, until :meth:`stop`. ``told`` counts the answers by what was asked and what came."""
+    """Clients in threads, until :meth:`stop`. ``told`` counts the responses by request and status."""
 
     def __init__(self, api: httpx.Client, folder: Path, seed: int, clients: int = 4) -> None:
         self.accepted: set[str] = set()
@@ -43,12 +43,12 @@ class Load:
         ]
 
     def start(self) -> None:
-        """Begin to ask."""
+        """Start the clients."""
         for thread in self._threads:
             thread.start()
 
     def stop(self) -> None:
-        """Ask no more, once what is asked was answered."""
+        """Stop the clients after their current requests."""
         self._over.set()
         for thread in self._threads:
             thread.join(_PATIENCE_SECONDS + 60)
@@ -59,7 +59,7 @@ class Load:
         while not self._over.wait(dice.uniform(0.02, 0.4)):
             try:
                 dice.choice(verbs)(dice)
-            except Exception as error:  # a client that died unseen would make the load lighter, and the test weaker
+            except Exception as error:  # a client that died unnoticed would weaken the test
                 self.complaints.append(f"{type(error).__name__}: {error}")
 
     # ------------------------------------------------------------------------------------------------ what is asked
@@ -109,7 +109,7 @@ class Load:
 
     def _delete(self, dice: random.Random) -> None:
         if jid := self._one(dice):
-            # It may be gone even where no answer came.
+            # It may be deleted even if no response arrived.
             if self._ask(dice, "GET", f"/jobs/{jid}", {200, 404}, ended_only=True) is None:
                 return
             self.deleted.add(jid)
@@ -154,7 +154,7 @@ class Load:
         ended_only: bool = False,
         **request: Any,
     ) -> httpx.Response | None:
-        """The answer, however often it must be asked for."""
+        """Send a request, repeatedly if necessary, and return the response."""
         key = {"Idempotency-Key": f"{dice.getrandbits(128):x}"} if method == "POST" else {}
         request["headers"] = {**request.get("headers", {}), **key}
         give_up = time.monotonic() + _PATIENCE_SECONDS

@@ -1,7 +1,7 @@
-"""Cheap processes: a fork of one that has everything imported, which otherwise is as a fresh one would be.
+"""Cheap processes: forks of a process that has imported everything, otherwise like fresh ones.
 
-A fork keeps nothing of its parent that a fresh process would not have: neither descriptors nor signal handlers, and
-it has a session of its own. The redis-py client makes new connections when it finds itself in another process.
+A fork inherits neither descriptors nor signal handlers, and has its own session. The redis-py client opens new
+connections after a fork.
 """
 
 from __future__ import annotations
@@ -15,28 +15,27 @@ import traceback
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-import jobs
 import worker
-from ops.settings import load
-from tests.faults.trials.blow import Tally
+from runtime import supervisor
+from tests.faults.trials.fault import SharedCounter
 
 __all__ = ["fork", "fork_worker"]
 
 _PR_SET_PDEATHSIG = 1
 
 
-def fork(role: str, play: Callable[[], None], tally: Tally, keep: Sequence[int] = ()) -> int:
-    """Run ``play`` in a fork that plays this role in the trial; the process id."""
-    ear, mouth = os.pipe()
+def fork(role: str, play: Callable[[], None], counter: SharedCounter, keep: Sequence[int] = ()) -> int:
+    """Run ``play`` in a fork with this role, and return its process id."""
+    ready_r, ready_w = os.pipe()
     pid = os.fork()
     if pid == 0:
         code = 70
         try:
-            # The tally is a file to flock: a fresh process has its own.
+            # Open the file again: flock is per open file.
             _become_fresh(keep)
-            if role != "child":  # whose own arrangement for this is part of what is tried
+            if role != "child":  # which sets this itself
                 ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-            Tally(tally.path).arm(role)
+            SharedCounter(counter.path).arm(role)
             play()
             code = 0
         except SystemExit as done:
@@ -46,37 +45,36 @@ def fork(role: str, play: Callable[[], None], tally: Tally, keep: Sequence[int] 
         finally:
             sys.settrace(None)
             os._exit(code)
-    os.close(mouth)
-    os.read(ear, 1)  # ends when the fork has become fresh, as Popen waits for exec
-    os.close(ear)
+    os.close(ready_w)
+    os.read(ready_r, 1)  # returns when the fork is ready, as Popen waits for exec
+    os.close(ready_r)
     return pid
 
 
-def fork_worker(tally: Tally, environ: Mapping[str, str]) -> int:
-    """``python worker.py`` with these settings, as a fork; the process id."""
+def fork_worker(counter: SharedCounter, environ: Mapping[str, str]) -> int:
+    """Run ``python worker.py`` with these settings as a fork, and return its process id."""
 
     def play() -> None:
         os.environ.update(environ)
-        jobs.settings = worker.settings = load()  # type: ignore[attr-defined]
-        worker.SPARE_AFTER_SECONDS = 0.0  # a trial is over before spares would be started
-        subprocess.Popen = lambda words, **options: _Child(tally, words, **options)  # type: ignore[assignment, misc]
+        supervisor.STANDBY_AFTER_SECONDS = 0.0  # trials are shorter than the delay
+        subprocess.Popen = lambda words, **options: _Child(counter, words, **options)  # type: ignore[assignment, misc]
         sys.argv = ["worker.py"]
         worker.main()
 
-    return fork("parent", play, tally)
+    return fork("parent", play, counter)
 
 
 class _Child:
-    """What the parent of workers needs of Popen."""
+    """The part of Popen that the supervisor uses."""
 
-    def __init__(self, tally: Tally, words: Sequence[str], *, pass_fds: Sequence[int], **_: Any) -> None:
+    def __init__(self, counter: SharedCounter, words: Sequence[str], *, pass_fds: Sequence[int], **_: Any) -> None:
         self.returncode: int | None = None
 
         def play() -> None:
             sys.argv = list(words[1:])
             worker.main()
 
-        self.pid = fork("child", play, tally, keep=pass_fds)
+        self.pid = fork("child", play, counter, keep=pass_fds)
 
     def poll(self) -> int | None:
         if self.returncode is None:
@@ -93,7 +91,7 @@ def _become_fresh(keep: Sequence[int]) -> None:
     for sort in (signal.SIGTERM, signal.SIGCHLD, signal.SIGUSR1):
         signal.signal(sort, signal.SIG_DFL)
     signal.signal(signal.SIGINT, signal.default_int_handler)
-    # Objects that are left of the parent may still close theirs: such a number must not come to stand for another.
+    # Inherited objects may still close their descriptors, so these numbers must not be reused.
     nothing = os.open(os.devnull, os.O_RDWR)
     for number in map(int, os.listdir("/proc/self/fd")):
         if number > 2 and number not in keep and number != nothing:

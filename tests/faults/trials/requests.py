@@ -1,4 +1,4 @@
-"""The trials of the API: it is killed at a step of a request, and the client asks again."""
+"""Trials of the API: it is killed at a step of a request, and the client repeats the request."""
 
 from __future__ import annotations
 
@@ -10,37 +10,37 @@ from flask.testing import FlaskClient
 
 import api
 import jobs
-from tests.faults.trials.stage import Stage, Verdict
+from tests.faults.trials.harness import Harness, Verdict
 
 __all__ = ["change", "data", "post"]
 
 _KEY = {"Idempotency-Key": "the-same"}
 
 
-def post(stage: Stage, verdict: Verdict) -> None:
-    """A list of jobs or one, under an idempotency key: nothing or all, and once."""
-    many = stage.dice.choice([1, 5])
+def post(harness: Harness, verdict: Verdict) -> None:
+    """Submit one job or a list under an idempotency key: all of them exist, once, or none."""
+    many = harness.dice.choice([1, 5])
     asked = [{"start": None, "end": None, "analysis": "sleep", "params": {"seconds": 0}} for _ in range(many)]
     first, second = (
-        _ask(stage, lambda client: client.post("/jobs", json=asked if many > 1 else asked[0], headers=_KEY))
+        _ask(harness, lambda client: client.post("/jobs", json=asked if many > 1 else asked[0], headers=_KEY))
         for _ in range(2)
     )
     if second is None or second[0] != 202:
-        verdict.unexpected.append(f"the second request was answered with {second}")
+        verdict.unexpected.append(f"the second response was {second}")
     elif first is not None and _ids(first[1]) != _ids(second[1]):
-        verdict.two_results.append("two requests under one key made different jobs")
+        verdict.two_results.append("two requests with one key added different jobs")
     else:
-        stage.ids = _ids(second[1])
+        harness.ids = _ids(second[1])
     if jobs.get_jobs().total != many:
-        verdict.lost.append(f"{many} jobs were asked for, {jobs.get_jobs().total} are there")
-    stage.start_worker()
-    stage.judge(verdict, most_charged=0)
+        verdict.lost.append(f"{many} jobs were submitted, {jobs.get_jobs().total} exist")
+    harness.start_worker()
+    harness.check(verdict, max_charged=0)
 
 
-def change(stage: Stage, verdict: Verdict) -> None:
-    """Cancel a job, retry one or delete one."""
-    verb = stage.dice.choice(["cancel", "retry", "delete"])
-    jid = stage.add({}, delay=100)[0]
+def change(harness: Harness, verdict: Verdict) -> None:
+    """Cancel, retry or delete a job."""
+    verb = harness.dice.choice(["cancel", "retry", "delete"])
+    jid = harness.add({}, delay=100)[0]
     if verb != "cancel":
         jobs.cancel_job(jid)
 
@@ -49,26 +49,26 @@ def change(stage: Stage, verdict: Verdict) -> None:
             return client.delete(f"/jobs/{jid}")
         return client.post(f"/jobs/{jid}/{verb}", headers=_KEY if verb == "retry" else {})
 
-    first, second = (_ask(stage, ask) for _ in range(2))
+    first, second = (_ask(harness, ask) for _ in range(2))
     expected = {"cancel": [200], "retry": [202], "delete": [204, 404]}[verb]
     for answer in (first, second):
         if answer is not None and answer[0] not in expected:
-            verdict.unexpected.append(f"{verb} was answered with {answer}")
-    stage.ids = [job["id"] for job in jobs.get_jobs().jobs]
-    if len(stage.ids) != {"cancel": 1, "retry": 2, "delete": 0}[verb]:
-        verdict.unexpected.append(f"after {verb} there are {len(stage.ids)} jobs")
-    stage.start_worker()
-    stage.judge(verdict, most_charged=0)
+            verdict.unexpected.append(f"{verb} got {answer}")
+    harness.ids = [job["id"] for job in jobs.get_jobs().jobs]
+    if len(harness.ids) != {"cancel": 1, "retry": 2, "delete": 0}[verb]:
+        verdict.unexpected.append(f"after {verb} there are {len(harness.ids)} jobs")
+    harness.start_worker()
+    harness.check(verdict, max_charged=0)
 
 
-def data(stage: Stage, verdict: Verdict) -> None:
-    """Replace the dataset or delete it, while a job waits for the old one."""
-    deletes = stage.dice.random() < 0.3
+def data(harness: Harness, verdict: Verdict) -> None:
+    """Replace or delete the dataset while a job waits for the old one."""
+    deletes = harness.dice.random() < 0.3
     csv = {"Content-Type": "text/csv"}
-    _ask(stage, lambda client: client.post("/data", data="id,x\n1,2\n", headers=csv), cue=False)
+    _ask(harness, lambda client: client.post("/data", data="id,x\n1,2\n", headers=csv), cue=False)
     old = (jobs.rd.get("data.current") or b"").decode()
     job = jobs.add_job(None, None, "summary", dataset=old)
-    stage.ids.append(job["id"])
+    harness.ids.append(job["id"])
     again = "id,x\n" + "\n".join(f"{n},{n * n}" for n in range(200))
 
     def ask(client: FlaskClient) -> Any:
@@ -76,34 +76,34 @@ def data(stage: Stage, verdict: Verdict) -> None:
             return client.delete("/data")
         return client.post("/data", data=again, headers=csv)
 
-    _ask(stage, ask)
-    second = _ask(stage, ask)
+    _ask(harness, ask)
+    second = _ask(harness, ask)
     if second is None or second[0] != (204 if deletes else 201):
-        verdict.unexpected.append(f"the second request was answered with {second}")
-    stage.start_worker()
-    stage.judge(verdict, most_charged=0)
+        verdict.unexpected.append(f"the second response was {second}")
+    harness.start_worker()
+    harness.check(verdict, max_charged=0)
     if not deletes and (jobs.rd.get("data.current") or b"").decode() != second[1]["version"]:
-        verdict.unexpected.append("the dataset is not the one that was answered")
+        verdict.unexpected.append("the dataset is not the one in the response")
     if jobs.rd.exists(f"data.{old}"):
-        verdict.unexpected.append("the old dataset is still there, and nobody needs it")
-    if stage.status(job["id"]) != "complete":
-        verdict.unexpected.append(f"the job on the old dataset is {stage.status(job['id'])}")
+        verdict.unexpected.append("the old dataset still exists although no job needs it")
+    if harness.status(job["id"]) != "complete":
+        verdict.unexpected.append(f"the job on the old dataset is {harness.status(job['id'])}")
 
 
-def _ask(stage: Stage, ask: Callable[[FlaskClient], Any], *, cue: bool = True) -> tuple[int, Any] | None:
-    """Status and body that a process of the API answered with, None where it died before."""
-    answered = stage.folder / "answered"
+def _ask(harness: Harness, ask: Callable[[FlaskClient], Any], *, cue: bool = True) -> tuple[int, Any] | None:
+    """Run a request in a process of the API; return status and body, None if it died before."""
+    answered = harness.folder / "answered"
     answered.unlink(missing_ok=True)
 
     def play() -> None:
         client = api.create_app().test_client()
         if cue:
-            stage.tally.cue()
+            harness.counter.cue()
         answer = ask(client)
         answered.write_text(json.dumps([answer.status_code, answer.get_json(silent=True)]))
 
-    pid = stage.fork_api(play)
-    stage.wait(lambda: not stage.is_alive(pid))
+    pid = harness.fork_api(play)
+    harness.wait(lambda: not harness.is_alive(pid))
     if not answered.exists():
         return None
     status, body = json.loads(answered.read_text())

@@ -1,4 +1,4 @@
-"""Give a result of some megabytes. Reads no dataset."""
+"""Return a result of some megabytes. Reads no dataset."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Do as a trial asks: sleep, give a large result, raise. Reads no dataset."""
+"""Sleep, return a large result, or raise, as a trial needs it. Reads no dataset."""
 
 import time
 from pathlib import Path
@@ -18,7 +18,7 @@ class TrialParams(Params):
 
 
 def run(params: TrialParams, progress: Progress) -> dict[str, Any]:
-    """Leave traces of each run, and end as asked."""
+    """Record each run in a file, and end as requested."""
     with Path(params.ran).open("a") as ran:
         ran.write("b")
     begun = Path(params.ran).read_text().count("b")

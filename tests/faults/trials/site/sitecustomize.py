@@ -1,4 +1,4 @@
-"""Read by a Python that has this folder on its path: knows the analyses of trials, and takes the blow of one."""
+"""Imported at the start of a Python with this folder on its path: adds the analyses of trials, and arms the fault."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import analyses
 
 analyses.__path__.append(os.environ["TRIAL_ANALYSES"])
 
-if "TRIAL_TALLY" in os.environ and Path(sys.orig_argv[1]).name == "worker.py":
-    from tests.faults.trials.blow import Tally
+if "TRIAL_COUNTER" in os.environ and Path(sys.orig_argv[1]).name == "worker.py":
+    from tests.faults.trials.fault import SharedCounter
 
-    Tally(Path(os.environ["TRIAL_TALLY"])).arm("child" if "--child" in sys.orig_argv else "parent")
+    SharedCounter(Path(os.environ["TRIAL_COUNTER"])).arm("child" if "--child" in sys.orig_argv else "parent")

@@ -1,0 +1,1 @@
+"""Finds, validates, draws and renders analyses; analyses import ``analyses.kit`` only."""

@@ -1,0 +1,180 @@
+"""Finds the analyses: every module of this package that defines a function ``run``."""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import pkgutil
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import cache
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
+
+from analyses.framework.columns import type_of
+from analyses.framework.outcome import Outcome, Progress
+from analyses.framework.parameters import Params
+
+if TYPE_CHECKING:
+    import polars as pl
+
+__all__ = ["Analysis", "BrokenAnalysis", "UnknownAnalysis", "get_analyses", "get_analysis"]
+
+_PACKAGE = "analyses"
+_OFFERED = ("rows", "params", "progress")
+
+
+class UnknownAnalysis(LookupError):
+    """There is no analysis of this name; the message lists all analyses."""
+
+
+class BrokenAnalysis(RuntimeError):
+    """A file of this package cannot be used; the message names it and gives the reason."""
+
+
+@dataclass(frozen=True, slots=True)
+class Analysis:
+    """One analysis: a function of rows and parameters. Get one by :func:`get_analysis`."""
+
+    name: str
+    description: str
+    reads_dataset: bool
+    _model: type[Params]
+    _function: Callable[..., Any]
+    _takes: frozenset[str]
+
+    def params_schema(self) -> dict[str, Any]:
+        """Return the JSON Schema of the parameters."""
+        return self._model.model_json_schema()
+
+    def example_params(self, columns: Mapping[str, str] | None = None) -> dict[str, Any]:
+        """Return parameters for an example: the required ones whose fields have ``examples``.
+
+        With ``columns`` (names and types), a required column is the first that fits.
+        """
+        schema, example = self.params_schema(), {}
+        for name in schema.get("required", ()):
+            about = schema["properties"][name]
+            fitting = about.get("examples", []) + _fitting(about.get("format"), columns or {})
+            if fitting:
+                example[name] = fitting[0]
+        return example
+
+    def read_params(self, params: Any, columns: Mapping[str, str], index: str | None = None) -> Params:
+        """Parse posted parameters; ``columns`` (name to type) and ``index`` are those of the dataset.
+
+        Pass :class:`DatasetColumns` to validate many jobs against the same dataset.
+
+        :raises InvalidParams: with all reasons.
+        """
+        return self._model.parse(params, columns, index)
+
+    def read_params_text(self, text: str, columns: Mapping[str, str], index: str | None = None) -> Params:
+        """Parse posted parameters from JSON text."""
+        return self._model.parse_text(text, columns, index)
+
+    def check(self, params: Any, columns: Mapping[str, str], index: str | None = None) -> dict[str, Any]:
+        """Return the parameters with their defaults as JSON values; otherwise as :meth:`read_params`."""
+        return self.read_params(params, columns, index).as_json()
+
+    def run(self, rows: pl.DataFrame | None, params: Any, progress: Progress) -> Outcome:
+        """Run on ``rows`` (None if it reads no dataset) with ``params`` as posted or as parsed.
+
+        :raises InvalidParams: if the parameters do not fit the analysis.
+        """
+        arguments: dict[str, Any] = {}
+        if "params" in self._takes:
+            arguments["params"] = params if isinstance(params, self._model) else self._read_for(rows, params)
+        if "rows" in self._takes:
+            arguments["rows"] = rows
+        if "progress" in self._takes:
+            arguments["progress"] = _clamped(progress)
+        outcome = self._function(**arguments)
+        if isinstance(outcome, dict):
+            return Outcome(outcome)
+        if isinstance(outcome, Outcome):
+            return outcome
+        raise TypeError(f"analysis {self.name!r} must return a dict or an Outcome, not {type(outcome).__name__}")
+
+    def _read_for(self, rows: pl.DataFrame | None, params: Any) -> Params:
+        columns = None if rows is None else {name: type_of(dtype) for name, dtype in rows.schema.items()}
+        return self._model.parse(params, columns)
+
+
+def _fitting(format_: str | None, columns: Mapping[str, str]) -> list[str]:
+    """Return the names of ``columns`` that fit a parameter of this format."""
+    if format_ == "number-column":
+        return [name for name, type_ in columns.items() if type_ in ("integer", "number")]
+    return list(columns) if format_ == "column" else []
+
+
+def _clamped(progress: Progress) -> Progress:
+    def report(fraction: float, message: str | None = None) -> None:
+        progress(min(1.0, max(0.0, float(fraction))), message)
+
+    return report
+
+
+@cache
+def get_analyses() -> dict[str, Analysis]:
+    """Return all analyses by name, sorted; they are loaded once per process.
+
+    :raises BrokenAnalysis: if one of the files cannot be loaded.
+    """
+    package = importlib.import_module(_PACKAGE)
+    names = sorted(each.name for each in pkgutil.iter_modules(package.__path__) if not each.name.startswith("_"))
+    modules = {name: _imported(name) for name in names}
+    return {name: _analysis(name, module) for name, module in modules.items() if callable(getattr(module, "run", None))}
+
+
+def get_analysis(name: str) -> Analysis:
+    """Return the analysis called ``name``.
+
+    :raises UnknownAnalysis: if there is no such analysis.
+    """
+    try:
+        return get_analyses()[name]
+    except KeyError:
+        raise UnknownAnalysis(f"no analysis {name!r}; there are: {', '.join(get_analyses())}") from None
+
+
+def _imported(name: str) -> ModuleType:
+    try:
+        return importlib.import_module(f"{_PACKAGE}.{name}")
+    except Exception as error:  # the message must name the file, for any error in it
+        raise BrokenAnalysis(f"{_PACKAGE}/{name}.py cannot be loaded: {type(error).__name__}: {error}") from error
+
+
+def _analysis(name: str, module: ModuleType) -> Analysis:
+    parameters = _signature(module.run).parameters
+    for each in parameters.values():
+        if each.name not in _OFFERED or each.kind not in (each.POSITIONAL_OR_KEYWORD, each.KEYWORD_ONLY):
+            raise BrokenAnalysis(f"{module.__file__}: run() may take rows, params and progress, not {str(each)!r}")
+    return Analysis(
+        name=name,
+        description=" ".join(inspect.cleandoc(module.__doc__ or "").split("\n\n")[0].split()),
+        reads_dataset="rows" in parameters,
+        _model=_model(module, parameters["params"].annotation) if "params" in parameters else Params,
+        _function=module.run,
+        _takes=frozenset(parameters),
+    )
+
+
+def _signature(function: Callable[..., Any]) -> inspect.Signature:
+    if sys.version_info >= (3, 14):
+        from annotationlib import Format
+
+        # Names imported for type checkers only must not make the annotations unreadable.
+        return inspect.signature(function, annotation_format=Format.FORWARDREF)
+    return inspect.signature(function)
+
+
+def _model(module: ModuleType, annotation: Any) -> type[Params]:
+    if isinstance(annotation, str):
+        annotation = vars(module).get(annotation.strip("'\""), annotation)
+    if not (isinstance(annotation, type) and issubclass(annotation, Params)):
+        raise BrokenAnalysis(f"{module.__file__}: annotate run()'s params with a class made from analyses.kit.Params")
+    if not annotation.__pydantic_complete__:
+        raise BrokenAnalysis(f"{module.__file__}: {annotation.__name__} names types that are not imported at run time")
+    return annotation

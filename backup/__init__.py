@@ -1,6 +1,0 @@
-"""Back-ups of Redis over its own wire: a snapshot of one moment, and that moment brought into an empty server."""
-
-from backup.restore import NotEmpty, RestoreFailed, restore
-from backup.save import BackupFailed, newest, prune, save
-
-__all__ = ["BackupFailed", "NotEmpty", "RestoreFailed", "newest", "prune", "restore", "save"]

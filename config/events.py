@@ -1,0 +1,65 @@
+"""The log events of all processes: their names, and a sentence on each.
+
+A line is ``time LEVEL logger event name=value …``. Where an event holds a ``%s``, a value is part of its text.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+__all__ = ["Event"]
+
+
+class Event(StrEnum):
+    """Names a log event; ``meaning`` is its line in ``docs/operations.md``. Log it as a message:
+    ``log.info(Event.JOB_STARTED, extra={"job": job.id})``."""
+
+    meaning: str
+
+    def __new__(cls, text: str, meaning: str) -> Event:
+        event = str.__new__(cls, text)
+        event._value_ = text
+        event.meaning = meaning
+        return event
+
+    # The supervisor: python worker.py
+    WORKER_STARTED = "worker started", "The supervisor is up: `host`, `pid`, the address of `redis`, `children` to run."
+    CHILD_REGISTERED = "child registered", "A child process is ready to claim jobs: its id (`worker`) and `pid`."
+    CHILD_EXITED = "child exited (%s)", "A child ended with this exit status or signal; `reason` as of a release."
+    CANNOT_SPAWN = "cannot spawn child", "The system refuses another process: `error`. It is tried again."
+    CHILD_FAILED = "child failed", "A child ends with an error of the worker's own, followed by its traceback."
+    LEASE_EXPIRED = "lease expired, job released", "Another `worker` sent no heartbeat within its lease; `job` if any."
+    DRAINING = "draining", "A stop was requested: no more jobs are claimed, running ones have `seconds`."
+    STOPPED = "stopped", "All children have exited and their jobs are released."
+    # The life of a job
+    JOB_STARTED = "job started", "An attempt starts: `job`, `analysis`, `attempt`, `worker`."
+    JOB_COMPLETED = "job completed", "An attempt ended with results after `seconds`."
+    JOB_FAILED = "job failed", "An attempt ended with `error` after `seconds`; it is retried while attempts are left."
+    JOB_CANCELLED = "job cancelled", "An attempt was stopped after `seconds`, because its job was cancelled."
+    JOB_RELEASED = "job released", "A `job` went back to its queue, or failed for good: `reason`, `worker`."
+    STALE_RESULT = "stale result rejected", "A worker no longer held the `job` whose result it sent, in this `attempt`."
+    RESULTS_REJECTED = "results rejected", "Redis rejects the results of a `job`: `error`. The job fails."
+    ANALYSIS_RAISED = "the analysis raised", "An exception of an analysis, with its traceback, in the log of the job."
+    # What an analysis left in its process
+    THREADS_LEFT = "threads outlived the attempt, replacing the process", "An analysis left `threads` running."
+    HELPERS_LEFT = "multiprocessing helpers are left, replacing the process", "An analysis used multiprocessing."
+    PROCESSES_LEFT = "processes outlived the attempt", "An analysis left processes running, which were `ended`."
+    STATE_LEFT = "process state stays changed, replacing the process", "What `state` an analysis left: `error`."
+    # Settings
+    SETTING_RENAMED = (
+        "setting renamed",
+        "A setting has its `old` name, which the next release ignores: use `new`.",
+    )
+    # Redis
+    REDIS_UNAVAILABLE = "Redis unavailable, retrying in %s s", "A call failed with `error`; nothing is lost."
+    REDIS_NOT_READY = "Redis unavailable at startup: %s", "The API starts nevertheless and answers 503 until it is."
+    # The API
+    REQUEST = "request", "A request was answered: `method`, `path`, `status`, `ms`, `bytes`, `client`."
+    CANNOT_ACCEPT = "No connection can be taken: %s", "The server is out of file descriptors or memory."
+    RESPONSE_ABORTED = "Response broken off: %s", "A client disconnected before it had read the response (DEBUG)."
+    REQUEST_FAILED = "Error handling request", "An error of the server's own, with its traceback."
+    CONNECTION_FAILED = "Error on a connection", "An error of the server's own, with its traceback."
+    # Commands
+    BACKED_UP = "backed up", "A back-up was written: `file`, `bytes`, and how many old ones were `removed`."
+    RESTORED = "restored", "A back-up was restored: `file`, `keys`."
+    NO_BACKUP = "there is no back-up %s", "The back-up to restore does not exist."

@@ -1,0 +1,82 @@
+"""Encoding of a version's rows as compressed chunks (Arrow IPC), a few held in memory at a time."""
+
+from __future__ import annotations
+
+import io
+import os
+import struct
+from collections.abc import Iterable, Iterator
+from itertools import pairwise
+from typing import IO, Final
+from weakref import finalize
+
+import polars as pl
+
+from dataset.description import Description
+from dataset.parallel import parallel_map
+
+__all__ = ["EncodedTable", "decode_chunks", "encode_chunks", "write_chunks"]
+
+_CHUNK_BYTES: Final = 8 * 2**20
+_SIZE: Final = struct.Struct("<Q")
+
+
+def encode_chunks(frame: pl.DataFrame, body_bytes: int) -> Iterator[bytes]:
+    """Yield the rows as compressed chunks; encoding runs a few chunks ahead."""
+    return parallel_map(_encode, _split_rows(frame, body_bytes))
+
+
+def decode_chunks(chunks: Iterable[bytes]) -> pl.DataFrame:
+    """Decode and concatenate the chunks."""
+    return pl.concat(parallel_map(lambda chunk: pl.read_ipc(io.BytesIO(chunk)), chunks))
+
+
+def write_chunks(frame: pl.DataFrame, body_bytes: int, file: IO[bytes]) -> None:
+    """Write the rows as chunks, each prefixed by its size."""
+    for chunk in encode_chunks(frame, body_bytes):
+        file.write(_SIZE.pack(len(chunk)))
+        file.write(chunk)
+
+
+class EncodedTable:
+    """A table encoded by another process: its description, and its chunks in a temporary file owned by this object."""
+
+    def __init__(self, description: Description, memory: int, file: IO[bytes]) -> None:
+        self.description = description
+        self.memory = memory
+        self._file = file
+        self._offset = file.tell()
+        finalize(self, file.close)
+
+    def chunks(self) -> Iterator[bytes]:
+        """Yield the chunks, reading one at a time. Safe to call from several threads."""
+        place = self._offset
+        while size := os.pread(self._file.fileno(), _SIZE.size, place):
+            begin, length = place + _SIZE.size, _SIZE.unpack(size)[0]
+            yield _pread_all(self._file.fileno(), length, begin)
+            place = begin + length
+
+
+def _split_rows(frame: pl.DataFrame, body_bytes: int) -> Iterator[pl.DataFrame]:
+    """Split the rows into a number of chunks that depends only on the body's size, so it is the same for a version.
+
+    A compressed chunk is smaller than the part of the body that it was parsed from.
+    """
+    count = max(1, min(frame.height, -(-body_bytes // _CHUNK_BYTES)))
+    edges = [number * frame.height // count for number in range(count + 1)]
+    for first, following in pairwise(edges):
+        yield frame.slice(first, following - first)
+
+
+def _encode(rows: pl.DataFrame) -> bytes:
+    chunk = io.BytesIO()
+    rows.write_ipc(chunk, compression="zstd")
+    return chunk.getvalue()
+
+
+def _pread_all(file: int, size: int, place: int) -> bytes:
+    """Read `size` bytes of a file; a single pread returns 2 GiB at most, and may return less."""
+    part = os.pread(file, size, place)
+    while len(part) < size and (more := os.pread(file, size - len(part), place + len(part))):
+        part += more
+    return part

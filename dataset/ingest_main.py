@@ -1,0 +1,65 @@
+"""Entry point of the ingest subprocess: `python -m dataset.ingest_main FD`, started by `subprocess_ingest`.
+
+FD is the file descriptor of the body. Standard input: once the body is complete, a line of JSON with the arguments of
+`ingest`; end of file without a line means that the upload was aborted. Standard output: a line of JSON with the
+description or the error; then the chunks. Exit status EX_TEMPFAIL: the result could not be written.
+"""
+
+from __future__ import annotations
+
+import json
+import mmap
+import os
+import sys
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, Final
+
+from dataset import arrow_chunks, sizes
+from dataset.errors import DatasetError, InvalidDataset, TooLarge, TooManyValues
+from dataset.formats import Body, Limits
+from dataset.ingest import ingest
+from dataset.table import Table
+
+_OOM_SCORE_ADJ: Final = Path("/proc/self/oom_score_adj")
+
+
+def _main() -> None:
+    with suppress(OSError):  # not Linux, or forbidden by a sandbox
+        _OOM_SCORE_ADJ.write_text("1000")
+    line = sys.stdin.buffer.readline()
+    if not line:
+        return
+    out = sys.stdout.buffer
+    try:
+        table = _ingest(_map_body(int(sys.argv[1])), json.loads(line))
+    except DatasetError as error:
+        name = "InvalidDataset" if isinstance(error, TooManyValues) else type(error).__name__
+        args = [error.detail, error.parameter] if isinstance(error, InvalidDataset) else [error.detail]
+        out.write(json.dumps({"error": name, "args": args}).encode())
+    else:
+        header = {"description": table.description.as_json(), "memory": sizes.memory_size(table.frame)}
+        out.write(json.dumps(header).encode() + b"\n")
+        arrow_chunks.write_chunks(table.frame, table.description.bytes, out)
+        out.flush()
+
+
+def _map_body(body: int) -> Body:
+    """Memory-map the body: its pages are reclaimable page cache and do not count as this process' memory."""
+    return mmap.mmap(body, 0, prot=mmap.PROT_READ) if os.fstat(body).st_size else b""
+
+
+def _ingest(body: Body, arguments: dict[str, Any]) -> Table:
+    limits = Limits(**arguments.pop("limits"))
+    try:
+        return ingest(body, limits=limits, **arguments)
+    except MemoryError as error:
+        raise TooLarge("The body takes more memory than there is: send fewer rows or columns.") from error
+
+
+if __name__ == "__main__":
+    try:
+        _main()
+    except OSError as error:
+        print(f"the result cannot be written: {error}", file=sys.stderr)
+        os._exit(os.EX_TEMPFAIL)

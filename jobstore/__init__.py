@@ -1,0 +1,106 @@
+"""The job store: the model of a job, its queue, and each change of a job as one atomic Lua script."""
+
+from jobstore import bulk
+from jobstore.adding import add_submissions, find_by_key
+from jobstore.bulk import Terms
+from jobstore.errors import (
+    DatasetChanged,
+    IdempotencyKeyReused,
+    InvalidCursor,
+    InvalidTransition,
+    JobError,
+    JobNotFound,
+    QueueFull,
+)
+from jobstore.heartbeat import Heartbeat, WorkerLease, renew_and_keep_house
+from jobstore.listing import Listing, Range, range_of, read_page
+from jobstore.model import (
+    RETRIED_FIELDS,
+    Idempotency,
+    Job,
+    JobPage,
+    ReleaseReason,
+    Run,
+    Status,
+    Submission,
+    generate_jid,
+    job_from_record,
+    new_job,
+    rfc3339,
+    to_add_args,
+)
+from jobstore.queue import ClaimedJob, JobQueue, WorkerNotRegistered
+from jobstore.redis import (
+    NotConnected,
+    RedisAuth,
+    RedisError,
+    RedisFull,
+    RedisUnavailable,
+    Unbound,
+    UnboundPool,
+    UnusableServer,
+    check_server,
+    classify_redis_error,
+    clone_pool,
+    open_client,
+)
+from jobstore.results import ResultsGone, StoredResults
+from jobstore.scripts import NoScript, Script, Transitions, by_name
+from jobstore.stats import read_stats, read_workers
+
+__all__ = [
+    "RETRIED_FIELDS",
+    "ClaimedJob",
+    "DatasetChanged",
+    "Heartbeat",
+    "Idempotency",
+    "IdempotencyKeyReused",
+    "InvalidCursor",
+    "InvalidTransition",
+    "Job",
+    "JobError",
+    "JobNotFound",
+    "JobPage",
+    "JobQueue",
+    "Listing",
+    "NoScript",
+    "NotConnected",
+    "QueueFull",
+    "Range",
+    "RedisAuth",
+    "RedisError",
+    "RedisFull",
+    "RedisUnavailable",
+    "ReleaseReason",
+    "ResultsGone",
+    "Run",
+    "Script",
+    "Status",
+    "StoredResults",
+    "Submission",
+    "Terms",
+    "Transitions",
+    "Unbound",
+    "UnboundPool",
+    "UnusableServer",
+    "WorkerLease",
+    "WorkerNotRegistered",
+    "add_submissions",
+    "bulk",
+    "by_name",
+    "check_server",
+    "classify_redis_error",
+    "clone_pool",
+    "find_by_key",
+    "generate_jid",
+    "job_from_record",
+    "new_job",
+    "open_client",
+    "range_of",
+    "read_page",
+    "read_stats",
+    "read_workers",
+    "renew_and_keep_house",
+    "rfc3339",
+    "to_add_args",
+]

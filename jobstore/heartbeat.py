@@ -1,0 +1,63 @@
+"""The heartbeat of a supervisor: renews the leases of its workers and does the housekeeping."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+from jobstore.model import Run
+from jobstore.scripts import Transitions, by_name
+
+__all__ = ["BATCH", "Heartbeat", "WorkerLease", "renew_and_keep_house"]
+
+BATCH = 100
+"""The most jobs that one call of the housekeeping changes: some milliseconds of Redis' time. A full batch means a
+backlog, and the next heartbeat follows at once."""
+
+
+class WorkerLease(NamedTuple):
+    """A worker's state in Redis: the job and attempt that it holds (`""` for none), the seconds until its time-out, and
+    the run that it is ordered to stop."""
+
+    id: str
+    attempt: str
+    seconds_left: float
+    stop: Run | None
+
+    @property
+    def run(self) -> Run | None:
+        """The run that the worker holds."""
+        return Run(self.id, self.attempt) if self.id else None
+
+
+class Heartbeat(NamedTuple):
+    """The time of Redis, in seconds since 1970; the workers whose lease is over; each renewed worker's lease, None for
+    one that is not registered; and whether housekeeping has a backlog."""
+
+    clock: float
+    expired: list[str]
+    held: list[WorkerLease | None]
+    more: bool
+
+
+def _read_worker_lease(held: dict[str, Any]) -> WorkerLease:
+    """Parse the answer of ``renew.lua`` for one worker."""
+    stop = Run(*held["stop"].decode().split()) if held["stop"] else None
+    return WorkerLease(held["id"].decode(), held["attempt"].decode(), int(held["left"]) / 1e6, stop)
+
+
+def renew_and_keep_house(transitions: Transitions, workers: Sequence[str], lease: str, retention: str) -> Heartbeat:
+    """Renew the leases of these workers and do the housekeeping; times are in microseconds."""
+    renewed, *housekeeping = transitions.run_all(
+        [
+            ("renew", lease, *workers),
+            ("promote", BATCH, ""),
+            ("purge", retention, BATCH),
+            ("publish", ""),
+            ("repair", BATCH),
+        ]
+    )
+    held = [None if entry[0] == b"gone" else _read_worker_lease(by_name(entry[1:])) for entry in renewed[2]]
+    promoted, purged, published, repaired = (int(answer[1]) for answer in housekeeping)
+    more = BATCH in (promoted, purged) or published > 0 or repaired > 0
+    return Heartbeat(int(renewed[0]) / 1e6, [worker.decode() for worker in renewed[1]], held, more)

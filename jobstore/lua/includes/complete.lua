@@ -1,0 +1,15 @@
+-- A block: completes the job `id` after check_ownership.lua and the removal from its worker's list. It repeats `finalize`
+-- in a straight line: a script creates its functions in each call, which takes time for each job.
+select_db(RECORDS)
+call('ZADD', 'jobs.complete', record[4], id)
+call('HSET', key, 'status', 'complete', 'ended', now_us)
+call('PUBLISH', key, 'complete')
+call('ZADD', 'jobs.ended', now_us, id)
+local version = record[5]
+-- include: release_dataset
+local results = 'results.' .. id
+call('HSET', results, 'document', ARGV[8])
+for at = 10, #ARGV, 2 do
+  call('HSET', results, ARGV[at], ARGV[at + 1])
+end
+if ARGV[9] ~= '' then call('HSET', 'log.' .. id, attempt, ARGV[9]) end

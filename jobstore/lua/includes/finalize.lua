@@ -1,0 +1,17 @@
+-- Functions that move a job from one status to another, or end it; further names and values go into the record. There is
+-- no index of jobs in progress: the workers' lists are it. At maxmemory a script continues if its first write frees
+-- memory, so the ZREM comes first, or the LREM from a worker's list did.
+local function move(id, from, to, created, ...)
+  local key = 'job.' .. id
+  select_db(RECORDS)
+  if from ~= 'in progress' then call('ZREM', 'jobs.' .. from, id) end
+  if to ~= 'in progress' then call('ZADD', 'jobs.' .. to, created, id) end
+  call('HSET', key, 'status', to, ...)
+  call('PUBLISH', key, to)
+end
+
+local function finalize(id, from, to, created, version)
+  move(id, from, to, created, 'ended', now_us)
+  call('ZADD', 'jobs.ended', now_us, id)
+-- include: release_dataset
+end

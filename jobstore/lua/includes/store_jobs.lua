@@ -1,0 +1,32 @@
+-- Stores jobs and queues those that are due. `words` has, from `from` on, `width` for each: id, analysis, priority, due
+-- (microseconds; '' at once), delay (microseconds from `accepted` on, or ''), dataset ('' for none), then other fields as
+-- name and value. The first job is created at `created`, each next one a microsecond later.
+local function store_jobs(words, from, width, created, accepted)
+  local entries, indexes = {}, {}
+  local function enter(index, score, id)
+    local flat = indexes[index] or {}
+    indexes[index] = flat
+    flat[#flat + 1], flat[#flat + 2] = score, id
+  end
+  for at = from, #words, width do
+    local id, analysis, priority, due, delay, dataset = unpack(words, at, at + 5)
+    local key, stamp = 'job.' .. id, integer(created)
+    if due == '' and delay ~= '' then due = integer(accepted + tonumber(delay)) end
+    local waits = due ~= '' and tonumber(due) > tonumber(now_us)
+    local status = waits and 'scheduled' or 'submitted'
+    call('HSET', key, 'id', id, 'status', status, 'analysis', analysis, 'priority', priority,
+      'created', stamp, unpack(words, at + 6, at + width - 1))
+    if dataset ~= '' then call('HSET', key, 'dataset', dataset) end
+    enter('jobs', stamp, id)
+    enter('jobs.' .. status, stamp, id)
+    enter('jobs.analysis.' .. analysis, stamp, id)
+    if waits then
+      enter('jobs.due', due, id)
+    else
+      entries[#entries + 1] = {id, priority, stamp}
+    end
+    created = created + 1
+  end
+  for index, flat in pairs(indexes) do call('ZADD', index, unpack(flat)) end
+  if #entries > 0 then enqueue(entries, false) end
+end

@@ -1,0 +1,28 @@
+-- Stores and queues the next slice of an accepted bulk.
+--   takes:   [5] bulk, '' for the oldest
+--   checks:  the bulk is accepted and not published
+--   answers: published <jobs> <jobs of this bulk that remain>
+-- include: common
+-- include: integer
+-- include: enqueue
+-- include: store_jobs
+select_db(RECORDS)
+local bulk = ARGV[5] ~= '' and ARGV[5] or call('ZRANGE', 'bulks', 0, 0)[1]
+local accepted = bulk and call('ZSCORE', 'bulks', bulk)
+if not accepted then return answer('published', 0, 0) end
+
+local key = 'bulk.' .. bulk
+local about = call('HMGET', key, 'next', 'slices', 'left', 'width')
+local slice, width = key .. '.' .. about[1], tonumber(about[4])
+local words = call('LRANGE', slice, 0, -1)
+local count = (#words - 1) / width
+-- At maxmemory the first write must be one that frees.
+call('UNLINK', slice)
+if tonumber(about[1]) + 1 == tonumber(about[2]) then
+  call('ZREM', 'bulks', bulk)
+  call('UNLINK', key)
+else
+  call('HSET', key, 'next', about[1] + 1, 'left', about[3] - count)
+end
+store_jobs(words, 2, width, accepted + words[1], accepted)
+return answer('published', count, about[3] - count)

@@ -1,0 +1,278 @@
+"""The HotQueue whose consumers hold a job until it is released."""
+
+from __future__ import annotations
+
+import json
+import logging
+import random
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from typing import Any, NamedTuple
+
+import redis
+from hiredis import pack_command
+from hotqueue import HotQueue
+from redis.exceptions import ConnectionError, ResponseError, TimeoutError
+
+from jobstore.model import ReleaseReason
+from jobstore.redis import BLOCK_SECONDS, clone_pool, is_read_only_replica, is_transient
+from jobstore.results import results_fields
+from jobstore.scripts import NoScript, Transitions, by_name
+
+__all__ = ["ClaimedJob", "JobQueue", "WorkerNotRegistered"]
+
+_log = logging.getLogger(__name__)
+_RETRYABLE_ERRORS = (ConnectionError, TimeoutError, ResponseError)
+_MAX_BACKOFF = 5.0
+_PART_BYTES = 2**20
+_MAX_REFUSALS = 5
+
+
+class WorkerNotRegistered(Exception):
+    """The worker is not registered: it never was, or its lease expired and its job was released."""
+
+
+class _WaitOver(Exception):
+    """The wait for a job ends because the worker drains."""
+
+
+class ClaimedJob(NamedTuple):
+    """A job that this worker holds in this attempt; ``start``, ``end`` and ``params`` are JSON texts."""
+
+    id: str
+    attempt: str
+    analysis: str
+    start: str
+    end: str
+    params: str
+    dataset: str
+
+
+class JobQueue(HotQueue):  # type: ignore[misc]
+    """A HotQueue of job ids: the same constructor, keys, ``len(q)``, ``put``, ``consume`` and ``@q.worker``.
+
+    Job ids are stored as plain text. A consumer is a worker with a lease: call :meth:`set_worker_id` first. Each
+    :meth:`get` acknowledges the previous job and claims the next one in a single round trip. After an error it
+    retries until Redis answers; neither job is lost.
+    """
+
+    def __init__(self, name: str, serializer: Any = None, *, records_db: int = 0, **kwargs: Any) -> None:
+        self.worker_id: str | None = None
+        self._connection: Any = None
+        self.bind(name, redis.Redis(**kwargs).connection_pool, records_db=records_db)
+
+    def bind(self, name: str, pool: redis.ConnectionPool, *, records_db: int) -> None:
+        """Use this queue of this server from now on; the worker id stays."""
+        super().__init__(name, None, connection_pool=pool)
+        self._drop_connection()
+        self.draining = False
+        """Whether no further job is claimed; the pending acknowledgement is still sent."""
+        self._client = redis.Redis(connection_pool=pool)
+        self._queue_db = pool.connection_kwargs.get("db", 0)
+        # Claiming reads and writes records mostly: each change of database takes time.
+        self._records_db = records_db
+        self._pool = clone_pool(pool, db=records_db, decode_responses=True)
+        self._transitions = Transitions(
+            redis.Redis(connection_pool=self._pool), records_db=records_db, queue_db=self._queue_db, queue_name=name
+        )
+        self._pending_ack: tuple[str, list[Any]] | None = None
+        self._interruptible = False
+        self._failures = 0
+        self._refusals = 0
+
+    def set_worker_id(self, worker: str) -> None:
+        """Claim jobs as this registered worker from now on."""
+        self.worker_id = worker
+
+    def put(self, *ids: str) -> None:
+        """Queue ids at the tail by hand and wake workers; an id whose job is not submitted is left out."""
+        self._transitions.run_all([("put", jid) for jid in ids])
+
+    def defer_complete(
+        self, job: ClaimedJob, document: str | bytes, artifacts: list[tuple[str, bytes]], log: str
+    ) -> None:
+        """Complete a job with the next :meth:`get` or :meth:`flush`; nothing is sent before."""
+        _, *fields = results_fields(document, artifacts, job.attempt)
+        self._pending_ack = ("finish", [self.worker_id, job.id, job.attempt, fields[0], log, *fields[1:]])
+
+    def defer_release(self, job: ClaimedJob, reason: ReleaseReason, error: str, log: str) -> None:
+        """Release a job with the next :meth:`get` or :meth:`flush`; ``error`` is JSON, ``""`` for none."""
+        self._pending_ack = ("release", [self.worker_id, job.id, job.attempt, reason, error, random.random(), log])
+
+    def flush(self) -> str | None:
+        """Send the pending acknowledgement alone; return the answer, ``refused`` if the job was no longer held."""
+        while self._pending_ack is not None:
+            try:
+                verb, words = self._pending_ack
+                answer: str = self._exchange([(verb, *words)])[0][0]
+            except _RETRYABLE_ERRORS as error:
+                self._backoff_and_reconnect(error)
+            else:
+                self._pending_ack = None
+                return answer
+        return None
+
+    def get(self, block: bool = False, timeout: float | None = None) -> ClaimedJob | None:
+        """Acknowledge the previous job and return the next one, or None.
+
+        :param block: wait for a job, at most ``timeout`` seconds if given.
+        :raises WorkerNotRegistered: this worker is not registered.
+        """
+        if self.worker_id is None:
+            raise WorkerNotRegistered(
+                "Claiming a job needs a registered worker, or a crash would lose it: run worker.py."
+            )
+        give_up = None if timeout is None else time.monotonic() + timeout
+        wait = False
+        while not self.draining:
+            try:
+                answer = self._claim(wait)
+            except _RETRYABLE_ERRORS as error:
+                wait = False
+                with suppress(_WaitOver):
+                    self._backoff_and_reconnect(error)
+                continue
+            except _WaitOver:
+                break
+            if answer[0] == "job":
+                return ClaimedJob(**by_name(answer[1:]))
+            if answer[0] == "gone":
+                raise WorkerNotRegistered(f"Worker {self.worker_id} is not registered any more.")
+            if answer[0] == "none" and (not block or (give_up is not None and time.monotonic() >= give_up)):
+                return None
+            wait = answer[0] == "none"
+        self.flush()
+        return None
+
+    def drain(self) -> None:
+        """Claim no more jobs: :meth:`get` returns None from now on. A signal handler may call it to end a wait."""
+        self.draining = True
+        if self._interruptible:
+            self._interruptible = False
+            raise _WaitOver
+
+    def _claim(self, wait: bool) -> Any:
+        """Send the pending acknowledgement, or wait for a wake token, and claim a job: one round trip."""
+        claim = ("claim", self.worker_id, int(wait))
+        answer: list[Any]
+        if self._pending_ack is not None:
+            verb, words = self._pending_ack
+            if verb == "finish":
+                outcome, *answer = self._exchange([("finish_claim", *words)])[0]
+            else:
+                [outcome, *_], answer = self._exchange([(verb, *words), claim])
+            if outcome == "refused":
+                _log.warning("stale result rejected", extra={"job": words[1], "attempt": words[2]})
+            self._pending_ack = None
+            return answer
+        if not wait:
+            return self._exchange([claim])[0]
+        with self._waiting():
+            return self._exchange([claim], wait=True)[-1]
+
+    def _exchange(self, calls: list[tuple[Any, ...]], wait: bool = False) -> list[Any]:
+        """Send calls in one round trip and read all answers; never retries."""
+        commands = [self._transitions.command(*call) for call in calls]
+        if wait:
+            token = ("BLPOP", f"{self.key}.wake", BLOCK_SECONDS)
+            commands = [("SELECT", self._queue_db), token, ("SELECT", self._records_db), *commands]
+        connection = self._connection
+        try:
+            if connection is None:
+                connection = self._connection = self._pool.get_connection()
+            connection.send_packed_command(_parts(b"".join(map(pack_command, commands))), check_health=False)
+            answers = [_read(connection) for _ in commands]
+        except BaseException:
+            # Unread answers would be read as those of the next call.
+            self._drop_connection()
+            raise
+        for answer in answers:
+            if isinstance(answer, ResponseError):
+                # A server without the scripts may be the former master, now a replica.
+                if is_read_only_replica(answer) or isinstance(answer, NoScript):
+                    self._drop_connection()
+                raise answer
+        self._failures = self._refusals = 0
+        return answers
+
+    def _drop_connection(self) -> None:
+        """Return the connection to the pool: only there are the Sentinels asked for the current master."""
+        if self._connection is not None:
+            self._connection.disconnect()
+            self._pool.release(self._connection)
+            self._connection = None
+
+    def _backoff_and_reconnect(self, error: Exception) -> None:
+        """Prepare the next try: load the scripts into a restarted server, or wait for an unavailable one."""
+        if isinstance(error, NoScript):
+            with suppress(*_RETRYABLE_ERRORS):
+                self._transitions.load("claim", "finish", "finish_claim", "release")
+                return
+        if self._pending_ack is not None and self._is_refused(error):
+            self._refusals = 0
+            self._fail(str(error))
+        pause = min(_MAX_BACKOFF, 0.05 * 2**self._failures) * random.uniform(0.5, 1)
+        self._failures = min(self._failures + 1, 10)
+        _log.warning("Redis unavailable, retrying in %s s", round(pause, 2), extra={"error": str(error)})
+        if self._pending_ack is None:
+            with self._waiting():
+                time.sleep(pause)
+        else:
+            time.sleep(pause)
+
+    def _is_refused(self, error: Exception) -> bool:
+        """Whether Redis answers but has refused this result several times.
+
+        A result that is too large ends the connection, or is answered by an error that is not transient.
+        """
+        verb, words = self._pending_ack or ("", [])
+        size = sum(len(word) for word in words if isinstance(word, (str, bytes)))
+        blamed = type(error) is ResponseError and not is_transient(error)
+        large = size > _PART_BYTES and isinstance(error, (ConnectionError, TimeoutError))
+        refused = verb == "finish" and (blamed or large) and self._answers()
+        self._refusals = self._refusals + 1 if refused else 0
+        return self._refusals >= _MAX_REFUSALS
+
+    def _answers(self) -> bool:
+        try:
+            return bool(self._client.ping())
+        except _RETRYABLE_ERRORS:
+            return False
+
+    def _fail(self, error: str) -> None:
+        """Release the job instead of completing it; refused if it is complete after all."""
+        _, (worker, jid, attempt, _, log, *_) = self._pending_ack or ("", [])
+        message = f"Redis does not take the results: {error} Make them smaller, or have its proto-max-bulk-len raised."
+        failure = {"type": "ResultsRefused", "message": message, "reason": "error"}
+        _log.error("results rejected", extra={"job": jid, "attempt": attempt, "error": error})
+        self._pending_ack = (
+            "release",
+            [worker, jid, attempt, ReleaseReason.ERROR, json.dumps(failure), random.random(), log],
+        )
+
+    @contextmanager
+    def _waiting(self) -> Iterator[None]:
+        """Let :meth:`drain` end the wait: no acknowledgement is pending."""
+        self._interruptible = True
+        try:
+            if self.draining:
+                raise _WaitOver
+            yield
+        finally:
+            self._interruptible = False
+
+
+def _parts(packed: bytes) -> list[Any]:
+    # The socket's time-out applies to each send: a large result is sent in parts.
+    if len(packed) <= _PART_BYTES:
+        return [packed]
+    view = memoryview(packed)
+    return [view[at : at + _PART_BYTES] for at in range(0, len(packed), _PART_BYTES)]
+
+
+def _read(connection: Any) -> Any:
+    try:
+        return connection.read_response()
+    except ResponseError as error:
+        return error

@@ -1,0 +1,152 @@
+"""The stored results of a job: the bytes of the response, in fields of at most 256 KiB.
+
+A small document and a small artifact are one field each, ``document`` and ``artifact.<name>``. What is larger continues
+in ``part.1.<field>``, ``part.2.<field>``, …; a large document is stored without its last member, ``artifacts``, which
+then is in the field ``about`` with the number of bytes of the rest. Older releases used one field for any size.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from functools import cached_property
+from typing import Any
+
+import redis
+
+__all__ = ["PART_BYTES", "ResultsGone", "StoredResults", "results_fields", "split_document"]
+
+PART_BYTES = 2**18
+"""The largest field that is written; larger values are read and sent part by part."""
+
+_ARTIFACTS = b'"artifacts"'
+
+
+def split_document(document: bytes) -> tuple[bytes, list[dict[str, Any]]]:
+    """Cut a results document before its last member, ``artifacts``, and return both; only that member is parsed.
+
+    A document that does not end with it is parsed and serialized again; workers write none.
+    """
+    at = len(document)
+    while (at := document.rfind(_ARTIFACTS, 0, at)) >= 0:
+        try:
+            last = json.loads(b"{" + document[at:])
+        except ValueError:
+            continue  # the name of an artifact, or a member further in
+        if last.keys() == {"artifacts"}:
+            return document[:at].rstrip().removesuffix(b","), last["artifacts"]
+    value = json.loads(document)
+    artifacts = value.pop("artifacts", [])
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode()[:-1], artifacts
+
+
+def results_fields(document: str | bytes, artifacts: list[tuple[str, bytes]], attempt: str) -> list[str | bytes]:
+    """Return the fields that hold these results, as names and values; the first value is that of ``document``."""
+    words: list[str | bytes] = []
+    document = document if isinstance(document, bytes) else document.encode()
+    if len(document) <= PART_BYTES:
+        words += ("document", document)
+    else:
+        head, listed = split_document(document)
+        about = {"attempt": int(attempt), "bytes": len(head), "artifacts": listed}
+        words += (*_parts_of("document", head), "about", json.dumps(about, ensure_ascii=False))
+    for name, content in artifacts:
+        words += _parts_of(f"artifact.{name}", content)
+    return words
+
+
+def _parts_of(field: str, content: bytes) -> Iterator[str | bytes]:
+    yield field
+    yield content[:PART_BYTES]
+    for n, at in enumerate(range(PART_BYTES, len(content), PART_BYTES), 1):
+        yield _part_name(field, n)
+        yield content[at : at + PART_BYTES]
+
+
+def _part_name(field: str, n: int) -> str:
+    return f"part.{n}.{field}" if n else field
+
+
+class ResultsGone(LookupError):
+    """The job has no results, or they were deleted while they were read."""
+
+
+class StoredResults:
+    """The results of one complete job; each part is read on demand.
+
+    :raises ResultsGone: there are none.
+    """
+
+    def __init__(self, client: redis.Redis, jid: str) -> None:
+        self._client = client
+        self._key = f"results.{jid}"
+        pipeline = client.pipeline(transaction=False)
+        pipeline.hget(self._key, "about")
+        pipeline.hstrlen(self._key, "document")
+        about, self._document_bytes = pipeline.execute()
+        self._about: dict[str, Any] | None = json.loads(about) if about else None
+        if not self._document_bytes:
+            raise ResultsGone(self._key)
+
+    @property
+    def is_split(self) -> bool:
+        """Whether the document is read in parts, not as a whole."""
+        return self._about is not None
+
+    @property
+    def held_bytes(self) -> int:
+        """The number of bytes that are held at once while the document is read."""
+        return min(self._document_bytes, PART_BYTES) if self.is_split else int(self._document_bytes)
+
+    @property
+    def artifacts(self) -> list[dict[str, Any]]:
+        """The artifacts' `name`, `type` and `bytes`, in their order."""
+        artifacts: list[dict[str, Any]] = self._about["artifacts"] if self._about else self._whole[1]
+        return artifacts
+
+    @property
+    def head_bytes(self) -> int:
+        """The number of bytes of :meth:`read_head`."""
+        return int(self._about["bytes"]) if self._about else len(self._whole[0])
+
+    def read_head(self) -> Iterator[bytes]:
+        """Read the document without its artifacts, and without the comma and the brace that follow.
+
+        :raises ResultsGone: they were removed.
+        """
+        return self._read("document", self.head_bytes) if self._about else iter([self._whole[0]])
+
+    def largest_part(self, name: str) -> int:
+        """Return the bytes of an artifact's first field, which no other exceeds; 0 where there is none."""
+        size: Any = self._client.hstrlen(self._key, f"artifact.{name}")
+        return int(size)
+
+    def read_artifact(self, name: str, size: int) -> Iterator[bytes]:
+        """Read an artifact of ``size`` bytes, part by part.
+
+        :raises ResultsGone: there is none, or it was removed.
+        """
+        return self._read(f"artifact.{name}", size)
+
+    def load_artifact(self, name: str) -> bytes | None:
+        """Return an artifact as a whole, or None."""
+        parts: list[Any] = []
+        while (part := self._client.hget(self._key, _part_name(f"artifact.{name}", len(parts)))) is not None:
+            parts.append(part)
+        return b"".join(parts) if parts else None
+
+    @cached_property
+    def _whole(self) -> tuple[bytes, list[dict[str, Any]]]:
+        document: Any = self._client.hget(self._key, "document")
+        if document is None:
+            raise ResultsGone(self._key)
+        return split_document(document)
+
+    def _read(self, field: str, size: int) -> Iterator[bytes]:
+        read = n = 0
+        while read < size or n == 0:
+            part: Any = self._client.hget(self._key, _part_name(field, n))
+            if part is None:
+                raise ResultsGone(self._key)
+            yield part
+            read, n = read + len(part), n + 1

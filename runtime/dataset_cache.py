@@ -1,0 +1,78 @@
+"""Keeps decoded datasets in a child, within the memory that the next job needs."""
+
+from __future__ import annotations
+
+import sys
+import time
+from typing import Final, Protocol
+
+from dataset import Table
+from runtime.memory import release_memory, resident_bytes
+
+__all__ = ["Tables"]
+
+_SMALL: Final = 16
+"""Datasets of at most this fraction of the limit are kept while other jobs run."""
+_LEFT: Final = 8
+_LEFT_BYTES: Final = 96 * 2**20
+"""Memory that an analysis may leave in its process: imported libraries, caches."""
+_SECONDS: Final = 0.05
+_SETTLE_SECONDS: Final = 0.5
+
+
+class _Store(Protocol):
+    def is_cached(self, version: str) -> bool: ...
+    def table(self, version: str) -> Table: ...
+    def evict_others(self, *, keep: str, max_bytes: int) -> bool: ...
+
+
+class Tables:
+    """Caches decoded datasets in a child with a memory limit of ``limit`` bytes (0 for none).
+
+    A reused process leaves a job as much memory as a fresh one, or the job would fail in the one and complete in the
+    other.
+    """
+
+    def __init__(self, store: _Store, limit: int) -> None:
+        self._store = store
+        self._limit = limit if sys.platform == "linux" else 0
+        self._bare = self._expected = resident_bytes() if self._limit else 0
+        self._checked = 0.0
+
+    def make_room(self, version: str) -> None:
+        """Drop large datasets other than this one ('' for none)."""
+        if self._limit and self._store.evict_others(keep=version, max_bytes=self._limit // _SMALL):
+            self._expected = self._bare
+            _settle(self._bare + self._limit // _SMALL)
+
+    def get(self, version: str) -> Table:
+        """Return the table of a version.
+
+        :raises VersionNotFound: it is not in Redis.
+        """
+        if not self._limit or self._store.is_cached(version):
+            return self._store.table(version)
+        before = resident_bytes()
+        table = self._store.table(version)
+        release_memory()
+        self._expected += max(0, resident_bytes() - before)
+        return table
+
+    def has_leak(self) -> bool:
+        """Return whether earlier jobs left too much memory in use; measures at most every 50 ms."""
+        if not self._limit or (now := time.monotonic()) - self._checked < _SECONDS:
+            return False
+        self._checked = now
+        most = self._expected + max(self._limit // _LEFT, _LEFT_BYTES)
+        if resident_bytes() <= most:
+            return False
+        return not _settle(most)
+
+
+def _settle(most: int) -> bool:
+    """Release freed memory and wait briefly until at most ``most`` bytes are in use; return whether they are."""
+    release_memory()
+    give_up = time.monotonic() + _SETTLE_SECONDS
+    while (over := resident_bytes() > most) and time.monotonic() < give_up:
+        time.sleep(0.01)
+    return not over

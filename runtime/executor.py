@@ -1,0 +1,213 @@
+"""The steps of one attempt in a child process: prepare, run, send the outcome, restore the process."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass, field
+from functools import lru_cache
+from typing import Any, NamedTuple
+
+import jobs
+from analyses import Analysis, Artifact, InvalidParams, Outcome, Params, UnknownAnalysis, get_analysis
+from config.events import Event
+from config.settings import Settings
+from dataset import BoundsError, Store, Table, VersionNotFound
+from jobs import ClaimedJob, JobQueue
+from jobstore import ReleaseReason, Run
+from runtime.control import ControlChannel, Stopped
+from runtime.dataset_cache import Tables
+from runtime.errors import error_from_exception, failure
+from runtime.output import Output
+from runtime.process_state import ProcessState
+from runtime.reporter import Reporter
+from runtime.results import build_results, parse_bound
+from runtime.shared_status import SharedStatus
+from runtime.supervisor import tick_seconds
+
+__all__ = ["Executor", "NotPrepared", "Results", "Task"]
+
+_log = logging.getLogger("worker")
+
+
+class Task(NamedTuple):
+    """An analysis with its input; ``params_json`` has the parameters with their defaults."""
+
+    analysis: Analysis
+    params: Params
+    params_json: dict[str, Any]
+    rows: Any
+
+    @property
+    def height(self) -> int:
+        """The number of rows."""
+        return 0 if self.rows is None else self.rows.height
+
+
+class Results(NamedTuple):
+    """The results document and the artifacts of a completed attempt."""
+
+    document: bytes
+    artifacts: list[Artifact]
+
+
+class NotPrepared(Exception):
+    """The job's analysis or dataset is not available to this worker."""
+
+    def __init__(self, reason: ReleaseReason, error: Exception) -> None:
+        super().__init__(reason)
+        self.reason, self.error = reason, error
+
+
+@dataclass
+class Executor:
+    """Executes the jobs of one child process, one attempt at a time, and sends their outcomes by ``queue``."""
+
+    queue: JobQueue
+    settings: Settings
+    status: SharedStatus
+    output: Output
+    control: ControlChannel
+    reporter: Reporter
+    tables: Tables
+    state: ProcessState
+    clock: Callable[[], float] = time.monotonic
+    sleep: Callable[[float], None] = time.sleep
+    _started: float = field(default=0.0, init=False)
+    _outcome: tuple[Event, dict[str, Any]] | None = field(default=None, init=False)
+
+    def __post_init__(self) -> None:
+        self._jobs_left = self.settings.max_jobs_per_child
+        # Most jobs of a bulk have the same parameters.
+        self._read_params = lru_cache(maxsize=256)(self._parse_params)
+
+    @classmethod
+    def open(cls, queue: JobQueue, settings: Settings, control: int, status: int, output: int, parent: int) -> Executor:
+        """Take over this process' output and signals; the numbers are inherited descriptors and the parent's id."""
+        caught = Output(output)
+        caught.catch()
+        return cls(
+            queue,
+            settings,
+            SharedStatus(status),
+            caught,
+            ControlChannel(os.fdopen(control), parent, queue.drain),
+            Reporter(caught),
+            Tables(Store(jobs.rd), settings.memory_limit_mb * 2**20),
+            ProcessState(control),
+        )
+
+    def begin(self, job: ClaimedJob) -> None:
+        """Publish and log that the attempt starts, and send its progress from now on."""
+        self._started, self._outcome = self.clock(), None
+        self.status.mark_running(Run(job.id, job.attempt))
+        self.reporter.begin(lambda *progress: self._report(job, *progress))
+        if _log.isEnabledFor(logging.INFO):
+            _log.info(Event.JOB_STARTED, extra=self._about(job))
+
+    def prepare(self, job: ClaimedJob) -> Task:
+        """Load the analysis, its parameters and the rows.
+
+        :raises NotPrepared: one of them is not available or does not fit.
+        """
+        try:
+            analysis = get_analysis(job.analysis)
+            self.tables.make_room(job.dataset)
+            params, params_json = self._read_params(job.analysis, job.params, job.dataset)
+            rows = None
+            if analysis.reads_dataset:
+                rows = self._load_table(job.dataset).slice(parse_bound(job.start), parse_bound(job.end))
+        except (UnknownAnalysis, InvalidParams) as error:  # the API accepted them: another version's worker knows them
+            raise NotPrepared(ReleaseReason.UNKNOWN, error) from error
+        except (BoundsError, VersionNotFound) as error:
+            raise NotPrepared(ReleaseReason.INVALID, error) from error
+        return Task(analysis, params, params_json, rows)
+
+    def run(self, job: ClaimedJob, task: Task) -> Outcome:
+        """Run the analysis.
+
+        :raises Stopped: the job was cancelled or has timed out.
+        """
+        self.control.begin(Run(job.id, job.attempt))
+        try:
+            return task.analysis.run(task.rows, task.params, self.reporter.progress)
+        finally:
+            self.control.end()
+
+    def build(self, job: ClaimedJob, task: Task, outcome: Outcome) -> Results:
+        """Build the results document and the artifacts.
+
+        :raises ValueError: they are larger than ``MAX_RESULT_BYTES``.
+        """
+        return Results(*build_results(job, outcome, task.params_json, task.height, self.settings.max_result_bytes))
+
+    def complete(self, job: ClaimedJob, results: Results) -> None:
+        """End the attempt with results."""
+        artifacts = [(artifact.name, artifact.content) for artifact in results.artifacts]
+        self.queue.defer_complete(job, results.document, artifacts, self.output.text())
+        self._note(job, Event.JOB_COMPLETED)
+
+    def stop(self, job: ClaimedJob, stopped: Stopped) -> None:
+        """End an attempt that was stopped; a cancelled job has ended in Redis already."""
+        if stopped.reason == "timeout":
+            self._release(job, ReleaseReason.TIMEOUT, failure("timeout"))
+        else:
+            self._note(job, Event.JOB_CANCELLED)
+
+    def fail(self, job: ClaimedJob, reason: ReleaseReason, error: BaseException) -> None:
+        """End the attempt with an error; the reason decides whether the job is retried."""
+        if reason is ReleaseReason.ERROR:
+            logging.getLogger().error(Event.ANALYSIS_RAISED, exc_info=error)
+        word = "error" if reason is ReleaseReason.ERROR else "invalid"
+        self._release(job, reason, error_from_exception(error, word))
+
+    def end(self) -> None:
+        """Restore the process for the next job, or drain so that another process replaces it."""
+        self.reporter.end()
+        reusable = self.state.can_reuse_process() and not self.tables.has_leak()
+        self.status.mark_idle()
+        reusable = self.state.restore() and reusable
+        self.output.reset()
+        if self._outcome is not None:
+            event, extra = self._outcome
+            _log.info(event, extra=extra)
+        self._jobs_left -= 1  # 0 at first stands for no limit, and is never met again
+        if not reusable or self._jobs_left == 0:
+            self.queue.drain()
+
+    def _release(self, job: ClaimedJob, reason: ReleaseReason, error: dict[str, str]) -> None:
+        self.queue.defer_release(job, reason, json.dumps(error), self.output.text())
+        self._note(job, Event.JOB_FAILED, reason=reason, error=f"{error['type']}: {error['message'][:200]!r}")
+
+    def _note(self, job: ClaimedJob, event: Event, **more: Any) -> None:
+        """Keep the outcome for the log, which is written once the process state is restored."""
+        if _log.isEnabledFor(logging.INFO):
+            self._outcome = event, self._about(job) | {"seconds": round(self.clock() - self._started, 3)} | more
+
+    def _about(self, job: ClaimedJob) -> dict[str, Any]:
+        return {"job": job.id, "analysis": job.analysis, "attempt": job.attempt, "worker": self.queue.worker_id}
+
+    def _parse_params(self, analysis: str, params: str, dataset: str) -> tuple[Params, dict[str, Any]]:
+        """Return the parameters as the analysis takes them, and as JSON."""
+        description = self._load_table(dataset).description if dataset else None
+        columns, index = (description.types(), description.index) if description else ({}, None)
+        read = get_analysis(analysis).read_params_text(params, columns, index)
+        return read, read.as_json()
+
+    def _load_table(self, version: str) -> Table:
+        """Return the job's dataset; retry while Redis is unavailable."""
+        pause = tick_seconds(self.settings)
+        while True:
+            try:
+                return self.tables.get(version)
+            except jobs.RedisUnavailable as error:
+                _log.warning(Event.REDIS_UNAVAILABLE, pause, extra={"error": str(error)})
+                self.sleep(pause)
+
+    def _report(self, job: ClaimedJob, progress: float | None, message: str | None, log: str) -> None:
+        with suppress(jobs.RedisError):
+            jobs.report_progress(job, self.queue.worker_id or "", progress, message, log)

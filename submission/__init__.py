@@ -1,0 +1,1 @@
+"""Submitting jobs: the schema of a posted job, its validation, and the limits of a dataset."""

@@ -1,0 +1,55 @@
+"""The limits of a posted dataset, and the problems that its errors become."""
+
+from __future__ import annotations
+
+from config.memory import available_memory
+from config.settings import Settings
+from dataset import (
+    MEDIA_TYPES,
+    Busy,
+    DatasetError,
+    FilterError,
+    InvalidDataset,
+    LoadLimits,
+    Malformed,
+    TooLarge,
+    UnsupportedMediaType,
+)
+from web.problems import RETRY_AFTER, Problem
+from web.query_params import invalid
+
+__all__ = ["load_limits", "problem_from_dataset_error"]
+
+_MIB = 2**20
+_SLUGS: dict[type[DatasetError], str] = {
+    Busy: "unavailable",
+    Malformed: "malformed",
+    TooLarge: "too-large",
+    UnsupportedMediaType: "unsupported-media-type",
+}
+_ACCEPT_POST = {"Accept-Post": ", ".join((*MEDIA_TYPES, "multipart/form-data"))}
+
+
+def load_limits(settings: Settings) -> LoadLimits:
+    """Return the limits of a dataset; by default shares of the memory that leave enough for requests."""
+    memory = available_memory()
+    return LoadLimits(
+        body_bytes=settings.max_body_bytes,
+        reader_memory=settings.load_memory_mb * _MIB or min(memory * 7 // 16, 2**30 + 24 * settings.max_body_bytes),
+        table_memory=settings.dataset_memory_mb * _MIB or min(memory // 6, 4096 * _MIB),
+        seconds=settings.max_load_seconds,
+    )
+
+
+def problem_from_dataset_error(error: DatasetError) -> Problem:
+    """Return the problem that a client gets for an error of the dataset."""
+    match error:
+        case FilterError():
+            return invalid(error.field, error.detail)
+        case InvalidDataset(parameter=str(name)) if name:
+            return invalid(name, error.detail)
+        case InvalidDataset():
+            return Problem("invalid", error.detail, errors=[{"pointer": "", "detail": error.detail}])
+    slug = _SLUGS[type(error)]
+    headers = {"unavailable": RETRY_AFTER, "unsupported-media-type": _ACCEPT_POST}.get(slug)
+    return Problem(slug, error.detail, headers=headers)

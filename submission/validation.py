@@ -1,0 +1,107 @@
+"""Validates posted jobs against the analyses and the dataset, and queues them: all of them, or none."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+import jobs
+from analyses import DatasetColumns, InvalidParams, Range, get_analyses
+from dataset import BoundsError, Ranges, Store, start_after_end
+from submission.schema import MAX_ERRORS, JobRequest, invalid_body, parse_job_requests
+from web.problems import RETRY_AFTER, Problem
+
+__all__ = ["submit"]
+
+_MAX_TRIES = 5
+_NO_COLUMNS = DatasetColumns({})
+
+
+def submit(
+    values: Iterable[Any],
+    prefixes: Sequence[str],
+    store: Store,
+    max_params_bytes: int,
+    idempotency: jobs.Idempotency | None,
+    retry_of: str | None = None,
+) -> tuple[list[jobs.Job], bool]:
+    """Validate posted jobs and queue all of them, or none.
+
+    ``prefixes`` are the JSON pointers of the values in the request body. The flag is true if the idempotency key was
+    used before; the jobs are then those of the first request.
+
+    :raises Problem: invalid, unknown-analysis, no-dataset; unavailable if the dataset keeps being replaced.
+    """
+    requests = parse_job_requests(values, prefixes, max_params_bytes)
+    for _ in range(_MAX_TRIES):
+        submissions = _validate_jobs(requests, prefixes, store, retry_of)
+        try:
+            return jobs.add_jobs(submissions, idempotency)
+        except jobs.DatasetChanged:
+            continue  # replaced since the validation: validate against the new version
+    raise Problem("unavailable", "The dataset is being replaced all the time; try again.", headers=RETRY_AFTER)
+
+
+def _validate_jobs(
+    requests: Sequence[JobRequest], prefixes: Sequence[str], store: Store, retry_of: str | None
+) -> list[jobs.Submission]:
+    known = get_analyses()
+    reading = {name for name, analysis in known.items() if analysis.reads_dataset}
+    dataset = store.current() if any(job.analysis in reading for job in requests) else None
+    check_bounds = dataset.bounds_check() if dataset else None
+    columns = DatasetColumns(dataset.types(), dataset.index) if dataset else _NO_COLUMNS
+    ranges = Ranges(store, dataset.version) if dataset else None
+    submissions, errors, unknown = [], [], 0
+    for job, prefix in zip(requests, prefixes, strict=True):
+        reads = job.analysis in reading
+        if job.analysis not in known:
+            unknown += 1
+            errors.append({"pointer": f"{prefix}/analysis", "detail": f"Expected one of: {', '.join(known)}."})
+        elif reads and dataset is None:
+            raise Problem("no-dataset", f"The analysis {job.analysis!r} reads a dataset: load one by POST /data.")
+        else:
+            faults = [
+                *(_param_errors(job, columns, ranges) if reads else _param_errors(job, _NO_COLUMNS, None)),
+                *_bound_errors(job, check_bounds if reads else None),
+            ]
+            errors += [{"pointer": prefix + pointer, "detail": detail} for pointer, detail in faults]
+            if not errors:
+                version = dataset.version if dataset and reads else None
+                members = vars(job) | {"params": json.loads(job.params)}
+                submissions.append(jobs.Submission(**members, dataset=version, retry_of=retry_of))
+        if len(errors) >= MAX_ERRORS:
+            break
+    if errors:
+        raise invalid_body(errors, "unknown-analysis" if unknown == len(errors) else "invalid")
+    return submissions
+
+
+def _param_errors(job: JobRequest, columns: DatasetColumns, ranges: Ranges | None) -> list[tuple[str, str]]:
+    """Return JSON pointers and details of the parameters that the analysis rejects."""
+    try:
+        params = get_analyses()[job.analysis].read_params_text(job.params, columns)
+        if ranges is not None:
+            try:
+                params.check_ranges(lambda column: _range(ranges.of(column)))
+            except InvalidParams:  # for the range of all rows; the range of the job's rows takes longer to find
+                params.check_ranges(lambda column: _range(ranges.of(column, job.start, job.end)))
+    except InvalidParams as error:
+        return [(f"/params{pointer}", detail) for pointer, detail in error.errors]
+    return []
+
+
+def _range(found: tuple[float, float] | None) -> Range | None:
+    return None if found is None else Range(*found)
+
+
+def _bound_errors(job: JobRequest, check: Callable[[Any, Any], object] | None) -> list[tuple[str, str]]:
+    """Return JSON pointers and details of bounds that do not fit the dataset's index; ``check`` is its bounds check."""
+    try:
+        if check is not None:
+            check(job.start, job.end)
+        elif start_after_end(job.start, job.end):
+            return [("/start", "`start` is after `end`.")]
+    except BoundsError as error:
+        return [(error.pointer, error.detail)]
+    return []

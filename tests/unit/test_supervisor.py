@@ -1,0 +1,286 @@
+"""What the supervisor does to its children, with a clock of the test and children that run nothing."""
+
+from __future__ import annotations
+
+import logging
+import signal
+from dataclasses import replace
+from itertools import count
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+import jobs
+from config.events import Event
+from config.settings import Settings
+from jobs import ReleaseReason, Run
+from runtime import Supervisor, supervisor, tick_seconds
+from runtime.child_process import ChildProcess
+from runtime.shared_status import NO_RUN
+
+TICK = tick_seconds(Settings())
+
+
+class Child:
+    """A child process that runs nothing; the rules that are those of ``ChildProcess`` are taken from it."""
+
+    numbers = count(1)
+
+    def __init__(self, script: str, memory: int, environ: dict[str, str]) -> None:
+        self.number = next(self.numbers)
+        self.worker = f"worker-{self.number}"
+        self.process = SimpleNamespace(pid=2**22 + self.number, returncode=None)
+        self.registered = False
+        self.reason, self.error = ReleaseReason.KILLED, None
+        self.only_run: Run | None = None
+        self.unmatched_run: Run | None = None
+        self.unmatched_since = 0.0
+        self.kill_at, self.stopping = 0.0, None
+        self.running, self.run = False, NO_RUN
+        self.status = SimpleNamespace(read=lambda: (self.running, self.run))
+        self.corrupted = False
+        self.sent: list[tuple[str, ...]] = []
+        self.kills: list[ReleaseReason] = []
+        self._timed, self._deadline = None, 0.0
+
+    is_timed_out = ChildProcess.is_timed_out
+    stop = ChildProcess.stop
+
+    def send(self, *words: str) -> None:
+        self.sent.append(words)
+
+    def kill(self, reason: ReleaseReason, error: Any = None, only_run: Run | None = None) -> None:
+        self.kills.append(reason)
+        self.reason, self.error, self.only_run = reason, error, only_run
+        self.exit(-signal.SIGKILL)
+
+    def exit(self, status: int) -> None:
+        self.process.returncode = status
+
+    def has_exited(self) -> bool:
+        return self.process.returncode is not None
+
+    def failed_to_start(self) -> bool:
+        return self.process.returncode == 1
+
+    def has_corrupted_status(self) -> bool:
+        return self.corrupted
+
+
+class World:
+    """A supervisor of two children on fakeredis, and its clock."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, **settings: Any) -> None:
+        self.now = 100.0
+        monkeypatch.setattr(supervisor, "ChildProcess", Child)
+        monkeypatch.setattr(supervisor, "end_orphans", lambda own: False)
+        settings = {"workers": 2, "standby_children": 0, **settings}
+        self.supervisor = Supervisor(replace(Settings(), **settings), "worker.py", clock=lambda: self.now)
+
+    @property
+    def children(self) -> list[Any]:
+        return list(self.supervisor.children)
+
+    def tick(self, times: int = 1) -> None:
+        for _ in range(times):
+            self.supervisor.tick(self.now)
+            self.now += TICK
+
+    def claim(self, child: Any, running: bool = True, **options: Any) -> Run:
+        """Let a child claim a job, and publish that it runs it."""
+        job = jobs.add_job(None, None, "sleep", **options)
+        jobs.q.set_worker_id(child.worker)
+        claimed = jobs.q.get()
+        assert claimed is not None
+        run = Run(claimed.id, claimed.attempt)
+        assert run.job_id == job["id"]
+        if running:
+            child.running, child.run = True, run
+        return run
+
+
+@pytest.fixture
+def world(monkeypatch, rd):
+    """A world after its first tick."""
+    jobs.q.draining = False
+    world = World(monkeypatch)
+    world.tick()
+    return world
+
+
+def status(run: Run) -> str:
+    return jobs.get_job_by_id(run.job_id)["status"]
+
+
+def test_children_are_started_registered_and_then_let_go(world):
+    assert [child.sent for child in world.children] == [[("go",)], [("go",)]]
+    assert {each["id"] for each in jobs.get_workers()} == {child.worker for child in world.children}
+
+
+def test_a_dead_child_is_replaced_and_its_job_released_at_the_next_tick(world, caplog):
+    caplog.set_level(logging.INFO)
+    dead, other = world.children
+    run = world.claim(dead)
+    dead.exit(-11)
+    world.tick()
+
+    assert status(run) == "submitted"
+    assert other in world.children
+    assert len(world.children) == 2
+    assert {each["id"] for each in jobs.get_workers()} == {child.worker for child in world.children}
+    lines = [(record.message, record.reason) for record in caplog.records if hasattr(record, "reason")]
+    assert lines == [("child exited (signal 11)", "killed"), (Event.JOB_RELEASED, "killed")]
+
+
+def test_a_child_that_fails_to_start_is_started_again_later_each_time(world):
+    pauses = []
+    for _ in range(9):
+        for child in world.children:
+            child.exit(1)
+        world.supervisor.tick(world.now)
+        begin = world.now
+        while not world.children:
+            world.now += 0.05
+            world.supervisor.tick(world.now)
+        pauses.append(round(world.now - begin, 1))
+    assert pauses == sorted(pauses)
+    assert pauses[0] < 1
+    assert pauses[-1] == pytest.approx(10, abs=0.1)
+
+
+def test_a_system_that_refuses_processes_is_asked_again(monkeypatch, rd, caplog):
+    def refuse(*_: Any) -> None:
+        raise BlockingIOError("too many")
+
+    world = World(monkeypatch)
+    monkeypatch.setattr(supervisor, "ChildProcess", refuse)
+    world.tick()
+    assert world.children == []
+    assert [record.message for record in caplog.records] == [Event.CANNOT_SPAWN]
+
+    monkeypatch.setattr(supervisor, "ChildProcess", Child)
+    world.tick()
+    assert len(world.children) == 2
+
+
+def test_a_standby_child_takes_the_place_of_a_dead_one_at_once(monkeypatch, rd):
+    world = World(monkeypatch, standby_children=1)
+    world.tick()
+    assert world.supervisor.standby == []  # until the needed ones have started
+    world.now += supervisor.STANDBY_AFTER_SECONDS
+    world.tick()
+    standby: Any
+    (standby,) = world.supervisor.standby
+
+    world.children[0].exit(-9)
+    world.tick()
+    assert standby in world.children
+    assert standby.sent == [("go",)]
+
+
+def test_a_cancelled_run_is_stopped_and_killed_a_second_later(world):
+    child, _ = world.children
+    run = world.claim(child)
+    jobs.cancel_job(run.job_id)
+    world.tick()
+    assert child.sent[-1] == ("stop", *run, "cancelled")
+    assert child.kills == []
+
+    world.tick(3)
+    assert child.kills == [ReleaseReason.DRAIN]
+    assert child not in world.children
+    assert status(run) == "cancelled"
+
+
+def test_a_run_past_its_timeout_is_stopped_and_then_killed_and_charged(world):
+    child, _ = world.children
+    run = world.claim(child, timeout=2, max_attempts=1)
+    world.tick()  # from here on the clock of the supervisor counts
+    world.now += 2.5
+    world.tick()
+    assert child.sent[-1] == ("stop", *run, "timeout")
+    world.tick(4)
+    assert child.kills == [ReleaseReason.TIMEOUT]
+    assert status(run) == "failed"
+    assert jobs.get_job_by_id(run.job_id)["error"]["reason"] == "timeout"
+
+
+def test_a_child_whose_lease_is_gone_is_killed(world):
+    child, _ = world.children
+    jobs.deregister_worker(child.worker, ReleaseReason.LOST)
+    world.tick()
+    assert child.kills == [ReleaseReason.DRAIN]
+
+
+def test_a_job_that_a_child_holds_but_does_not_run_is_released_uncharged(world):
+    child, _ = world.children
+    run = world.claim(child, running=False, max_attempts=1)
+    world.tick()
+    assert status(run) == "in progress"
+    world.tick()
+    assert status(run) == "submitted"
+    assert child.kills == []
+
+
+def test_a_child_whose_status_is_corrupted_is_killed_and_charged(world):
+    child, _ = world.children
+    run = world.claim(child, running=False, max_attempts=1)
+    child.corrupted = True
+    world.tick(3)
+    assert child.kills == [ReleaseReason.KILLED]
+    assert status(run) == "failed"
+
+
+def test_an_outage_of_redis_ends_no_child(world, monkeypatch, caplog):
+    child, other = world.children
+    with monkeypatch.context() as patch:
+        patch.setattr(jobs, "heartbeat", lambda workers: (_ for _ in ()).throw(jobs.RedisUnavailable[0]("down")))
+        child.exit(-9)
+        world.tick(3)
+    assert other in world.children
+    assert f"Redis unavailable, retrying in {TICK} s" in [record.message for record in caplog.records]
+
+
+def test_what_a_dead_child_held_is_released_when_redis_is_back(world, monkeypatch):
+    child, _ = world.children
+    run = world.claim(child)
+    child.exit(-9)
+    with monkeypatch.context() as patch:
+        patch.setattr(
+            jobs, "deregister_worker", lambda *_, **__: (_ for _ in ()).throw(jobs.RedisUnavailable[0]("down"))
+        )
+        world.tick(3)
+    assert status(run) == "in progress"
+    world.tick()
+    assert status(run) == "submitted"
+
+
+def test_a_drain_lets_runs_end_for_a_while_and_then_releases_them_uncharged(world):
+    child, idle = world.children
+    run = world.claim(child, max_attempts=1)
+    world.supervisor.request_stop(signal.SIGTERM)
+    world.tick()
+    assert child.sent[-1] == idle.sent[-1] == ("drain",)
+    idle.exit(0)
+    world.tick()
+    assert world.children == [child]  # which is not replaced
+    assert status(run) == "in progress"
+
+    world.now += Settings().drain_seconds
+    world.tick(2)
+    assert world.children == []
+    assert status(run) == "submitted"
+    assert world.supervisor._is_done(world.now)
+
+
+def test_a_second_signal_ends_runs_at_once_but_a_hangup_after_the_first_does_not(world):
+    child, _ = world.children
+    run = world.claim(child)
+    world.supervisor.request_stop(signal.SIGTERM)
+    world.supervisor.request_stop(signal.SIGHUP)
+    world.tick()
+    assert status(run) == "in progress"
+    world.supervisor.request_stop(signal.SIGTERM)
+    world.tick(2)
+    assert status(run) == "submitted"

@@ -1,0 +1,34 @@
+"""Flask's development server, with the access log of the API."""
+
+from __future__ import annotations
+
+import logging
+from urllib.parse import quote
+
+from flask import Flask
+from werkzeug.serving import WSGIRequestHandler
+
+from config.events import Event
+from config.logs import set_up_logging
+from config.settings import Settings, api_address
+
+__all__ = ["run"]
+
+_log = logging.getLogger("api")
+
+
+class _RequestHandler(WSGIRequestHandler):
+    """Logs requests as the server for production does, without the query."""
+
+    def log_request(self, code: int | str = "-", size: int | str = "-") -> None:
+        path = quote(getattr(self, "path", "-").partition("?")[0], safe="/%:@!$&'()*+,;=~")
+        details = {"method": self.command or "-", "path": path, "status": str(code), "client": self.address_string()}
+        _log.info(Event.REQUEST, extra=details)
+
+
+def run(app: Flask, settings: Settings) -> None:
+    """Serve ``app`` on ``API_HOST`` and ``API_PORT`` until the process is stopped."""
+    set_up_logging(settings.log_level)
+    logging.getLogger("werkzeug").setLevel(logging.WARNING)
+    print(f"Development server on {api_address(settings)}. For use by others, run gunicorn: `make run`.", flush=True)
+    app.run(settings.api_host, settings.api_port, debug=False, request_handler=_RequestHandler)

@@ -1,0 +1,29 @@
+"""Set-up shared by all routes: path matching, and the hooks around each request in their order."""
+
+from __future__ import annotations
+
+from flask import Flask
+from werkzeug.routing import BaseConverter
+
+from config.settings import Settings
+from web import budget, origin_check, problems, query_params, responses
+
+__all__ = ["install_hooks"]
+
+
+class _AnyText(BaseConverter):
+    """Matches any text in a path, including slashes and line ends."""
+
+    regex = r"[\s\S]+"
+    part_isolating = False
+
+
+def install_hooks(app: Flask, settings: Settings) -> None:
+    """Install the path converter `text`, problems, checks of origin and query, response headers and memory budget."""
+    app.url_map.merge_slashes = False
+    app.url_map.converters["text"] = _AnyText
+    problems.install(app)
+    origin_check.install(app, settings.allowed_hosts)
+    query_params.install(app)
+    responses.install(app)
+    budget.install(app, settings.request_memory_mb * 2**20)

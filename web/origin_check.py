@@ -1,0 +1,100 @@
+"""Rejects requests from pages of other web sites, which could otherwise post to a loopback address."""
+
+from __future__ import annotations
+
+import re
+from urllib.parse import urlsplit
+
+from flask import Flask, request
+
+from web.problems import Problem
+
+__all__ = ["install"]
+
+# These are cheap and reveal nothing about jobs or data.
+_OPEN_TO_SITES = {"/", "/health", "/help"}
+_SAFE = {"GET", "HEAD", "OPTIONS", "TRACE"}
+_DEFAULT_PORTS = {"http": ":80", "https": ":443"}
+
+
+def install(app: Flask, allowed_hosts: str) -> None:
+    """Reject a ``Host`` not in the comma-separated ``allowed_hosts``, and requests by pages of other sites.
+
+    Such pages may not change anything, nor send expensive reads: a search of a large dataset or a wait holds a thread.
+    Links from other sites work, because browsers mark them as navigation to a document.
+    """
+    allowed = {name.strip().lower() for name in allowed_hosts.split(",")}
+
+    def check() -> None:
+        _check_host(allowed)
+        if request.method not in _SAFE:
+            _check_origin()
+        elif request.method in ("GET", "HEAD") and request.path not in _OPEN_TO_SITES:
+            _check_embedding()
+
+    app.before_request(check)
+
+
+def _requested_host() -> str | None:
+    """Return the host of a target in absolute form, which overrides the header (RFC 9112, section 3.2.2)."""
+    host = request.headers.get("Host")
+    scheme, separator, rest = request.environ.get("RAW_URI", "").partition("://")
+    if host is None or not separator or "/" in scheme:
+        return host
+    return re.split(r"[/?#]", rest, maxsplit=1)[0]
+
+
+def _check_host(allowed: set[str]) -> None:
+    host = _requested_host()
+    if host is None:
+        # HTTP/1.1 requires the header; no browser sends HTTP/1.0.
+        if request.environ.get("SERVER_PROTOCOL") == "HTTP/1.0":
+            return
+        raise Problem("malformed", "The request has no Host header.")
+    if _name(host) not in allowed:
+        raise Problem(
+            "forbidden-host",
+            "This server does not answer to the name in the Host header; if it should, add it to ALLOWED_HOSTS.",
+        )
+
+
+def _name(host: str) -> str:
+    """Return the host without its port: ``[::1]`` for ``[::1]:5000``."""
+    return re.sub(r"(?<=[^:]):\d*$", "", host.strip().lower(), flags=re.ASCII)
+
+
+def _check_origin() -> None:
+    origin = request.headers.get("Origin")
+    if _fetch_header("Site") == "cross-site" or (origin is not None and not _is_own(origin)):
+        raise Problem("forbidden-origin", "Requests that change something are not taken from other web sites.")
+
+
+def _check_embedding() -> None:
+    if _fetch_header("Site") != "cross-site":
+        return
+    mode = _fetch_header("Mode")
+    if mode == "navigate":
+        embedded = _fetch_header("Dest") not in ("", "document")
+    else:
+        # Every browser sends the mode; without it the client is another program.
+        embedded = bool(mode or request.query_string)
+    if embedded:
+        raise Problem("forbidden-origin", "Pages of other web sites may link here, but not load from here.")
+
+
+def _fetch_header(name: str) -> str:
+    return request.headers.get(f"Sec-Fetch-{name}", "").strip().lower()
+
+
+def _is_own(origin: str) -> bool:
+    try:
+        parts = urlsplit(origin.strip().lower())
+    except ValueError:
+        return False
+    default_port = _DEFAULT_PORTS.get(parts.scheme)
+    host = (_requested_host() or "").strip().lower()
+    return (
+        default_port is not None
+        and host != ""
+        and (parts.netloc.removesuffix(default_port) == host.removesuffix(default_port))
+    )

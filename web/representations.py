@@ -1,0 +1,118 @@
+"""Representations of jobs and results for clients."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Iterator, Mapping
+from itertools import chain
+from typing import Any
+from urllib.parse import quote
+
+from flask import Response, request
+
+import jobs
+from web import budget, pagination
+from web.links import path_to
+from web.problems import RETRY_AFTER, Problem
+from web.responses import with_etag
+
+__all__ = ["artifact_response", "load_results", "page_response", "reserve_page", "results_response", "with_links"]
+
+_COPIES = 3
+"""How often a part is held while it is sent: as it came from Redis, as it is, and on its way out."""
+
+# An SVG that is opened directly is a page of this origin: scripts in it must not run.
+_NO_SCRIPTS = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; sandbox"
+
+
+def with_links(job: jobs.Job) -> dict[str, Any]:
+    """Return the job with the links to its results, log and artifacts."""
+    own = path_to(f"/jobs/{job['id']}")
+    links = {"self": own} | {name: f"{own}/{name}" for name in ("results", "log", "cancel", "retry")}
+    return {**job, "links": links}
+
+
+def reserve_page(size: int) -> None:
+    """Reserve memory for ``size`` bytes of a page of jobs, until the response has been sent."""
+    budget.reserve(_COPIES * size)
+
+
+def page_response(page: jobs.JobPage) -> Response:
+    """Return one page of jobs; their parameters, which may be large, are not parsed."""
+    address, headers = pagination.next_link(page.next)
+    listed = ",".join(map(_listed, page.records))
+    text = f'{{"jobs":[{listed}],"total":{json.dumps(page.total)},"next":{json.dumps(address)}}}\n'
+    return Response(text.encode(errors="replace"), headers=headers, content_type="application/json")
+
+
+def _listed(record: Mapping[bytes, bytes]) -> str:
+    text = json.dumps(
+        with_links(jobs.job_from_record({**record, b"params": b"{}"})), ensure_ascii=False, separators=(",", ":")
+    )
+    return text.replace('"params":{}', f'"params":{record[b"params"].decode("utf-8", "replace")}', 1)
+
+
+def load_results(job: jobs.Job, headers: Mapping[str, str]) -> jobs.StoredResults:
+    """Return the results of a complete job, with memory reserved for reading them.
+
+    :raises Problem: the job has no results, or not yet; the response has ``headers``.
+    """
+    status = jobs.Status(job["status"])
+    if not status.ended:
+        detail = f"The job is {status}: ask again later, or with ?wait=60."
+        raise Problem("result-not-ready", detail, headers={**RETRY_AFTER, **headers})
+    if status is not jobs.Status.COMPLETE:
+        detail = f"The job is {status} and has no results: see its error and its log; POST …/retry makes a new one."
+        raise Problem(f"job-{status}", detail, headers=headers, members={"error": job["error"]})
+    results = jobs.open_results(job["id"])
+    budget.reserve(_COPIES * results.held_bytes)
+    return results
+
+
+def results_response(job: jobs.Job, results: jobs.StoredResults) -> Response:
+    """Return the results document with links to its artifacts; a large one is streamed."""
+    own = path_to(f"/jobs/{job['id']}/results")
+    listed = [{**artifact, "url": f"{own}/{quote(artifact['name'], safe='')}"} for artifact in results.artifacts]
+    text = json.dumps(listed, ensure_ascii=False, separators=(",", ":"))
+    tail = f',"artifacts":{text}}}\n'.encode(errors="replace")
+    parts = chain(results.read_head(), [tail])
+    return _streamed(parts, results.head_bytes + len(tail), "application/json", _tag(job, tail))
+
+
+def artifact_response(job: jobs.Job, results: jobs.StoredResults, artifact: Mapping[str, Any]) -> Response:
+    """Return one artifact of the results unchanged; a large one is streamed."""
+    name, media_type, size = artifact["name"], artifact["type"], artifact["bytes"]
+    budget.reserve(_COPIES * results.largest_part(name))
+    charset = "; charset=utf-8" if media_type.startswith("text/") else ""
+    answer = _streamed(results.read_artifact(name, size), size, media_type + charset, _tag(job, name.encode()))
+    answer.headers["Content-Security-Policy"] = _NO_SCRIPTS
+    disposition = "inline" if media_type.startswith("image/") else "attachment"
+    answer.headers.set("Content-Disposition", disposition, **_file_names(name))
+    return answer
+
+
+def _streamed(parts: Iterator[bytes], size: int, content_type: str, tag: str) -> Response:
+    """Return a streamed response of ``size`` bytes; for a 304 or a HEAD request nothing is read.
+
+    :raises jobs.ResultsGone: the first part has been removed; if a later one is, the connection is closed.
+    """
+    answer = Response(parts, content_type=content_type, headers={"Content-Length": str(size)})
+    answer.set_etag(tag)
+    with_etag(answer)
+    if answer.status_code == 200 and request.method != "HEAD":
+        answer.response = chain([next(parts)], parts)
+    return answer
+
+
+def _tag(job: jobs.Job, part: bytes) -> str:
+    """Return the entity tag of a part of the results, which never change once they are stored."""
+    run = f"{job['id']} {job['attempt']} {job['ended']} ".encode()
+    return hashlib.blake2b(run + part, digest_size=16).hexdigest()
+
+
+def _file_names(name: str) -> dict[str, str]:
+    """Return the parameters of ``Content-Disposition`` for a file name (RFC 6266), in ASCII and in UTF-8."""
+    plain = re.sub(r"[^A-Za-z0-9._ -]", "_", name)
+    return {"filename": plain} | ({} if plain == name else {"filename*": f"UTF-8''{quote(name, safe='')}"})

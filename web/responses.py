@@ -1,0 +1,88 @@
+"""Successful responses: JSON, bytes, and the headers that control caching."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from flask import Flask, Response, request
+from werkzeug.datastructures import MIMEAccept
+
+from web.problems import Problem
+
+__all__ = ["install", "json_response", "list_response", "negotiate", "text_response", "with_etag"]
+
+_REDIRECTS = (301, 302, 303, 307, 308)
+
+
+def install(app: Flask) -> None:
+    """Set the headers of every response for caches, and for browsers, which must not share it with other sites."""
+    app.after_request(_finish)
+
+
+def json_response(value: Any, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
+    """Return ``value`` as compact JSON, its members in their order."""
+    body = json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":")) + "\n"
+    return Response(body.encode(errors="replace"), status, headers, content_type="application/json")
+
+
+def list_response(
+    name: str, items: Iterable[Any], others: Mapping[str, Any], headers: Mapping[str, str] | None = None
+) -> Response:
+    """Return a list as the member ``name``, encoded item by item so that other threads can run; then other members."""
+    encoded = (json.dumps(item, ensure_ascii=False, allow_nan=False, separators=(",", ":")) for item in items)
+    rest = json.dumps(others, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+    body = f'{{"{name}":[{",".join(encoded)}],{rest[1:]}\n'
+    return Response(body.encode(errors="replace"), headers=headers, content_type="application/json")
+
+
+def text_response(text: str) -> Response:
+    """Return plain text in UTF-8."""
+    return Response(text.encode(errors="replace"), content_type="text/plain; charset=utf-8")
+
+
+def with_etag(response: Response) -> Response:
+    """Let caches keep the response and revalidate it each time: set ``ETag``, and respond 304 to a match.
+
+    :raises Problem: precondition-failed, by ``If-Match``.
+    """
+    response.headers["Cache-Control"] = "no-cache"
+    response.headers["Vary"] = "Accept"
+    response.add_etag()
+    if "If-Match" in request.headers and not request.if_match.contains(response.get_etag()[0] or ""):
+        detail = "If-Match names another version than there is now: read it again."
+        raise Problem("precondition-failed", detail, headers={"ETag": response.headers["ETag"]})
+    # With If-Match, werkzeug ignores If-None-Match and sends the body with a 412.
+    response.make_conditional({**request.environ, "HTTP_IF_MATCH": ""})
+    return response
+
+
+def negotiate(offers: Iterable[str]) -> str:
+    """Return the media type among ``offers`` that ``Accept`` prefers; the first of those of equal quality.
+
+    :raises Problem: 406, it accepts none of them.
+    """
+    offers = list(dict.fromkeys(offers))
+    # Parameters such as a charset are ignored.
+    accept = MIMEAccept([(value.partition(";")[0].strip(), quality) for value, quality in request.accept_mimetypes])
+    if not accept:
+        return offers[0]
+    best = max(offers, key=lambda offer: (accept.quality(offer), any(v.lower() == offer for v in accept.values())))
+    if accept.quality(best) <= 0:
+        detail = f"Accept names none of what there is: {', '.join(offers)}."
+        raise Problem("not-acceptable", detail, headers={"Vary": "Accept"})
+    return best
+
+
+def _finish(response: Response) -> Response:
+    response.headers.setdefault("Cache-Control", "no-store")
+    response.headers["X-Content-Type-Options"] = "nosniff"
+    response.headers["Cross-Origin-Resource-Policy"] = "same-origin"
+    if response.status_code in _REDIRECTS:
+        # The router's own redirects are HTML pages, with an address that does not exist behind a proxy.
+        response.set_data(b"")
+        response.location = (response.location or "").removeprefix(request.host_url.rstrip("/"))
+    if response.status_code in (204, *_REDIRECTS) or request.method == "OPTIONS":
+        del response.headers["Content-Type"]
+    return response

@@ -1,0 +1,350 @@
+"""gunicorn's threaded worker with an event loop that does all network I/O: threads never wait for clients.
+
+gunicorn's own worker assigns a thread to a connection at its first byte, and the thread reads and writes at the
+client's pace, so as many slow clients as there are threads block the service. Here the loop buffers whole requests,
+large ones on disk, before a thread processes them, and sends what the client has not received yet of a response.
+"""
+
+from __future__ import annotations
+
+import socket
+import time
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager, suppress
+from functools import partial
+from typing import Any
+
+from gunicorn.http.errors import ParseException
+from gunicorn.http.message import Request
+from gunicorn.workers.gthread import STOP_KEEPALIVE_LINGER, ThreadWorker
+
+from web.server.buffers import BYTES_PER_SECOND, PATIENCE_SECONDS, DiskQuota
+from web.server.connections import READ, WRITE, Connection, States, write_problem
+from web.server.framing import IN_MEMORY, Refused, RequestBuffer
+
+__all__ = ["BufferingThreadWorker"]
+
+_SWEEP_SECONDS = 0.5
+_LINGER_SECONDS = 2.0
+_LONGEST_LINGER_SECONDS = 30.0
+_LINGER_BYTES_PER_SECOND = 2**20
+_RECEIVED = 64 * 1024
+_RESPONSE_BYTES = 2**30  # on disk, of all responses that clients have not received yet
+_URGENT_THREADS = 2
+
+
+class BufferingThreadWorker(ThreadWorker):  # type: ignore[misc]
+    """Collects requests and sends responses in the loop; threads only compute."""
+
+    most_body_bytes = 2**30
+    """Bytes on disk of all bodies that are being received or processed."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._responses = DiskQuota(_RESPONSE_BYTES)
+        self._bodies_on_disk = DiskQuota(self.most_body_bytes)
+        self._states = States()
+        # Requests with a larger body take longer: they get a third of the threads, so that the others stay free.
+        self._most_large = max(1, self.cfg.threads // 3)
+        self._large = 0
+        self._large_waiting: list[Connection] = []
+        self._urgent = ThreadPoolExecutor(_URGENT_THREADS)
+        self._swept = 0.0
+        self._is_stopping = False
+
+    # Decided by the service.
+
+    def most_bytes(self, request: Request) -> int:
+        """Return the largest body that this request may have; a larger one is not read."""
+        raise NotImplementedError
+
+    def is_urgent(self, request: Request) -> bool:
+        """Return whether the request is processed even if all threads are busy; it must be quick."""
+        raise NotImplementedError
+
+    # Called by gunicorn's loop.
+
+    def accept(self, listener: Any) -> None:
+        """Accept a connection; at the limit, the oldest idle connection is closed."""
+        if self.nr_conns >= self.worker_connections - 1:
+            self._evict()
+        try:
+            sock, address = listener.accept()
+            conn = Connection(sock, address, self._responses, partial(self.method_queue.defer, self._on_pending))
+        except (BlockingIOError, ConnectionAbortedError):
+            return
+        except OSError as error:
+            self.log.warning("No connection can be taken: %s", error)
+            self._evict()
+            return
+        self.nr_conns += 1
+        self._await_request(conn, self._states.heads, PATIENCE_SECONDS)
+
+    def murder_keepalived(self, force: bool = False) -> None:
+        """Do nothing: :meth:`murder_pending` closes these connections too."""
+
+    def murder_pending(self) -> None:
+        """Close timed-out connections, twice a second."""
+        now = time.monotonic()
+        if now - self._swept < _SWEEP_SECONDS:
+            return
+        self._swept = now
+        if not self.alive and not self._is_stopping:
+            self._is_stopping = True
+            for conn in [*self._states.heads, *self._states.bodies, *self._states.idle]:
+                conn.deadline = min(conn.deadline, now + STOP_KEEPALIVE_LINGER)
+        for conn in [*self._states.heads, *self._states.bodies]:
+            if conn.deadline <= now:
+                self._time_out(conn)
+        for conn in list(self._states.idle):
+            if conn.deadline <= now:
+                self._close(conn)
+        for conn in [*self._states.busy, *self._states.draining]:
+            if conn.sock.is_watched and not conn.sock.measure(now):
+                self._abort(conn)
+        for conn in list(self._states.lingering):
+            keeps_rate = conn.sock.measure(now) and conn.sock.undelivered()
+            if conn.deadline <= now and not keeps_rate:
+                self._close(conn)
+
+    def finish_request(self, conn: Connection, future: Future[bool]) -> None:
+        """Handle a request that a thread has processed."""
+        if conn.is_large:
+            self._large -= 1
+            conn.is_large = False
+            if self._large_waiting:
+                self._submit(self._large_waiting.pop(0))
+        conn.is_kept = not future.cancelled() and future.exception() is None and future.result()
+        conn.move(self._states.draining)
+        with self._contained(conn):
+            if conn.buffer is not None:
+                conn.ahead = conn.buffer.surplus + conn.ahead
+                conn.end_input()
+            if conn.sock.is_broken:
+                self._close(conn)
+            elif len(conn.sock.pending):
+                self._on_pending(conn)
+            else:
+                self._finish_response(conn)
+
+    def handle(self, conn: Connection) -> bool:
+        """Process a request in a thread and return whether the connection takes another one."""
+        assert conn.buffer is not None
+        request = conn.buffer.request
+        try:
+            return bool(self.handle_request(request, conn))
+        except StopIteration:
+            # raised by gunicorn for a response that failed midway, which it has logged.
+            return False
+        except OSError as error:
+            if not conn.sock.is_broken:
+                self.log.exception("Error handling request")
+            self.log.debug("Response broken off: %s", error)
+            return False
+        except Exception as error:
+            self.handle_error(request, conn.sock, conn.client, error)
+            return False
+
+    # Events of a connection.
+
+    def _on_pending(self, conn: Connection) -> None:
+        """Send pending bytes as the client receives them, if the disk has room for them."""
+        if conn.state is not self._states.busy and conn.state is not self._states.draining:
+            return
+        if self._responses.is_exceeded:
+            self._make_disk_room()
+        if not conn.sock.is_watched and not conn.sock.is_broken:
+            conn.sock.watch()
+            self._watch(conn, conn.interest | WRITE)
+
+    def _on_event(self, conn: Connection) -> None:
+        with self._contained(conn):
+            if conn.interest & WRITE:
+                self._flush(conn)
+            if conn.interest & READ:
+                self._receive(conn)
+
+    @contextmanager
+    def _contained(self, conn: Connection) -> Iterator[None]:
+        """Close the connection if its handling fails, so that the worker continues."""
+        try:
+            yield
+        except Exception:
+            self.log.exception("Error on a connection")
+            self._abort(conn)
+
+    def _flush(self, conn: Connection) -> None:
+        conn.sock.flush()
+        if conn.sock.is_broken:
+            self._abort(conn)
+        elif not len(conn.sock.pending):
+            self._watch(conn, conn.interest & ~WRITE)
+            conn.sock.unwatch()
+            # A thread may have appended before it saw this flag, without calling.
+            if len(conn.sock.pending):
+                self._on_pending(conn)
+            elif conn.state is self._states.draining:
+                self._finish_response(conn)
+
+    def _receive(self, conn: Connection) -> None:
+        data = conn.recv(conn.buffer.recv_size if conn.buffer else _RECEIVED)
+        if data is None:
+            return
+        if conn.state is self._states.lingering:
+            self._discard(conn, data)
+        elif conn.state is self._states.busy or conn.state is self._states.draining:
+            if not data:
+                conn.sock.hang_up()
+            conn.ahead += data
+            if not data or len(conn.ahead) >= _RECEIVED:
+                self._watch(conn, conn.interest & ~READ)
+        elif data:
+            self._feed(conn, data)
+        else:
+            self._end_early(conn)
+
+    def _discard(self, conn: Connection, data: bytes) -> None:
+        if not data:
+            self._close(conn)
+        # Closing while the client is still sending its body would make it lose the response.
+        conn.deadline = min(conn.deadline + len(data) / _LINGER_BYTES_PER_SECOND, conn.linger_until)
+
+    def _feed(self, conn: Connection, data: bytes) -> None:
+        """Receive more of a request and dispatch it once it is complete."""
+        now = time.monotonic()
+        if conn.buffer is None:
+            conn.buffer = RequestBuffer(self.cfg, conn.client, self._bodies_on_disk, self.most_bytes)
+            conn.move(self._states.heads)
+            conn.deadline = now + PATIENCE_SECONDS
+        buffer = conn.buffer
+        try:
+            buffer.feed(data)
+        except (Refused, ParseException) as error:
+            self._refuse(conn, error)
+            return
+        conn.deadline = min(conn.deadline + len(data) / BYTES_PER_SECOND, now + PATIENCE_SECONDS)
+        if buffer.is_complete:
+            self._dispatch(conn)
+        elif buffer.request is not None and conn.state is self._states.heads:
+            conn.move(self._states.bodies)
+        if buffer.expects_continue:
+            buffer.expects_continue = False
+            with suppress(OSError):
+                conn.sock.sendall(b"HTTP/1.1 100 Continue\r\n\r\n")
+
+    def _end_early(self, conn: Connection) -> None:
+        """Handle a client that has stopped sending."""
+        if conn.sock.is_broken or conn.buffer is None or conn.buffer.request is None:
+            self._close(conn)
+        else:
+            self._refuse(conn, Refused(400, "The body broke off before its end."))
+
+    def _time_out(self, conn: Connection) -> None:
+        if conn.buffer is None:
+            self._close(conn)
+        else:
+            self._refuse(conn, Refused(408, "The request came too slowly: send it again."))
+
+    def _refuse(self, conn: Connection, error: Refused | ParseException) -> None:
+        request = conn.buffer.request if conn.buffer else None
+        conn.end_input()
+        if isinstance(error, Refused):
+            with suppress(OSError):
+                write_problem(conn.sock, error.status, "", str(error), error.headers)
+        else:
+            self.handle_error(request, conn.sock, conn.client, error)
+        self._lingering_close(conn)
+
+    # From request to response.
+
+    def _dispatch(self, conn: Connection) -> None:
+        """Submit a request to a thread."""
+        assert conn.buffer is not None
+        conn.move(self._states.busy)
+        if conn.buffer.size > IN_MEMORY and self._large >= self._most_large:
+            self._large_waiting.append(conn)
+        else:
+            self._submit(conn)
+
+    def _submit(self, conn: Connection) -> None:
+        assert conn.buffer is not None
+        conn.is_large = conn.buffer.size > IN_MEMORY
+        self._large += conn.is_large
+        pool = self._urgent if self.is_urgent(conn.buffer.request) else self.tpool
+        future = pool.submit(self.handle, conn)
+        future.add_done_callback(partial(self.method_queue.defer, self.finish_request, conn))
+
+    def _finish_response(self, conn: Connection) -> None:
+        """Continue with the next request of the connection, if one is allowed."""
+        if not conn.is_kept:
+            self._lingering_close(conn)
+            return
+        self._await_request(conn, self._states.idle, self.cfg.keepalive if self.alive else STOP_KEEPALIVE_LINGER)
+        if conn.ahead:
+            ahead, conn.ahead = conn.ahead, b""
+            self._feed(conn, ahead)
+        elif conn.sock.is_hung_up:
+            self._close(conn)
+
+    def _await_request(self, conn: Connection, state: dict[Connection, None], seconds: float) -> None:
+        conn.move(state)
+        conn.deadline = time.monotonic() + seconds
+        self._watch(conn, READ)
+
+    def _lingering_close(self, conn: Connection) -> None:
+        """Close after the client has closed: closing with unread input would make it lose the response."""
+        conn.move(self._states.lingering)
+        if not conn.shutdown(socket.SHUT_WR):
+            self._close(conn)
+            return
+        now = time.monotonic()
+        conn.sock.watch()
+        conn.deadline, conn.linger_until = now + _LINGER_SECONDS, now + _LONGEST_LINGER_SECONDS
+        self._watch(conn, READ)
+
+    # Bookkeeping.
+
+    def _evict(self) -> None:
+        """Close the oldest connection of the least important state."""
+        for state in (self._states.lingering, self._states.heads, self._states.idle, self._states.bodies):
+            if state:
+                self._close(next(iter(state)))
+                return
+        if self._states.draining:
+            self._abort(min(self._states.draining, key=lambda conn: conn.sock.deadline))
+        else:
+            # All are being processed: try again soon.
+            time.sleep(0.01)
+
+    def _make_disk_room(self) -> None:
+        """Abort the slowest responses until the remaining ones fit on the disk."""
+        responses = [*self._states.busy, *self._states.draining]
+        # A thread that is still writing one frees its file soon.
+        doomed = sum(conn.sock.pending.on_disk for conn in responses if conn.sock.is_broken)
+        for conn in sorted(responses, key=lambda conn: conn.sock.deadline):
+            if self._responses.used - doomed <= self._responses.total:
+                return
+            if conn.sock.pending.on_disk and not conn.sock.is_broken:
+                doomed += conn.sock.pending.on_disk if conn.state is self._states.busy else 0
+                self._abort(conn)
+
+    def _abort(self, conn: Connection) -> None:
+        """Abort a response that the client does not receive."""
+        conn.sock.is_broken = True
+        if conn.state is self._states.busy:
+            # A thread is using the socket: it is closed afterwards.
+            self._watch(conn, 0)
+            conn.sock.hang_up()
+            conn.shutdown(socket.SHUT_RDWR)
+        else:
+            self._close(conn)
+
+    def _close(self, conn: Connection) -> None:
+        if conn.state:
+            self._watch(conn, 0)
+            conn.close()
+            self.nr_conns -= 1
+
+    def _watch(self, conn: Connection, interest: int) -> None:
+        conn.watch(self.poller, interest, self._on_event)

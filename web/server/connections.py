@@ -1,0 +1,134 @@
+"""A client connection of the worker: its socket, its buffers and its state."""
+
+from __future__ import annotations
+
+import selectors
+import socket
+import struct
+from collections.abc import Callable
+from contextlib import suppress
+from http import HTTPStatus
+from typing import Any
+
+from web.problems import problem_json
+from web.server.buffers import DiskQuota, MinRateSocket
+from web.server.framing import RequestBuffer
+
+__all__ = ["READ", "WRITE", "Connection", "States", "write_problem"]
+
+READ, WRITE = selectors.EVENT_READ, selectors.EVENT_WRITE
+
+_RESET = struct.pack("ii", 1, 0)
+
+
+class States:
+    """The connections of a worker by state; each state lists the oldest first."""
+
+    def __init__(self) -> None:
+        self.heads: dict[Connection, None] = {}
+        """No whole head has come yet."""
+        self.bodies: dict[Connection, None] = {}
+        """The head has come, the body not yet."""
+        self.busy: dict[Connection, None] = {}
+        """A thread processes the request."""
+        self.draining: dict[Connection, None] = {}
+        """The response is produced, and the client takes it."""
+        self.idle: dict[Connection, None] = {}
+        """Kept alive for another request."""
+        self.lingering: dict[Connection, None] = {}
+        """The response is sent, and the client is to close."""
+
+
+class Connection:
+    """A client's connection. Only the worker's loop calls its methods."""
+
+    def __init__(
+        self, sock: socket.socket, address: Any, quota: DiskQuota, on_pending: Callable[[Connection], None]
+    ) -> None:
+        sock.setblocking(False)
+        self._socket = sock
+        self.sock = MinRateSocket(sock, quota, lambda: on_pending(self))
+        """What gunicorn writes responses to."""
+        self.client = address
+        self.server = sock.getsockname()
+        self.state: dict[Connection, None] = {}
+        self.deadline = 0.0
+        self.linger_until = 0.0
+        self.buffer: RequestBuffer | None = None
+        self.ahead = b""
+        """What the client sent behind the request that is being processed."""
+        self.is_large = False
+        self.is_kept = False
+        """Whether the connection takes another request after this response."""
+        self.interest = 0
+        """The events that :meth:`watch` waits for."""
+
+    def recv(self, size: int) -> bytes | None:
+        """Return received bytes, empty bytes at the end of input, None if nothing has arrived yet."""
+        try:
+            return self._socket.recv(size)
+        except (BlockingIOError, InterruptedError):
+            return None
+        except OSError:
+            self.sock.is_broken = True
+            return b""
+
+    def move(self, state: dict[Connection, None]) -> None:
+        """Enter a state as its newest connection."""
+        self.state.pop(self, None)
+        self.state = state
+        state[self] = None
+
+    def watch(self, poller: selectors.BaseSelector, interest: int, callback: Callable[[Connection], None]) -> None:
+        """Call ``callback`` at these events from now on."""
+        if interest == self.interest:
+            return
+        if not self.interest:
+            poller.register(self._socket, interest, lambda _: callback(self))
+        elif not interest:
+            poller.unregister(self._socket)
+        else:
+            poller.modify(self._socket, interest, lambda _: callback(self))
+        self.interest = interest
+
+    def end_input(self) -> None:
+        """Drop the request."""
+        if self.buffer is not None:
+            self.buffer.close()
+            self.buffer = None
+
+    def shutdown(self, how: int) -> bool:
+        """Shut down sending or both directions; return whether the client is still connected."""
+        try:
+            self._socket.shutdown(how)
+        except OSError:
+            return False
+        return True
+
+    def close(self) -> None:
+        """Close the socket and leave the state; its events must be unwatched before."""
+        self.state.pop(self, None)
+        self.state = {}
+        self.end_input()
+        if self.sock.is_broken:
+            # The kernel would continue to send for minutes.
+            with suppress(OSError):
+                self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
+        self.sock.pending.close()
+        self._socket.close()
+
+
+def write_problem(sock: Any, status: int, reason: str, message: str, headers: dict[str, str] | None = None) -> None:
+    """Respond to a malformed request with problem details; takes gunicorn's arguments."""
+    body = problem_json(status, message)
+    fields = {
+        "Connection": "close",
+        "Cache-Control": "no-store",
+        "X-Content-Type-Options": "nosniff",
+        "Cross-Origin-Resource-Policy": "same-origin",
+        "Content-Type": "application/problem+json",
+        "Content-Length": str(len(body)),
+        **(headers or {}),
+    }
+    lines = [f"HTTP/1.1 {status} {HTTPStatus(status).phrase}", *(f"{name}: {value}" for name, value in fields.items())]
+    sock.sendall("\r\n".join([*lines, "", ""]).encode("latin-1") + body)

@@ -1,0 +1,113 @@
+"""Configuration of gunicorn: ``gunicorn --config python:web.server.gunicorn_conf 'api:create_app()'``.
+
+One process with many threads: each long poll holds a thread, and all share one subscription.
+"""
+
+from __future__ import annotations
+
+import gc
+import resource
+from typing import Any
+from urllib.parse import unquote
+
+import gunicorn.util
+
+import jobs
+from analyses import BrokenAnalysis, get_analyses
+from config.logs import set_up_logging
+from config.memory import return_freed_memory
+from config.settings import bracketed, load_or_exit
+from web.server.buffering_worker import BufferingThreadWorker
+from web.server.connections import write_problem
+from web.server.log import RequestLogger
+
+_settings = load_or_exit()
+
+
+class Worker(BufferingThreadWorker):
+    """Answers pending long polls at shutdown so that it finishes quickly."""
+
+    most_body_bytes = 4 * _settings.max_body_bytes
+
+    def most_bytes(self, request: Any) -> int:
+        loads_data = request.method == "POST" and unquote(request.path).endswith("/data")
+        return _settings.max_body_bytes if loads_data else _settings.max_jobs_bytes
+
+    def is_urgent(self, request: Any) -> bool:
+        return request.path in ("/health", f"{_settings.url_prefix.rstrip('/')}/health")
+
+    def handle_exit(self, sig: int, frame: Any) -> None:
+        self._drain()
+        super().handle_exit(sig, frame)
+
+    def handle_quit(self, sig: int, frame: Any) -> None:
+        self._drain()
+        super().handle_quit(sig, frame)
+
+    def _drain(self) -> None:
+        if self.wsgi is not None:
+            self.wsgi.extensions["waiting"].drain()
+
+
+def on_starting(arbiter: Any) -> None:
+    """Exit if Redis cannot be used with this service; an unavailable Redis may become available later."""
+    set_up_logging(_settings.log_level)
+    jobs.connect(_settings)
+    # A connection can have a file for its request and one for its response.
+    _allow_descriptors(3 * worker_connections + 200)
+    try:
+        get_analyses()
+        jobs.check_redis()
+    except BrokenAnalysis as error:
+        raise SystemExit(str(error)) from error
+    except jobs.UnusableServer as error:
+        raise SystemExit(str(error)) from error
+    except jobs.RedisUnavailable as error:
+        arbiter.log.warning("Redis unavailable at startup: %s", error)
+
+
+def post_worker_init(worker: Any) -> None:
+    """Prepare the process that serves requests."""
+    return_freed_memory()
+    # Exclude the program's own objects from garbage collection: a full collection would block requests for 25 ms.
+    gc.collect()
+    gc.freeze()
+
+
+def _allow_descriptors(wanted: int) -> None:
+    """Raise the limit of open files, often 1,024, to ``wanted`` or as far as the system allows."""
+    least, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    allowed = wanted if most == resource.RLIM_INFINITY else min(wanted, most)
+    if least != resource.RLIM_INFINITY and least < allowed:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (allowed, most))
+
+
+# gunicorn has no setting for its response to malformed requests, which is HTML.
+gunicorn.util.write_error = write_problem
+
+bind = [f"{bracketed(_settings.api_host)}:{_settings.api_port}"]
+workers = 1
+threads = _settings.api_threads
+worker_class = Worker
+RequestLogger.url_prefix = _settings.url_prefix
+logger_class = RequestLogger
+worker_connections = 2000
+keepalive = 15
+sendfile = False  # would bypass the buffers
+timeout = 120
+graceful_timeout = 10
+limit_request_line = 8190
+limit_request_fields = 100
+proc_name = "api"
+
+# By default, polars' allocator keeps freed memory in each of its threads.
+raw_env = ["_RJEM_MALLOC_CONF=dirty_decay_ms:100,muzzy_decay_ms:100"]
+loglevel = _settings.log_level.lower()
+
+# Headers set by proxies are not trusted: the API needs none of them, and any client can send them.
+forwarded_allow_ips = ""
+forwarder_headers = ""
+secure_scheme_headers: dict[str, str] = {}
+
+# gunicorn would open a control socket in the home directory.
+control_socket_disable = True
