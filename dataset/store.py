@@ -74,7 +74,7 @@ class Store:
         self._last_parsed: tuple[bytes, Description] | None = None
 
     def publish(self, loaded: Table | EncodedTable) -> Description:
-        """Replace the dataset atomically and return its description; a thread builds its indexes, which may take longer.
+        """Replace the dataset atomically and return its description; its indexes may take longer.
 
         Raises VersionNotFound if its chunks are repeatedly deleted because others publish at the same time.
         """
