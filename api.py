@@ -13,14 +13,18 @@ from flask.typing import ResponseReturnValue
 import jobs
 from config.settings import Settings, load_or_exit
 from dataset import (
+    OPTION_NAMES,
+    TYPE_PREFIX,
     Busy,
     DatasetError,
     Description,
     FilterError,
     LoadLimits,
+    LoadOptions,
     Store,
     Table,
     VersionNotFound,
+    first_records,
     ingest_in_subprocess,
     is_specific_type,
 )
@@ -32,7 +36,7 @@ from web.hooks import install_hooks
 from web.links import path_to
 from web.long_polling import Waiting, requested_wait
 from web.problems import RETRY_AFTER, Problem
-from web.query_params import enum_param, field_filters, parameter, parameters, timestamp_param
+from web.query_params import enum_param, field_filters, given_parameters, parameter, parameters, timestamp_param
 from web.representations import (
     artifact_response,
     load_results,
@@ -47,6 +51,7 @@ from web.uploads import read_upload
 __all__ = ["create_app"]
 
 _MAX_TRIES = 5
+_DRY_RUN_RECORDS = 10
 _MAX_PAGE_BYTES = 8 * 2**20
 _EXPANSION = 10  # bytes of memory per byte of JSON while it is serialized
 _DATA_CURSOR = re.compile(r"([0-9a-f]{32})\.(\d{1,12})", re.ASCII)
@@ -81,14 +86,20 @@ def create_app(settings: Settings | None = None, *, redis_client: Any = None) ->
 
 
 @data_routes.post("/data")
-@parameters("id", "index")
+@parameters("dry_run", *OPTION_NAMES, prefix=TYPE_PREFIX)
 def load_data() -> Response:
-    """Replace the dataset by the body; `id` and `index` name columns."""
+    """Replace the dataset by the body; `id` and `index` name columns, `dry_run=yes` replaces nothing."""
     jobs.ping()  # fail before parsing a large file if Redis is unavailable
     limits: LoadLimits = current_app.extensions["load limits"]
+    given = given_parameters()
+    dry_run = enum_param("dry_run", ("yes", "no")) == "yes"
+    options = LoadOptions.from_query({name: given[name] for name in given if name != "dry_run"})
     upload = read_upload(limits.body_bytes, is_specific_type)
-    columns = {"id_column": parameter("id"), "index_column": parameter("index")}
-    loaded = ingest_in_subprocess(upload.parts, upload.media_type, limits=limits, **columns)
+    loaded = ingest_in_subprocess(upload.parts, upload.media_type, options=options, limits=limits)
+    if dry_run:
+        most = _MAX_PAGE_BYTES - _size_of(loaded.description)
+        records = first_records(loaded, _DRY_RUN_RECORDS, most, _reserve_memory)
+        return json_response({**loaded.description.as_json(), "records": records})
     try:
         description = _store().publish(loaded)
     except VersionNotFound as error:

@@ -20,13 +20,17 @@ from dataset.errors import (
 )
 from dataset.formats import MEDIA_TYPES, is_specific_type
 from dataset.ingest import ingest
+from dataset.load_options import OPTION_NAMES, TYPE_PREFIX, LoadOptions
+from dataset.notes import Note
 from dataset.ranges import Ranges
 from dataset.store import Store
 from dataset.subprocess_ingest import LoadLimits, ingest_in_subprocess
-from dataset.table import Page, Table
+from dataset.table import Page, Table, first_records
 
 __all__ = [
     "MEDIA_TYPES",
+    "OPTION_NAMES",
+    "TYPE_PREFIX",
     "BoundsError",
     "Busy",
     "Column",
@@ -36,7 +40,9 @@ __all__ = [
     "FilterError",
     "InvalidDataset",
     "LoadLimits",
+    "LoadOptions",
     "Malformed",
+    "Note",
     "Page",
     "Ranges",
     "Store",
@@ -44,6 +50,7 @@ __all__ = [
     "TooLarge",
     "UnsupportedMediaType",
     "VersionNotFound",
+    "first_records",
     "ingest",
     "ingest_in_subprocess",
     "is_specific_type",

@@ -9,6 +9,7 @@ from functools import partial
 from typing import Any
 
 from dataset.bounds import parse_bounds
+from dataset.notes import Note
 from dataset.type_inference import ColumnType
 
 __all__ = ["Column", "Description"]
@@ -41,23 +42,21 @@ class Description:
     last: Any
     bytes: int
     loaded: dt.datetime
-    notes: tuple[str, ...] = ()
+    notes: tuple[Note, ...] = ()
 
     def as_json(self) -> dict[str, Any]:
-        """Return the JSON object of the HTTP contract; `notes` is omitted when empty."""
+        """Return the JSON object of the HTTP contract."""
         loaded = self.loaded.astimezone(dt.UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
         members: dict[str, Any] = {name: getattr(self, name) for name in self.__slots__}
         columns = [{"name": column.name, "type": column.type, "missing": column.missing} for column in self.columns]
-        notes = members.pop("notes")
-        members |= {"columns": columns, "loaded": loaded}
-        return members | {"notes": list(notes)} if notes else members
+        return members | {"columns": columns, "loaded": loaded, "notes": [note.as_json() for note in self.notes]}
 
     @classmethod
     def from_json(cls, members: Mapping[str, Any]) -> Description:
         """Create a description from the result of `as_json`."""
         columns = tuple(Column(**column) for column in members["columns"])
         loaded = dt.datetime.fromisoformat(members["loaded"])
-        notes = tuple(members.get("notes", ()))
+        notes = tuple(map(Note.from_json, members.get("notes", ())))
         return cls(**{**members, "columns": columns, "loaded": loaded, "notes": notes})
 
     def types(self) -> dict[str, ColumnType]:

@@ -12,14 +12,20 @@ import polars as pl
 from dataset import formats, sizes
 from dataset.description import Column, Description
 from dataset.errors import InvalidDataset, quoted
+from dataset.load_options import LoadOptions
 from dataset.serialization import to_json_values, to_texts
 from dataset.table import Table
 from dataset.type_inference import column_type
 
 __all__ = ["ingest"]
 
-_PARSER_REVISION: Final = 2  # part of the version hash: increment it when the same body would give other rows
+_PARSER_REVISION: Final = 3  # part of the version hash: increment it when the same body would give other rows
 _DEFAULT_LIMITS: Final = formats.Limits()
+_NO_OPTIONS: Final = LoadOptions()
+_NO_RECORDS: Final = (
+    "The body has no records, and would replace the dataset by an empty one: send at least one record, or add "
+    "?empty=yes. (`curl -d @FILE` strips the ends of lines: send a file with --data-binary @FILE.)"
+)
 _ID_ENDINGS: Final = ("_id", "Id", "ID")
 
 
@@ -27,26 +33,26 @@ def ingest(
     body: formats.Body,
     media_type: str | None,
     *,
-    id_column: str | None = None,
-    index_column: str | None = None,
+    options: LoadOptions = _NO_OPTIONS,
     limits: formats.Limits = _DEFAULT_LIMITS,
     max_memory: int | None = None,
 ) -> Table:
     """Parse a body into a table.
 
-    A header without rows, or an empty JSON list, gives a dataset without rows. Columns without a name are called
-    `column_<position>`. `limits` bounds the decompressed size, `max_memory` the table's size in memory.
+    `limits` bounds the decompressed size, `max_memory` the table's size in memory.
     Raises Malformed, UnsupportedMediaType, InvalidDataset or TooLarge.
     """
     chosen, charset = formats.detect_format(media_type, body)
-    frame, notes = chosen.read(formats.Source(body, charset, limits))
+    frame, notes = chosen.read(formats.Source(body, charset, limits, options))
+    if not frame.height and not options.empty and options.header != "only":
+        raise InvalidDataset(_NO_RECORDS)
     sizes.check_size(frame, limits.unpacked_bytes, max_memory)
     row_number = _row_number_name(frame.columns)
-    identifier = _choose_id(frame, id_column) or row_number
-    index = _choose_index(frame, index_column, identifier) or row_number
+    identifier = _choose_id(frame, options.id) or row_number
+    index = _choose_index(frame, options.index, identifier) or row_number
     first, last = _index_bounds(frame, index)
     description = Description(
-        version=_version(body, (chosen.MEDIA_TYPES[0], charset, id_column, index_column)),
+        version=_version(body, (chosen.MEDIA_TYPES[0], charset, options.as_json())),
         count=frame.height,
         id=identifier,
         index=index,
@@ -68,6 +74,8 @@ def _row_number_name(columns: Sequence[str]) -> str:
 
 
 def _choose_id(frame: pl.DataFrame, requested: str | None) -> str | None:
+    if requested == "":
+        return None
     name = requested if requested is not None else "id"
     if name in frame.columns:
         _check_identifier(frame[name], "id" if requested is not None else None)
@@ -120,7 +128,7 @@ def _index_bounds(frame: pl.DataFrame, index: str) -> tuple[object, object]:
     return to_json_values(ends["first"]).item(), to_json_values(ends["last"]).item()
 
 
-def _version(body: formats.Body, options: tuple[str | None, ...]) -> str:
+def _version(body: formats.Body, options: tuple[object, ...]) -> str:
     options_prefix = repr((_PARSER_REVISION, *options)).encode("utf-8", "backslashreplace")
     digest = hashlib.sha256(options_prefix + b"\n")
     digest.update(body)

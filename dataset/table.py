@@ -10,6 +10,7 @@ from typing import Any, Final
 
 import polars as pl
 
+from dataset.arrow_chunks import EncodedTable
 from dataset.bounds import in_range
 from dataset.description import Description
 from dataset.filters import Filters
@@ -18,7 +19,7 @@ from dataset.serialization import records
 from dataset.sizes import count_fitting, fixed_record_bytes, memory_size, row_slices
 from dataset.type_inference import infer_numeric, infer_temporal
 
-__all__ = ["Page", "Table"]
+__all__ = ["Page", "Table", "first_records"]
 
 ReserveBytes = Callable[[int], None]
 """Called with the size of the JSON that is about to be created."""
@@ -238,3 +239,12 @@ def _parse_id(id_text: str, dtype: pl.DataType | type[pl.DataType]) -> Any:
     if read is not None and dtype == pl.Float64 and read.dtype == pl.Int64:
         read = read.cast(pl.Float64)
     return read.to_physical().item() if read is not None and read.dtype == dtype else None
+
+
+def first_records(
+    loaded: Table | EncodedTable, limit: int, max_bytes: int, reserve: ReserveBytes
+) -> list[dict[str, Any]]:
+    """Return the first records of a table, at most `limit` and `max_bytes` of them, as `Table.page` does."""
+    if isinstance(loaded, EncodedTable):
+        loaded = Table(loaded.description, loaded.first_rows(limit))
+    return loaded.page(limit=limit, max_bytes=max_bytes, reserve=reserve).records

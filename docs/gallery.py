@@ -97,7 +97,7 @@ def _examples(analysis: Analysis) -> list[_Example]:
 
 @cache
 def _table(sample: str) -> Table:
-    return ingest((_SAMPLES / f"{sample}.csv").read_bytes(), "text/csv", id_column=None, index_column=None)
+    return ingest((_SAMPLES / f"{sample}.csv").read_bytes(), "text/csv")
 
 
 def _pictures(analysis: Analysis, example: _Example) -> list[tuple[str, bytes]]:

@@ -12,10 +12,11 @@ from typing import Final
 
 from dataset.errors import Malformed, UnsupportedMediaType
 from dataset.formats.source import Body
+from dataset.notes import Note
 
 __all__ = ["LATIN_1_NOTE", "as_utf8", "check_charset", "decode_head"]
 
-LATIN_1_NOTE: Final = (
+LATIN_1_NOTE: Final = Note(
     "The body is not UTF-8 and was read as Latin-1 (in its Windows form, 1252): "
     "if letters look wrong, convert it to UTF-8 and load it again."
 )
@@ -53,7 +54,7 @@ def decode_head(body: Body) -> bytes:
     return decoder.decode(body[:_WINDOW_BYTES]).encode(errors="replace")
 
 
-def as_utf8(body: Body, charset: str | None, *, or_latin_1: bool = False) -> tuple[Body, tuple[str, ...]]:
+def as_utf8(body: Body, charset: str | None, *, or_latin_1: bool = False) -> tuple[Body, tuple[Note, ...]]:
     """Return the text in UTF-8 without BOM, and notes for the client on the encoding.
 
     A BOM takes precedence over `charset`, which may be None or one that `check_charset` accepts. Raises Malformed.

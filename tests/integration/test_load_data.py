@@ -17,7 +17,7 @@ import polars as pl
 import pytest
 
 from benchmarks.quakes import generate
-from dataset import DatasetError, Store, ingest, ingest_in_subprocess
+from dataset import DatasetError, LoadOptions, Store, ingest, ingest_in_subprocess
 from tests.conftest import ROOT, eventually
 
 MIB = 2**20
@@ -141,20 +141,20 @@ def test_ingesting_a_large_body_does_not_affect_other_requests(api):
     ],
 )
 def test_the_subprocess_gives_the_same_table(body, media_type):
-    here = ingest(body, media_type, index_column="id")
-    there = read_in_subprocess(body, media_type, index_column="id")
+    here = ingest(body, media_type, options=LoadOptions(index="id"))
+    there = read_in_subprocess(body, media_type, options=LoadOptions(index="id"))
 
     assert there.frame.equals(here.frame)
     assert there.frame.schema == here.frame.schema
     assert vars_without_time(there) == vars_without_time(here)
 
 
-@pytest.mark.parametrize("options", [{"id_column": "nope"}, {"index_column": "nope"}, {"id_column": "network"}])
+@pytest.mark.parametrize("options", [{"id": "nope"}, {"index": "nope"}, {"id": "network"}])
 def test_the_subprocess_raises_the_same_errors(options):
     failures = []
     for read in (ingest, read_in_subprocess):
         with pytest.raises(DatasetError) as error:
-            read(TABLE, "text/csv", **options)
+            read(TABLE, "text/csv", options=LoadOptions(**options))
         failures.append((type(error.value), vars(error.value)))
 
     assert failures[0] == failures[1]

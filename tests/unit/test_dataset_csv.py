@@ -11,11 +11,11 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from dataset import DatasetError, InvalidDataset, Malformed, Table, ingest
+from dataset import DatasetError, InvalidDataset, LoadOptions, Malformed, Table, ingest
 
 
 def load(text: str | bytes) -> Table:
-    return ingest(text if isinstance(text, bytes) else text.encode(), "text/csv")
+    return ingest(text if isinstance(text, bytes) else text.encode(), "text/csv", options=LoadOptions(empty=True))
 
 
 def records(table: Table) -> list[dict[str, Any]]:
@@ -131,7 +131,14 @@ def test_long_fields_are_accepted() -> None:
     assert records(load(f'a,b\n1,"{outline}"\n2,3"\n'))[0]["b"] == outline
 
 
-def test_a_header_alone_is_a_dataset_without_rows() -> None:
+def test_a_header_alone_is_refused_unless_it_is_meant() -> None:
+    for options in (LoadOptions(), LoadOptions(header="yes")):
+        with pytest.raises(InvalidDataset, match=r"empty=yes.*--data-binary"):
+            ingest(b"a,b\n", "text/csv", options=options)
+    assert ingest(b"a,b\n", "text/csv", options=LoadOptions(header="only")).description.count == 0
+
+
+def test_a_header_alone_can_be_a_dataset_without_rows() -> None:
     description = load("a,b\n").description
 
     assert (description.count, description.first, description.last) == (0, None, None)

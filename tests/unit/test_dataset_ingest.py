@@ -5,17 +5,18 @@ from __future__ import annotations
 import datetime as dt
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from dataset import Description, InvalidDataset, Malformed, UnsupportedMediaType, ingest
+from dataset import Description, InvalidDataset, LoadOptions, Malformed, UnsupportedMediaType, ingest
 
 EARTHQUAKES = Path(__file__).parents[2] / "samples" / "earthquakes.csv"
 WEATHER = b"date,rain,weather\n2012-01-01,0.0,drizzle\n2012-01-02,10.9,rain\n2012-01-03,0.8,rain\n"
 
 
-def describe(body: bytes, **options: str) -> Description:
-    return ingest(body, "text/csv", **options).description
+def describe(body: bytes, **options: Any) -> Description:
+    return ingest(body, "text/csv", options=LoadOptions(**options)).description
 
 
 def test_the_sample_describes_itself() -> None:
@@ -53,7 +54,7 @@ def test_the_description_survives_json() -> None:
     members = json.loads(json.dumps(description.as_json()))
 
     assert Description.from_json(members) == description
-    assert list(members) == ["version", "count", "id", "index", "columns", "first", "last", "bytes", "loaded"]
+    assert list(members) == ["version", "count", "id", "index", "columns", "first", "last", "bytes", "loaded", "notes"]
     assert members["columns"][0] == {"name": "date", "type": "date", "missing": 0}
     assert members["loaded"].endswith("Z")
     assert len(members["loaded"]) == len("2026-11-24T02:00:00.000Z")
@@ -90,7 +91,7 @@ def test_the_default_index(body: bytes, index: str, bounds: tuple[object, object
 
 
 def test_options_name_identifier_and_index() -> None:
-    description = describe(b"id,code,x\n1,b,2.5\n1,a,\n", id_column="code", index_column="x")
+    description = describe(b"id,code,x\n1,b,2.5\n1,a,\n", id="code", index="x")
 
     assert (description.id, description.index, description.first, description.last) == ("code", "x", 2.5, 2.5)
 
@@ -100,12 +101,12 @@ def test_options_name_identifier_and_index() -> None:
     [
         (b"id,x\n1,a\n2,b\n1,c\n2,d\n", {}, None, "'1' more than once"),
         (b"id,x\n1,a\n,b\n", {}, None, "no value in row 2"),
-        (b"x,y\n0.5,a\n5e-1,b\n", {"id_column": "x"}, "id", "'0.5' more than once"),
-        (b"x,y\n,a\n", {"id_column": "x"}, "id", "no value in row 1"),
-        (b"x,y\n1,a\n", {"id_column": "z"}, "id", "The columns are: 'x', 'y'"),
-        (b"x,y\n1,a\n", {"index_column": "z"}, "index", "The columns are: 'x', 'y'"),
-        (b"x,y\n1,true\n", {"index_column": "y"}, "index", "boolean"),
-        (b"x,y\n1,a\n", {"id_column": "\ud800"}, "id", "no column"),
+        (b"x,y\n0.5,a\n5e-1,b\n", {"id": "x"}, "id", "'0.5' more than once"),
+        (b"x,y\n,a\n", {"id": "x"}, "id", "no value in row 1"),
+        (b"x,y\n1,a\n", {"id": "z"}, "id", "The columns are: 'x', 'y'"),
+        (b"x,y\n1,a\n", {"index": "z"}, "index", "The columns are: 'x', 'y'"),
+        (b"x,y\n1,true\n", {"index": "y"}, "index", "boolean"),
+        (b"x,y\n1,a\n", {"id": "\ud800"}, "id", "no column"),
     ],
 )
 def test_options_that_do_not_fit(body: bytes, options: dict[str, str], parameter: str | None, words: str) -> None:
@@ -116,7 +117,7 @@ def test_options_that_do_not_fit(body: bytes, options: dict[str, str], parameter
 
 def test_a_version_is_a_hash_of_content_and_options() -> None:
     bodies = [WEATHER, WEATHER + b"2012-01-04,1,sun\n"]
-    versions = [describe(body, **options).version for body in bodies for options in ({}, {"index_column": "rain"})]
+    versions = [describe(body, **options).version for body in bodies for options in ({}, {"index": "rain"})]
 
     assert len(set(versions)) == 4
     assert versions[0] == describe(WEATHER).version

@@ -7,12 +7,12 @@ from typing import Any
 
 import pytest
 
-from dataset import DatasetError, InvalidDataset, Malformed, Table, ingest
+from dataset import DatasetError, InvalidDataset, LoadOptions, Malformed, Table, ingest
 
 
 def load(document: object) -> Table:
     body = document if isinstance(document, bytes) else json.dumps(document).encode()
-    return ingest(body, "application/json")
+    return ingest(body, "application/json", options=LoadOptions(empty=True))
 
 
 def records(table: Table) -> list[dict[str, Any]]:
@@ -76,6 +76,8 @@ def test_numbers_beyond_a_double_keep_their_digits_as_text() -> None:
 def test_an_empty_list_is_a_dataset_without_rows() -> None:
     documents: list[object] = [[], {"data": []}]
     for document in documents:
+        with pytest.raises(InvalidDataset, match=r"empty=yes"):
+            ingest(json.dumps(document).encode(), "application/json")
         description = load(document).description
         assert (description.count, description.columns, description.first) == (0, (), None)
 

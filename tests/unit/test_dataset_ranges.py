@@ -10,12 +10,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dataset import Table, ingest
+from dataset import LoadOptions, Table, ingest
 
 
 def load(values: list[Any]) -> Table:
     rows = [{"n": number, "v": value} for number, value in enumerate(values)]
-    return ingest(json.dumps(rows).encode(), "application/json", index_column="v")
+    return ingest(json.dumps(rows).encode(), "application/json", options=LoadOptions(index="v"))
 
 
 def in_range(values: list[Any], start: object, end: object) -> list[int]:
@@ -103,7 +103,7 @@ def test_text_goes_by_code_points():
 
 def test_nan_and_infinities_are_missing():
     body = b"n,v\n0,1\n1,NaN\n2,inf\n3,\n4,-inf\n5,2\n"
-    table = ingest(body, "text/csv", index_column="v")
+    table = ingest(body, "text/csv", options=LoadOptions(index="v"))
 
     assert table.slice(None, None).height == 6
     assert table.slice(None, 10**300)["n"].to_list() == [0, 5]

@@ -16,7 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import dataset.arrow_chunks
-from dataset import Store, Table, VersionNotFound, ingest
+from dataset import LoadOptions, Store, Table, VersionNotFound, ingest
 
 
 class RecordingRedis(fakeredis.FakeRedis):
@@ -316,7 +316,7 @@ def test_the_cache_is_limited_in_versions(rd: RecordingRedis, store: Store) -> N
 )
 def test_records_are_unchanged_by_a_round_trip_through_redis(rows: list[dict[str, Any]]) -> None:
     rd = fakeredis.FakeRedis(server=fakeredis.FakeServer(server_type="valkey"))
-    one = ingest(json.dumps(rows).encode(), "application/json")
+    one = ingest(json.dumps(rows).encode(), "application/json", options=LoadOptions(empty=True))
     Store(rd).publish(one)
 
     back = Store(rd).table(one.description.version)
