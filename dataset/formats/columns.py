@@ -1,4 +1,4 @@
-"""Conversion of parsed values, or of columns of text, to columns of the dataset's types."""
+"""Conversion of parsed values to columns of the dataset's types."""
 
 from __future__ import annotations
 
@@ -10,14 +10,12 @@ from typing import Any, Final
 
 import polars as pl
 
-from dataset.date_formats import infer_epoch, infer_slash_dates
 from dataset.errors import InvalidDataset, TooManyValues
 from dataset.formats.names import normalize_names
-from dataset.formats.parts import MISSING
 from dataset.formats.source import Limits
-from dataset.type_inference import infer_temporal, null_non_finite
+from dataset.type_inference import null_non_finite
 
-__all__ = ["InfiniteNumber", "from_rows", "infer_dates", "to_json_text"]
+__all__ = ["InfiniteNumber", "from_rows", "to_json_text"]
 
 # Missing members are stored too, so a small body of sparse objects can give a large table.
 _MIN_VALUES_LIMIT: Final = 10_000_000
@@ -44,17 +42,6 @@ def from_rows(rows: Sequence[dict[str, Any]], body_bytes: int, limits: Limits) -
     return pl.DataFrame([_to_series(name, values) for name, values in zip(names, columns, strict=True)])
 
 
-def infer_dates(name: str, texts: pl.Series) -> pl.Series:
-    """Return a column of text as dates or times if possible, else unchanged; for formats with types of their own.
-
-    NA, null and NaN are missing values in a column of dates, and text in one of text.
-    """
-    typed = _infer_temporal(texts)
-    if typed is None and texts.is_in(MISSING).any():
-        typed = _infer_temporal(texts.set(texts.is_in(MISSING), None))
-    return (texts if typed is None else typed).alias(name)
-
-
 def to_json_text(value: Any) -> str | None:
     """Return text unchanged and any other value as its JSON; None stays None."""
     if value is None or isinstance(value, str):
@@ -74,22 +61,15 @@ def _check_size(height: int, width: int, most: int) -> None:
         )
 
 
-def _infer_temporal(texts: pl.Series) -> pl.Series | None:
-    typed = infer_temporal(texts)
-    return infer_slash_dates(texts) if typed is None else typed
-
-
 def _to_series(name: str, values: list[Any]) -> pl.Series:
     kinds = set(map(type, values)) - {type(None)}
     try:
         if kinds == {str}:
-            return infer_dates(name, pl.Series(name, values, dtype=pl.String))
+            return pl.Series(name, values, dtype=pl.String)
         if kinds == {bool}:
             return pl.Series(name, values, dtype=pl.Boolean)
         if kinds == {int}:
-            integers = pl.Series(name, values, dtype=pl.Int64)
-            epoch = infer_epoch(name, integers)
-            return integers if epoch is None else epoch.alias(name)
+            return pl.Series(name, values, dtype=pl.Int64)
         if float in kinds and kinds <= {int, float}:
             if int in kinds:
                 values = [None if value is None else float(value) for value in values]

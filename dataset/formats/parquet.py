@@ -10,7 +10,6 @@ from typing import Any, Final, cast
 
 import polars as pl
 
-from dataset.date_formats import infer_epoch
 from dataset.errors import InvalidDataset, Malformed, TooLarge, TooManyValues
 from dataset.formats import columns
 from dataset.formats.names import normalize_names
@@ -29,6 +28,7 @@ _DAY_SECONDS: Final = 86_400
 _FIRST_SECOND: Final = -62_135_596_800  # of the year 1, since 1970
 _LAST_SECOND: Final = 253_402_300_799  # of the year 9999
 _TICKS_PER_SECOND: Final = {"ms": 1000, "us": 1_000_000, "ns": 1_000_000_000}
+_TEXT_TYPES: Final = (pl.String, pl.Categorical, pl.Enum)
 _ONE_BYTE_TYPES: Final = (pl.Int8, pl.Int16, pl.UInt8, pl.UInt16, pl.Boolean, pl.Null)
 
 
@@ -54,7 +54,8 @@ def read(source: Source) -> Read:
             ]
     except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError) as error:
         raise Malformed(f"The body is not a complete Parquet file: {str(error)[:200]}.") from error
-    return Read(pl.DataFrame(typed))
+    final = frozenset(name for name, kind in zip(names, schema.dtypes(), strict=True) if kind not in _TEXT_TYPES)
+    return Read(pl.DataFrame(typed), final=final)
 
 
 def _check_size(scan: pl.LazyFrame, schema: pl.Schema, limits: Limits) -> None:
@@ -105,10 +106,7 @@ def _convert(name: str, column: pl.Series, max_bytes: int) -> pl.Series:
         column = _convert_binary(column)
     elif kind.is_nested():
         column = _convert_nested(column, max_bytes)
-    if kind.is_integer() and column.dtype == pl.Int64:
-        epoch = infer_epoch(name, column)
-        column = column if epoch is None else epoch
-    return columns.infer_dates(name, column) if kind == pl.String else column
+    return column
 
 
 def _fits_int64(integers: pl.Series) -> bool:
