@@ -166,18 +166,21 @@ class Executor:
         self._release(job, reason, error_from_exception(error, word))
 
     def end(self) -> None:
-        """Restore the process for the next job, or drain so that another process replaces it."""
+        """Restore the process while the outcome is sent, or drain so that another process replaces it."""
         self.reporter.end()
-        reusable = self.state.can_reuse_process() and not self.tables.has_leak()
+        self._jobs_left -= 1  # 0 at first stands for no limit, and is never met again
+        if not self.state.can_reuse_process() or self.tables.has_leak() or self._jobs_left == 0:
+            self.queue.drain()
         self.status.mark_idle()
-        reusable = self.state.restore() and reusable
+        self.queue.run_while_waiting(self._restore)
+
+    def _restore(self) -> bool:
+        restored = self.state.restore()
         self.output.reset()
         if self._outcome is not None:
             event, extra = self._outcome
             _log.info(event, extra=extra)
-        self._jobs_left -= 1  # 0 at first stands for no limit, and is never met again
-        if not reusable or self._jobs_left == 0:
-            self.queue.drain()
+        return restored
 
     def _release(self, job: ClaimedJob, reason: ReleaseReason, error: dict[str, str]) -> None:
         self.queue.defer_release(job, reason, json.dumps(error), self.output.text())
