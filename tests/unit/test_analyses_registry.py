@@ -1,12 +1,11 @@
-"""The registry finds every analysis by its file and hands ``run`` what it asks for."""
+"""Tests that the registry finds every analysis by its file and passes the arguments that ``run`` declares."""
 
 from __future__ import annotations
 
-import importlib
 import re
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import polars as pl
@@ -35,26 +34,7 @@ DropIn = Callable[[str, str], None]
 
 
 def ignore(fraction: float, message: str | None = None) -> None:
-    """A progress that nobody looks at."""
-
-
-@pytest.fixture
-def drop_in(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[DropIn]:
-    """Save a file as if it stood in the package, and have the registry look anew."""
-    monkeypatch.setattr(analyses, "__path__", [*analyses.__path__, str(tmp_path)])
-    names = []
-
-    def save(name: str, source: str) -> None:
-        names.append(name)
-        (tmp_path / f"{name}.py").write_text(source)
-        importlib.invalidate_caches()
-        get_analyses.cache_clear()
-
-    yield save
-    for name in names:
-        sys.modules.pop(f"analyses.{name}", None)
-        vars(analyses).pop(name, None)
-    get_analyses.cache_clear()
+    """Ignore the progress."""
 
 
 def test_the_analyses_that_come_along_are_found_sorted_and_described() -> None:
