@@ -1,4 +1,4 @@
-"""The gallery shows every analysis, and the guide and the template work as written."""
+"""Tests that the gallery shows every analysis, and that the guide and the template work as written."""
 
 from __future__ import annotations
 
@@ -102,7 +102,7 @@ def test_a_name_that_is_none_for_a_module_is_refused(checkout: Path, name: str) 
 
 def test_what_is_there_is_not_written_over(checkout: Path) -> None:
     (checkout / "analyses" / "mine.py").write_text("mine")
-    with pytest.raises(Refused, match=r"analyses/mine.py is there already"):
+    with pytest.raises(Refused, match=r"analyses/mine.py already exists"):
         copy_template("mine", checkout)
     assert (checkout / "analyses" / "mine.py").read_text() == "mine"
     assert list((checkout / "tests" / "unit").iterdir()) == []
