@@ -13,7 +13,17 @@ from functools import lru_cache
 from typing import Any, NamedTuple
 
 import jobs
-from analyses import Analysis, Artifact, InvalidParams, Outcome, Params, UnknownAnalysis, get_analysis
+from analyses import (
+    Analysis,
+    Artifact,
+    BrokenAnalysis,
+    InvalidParams,
+    Outcome,
+    Params,
+    UnknownAnalysis,
+    get_analysis,
+    has_changed,
+)
 from config.events import Event
 from config.settings import Settings
 from dataset import BoundsError, Store, Table, VersionNotFound
@@ -29,7 +39,7 @@ from runtime.results import build_results, parse_bound
 from runtime.shared_status import SharedStatus
 from runtime.supervisor import tick_seconds
 
-__all__ = ["Executor", "NotPrepared", "Results", "Task"]
+__all__ = ["Executor", "NotPrepared", "Outdated", "Results", "Task"]
 
 _log = logging.getLogger("worker")
 
@@ -55,8 +65,12 @@ class Results(NamedTuple):
     artifacts: list[Artifact]
 
 
+class Outdated(Exception):
+    """A file of an analysis has changed since this process loaded it."""
+
+
 class NotPrepared(Exception):
-    """The job's analysis or dataset is not available to this worker."""
+    """The job's analysis or dataset is not available to this process."""
 
     def __init__(self, reason: ReleaseReason, error: Exception) -> None:
         super().__init__(reason)
@@ -113,7 +127,10 @@ class Executor:
         """Load the analysis, its parameters and the rows.
 
         :raises NotPrepared: one of them is not available or does not fit.
+        :raises Outdated: with ``RELOAD``, if a file of an analysis has changed.
         """
+        if self.settings.reload and has_changed():
+            raise Outdated
         try:
             analysis = get_analysis(job.analysis)
             self.tables.make_room(job.dataset)
@@ -121,7 +138,11 @@ class Executor:
             rows = None
             if analysis.reads_dataset:
                 rows = self._load_table(job.dataset).slice(parse_bound(job.start), parse_bound(job.end))
-        except (UnknownAnalysis, InvalidParams) as error:  # the API accepted them: another version's worker knows them
+        except (
+            UnknownAnalysis,
+            BrokenAnalysis,
+            InvalidParams,
+        ) as error:  # the API accepted them: another version's worker knows them
             raise NotPrepared(ReleaseReason.UNKNOWN, error) from error
         except (BoundsError, VersionNotFound) as error:
             raise NotPrepared(ReleaseReason.INVALID, error) from error
@@ -164,6 +185,12 @@ class Executor:
             logging.getLogger().error(Event.ANALYSIS_RAISED, exc_info=error)
         word = "error" if reason is ReleaseReason.ERROR else "invalid"
         self._release(job, reason, error_from_exception(error, word))
+
+    def release(self, job: ClaimedJob) -> None:
+        """Release a job that was not run, and let another process replace this one."""
+        self.queue.drain()
+        self.queue.defer_release(job, ReleaseReason.DRAIN, "", self.output.text())
+        self._note(job, Event.JOB_RELEASED, reason=ReleaseReason.DRAIN)
 
     def end(self) -> None:
         """Restore the process while the outcome is sent, or drain so that another process replaces it."""
