@@ -176,4 +176,4 @@ def _split_field(types: Types, field: str) -> tuple[str, str]:
 
 
 def _too_many(count: int, field: str) -> FilterError:
-    return FilterError(f"There are {count} filters; send {MAX_FILTERS} at most.", field, (field,))
+    return FilterError(f"There are {count} filters; send {MAX_FILTERS} at most.", field)
