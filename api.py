@@ -256,7 +256,7 @@ def retry_job(jid: str) -> Response:
     old: dict[str, Any] = {**jobs.get_job_by_id(jid)}
     if not jobs.Status(old["status"]).ended:
         raise Problem("job-unfinished", f"The job is {old['status']}: wait until it has ended, or cancel it first.")
-    request_again = {name: old[name] for name in jobs.RETRIED_FIELDS}
+    request_again = {name: old[name] for name in (*jobs.RETRIED_FIELDS, *jobs.SELECTION_FIELDS) if name in old}
     added, replayed = submit(
         [request_again], [""], _store(), _settings().max_params_bytes, idempotency, retry_of=old["id"]
     )

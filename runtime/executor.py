@@ -26,7 +26,7 @@ from analyses import (
 )
 from config.events import Event
 from config.settings import Settings
-from dataset import BoundsError, Store, Table, VersionNotFound
+from dataset import BoundsError, FilterError, Store, Table, VersionNotFound
 from jobs import ClaimedJob, JobQueue
 from jobstore import ReleaseReason, Run
 from runtime.control import ControlChannel, Stopped
@@ -35,7 +35,7 @@ from runtime.errors import error_from_exception, failure
 from runtime.output import Output
 from runtime.process_state import ProcessState
 from runtime.reporter import Reporter
-from runtime.results import build_results, parse_bound
+from runtime.results import Rows, build_results, parse_selection
 from runtime.shared_status import SharedStatus
 from runtime.supervisor import tick_seconds
 
@@ -51,11 +51,7 @@ class Task(NamedTuple):
     params: Params
     params_json: dict[str, Any]
     rows: Any
-
-    @property
-    def height(self) -> int:
-        """The number of rows."""
-        return 0 if self.rows is None else self.rows.height
+    selected: Rows
 
 
 class Results(NamedTuple):
@@ -135,18 +131,17 @@ class Executor:
             analysis = get_analysis(job.analysis)
             self.tables.make_room(job.dataset)
             params, params_json = self._read_params(job.analysis, job.params, job.dataset)
-            rows = None
+            rows, selected = None, Rows(parse_selection(job.start, job.end, job.selection))
             if analysis.reads_dataset:
-                rows = self._load_table(job.dataset).slice(parse_bound(job.start), parse_bound(job.end))
-        except (
-            UnknownAnalysis,
-            BrokenAnalysis,
-            InvalidParams,
-        ) as error:  # the API accepted them: another version's worker knows them
+                table = self._load_table(job.dataset)
+                rows = table.select(selected.selection)
+                selected = Rows(selected.selection, table.selector.index(selected.selection), rows.height)
+        except (UnknownAnalysis, BrokenAnalysis, InvalidParams) as error:
+            # The API accepted them: a worker of another version knows them.
             raise NotPrepared(ReleaseReason.UNKNOWN, error) from error
-        except (BoundsError, VersionNotFound) as error:
+        except (BoundsError, FilterError, VersionNotFound) as error:
             raise NotPrepared(ReleaseReason.INVALID, error) from error
-        return Task(analysis, params, params_json, rows)
+        return Task(analysis, params, params_json, rows, selected)
 
     def run(self, job: ClaimedJob, task: Task) -> Outcome:
         """Run the analysis.
@@ -164,7 +159,7 @@ class Executor:
 
         :raises ValueError: they are larger than ``MAX_RESULT_BYTES``.
         """
-        return Results(*build_results(job, outcome, task.params_json, task.height, self.settings.max_result_bytes))
+        return Results(*build_results(job, outcome, task.params_json, task.selected, self.settings.max_result_bytes))
 
     def complete(self, job: ClaimedJob, results: Results) -> None:
         """End the attempt with results."""
