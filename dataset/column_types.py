@@ -12,7 +12,7 @@ from dataset.errors import InvalidDataset, quoted
 from dataset.forced_types import convert_to
 from dataset.integer_dates import read_integer_dates
 from dataset.load_options import TYPE_PREFIX, LoadOptions
-from dataset.missing import missing_note
+from dataset.missing import missing_notes
 from dataset.notes import Note
 from dataset.readings import Typed
 from dataset.text_types import infer_text
@@ -68,8 +68,8 @@ def _without_named(numbers: pl.Series, options: LoadOptions) -> Typed:
     found = numbers.is_in(pl.Series(named, dtype=numbers.dtype)) if named else pl.Series([False])
     if not found.any():
         return Typed(numbers, [])
-    note = missing_note(numbers.name, set(map(str, named)), int(found.sum()))
-    return Typed(numbers.set(found, None), [note])
+    markers = set(map(str, numbers.filter(found)))
+    return Typed(numbers.set(found, None), missing_notes(numbers.name, markers, int(found.sum())))
 
 
 def _note_sentinel(numbers: pl.Series) -> list[Note]:

@@ -11,7 +11,7 @@ from dataset.date_formats import date_readings
 from dataset.errors import InvalidDataset, quoted
 from dataset.integer_dates import EPOCH_UNITS, epoch_note, from_digits, from_epoch
 from dataset.load_options import TYPE_PREFIX, LoadOptions
-from dataset.missing import blank_texts, missing_note, missing_texts
+from dataset.missing import blank_texts, missing_notes, missing_texts, noted_markers
 from dataset.notes import Note
 from dataset.number_formats import number_readings
 from dataset.readings import Reading, Typed
@@ -51,11 +51,8 @@ def convert_to(kind: str, column: pl.Series, options: LoadOptions) -> Typed:
             f"{kind}: correct it, add it to ?missing=, or name another type.",
             f"{TYPE_PREFIX}{column.name}",
         )
-    notes = list(converted.notes)
-    marked = marked & (stripped != "")
-    if marked.any():
-        found = stripped.filter(marked)
-        notes.append(missing_note(column.name, set(found.unique()), len(found)))
+    lost = noted_markers(stripped, marked)
+    notes = [*converted.notes, *missing_notes(column.name, set(lost), len(lost))]
     return Typed(converted.column.alias(column.name), notes)
 
 

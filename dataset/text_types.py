@@ -16,7 +16,7 @@ from dataset.date_formats import date_readings
 from dataset.errors import quoted
 from dataset.integer_dates import words_of
 from dataset.load_options import LoadOptions
-from dataset.missing import blank_texts, missing_note, missing_texts
+from dataset.missing import blank_texts, missing_notes, missing_texts, noted_markers
 from dataset.notes import Note
 from dataset.number_formats import number_readings
 from dataset.readings import Reading, Typed
@@ -69,9 +69,8 @@ def infer_text(column: pl.Series, options: LoadOptions) -> Typed:
     found = Typed(typed, []) if typed is not None else _decide(name, texts, values, find_fits(readings, values))
     if found.column.dtype == pl.String:
         return Typed(texts, found.notes)
-    lost = stripped.filter(found.column.is_null() & texts.is_not_null())  # also infinities
-    if len(lost):
-        found.notes.append(missing_note(name, set(lost.unique()), len(lost)))
+    lost = noted_markers(stripped, found.column.is_null())  # also infinities
+    found.notes.extend(missing_notes(name, set(lost), len(lost)))
     return found
 
 

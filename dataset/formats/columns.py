@@ -1,4 +1,4 @@
-"""Conversion of parsed values to columns of the dataset's types."""
+"""Conversion of parsed values, or of columns of text, to columns of the dataset's types."""
 
 from __future__ import annotations
 
@@ -6,16 +6,17 @@ import json
 from collections.abc import Iterable, Sequence
 from itertools import chain
 from operator import itemgetter
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import polars as pl
 
 from dataset.errors import InvalidDataset, TooManyValues
+from dataset.formats.flatten import Budget, Leaf, flatten
 from dataset.formats.names import normalize_names
-from dataset.formats.source import Limits
+from dataset.formats.source import Limits, Read, Source
 from dataset.type_inference import null_non_finite
 
-__all__ = ["InfiniteNumber", "from_rows", "to_json_text"]
+__all__ = ["Grid", "InfiniteNumber", "from_grid", "grid_of_objects", "to_json_text"]
 
 # Missing members are stored too, so a small body of sparse objects can give a large table.
 _MIN_VALUES_LIMIT: Final = 10_000_000
@@ -25,21 +26,46 @@ class InfiniteNumber(Exception):
     """A column of numbers has an infinity: written as such, or from a number beyond a double."""
 
 
-def from_rows(rows: Sequence[dict[str, Any]], body_bytes: int, limits: Limits) -> pl.DataFrame:
-    """Return a column for each member name, in order of first occurrence; absent members are missing values.
+class Grid(NamedTuple):
+    """A table of parsed values; its columns are produced one by one, to bound the memory that they take."""
 
-    Raises InvalidDataset, TooManyValues, and InfiniteNumber.
-    """
+    names: Sequence[str]
+    columns: Iterable[list[Any]]
+    height: int
+
+
+def grid_of_objects(rows: Sequence[dict[str, Any]]) -> Grid:
+    """Return a column for each member name, in order of first occurrence; absent members are missing values."""
     shapes = dict.fromkeys(map(tuple, rows))
     members = dict.fromkeys(chain.from_iterable(shapes))
-    names = normalize_names(members, limits)
-    _check_size(len(rows), len(names), min(limits.values, _MIN_VALUES_LIMIT + 2 * body_bytes))
     columns: Iterable[list[Any]]
     if len(shapes) == 1:
         columns = (list(map(itemgetter(member), rows)) for member in members)
     else:
         columns = ([row.get(member) for row in rows] for member in members)
-    return pl.DataFrame([_to_series(name, values) for name, values in zip(names, columns, strict=True)])
+    return Grid(list(members), columns, len(rows))
+
+
+def from_grid(grid: Grid, body_bytes: int, source: Source) -> Read:
+    """Return the typed columns, with objects flattened. Raises InvalidDataset, TooManyValues, and InfiniteNumber."""
+    limits = source.limits
+    width = len(grid.names)
+    if width > limits.columns:
+        normalize_names(grid.names, limits)  # raises the error
+    _check_size(grid.height, width, min(limits.values, _MIN_VALUES_LIMIT + 2 * body_bytes))
+    # The same whether the body is read in this process or, with larger limits, in another.
+    budget = Budget(width, grid.height, min(Limits().values, _MIN_VALUES_LIMIT + 2 * body_bytes))
+    names: list[str] = []
+    series: list[pl.Series] = []
+    for name, values in zip(grid.names, grid.columns, strict=True):
+        for leaf in flatten(name, values, budget):
+            _check_size(grid.height, budget.width, limits.values)
+            names.append(leaf.name)
+            series.append(_to_series(leaf))
+    frame = pl.DataFrame(
+        [column.alias(name) for name, column in zip(normalize_names(names, limits), series, strict=True)]
+    )
+    return Read(frame, tuple(budget.notes))
 
 
 def to_json_text(value: Any) -> str | None:
@@ -61,8 +87,9 @@ def _check_size(height: int, width: int, most: int) -> None:
         )
 
 
-def _to_series(name: str, values: list[Any]) -> pl.Series:
-    kinds = set(map(type, values)) - {type(None)}
+def _to_series(leaf: Leaf) -> pl.Series:
+    name, values, kinds = leaf
+    kinds = kinds - {type(None)}
     try:
         if kinds == {str}:
             return pl.Series(name, values, dtype=pl.String)

@@ -13,7 +13,7 @@ import polars as pl
 
 from dataset.formats.source import Read
 from dataset.load_options import LoadOptions
-from dataset.missing import blank_texts, missing_note, missing_texts
+from dataset.missing import blank_texts, missing_notes, missing_texts, noted_markers
 from dataset.notes import Note
 from dataset.text_types import infer_plain
 from dataset.type_inference import are_undecided, column_type
@@ -60,6 +60,7 @@ class _Column:
         self._missing = missing_texts(options)
         self._markers: set[str] = set()
         self._marked = 0
+        self._has_lost_texts = False
 
     def add(self, texts: pl.Series) -> None:
         """Infer the type of the next part and add it; text is stored unchanged."""
@@ -72,7 +73,8 @@ class _Column:
             return
         missing = stripped.is_in(self._missing)
         if missing.all():
-            self._count(stripped.filter(stripped != ""))
+            self._count(noted_markers(stripped, missing))
+            self._has_lost_texts |= not stripped.is_in(blank_texts(self._options)).all()
             self._parts.append(pl.repeat(None, len(texts), dtype=pl.Null, eager=True))
             return
         kind, typed = _infer(self._name, stripped.set(missing, None), self._options)
@@ -82,7 +84,7 @@ class _Column:
         else:
             self._parts.append(typed)
             if typed.null_count():  # also infinities
-                self._count(stripped.filter(typed.is_null() & (stripped != "")))
+                self._count(noted_markers(stripped, typed.is_null()))
 
     def _count(self, marked: pl.Series) -> None:
         self._markers.update(marked.unique())
@@ -94,7 +96,7 @@ class _Column:
             # A column of numbers needs at least one finite number and one fraction.
             return "number" not in self._kinds or all(part.null_count() == len(part) for part in self._parts)
         if self._kinds <= {"text"}:
-            return any(part.dtype == pl.Null for part in self._parts) and self._marked > 0
+            return self._has_lost_texts
         return self._is_inconsistent()
 
     def to_series(self) -> pl.Series:
@@ -110,9 +112,7 @@ class _Column:
 
     def notes(self) -> list[Note]:
         """Return the notes on values that were read as missing."""
-        if self._kinds <= {"text"} or not self._markers:
-            return []
-        return [missing_note(self._name, self._markers, self._marked)]
+        return [] if self._kinds <= {"text"} else missing_notes(self._name, self._markers, self._marked)
 
     def _is_inconsistent(self) -> bool:
         return len(self._kinds) > 1 and not self._kinds <= _NUMERIC
