@@ -20,12 +20,14 @@ from dataset.errors import (
 )
 from dataset.formats import MEDIA_TYPES, is_specific_type
 from dataset.ingest import ingest
+from dataset.listing import Listing, Page
 from dataset.load_options import OPTION_NAMES, TYPE_PREFIX, LoadOptions
 from dataset.notes import Note
 from dataset.ranges import Ranges
+from dataset.selection import Selection, Selector
 from dataset.store import Store
 from dataset.subprocess_ingest import LoadLimits, ingest_in_subprocess
-from dataset.table import Page, Table, first_records
+from dataset.table import Table, first_records
 
 __all__ = [
     "MEDIA_TYPES",
@@ -39,12 +41,15 @@ __all__ = [
     "EncodedTable",
     "FilterError",
     "InvalidDataset",
+    "Listing",
     "LoadLimits",
     "LoadOptions",
     "Malformed",
     "Note",
     "Page",
     "Ranges",
+    "Selection",
+    "Selector",
     "Store",
     "Table",
     "TooLarge",
