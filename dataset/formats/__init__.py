@@ -89,10 +89,10 @@ def open_body(body: Body, media_type: str | None, options: LoadOptions, limits: 
         raise UnsupportedMediaType("The body is not packed as its media type says: send it with its own.")
     body = archives.unpack(body, options.member, limits.unpacked_bytes)
     chosen, charset = _detect_format(media_type, body)
-    for option, module in (("list", json_text), ("sheet", xlsx)):
-        if getattr(options, option) is not None and chosen is not module:
+    for option, value, module in (("list", options.list, json_text), ("sheet", options.sheet, xlsx)):
+        if value is not None and chosen.MEDIA_TYPES != module.MEDIA_TYPES:
             raise InvalidDataset(
-                f"?{option}= is for {module.MEDIA_TYPES[0]}; the body is {chosen.MEDIA_TYPES[0]}.", option
+                f"The option is for {module.MEDIA_TYPES[0]}, but the body is {chosen.MEDIA_TYPES[0]}.", option
             )
     return chosen, Source(body, charset, limits, options)
 
