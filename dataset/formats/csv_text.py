@@ -25,6 +25,7 @@ from dataset.formats.encodings import as_utf8
 from dataset.formats.names import normalize_names
 from dataset.formats.parts import read_typed
 from dataset.formats.source import Body, Read, Source
+from dataset.load_options import LoadOptions
 
 __all__ = ["MEDIA_TYPES", "read", "sniff"]
 
@@ -65,17 +66,18 @@ def read(source: Source) -> Read:
         if header is None:
             raise Malformed(_EMPTY)
         names = normalize_names((name.strip() for name in header), source.limits)
-        return Read(_read_columns(body, names, delimiter), notes)
+        columns = _read_columns(body, names, delimiter, source.options)
+        return Read(columns.frame, (*notes, *columns.notes))
     except csv.Error as error:
         raise Malformed(f"The body is no CSV: {error}.") from error
 
 
-def _read_columns(body: Body, names: list[str], delimiter: str) -> pl.DataFrame:
+def _read_columns(body: Body, names: list[str], delimiter: str, options: LoadOptions) -> Read:
     height = _count_regular_rows(body, len(names), delimiter)
     if height is not None:
         with suppress(pl.exceptions.PolarsError, pl.exceptions.PanicException, _IrregularRows):
-            return read_typed(names, partial(_read_with_polars, body, len(names), delimiter, height))
-    return read_typed(names, partial(_read_row_by_row, body, len(names), delimiter))
+            return read_typed(names, partial(_read_with_polars, body, len(names), delimiter, height), options)
+    return read_typed(names, partial(_read_row_by_row, body, len(names), delimiter), options)
 
 
 class _IrregularRows(Exception):

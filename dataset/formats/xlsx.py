@@ -51,7 +51,7 @@ def read(source: Source) -> Read:
         raise Malformed(f"The body is not a complete Excel workbook: {str(error)[:200]}.") from error
     check_scan(frame.lazy(), frame.schema, source.limits)
     read = convert_columns(names, lambda first: [_refine(frame.to_series(first))], source)
-    return Read(read.frame, (*notes, *header.notes, *read.notes))
+    return read._replace(notes=(*notes, *header.notes, *read.notes))
 
 
 class _Sheet(NamedTuple):
