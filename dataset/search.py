@@ -113,7 +113,8 @@ class SearchIndex:
     def _render(self, textual: bool, number: int) -> pl.Series:
         rows = self._frame.slice(*self._slices[number])
         texts = rows.select(to_texts(rows[name]) for name in self._columns[textual])
-        return fold(texts.select(pl.concat_str(pl.all(), separator=_SEPARATOR, ignore_nulls=True)).to_series())
+        line = texts.select(pl.concat_str(pl.all(), separator=_SEPARATOR, ignore_nulls=True)).to_series()
+        return fold(line) if textual else line.str.to_lowercase()
 
     def _estimate_size(self) -> int:
         """Estimate the size of the whole index in bytes."""

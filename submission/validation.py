@@ -8,7 +8,7 @@ from functools import cached_property
 from typing import Any
 
 import jobs
-from analyses import DatasetColumns, InvalidParams, Range, get_analyses
+from analyses import Analysis, DatasetColumns, InvalidParams, Range, get_registry
 from dataset import BoundsError, Description, Ranges, Selection, Selector, Store, start_after_end
 from submission.schema import MAX_ERRORS, JobRequest, invalid_body, parse_job_requests
 from web.problems import RETRY_AFTER, Problem, pointer_to
@@ -47,7 +47,7 @@ def submit(
 def _validate_jobs(
     requests: Sequence[JobRequest], prefixes: Sequence[str], store: Store, retry_of: str | None
 ) -> list[jobs.Submission]:
-    known = get_analyses()
+    known, broken, _ = get_registry()
     reading = {name for name, analysis in known.items() if analysis.reads_dataset}
     dataset = store.current() if any(job.analysis in reading for job in requests) else None
     rows = _RowCheck(dataset) if dataset else None
@@ -56,14 +56,18 @@ def _validate_jobs(
     submissions, errors, unknown = [], [], 0
     for job, prefix in zip(requests, prefixes, strict=True):
         reads = job.analysis in reading
-        if job.analysis not in known:
+        if job.analysis in broken:
+            detail = f"This analysis is unavailable: {broken[job.analysis]}"
+            errors.append({"pointer": f"{prefix}/analysis", "detail": detail})
+        elif job.analysis not in known:
             unknown += 1
             errors.append({"pointer": f"{prefix}/analysis", "detail": f"Expected one of: {', '.join(known)}."})
         elif reads and dataset is None:
             raise Problem("no-dataset", f"The analysis {job.analysis!r} reads a dataset: load one by POST /data.")
         else:
+            analysis = known[job.analysis]
             faults = [
-                *(_param_errors(job, columns, ranges) if reads else _param_errors(job, _NO_COLUMNS, None)),
+                *_param_errors(job, analysis, *((columns, ranges) if reads else (_NO_COLUMNS, None))),
                 *(rows.errors(job) if rows and reads else _bound_errors(job)),
             ]
             errors += [{"pointer": prefix + pointer, "detail": detail} for pointer, detail in faults]
@@ -77,10 +81,12 @@ def _validate_jobs(
     return submissions
 
 
-def _param_errors(job: JobRequest, columns: DatasetColumns, ranges: Ranges | None) -> list[tuple[str, str]]:
+def _param_errors(
+    job: JobRequest, analysis: Analysis, columns: DatasetColumns, ranges: Ranges | None
+) -> list[tuple[str, str]]:
     """Return JSON pointers and details of the parameters that the analysis rejects."""
     try:
-        params = get_analyses()[job.analysis].read_params_text(job.params, columns)
+        params = analysis.read_params_text(job.params, columns)
         if ranges is not None:
             try:
                 params.check_ranges(lambda column: _range(ranges.of(column)))
