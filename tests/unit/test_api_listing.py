@@ -230,6 +230,7 @@ def test_all_records_come_as_a_file(client, accept, ending):
     assert answer.headers["Content-Disposition"] == f'attachment; filename="data.{ending}"'
     assert answer.headers["Vary"] == "Accept"
     assert answer.headers["Cache-Control"] == "no-cache"
+    assert "Content-Length" not in answer.headers
     found = read(answer)
     assert [str(record["id"]) for record in found] == ["1", "3", "4"]
     assert list(found[0]) == ["id", "time", "place"]
