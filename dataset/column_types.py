@@ -38,7 +38,7 @@ def settle_types(frame: pl.DataFrame, options: LoadOptions, final: Collection[st
         column = frame.to_series(position)
         typed = _settle(column, options, is_final=column.name in final)
         if typed.column is not column:
-            frame.replace_column(position, typed.column)
+            frame.replace_column(position, typed.column.alias(column.name))
         notes += typed.notes
         del column, typed
     return notes

@@ -47,8 +47,8 @@ def ingest(
     `limits` bounds the decompressed size, `max_memory` the table's size in memory.
     Raises Malformed, UnsupportedMediaType, InvalidDataset or TooLarge.
     """
-    chosen, charset = formats.detect_format(media_type, body)
-    frame, notes, final = chosen.read(formats.Source(body, charset, limits, options))
+    chosen, source = formats.open_body(body, media_type, options, limits)
+    frame, notes, final = chosen.read(source)
     notes = (*notes, *settle_types(frame, options, final))
     if not frame.height and not options.empty and options.header != "only":
         raise InvalidDataset(_NO_RECORDS)
@@ -59,14 +59,14 @@ def ingest(
     index = _choose_index(frame, options.index, identifier) or row_number
     first, last = _index_bounds(frame, index)
     description = Description(
-        version=_version(body, (chosen.MEDIA_TYPES[0], charset, options.as_json())),
+        version=_version(source.body, (chosen.MEDIA_TYPES[0], source.charset, options.as_json())),
         count=frame.height,
         id=identifier,
         index=index,
         columns=tuple(Column(column.name, column_type(column), column.null_count()) for column in frame),
         first=first,
         last=last,
-        bytes=len(body),
+        bytes=len(source.body),
         loaded=_now(),
         notes=(*notes, *id_notes),
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Sequence
-from itertools import chain
+from itertools import chain, compress
 from operator import itemgetter
 from typing import Any, Final, NamedTuple
 
@@ -20,6 +20,7 @@ __all__ = ["Grid", "InfiniteNumber", "from_grid", "grid_of_objects", "to_json_te
 
 # Missing members are stored too, so a small body of sparse objects can give a large table.
 _MIN_VALUES_LIMIT: Final = 10_000_000
+_SCALARS: Final = {str, int, float, bool, type(None)}
 
 
 class InfiniteNumber(Exception):
@@ -55,17 +56,18 @@ def from_grid(grid: Grid, body_bytes: int, source: Source) -> Read:
     _check_size(grid.height, width, min(limits.values, _MIN_VALUES_LIMIT + 2 * body_bytes))
     # The same whether the body is read in this process or, with larger limits, in another.
     budget = Budget(width, grid.height, min(Limits().values, _MIN_VALUES_LIMIT + 2 * body_bytes))
-    names: list[str] = []
+    leaves: list[str] = []
     series: list[pl.Series] = []
+    final: list[bool] = []
     for name, values in zip(grid.names, grid.columns, strict=True):
         for leaf in flatten(name, values, budget):
             _check_size(grid.height, budget.width, limits.values)
-            names.append(leaf.name)
+            leaves.append(leaf.name)
             series.append(_to_series(leaf))
-    frame = pl.DataFrame(
-        [column.alias(name) for name, column in zip(normalize_names(names, limits), series, strict=True)]
-    )
-    return Read(frame, tuple(budget.notes))
+            final.append(not {str} <= leaf.kinds <= _SCALARS)
+    names = normalize_names(leaves, limits)
+    frame = pl.DataFrame([column.alias(name) for name, column in zip(names, series, strict=True)])
+    return Read(frame, tuple(budget.notes), frozenset(compress(names, final)))
 
 
 def to_json_text(value: Any) -> str | None:
