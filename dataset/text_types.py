@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
+from functools import reduce
+from operator import or_
 from typing import Final, NamedTuple
 
 import polars as pl
@@ -37,7 +39,7 @@ _NOUNS: Final = {"number": "a number", "date": "a date or time", "boolean": "yes
 
 
 class Sample(NamedTuple):
-    """Some values from a whole column, stripped, without markers of missing values; whether it has blank ones."""
+    """Some values from a whole column, stripped, without markers of missing values; whether it may have blank ones."""
 
     values: list[str]
     has_blank: bool
@@ -69,6 +71,12 @@ def infer_text(column: pl.Series, whole_sample: Sample, options: LoadOptions) ->
     is_plain = bool(sample and _PLAIN.search(sample[0])) and infer_plain(name, pl.Series(sample), options) is not None
     if not readings and not is_plain:
         return Typed(texts, [])
+    if (
+        is_plain
+        and (clean := infer_plain(name, texts, options)) is not None
+        and clean.null_count() == texts.null_count()
+    ):
+        return Typed(clean, [])
     stripped = texts.str.strip_chars(" \t")
     marked = stripped.is_in(missing_texts(options)).fill_null(value=False)
     values = stripped.set(marked, None)
@@ -93,7 +101,8 @@ def samples_of(frame: pl.DataFrame, options: LoadOptions) -> dict[str, Sample]:
     if (step := frame.height // _SAMPLE_ROWS) > 1:
         some = some.append(known.gather_every(step))
     texts = frame.select(some.str.head(_SAMPLE_CHARACTERS + 1).implode())
-    blanks = frame.select(pl.col(pl.String).str.contains("^[ \t]*$").any())
+    padded = (pl.col(pl.String).str.starts_with(space) for space in (" ", "\t"))
+    blanks = frame.select(reduce(or_, padded, pl.col(pl.String) == "").any())
     missing = frozenset(missing_texts(options))
     return {
         column.name: Sample(
