@@ -33,7 +33,7 @@ _NEARLY_ALL: Final = 0.9
 _MAX_OTHERS: Final = 0.2  # of the sample of a column of which nine in ten values are read
 _DIGIT: Final = re.compile("[0-9]")
 _PLAIN: Final = re.compile(r"^[-+.]*(?:[0-9]|inf|nan|true|false)", re.IGNORECASE)
-_VERSION_WORDS: Final = frozenset(("version", "versions", "release", "revision", "ver"))
+_VERSION_WORDS: Final = frozenset("version versions ver release revision section chapter clause".split())
 _CODE_WORDS: Final = frozenset("phone telephone tel fax mobile zip zipcode postcode postal plz".split())
 _NOUNS: Final = {"number": "a number", "date": "a date or time", "boolean": "yes or no"}
 
@@ -183,7 +183,7 @@ def _example(values: pl.Series) -> str:
 
 
 def _are_versions(name: str, texts: pl.Series) -> bool:
-    """Return whether the texts are versions such as 1.10, which is not 1.1."""
+    """Return whether the texts are numbers of versions or sections such as 1.10, which is not 1.1."""
     return bool(words_of(name) & _VERSION_WORDS) and bool(texts.str.contains(r"\.[0-9]+0$").any())
 
 
