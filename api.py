@@ -28,6 +28,7 @@ from dataset import (
     ingest_in_subprocess,
     is_specific_type,
 )
+from submission import record_routes
 from submission.dataset_upload import load_limits, problem_from_dataset_error
 from submission.schema import read_job_body
 from submission.validation import submit
@@ -76,7 +77,7 @@ def create_app(settings: Settings | None = None, *, redis_client: Any = None) ->
     app.extensions["waiting"] = Waiting(settings.api_threads - 16)
     install_hooks(app, settings)
     app.register_error_handler(DatasetError, _dataset_error)
-    for routes in (data_routes, job_routes, system_routes.routes):
+    for routes in (data_routes, record_routes.routes, job_routes, system_routes.routes):
         app.register_blueprint(routes)
     links.install(app, settings.url_prefix)
     return app
@@ -128,7 +129,7 @@ def list_data() -> Response:
     members: dict[str, Any] = {"total": page.total, "next": address, "dataset": description.as_json()}
     if page.numbers is not None:
         members["rows"] = page.numbers
-    return with_etag(list_response("records", page.records, members, headers))
+    return with_etag(list_response("records", page.records, members, headers), description.version)
 
 
 @data_routes.get("/data/<text:id>")

@@ -4,27 +4,29 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from threading import Lock
-from typing import Any, Final
+from typing import Any, NamedTuple
 
 import polars as pl
 
 from dataset.arrow_chunks import EncodedTable
 from dataset.bounds import in_range
+from dataset.changes import Append, Change, Replace, Row, encode_change, to_frame
 from dataset.description import Description
 from dataset.filters import Filters
+from dataset.id_index import INDEXED_ID_BYTES, IdIndex
+from dataset.record_values import parse_text
+from dataset.revision import UNKNOWN, Ends, Unknown, change_ends, revise, to_json_ends, version_of_change
+from dataset.rows import Rows
 from dataset.search import Matcher, SearchIndex
 from dataset.serialization import records
-from dataset.sizes import count_fitting, fixed_record_bytes, memory_size, row_slices
-from dataset.type_inference import infer_numeric, infer_temporal
+from dataset.sizes import count_fitting, fixed_record_bytes, memory_size
 
-__all__ = ["Page", "Table", "first_records"]
+__all__ = ["Location", "Page", "Table", "first_records"]
 
 ReserveBytes = Callable[[int], None]
 """Called with the size of the JSON that is about to be created."""
-
-_INDEXED_ID_BYTES: Final = 40  # of one row in the identifier index: text view and row number, twice while sorting
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +42,14 @@ class Page:
     numbers: list[int] | None
 
 
+class Location(NamedTuple):
+    """How a version is stored: as the chunks of its base, and `changes`, of so many `bytes`, after which it is."""
+
+    base: str
+    changes: int = 0
+    bytes: int = 0
+
+
 class Table:
     """The rows of one version and their indexes. Immutable and thread-safe.
 
@@ -50,27 +60,56 @@ class Table:
     def __init__(
         self,
         description: Description,
-        frame: pl.DataFrame,
+        rows: pl.DataFrame | Rows,
         memory: int | None = None,
         max_memory: int | None = None,
+        ids: IdIndex | None = None,
+        next_row: int | None = None,
     ) -> None:
+        """Create a table; `ids` are its identifiers where these are row numbers with gaps, or have been indexed.
+
+        `next_row` is the number of the next row that is appended, if it is not one more than there are rows.
+        """
         self.description = description
-        self.frame = frame
-        self.memory = memory_size(frame) if memory is None else memory
+        self.location = Location(description.version)
+        self.rows = Rows(rows) if isinstance(rows, pl.DataFrame) else rows
+        self.memory = memory_size(self.frame) if memory is None else memory
+        self._max_memory = max_memory
         self._index_budget = None if max_memory is None else max(0, max_memory - self.memory)
         self._building = Lock()
-        self._sorted_ids: tuple[pl.Series, pl.Series] | None = None
+        self._ids = ids
+        self.next_row = self.rows.height + 1 if next_row is None else next_row
+        self._ends: Ends | Unknown = UNKNOWN
         self._search_index: SearchIndex | None = None
-        self._row_slices: list[tuple[int, int]] = []
         self._fixed_bytes = 0
+
+    @property
+    def frame(self) -> pl.DataFrame:
+        """The rows as columns."""
+        return self.rows.frame
+
+    @property
+    def has_numbers(self) -> bool:
+        """Whether the row numbers are the identifiers."""
+        return self.description.id not in self.rows.schema
 
     def record(self, id_text: str, reserve: ReserveBytes | None = None) -> dict[str, Any] | None:
         """Return the record with this identifier as JSON values, or None.
 
         The text is parsed as the identifier's type, so a time may have any offset. `reserve` is called as by `page`.
         """
-        row = self._find_row(id_text)
-        return None if row is None else self._records(self.frame.slice(row, 1), 0, reserve)[0]
+        row = self.find(id_text)
+        return None if row is None else self.records_of([self.rows.row(row)], reserve)[0]
+
+    def records_of(self, rows: Sequence[Row], reserve: ReserveBytes | None = None) -> list[dict[str, Any]]:
+        """Return rows with the columns of this table as records with JSON values."""
+        return self._records(to_frame(self.rows.schema, rows), sys.maxsize, reserve)
+
+    def find(self, id_text: str) -> int | None:
+        """Return the position of the record with this identifier, counted from 0; or None."""
+        dtype = pl.Int64 if self.has_numbers else self.rows.schema[self.description.id]
+        value = parse_text(id_text, dtype)
+        return None if value is None else self.ids.find(value)
 
     def page(
         self,
@@ -98,14 +137,77 @@ class Table:
         found = self._records(part, max_bytes, reserve)
         page_rows = rows[: len(found)]
         next_row = page_rows[-1] + 1 if page_rows and len(page_rows) < after else None
-        numbers = None if self.description.id in self.frame.columns else [each + 1 for each in page_rows]
+        numbers = [self.ids.number_at(each) for each in page_rows] if self.has_numbers else None
         return Page(found, total, next_row, numbers)
+
+    def changed(self, change: Change) -> tuple[Table, bytes]:
+        """Return the table after a change, and the change as it is stored."""
+        stored = encode_change(change)
+        removed = [] if isinstance(change, Append) else [self.rows.row(change.position)]
+        added = [*change.rows] if isinstance(change, Append) else [change.row] if isinstance(change, Replace) else []
+        sizes = [memory_size(to_frame(self.rows.schema, rows)) for rows in (added, removed)]
+        grown = sizes[0] - sizes[1]
+        base, changes, size = self.location
+        table = self.after(
+            [change],
+            revise(self.description, version_of_change(self.description.version, stored), removed, added, grown),
+            Location(base, changes + 1, size + len(stored)),
+            self.memory + grown,
+        )
+        table._ends = change_ends(self.ends, self._index_values(removed, change), self._index_values(added, change))
+        if table.ends != self.ends:
+            first, last = to_json_ends(table.ends, self.rows.schema.get(self.description.index, pl.Int64()))
+            table.description = replace(table.description, first=first, last=last)
+        return table, stored
+
+    def after(self, changes: Sequence[Change], description: Description, location: Location, memory: int) -> Table:
+        """Return the table after these changes, with this description."""
+        appended = [change for change in changes if isinstance(change, Append)]
+        next_row = self.next_row
+        if self.has_numbers:
+            next_row += sum(len(change.rows) for change in appended)
+        ids = self.ids.changed(changes, self._id_position())
+        rows = self.rows.changed(*changes)
+        if ids.is_worn:
+            column = ids.numbers() if self.has_numbers else rows.frame[self.description.id]
+            ids = IdIndex.of_column(column, self._can_index_ids())
+        table = Table(description, rows, memory, self._max_memory, ids, next_row)
+        table.location = location
+        return table
+
+    def stored_frame(self) -> pl.DataFrame:
+        """Return the rows as they are stored: with a column of the row numbers, if these have gaps."""
+        if not self.has_numbers or self.next_row == self.rows.height + 1:
+            return self.frame
+        return self.frame.with_columns(self.ids.numbers().alias(self.description.id))
+
+    @property
+    def ends(self) -> Ends:
+        """The least and the greatest physical value of the index; None if it has no values."""
+        if isinstance(self._ends, Unknown):
+            column = self._index().to_physical()
+            low = column.min()
+            self._ends = None if low is None else (low, column.max())
+        return self._ends
+
+    def _index_values(self, rows: Sequence[Row], change: Change) -> Sequence[Any]:
+        """Return the index values of rows that a change removes or adds."""
+        if self.description.index in self.rows.schema:
+            place = self.rows.schema.names().index(self.description.index)
+            return [row[place] for row in rows]
+        if not rows:
+            return []
+        if isinstance(change, Append):
+            return range(self.next_row, self.next_row + len(rows))
+        return [self.ids.number_at(change.position)]
+
+    def _id_position(self) -> int | None:
+        return None if self.has_numbers else self.rows.schema.names().index(self.description.id)
 
     def build_indexes(self) -> None:
         """Build the search and identifier indexes ahead of the first request."""
         self._get_search_index().build()
-        if self.description.id in self.frame.columns and self._can_index_ids():
-            self._id_index()
+        self.ids.build()
 
     def _find_rows(
         self, search: str | None, filters: Sequence[tuple[str, str]], row: int, limit: int
@@ -121,7 +223,7 @@ class Table:
         self, condition: Filters | None, match_slice: Matcher | None, row: int, limit: int
     ) -> tuple[int, int, list[int]]:
         total, after, rows = 0, 0, list[int]()
-        for number, (first, length) in enumerate(self._get_row_slices()):
+        for number, (first, length) in enumerate(self.rows.slices):
             hits = condition.filter_mask(self.frame.slice(first, length)) if condition else None
             if match_slice is not None and (hits is None or hits.any()):
                 found = match_slice(number)
@@ -145,19 +247,14 @@ class Table:
             reserve(size)
         return records(part.head(count))
 
-    def _get_row_slices(self) -> list[tuple[int, int]]:
-        with self._building:
-            self._row_slices = self._row_slices or row_slices(self.frame)
-            return self._row_slices
-
     def _get_search_index(self) -> SearchIndex:
-        slices = self._get_row_slices()
+        slices = self.rows.slices
         with self._building:
             if self._search_index is None:
                 budget = self._index_budget
                 if budget is not None and self._can_index_ids():
-                    budget -= _INDEXED_ID_BYTES * self.frame.height
-                self._search_index = SearchIndex(self.frame, slices, budget)
+                    budget -= INDEXED_ID_BYTES * self.frame.height
+                self._search_index = SearchIndex(self.frame, slices, budget, self.rows.lines)
             return self._search_index
 
     def slice(self, start: object, end: object) -> pl.DataFrame:
@@ -188,57 +285,21 @@ class Table:
 
     def _index(self) -> pl.Series:
         name = self.description.index
-        return self.frame[name] if name in self.frame.columns else self._row_numbers()
+        return self.frame[name] if name in self.frame.columns else self.ids.numbers()
 
-    def _row_numbers(self) -> pl.Series:
-        return pl.int_range(1, self.frame.height + 1, dtype=pl.Int64, eager=True)
-
-    def _find_row(self, id_text: str) -> int | None:
-        name = self.description.id
-        if name not in self.frame.columns:
-            number = _parse_id(id_text, pl.Int64)
-            return number - 1 if number is not None and 1 <= number <= self.frame.height else None
-        value = _parse_id(id_text, self.frame[name].dtype)
-        if value is None or not self.frame.height:
-            return None
-        if not self._can_index_ids():
-            return self._scan_ids(value)
-        keys, rows = self._id_index()
-        place = keys.search_sorted(value)
-        return rows[place] if place < len(keys) and keys[place] == value else None
+    @property
+    def ids(self) -> IdIndex:
+        """The index of the identifiers."""
+        with self._building:
+            if self._ids is None:
+                if self.has_numbers:
+                    self._ids = IdIndex.of_numbers(self.rows.height)
+                else:
+                    self._ids = IdIndex.of_column(self.frame[self.description.id], self._can_index_ids())
+            return self._ids
 
     def _can_index_ids(self) -> bool:
-        return self._index_budget is None or _INDEXED_ID_BYTES * self.frame.height <= self._index_budget
-
-    def _scan_ids(self, value: Any) -> int | None:
-        for first, length in self._get_row_slices():
-            place = (self.frame[self.description.id].slice(first, length).to_physical() == value).arg_true()
-            if len(place):
-                return first + int(place[0])
-        return None
-
-    def _id_index(self) -> tuple[pl.Series, pl.Series]:
-        """Return the identifier index, built once: the sorted values and the row of each."""
-        with self._building:
-            if self._sorted_ids is None:
-                column = self.frame[self.description.id].to_physical()
-                rows = column.arg_sort()
-                self._sorted_ids = column.gather(rows), rows
-            return self._sorted_ids
-
-
-def _parse_id(id_text: str, dtype: pl.DataType | type[pl.DataType]) -> Any:
-    """Parse the text as a physical value of this type, or return None."""
-    try:
-        text = pl.Series([id_text])
-    except UnicodeEncodeError:
-        return None
-    if dtype == pl.String:
-        return id_text
-    read = infer_numeric(text) if dtype in (pl.Int64, pl.Float64, pl.Boolean) else infer_temporal(text)
-    if read is not None and dtype == pl.Float64 and read.dtype == pl.Int64:
-        read = read.cast(pl.Float64)
-    return read.to_physical().item() if read is not None and read.dtype == dtype else None
+        return self._index_budget is None or INDEXED_ID_BYTES * self.rows.height <= self._index_budget
 
 
 def first_records(
