@@ -10,13 +10,28 @@ import json
 import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 import polars as pl
 
-__all__ = ["Append", "Change", "Remove", "Replace", "Row", "decode_change", "encode_change", "to_frame", "to_rows"]
+from dataset.type_inference import TIME
+
+__all__ = [
+    "Append",
+    "Change",
+    "Remove",
+    "Replace",
+    "Row",
+    "decode_change",
+    "encode_change",
+    "to_frame",
+    "to_rows",
+    "to_series",
+]
 
 Row = tuple[Any, ...]
+
+_PHYSICAL: Final[dict[pl.DataType | type[pl.DataType], type[pl.DataType]]] = {pl.Date: pl.Int32, TIME: pl.Int64}
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,12 +85,13 @@ def decode_change(text: bytes) -> Change:
 def to_frame(schema: pl.Schema, rows: Sequence[Row]) -> pl.DataFrame:
     """Return rows as columns of these types."""
     columns = zip(*rows, strict=True) if rows else ((),) * len(schema)
-    return pl.DataFrame(
-        [
-            pl.Series(name, values, dtype=pl.Series(dtype=dtype).to_physical().dtype).cast(dtype)
-            for (name, dtype), values in zip(schema.items(), columns, strict=True)
-        ]
-    )
+    return pl.DataFrame([to_series(*column, values) for column, values in zip(schema.items(), columns, strict=True)])
+
+
+def to_series(name: str, dtype: pl.DataType, values: Sequence[Any]) -> pl.Series:
+    """Return physical values as a column of this type."""
+    physical = _PHYSICAL.get(dtype)
+    return pl.Series(name, values, dtype) if physical is None else pl.Series(name, values, physical).cast(dtype)
 
 
 def to_rows(frame: pl.DataFrame) -> list[Row]:

@@ -11,7 +11,7 @@ from uuid import uuid4
 
 import polars as pl
 
-from dataset.changes import Row
+from dataset.changes import Row, to_series
 from dataset.description import Column, Description
 from dataset.serialization import to_json_values
 
@@ -75,6 +75,5 @@ def to_json_ends(ends: Ends, dtype: pl.DataType) -> tuple[Any, Any]:
     """Return the ends as they are formatted in `GET /data`."""
     if ends is None:
         return None, None
-    values = pl.Series(ends, dtype=pl.Series(dtype=dtype).to_physical().dtype).cast(dtype)
-    first, last = to_json_values(values)
+    first, last = to_json_values(to_series("", dtype, ends))
     return first, last

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from typing import Final
+from collections.abc import Sequence
+from typing import Any, Final
 
 import polars as pl
 
@@ -16,6 +17,7 @@ __all__ = [
     "count_fitting",
     "fixed_record_bytes",
     "memory_size",
+    "row_bytes",
     "row_slices",
 ]
 
@@ -72,6 +74,12 @@ def memory_size(frame: pl.DataFrame) -> int:
         else:
             total += len(column) * {pl.Boolean: 1, pl.Date: 4}.get(column.dtype.base_type(), 8)
     return total
+
+
+def row_bytes(row: Sequence[Any]) -> int:
+    """Return about the size in memory of one row of physical values; see `memory_size`."""
+    lengths = [len(value.encode()) for value in row if isinstance(value, str)]
+    return 8 * len(row) + sum(_VIEW_BYTES - 8 + (length if length > _INLINE_BYTES else 0) for length in lengths)
 
 
 def row_slices(frame: pl.DataFrame) -> list[tuple[int, int]]:

@@ -21,7 +21,7 @@ from dataset.revision import UNKNOWN, Ends, Unknown, change_ends, revise, to_jso
 from dataset.rows import Rows
 from dataset.search import Matcher, SearchIndex
 from dataset.serialization import records
-from dataset.sizes import count_fitting, fixed_record_bytes, memory_size
+from dataset.sizes import count_fitting, fixed_record_bytes, memory_size, row_bytes
 
 __all__ = ["Location", "Page", "Table", "first_records"]
 
@@ -145,8 +145,7 @@ class Table:
         stored = encode_change(change)
         removed = [] if isinstance(change, Append) else [self.rows.row(change.position)]
         added = [*change.rows] if isinstance(change, Append) else [change.row] if isinstance(change, Replace) else []
-        sizes = [memory_size(to_frame(self.rows.schema, rows)) for rows in (added, removed)]
-        grown = sizes[0] - sizes[1]
+        grown = sum(map(row_bytes, added)) - sum(map(row_bytes, removed))
         base, changes, size = self.location
         table = self.after(
             [change],
@@ -173,6 +172,7 @@ class Table:
             ids = IdIndex.of_column(column, self._can_index_ids())
         table = Table(description, rows, memory, self._max_memory, ids, next_row)
         table.location = location
+        table._fixed_bytes = self._fixed_bytes
         return table
 
     def stored_frame(self) -> pl.DataFrame:
@@ -240,8 +240,7 @@ class Table:
         return total, after, rows
 
     def _records(self, part: pl.DataFrame, max_bytes: int, reserve: ReserveBytes | None) -> list[dict[str, Any]]:
-        with self._building:
-            self._fixed_bytes = self._fixed_bytes or fixed_record_bytes(self.frame)
+        self._fixed_bytes = self._fixed_bytes or fixed_record_bytes(part)
         count, size = count_fitting(part, self._fixed_bytes, max_bytes)
         if reserve is not None:
             reserve(size)

@@ -167,7 +167,9 @@ def test_a_record_is_removed(loaded):
 
 
 @pytest.mark.parametrize("method", ["PUT", "PATCH"])
-@pytest.mark.parametrize("body", [{"id": "q2"}, {"id": "new"}, {"id": None}, {"nope": 1}, [{"place": "x"}], "x", None, 7])
+@pytest.mark.parametrize(
+    "body", [{"id": "q2"}, {"id": "new"}, {"id": None}, {"nope": 1}, [{"place": "x"}], "x", None, 7]
+)
 def test_a_change_that_does_not_fit_is_refused(loaded, method, body):
     before = version(loaded)
     pointers = faults(loaded.open("/data/a%2Fb", method=method, data=json.dumps(body)))
