@@ -35,7 +35,7 @@ from submission.validation import submit
 from web import budget, dev_server, links, pagination, request_body, system_routes
 from web.hooks import install_hooks
 from web.links import path_to
-from web.long_polling import Waiting, requested_wait
+from web.long_polling import LongPolling, requested_wait
 from web.problems import RETRY_AFTER, Problem
 from web.query_params import enum_param, field_filters, given_parameters, parameter, parameters, timestamp_param
 from web.representations import (
@@ -74,7 +74,7 @@ def create_app(settings: Settings | None = None, *, redis_client: Any = None) ->
     limits = load_limits(settings)
     app.extensions["load limits"] = limits
     app.extensions["store"] = Store(jobs.rd, limits.table_memory)
-    app.extensions["waiting"] = Waiting(settings.api_threads - 16)
+    app.extensions["waiting"] = LongPolling(settings.api_threads - 16)
     install_hooks(app, settings)
     app.register_error_handler(DatasetError, _dataset_error)
     for routes in (data_routes, record_routes.routes, job_routes, system_routes.routes):
@@ -257,7 +257,7 @@ def retry_job(jid: str) -> Response:
     old: dict[str, Any] = {**jobs.get_job_by_id(jid)}
     if not jobs.Status(old["status"]).ended:
         raise Problem("job-unfinished", f"The job is {old['status']}: wait until it has ended, or cancel it first.")
-    request_again = {name: old[name] for name in jobs.RETRIED_FIELDS}
+    request_again = {name: old[name] for name in (*jobs.RETRIED_FIELDS, *jobs.SELECTION_FIELDS) if name in old}
     added, replayed = submit(
         [request_again], [""], _store(), _settings().max_params_bytes, idempotency, retry_of=old["id"]
     )
@@ -287,7 +287,7 @@ def _accepted_response(added: Sequence[jobs.Job], *, single: bool, replayed: boo
 def _wait_for_job(jid: str) -> tuple[jobs.Job, dict[str, str]]:
     """Return the job after the requested wait, and the response headers that describe the wait."""
     seconds, headers = requested_wait()
-    waiting: Waiting = current_app.extensions["waiting"]
+    waiting: LongPolling = current_app.extensions["waiting"]
     job = waiting.wait(jid, seconds)
     return job, headers if jobs.Status(job["status"]).ended else RETRY_AFTER | headers
 

@@ -66,7 +66,7 @@ def run(rows: pl.DataFrame, params: CorrelationParams, progress: Progress) -> Ou
 
 
 def correlate(x: np.ndarray[Any, Any], y: np.ndarray[Any, Any], method: str) -> tuple[float | None, float | None, int]:
-    """The coefficient, its two-sided p value and the number of pairs.
+    """Return the coefficient, its two-sided p value and the number of pairs.
 
     Pearson's r is the cosine of the two columns' distances from their means (Pearson, "Notes on Regression and
     Inheritance in the Case of Two Parents", Proceedings of the Royal Society 58, 1895). Spearman's is Pearson's of the
@@ -93,7 +93,7 @@ def correlate(x: np.ndarray[Any, Any], y: np.ndarray[Any, Any], method: str) -> 
 
 
 def _direction(values: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
-    """The distances from the mean, as a vector of length 1; scaled first, lest a square overflow."""
+    """Return the distances from the mean as a vector of length 1; scaled first, so that no square overflows."""
     import numpy as np
 
     values = values / np.abs(values).max()

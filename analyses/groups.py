@@ -41,7 +41,7 @@ class GroupsParams(Params):
     aggregates: Annotated[list[Aggregate], Field(min_length=1, max_length=7)] | None = Field(
         default=None,
         validate_default=True,
-        description="What is told of each group; null is count, and with a column mean, min and max as well.",
+        description="The aggregates of each group; null is count, and with a column mean, min and max as well.",
     )
     sort: Aggregate | None = Field(
         default=None, validate_default=True, description="The aggregate to sort by and draw; null is the first one."

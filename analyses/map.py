@@ -48,12 +48,12 @@ class MapParams(Params):
     size: NumberColumn | None = Field(default=None, description="The column that sizes the points; null is none.")
     show: Literal["auto", "points", "heat"] = Field(
         default="auto",
-        description=f"Points ({MAX_POINTS:,} at most, evenly chosen), or a heat map of cells; auto is what shows all.",
+        description=f"Up to {MAX_POINTS:,} points, evenly chosen, or a heat map; auto is points if all of them fit.",
     )
 
 
 class _View(NamedTuple):
-    """What the map shows, in degrees: longitudes ``west`` to ``east`` (above 180 beyond the dateline)."""
+    """The extent of the map in degrees; ``east`` is above 180 beyond the dateline."""
 
     west: float
     east: float
@@ -62,9 +62,9 @@ class _View(NamedTuple):
 
 
 def run(rows: pl.DataFrame, params: MapParams) -> Outcome:
-    """Draw the rows that have a place; longitudes up to 360 are taken as well.
+    """Draw the rows that have a place; longitudes up to 360 are accepted as well.
 
-    ``missing`` counts rows without a place, or with one that is not on the globe. ``west`` and ``east`` bound the
+    ``missing`` counts rows without a place and rows whose place is not on the globe. ``west`` and ``east`` bound the
     points; ``west`` is above ``east`` where they cross the dateline. The table counts the points in the cells of the
     heat map, with the mean of ``color`` where it is named.
     """
@@ -96,14 +96,14 @@ def run(rows: pl.DataFrame, params: MapParams) -> Outcome:
 
 
 def _wrapped(longitude: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
-    """Longitudes from -180 to 180."""
+    """Convert longitudes to -180 to 180."""
     import numpy as np
 
     return np.where(longitude > 180, longitude - 360, longitude)
 
 
 def _bounds(x: np.ndarray[Any, Any], y: np.ndarray[Any, Any]) -> _View | None:
-    """The points' bounds; across the dateline where they fit into half of the globe that way only."""
+    """Return the bounds of the points; across the dateline if only then they fit into half of the globe."""
     import numpy as np
 
     if not len(x):
@@ -188,7 +188,7 @@ def _draw(params: MapParams, view: _View, x: Any, y: Any, colors: Any, sizes: An
     axes.set(xlim=(view.west, view.east), ylim=(view.south, view.north))
     axes.set_aspect(stretch, adjustable="box")
     if len(x):
-        # Where the map is narrow, more labels would run into each other.
+        # On a narrow map, more labels would overlap.
         axes.xaxis.set_major_locator(MaxNLocator(8 if height < _WIDTH else 4))
         axes.xaxis.set_major_formatter(lambda value, _: _degrees((value + 180) % 360 - 180, "E", "W"))
         axes.yaxis.set_major_formatter(lambda value, _: _degrees(value, "N", "S"))
@@ -197,8 +197,8 @@ def _draw(params: MapParams, view: _View, x: Any, y: Any, colors: Any, sizes: An
 
 def _title(params: MapParams, *, heat: bool) -> str:
     size = None if heat else params.size  # cells have none
-    told = [f"{words} {label(name)}" for words, name in (("coloured by", params.color), ("sized by", size)) if name]
-    return f"Map of the rows{', ' if told else ''}{' and '.join(told)}"
+    parts = [f"{words} {label(name)}" for words, name in (("coloured by", params.color), ("sized by", size)) if name]
+    return f"Map of the rows{', ' if parts else ''}{' and '.join(parts)}"
 
 
 def _degrees(value: float, plus: str, minus: str) -> str:
@@ -206,7 +206,7 @@ def _degrees(value: float, plus: str, minus: str) -> str:
 
 
 def _draw_coastlines(axes: Axes, view: _View) -> None:
-    """The coasts of the world at 1:110 million: Natural Earth (public domain), to a tenth of a degree."""
+    """Draw the coasts of the world at 1:110 million: Natural Earth (public domain), to a tenth of a degree."""
     import numpy as np
     from matplotlib.collections import LineCollection
 
@@ -225,7 +225,7 @@ def _draw_places(axes: Axes, params: MapParams, x: Any, y: Any, colors: Any, siz
     if len(x) > MAX_POINTS:
         some = np.linspace(0, len(x) - 1, MAX_POINTS).round().astype(int)
         x, y, colors, sizes = (None if each is None else each[some] for each in (x, y, colors, sizes))
-    # Large ones beneath, so that none hides another; those of unknown size are the smallest.
+    # Large points are drawn first, so that they do not hide others; those of unknown size are the smallest.
     areas = np.full(len(x), 26.0 if len(x) <= 500 else 12.0) if sizes is None else _areas(sizes, len(x))
     if params.size is not None:
         _show_sizes(axes, params.size, sizes)
@@ -252,7 +252,7 @@ def _draw_places(axes: Axes, params: MapParams, x: Any, y: Any, colors: Any, siz
 
 
 def _show_sizes(axes: Axes, name: str, sizes: Any) -> None:
-    """Tell what the sizes mean, by three of them."""
+    """Add a legend with three sizes and their values."""
     import numpy as np
     from matplotlib.lines import Line2D
 
@@ -268,7 +268,7 @@ def _show_sizes(axes: Axes, name: str, sizes: Any) -> None:
 
 
 def _areas(sizes: Any, among: int) -> Any:
-    """The area of each point, one ``among`` so many, grows with its value from the least to the greatest."""
+    """Return the area of each of ``among`` points, which grows with its value from the smallest to the largest."""
     import numpy as np
 
     known = np.isfinite(sizes)
@@ -277,6 +277,6 @@ def _areas(sizes: Any, among: int) -> Any:
     sizes = clip_for_plot(np.where(known, sizes, sizes[known].min()))
     low, high = sizes.min(), sizes.max()
     share = (sizes - low) / (high - low) if high > low else np.full(len(sizes), 0.2)
-    # A crowd of large ones would hide each other.
+    # Many large points would hide each other.
     largest = _LARGEST * min(1, math.sqrt(_ROOMY / among))
     return _SMALLEST + (largest - _SMALLEST) * share**2

@@ -127,7 +127,7 @@ def _timed_steps(frame: pl.DataFrame, every: Any) -> tuple[str | None, dict[str,
     dated = frame["step"].dtype == pl.Date
     if not frame.height:
         return every, {"step of row": frame["step"], "steps": frame["step"]}
-    # As numbers, since polars' years are more than Python's.
+    # As numbers, because polars has more years than Python.
     moments = frame["step"].cast(pl.Datetime("us")).to_physical()
     seconds = (int(moments.max()) - int(moments.min())) / 1e6  # type: ignore[arg-type]
     candidates = [each for each in _STEPS if not dated or each[-1] not in "smh"]
@@ -158,17 +158,17 @@ def _number_steps(frame: pl.DataFrame, every: Any) -> tuple[float | None, dict[s
     _check_count(Range(low, high), width)
     values = column.to_numpy()
     numbers = np.floor(values / width)
-    # A quotient is rounded, and so is an edge: what begins a step belongs to it, whichever way they went.
+    # Quotients and edges are rounded: a value equal to the lower edge of a step belongs to it in either case.
     numbers -= values < numbers * width
     numbers += values >= (numbers + 1) * width
     places = (numbers - numbers.min()).astype(np.int64)
-    # Not a range from first to last: beyond 2**53 one more is none more.
+    # Not a range from first to last: beyond 2**53, adding one changes nothing.
     edges = pl.Series((numbers.min() + np.arange(places.max() + 1)) * width)
     return width, {"step of row": edges.gather(places).alias("step"), "steps": edges.alias("step")}
 
 
 def _round_width(low: float, high: float) -> float:
-    """1, 2 or 5 times a power of ten, so that there are 50 to 125 steps; more where these cannot be told apart."""
+    """Return 1, 2 or 5 times a power of ten, for 50 to 125 steps; more if double precision cannot distinguish them."""
     least = max((high / 2 - low / 2) / 50, abs(low) * 1e-12, abs(high) * 1e-12)
     if not least:
         return 1.0
@@ -217,7 +217,7 @@ def _draw(index: str, words: str, every: str | float | None, table: pl.DataFrame
 
 
 def _in_words(every: str) -> str:
-    """``1h`` is hour, ``6h`` 6 hours."""
+    """Return ``1h`` as hour and ``6h`` as 6 hours."""
     match = _SYNTAX.fullmatch(every)
     assert match is not None, every
     return _NAMES[match[2]] if match[1] == "1" else f"{match[1]} {_NAMES[match[2]]}s"
@@ -232,7 +232,7 @@ def _draw_steps(axes: Any, x: Any, y: Any) -> None:
         draw_placeholder(axes, "steps that double precision cannot tell apart")
         return
     if len(y) > _MOST_DRAWN:
-        # Of the steps that share a place the highest is seen.
+        # Of the steps that share a place, only the highest is visible.
         starts = _starts(len(y))
         edges, y = np.append(x[starts], last), np.maximum.reduceat(y, starts)
     axes.stairs(y, edges, fill=True, color=COLORS[0], linewidth=0)
@@ -243,7 +243,7 @@ def _draw_steps(axes: Any, x: Any, y: Any) -> None:
 
 
 def _starts(count: int) -> Any:
-    """Where the groups begin that so many steps are drawn in, when they are too many to be drawn one by one."""
+    """Return where each group of steps begins, if ``count`` steps are too many to be drawn one by one."""
     import numpy as np
 
     return np.arange(0, count, math.ceil(count / _MOST_DRAWN))
@@ -259,7 +259,7 @@ def _draw_line(axes: Any, x: Any, y: Any) -> None:
         return
     axes.plot(x, y, color=COLORS[0], linewidth=1.6)
     known = np.isfinite(y)
-    # A value between two gaps is no line.
+    # A line does not show a value between two gaps.
     lonely = known & ~np.append(known[1:], False) & ~np.append(False, known[:-1])
     dots = known if known.sum() <= 60 else lonely
     axes.plot(x[dots], y[dots], "o", color=COLORS[0], markersize=4)

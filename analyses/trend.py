@@ -41,9 +41,9 @@ class TrendParams(Params):
     x: AxisColumn
     y: FirstNumberColumn
     method: Literal["least-squares", "theil-sen"] = Field(
-        default="least-squares", description="Least squares, or Theil-Sen, which outliers hardly move."
+        default="least-squares", description="Least squares, or Theil-Sen, which is robust against outliers."
     )
-    confidence: float = Field(default=0.95, ge=0.5, le=0.9999, description="What the confidence interval holds.")
+    confidence: float = Field(default=0.95, ge=0.5, le=0.9999, description="Level of the confidence interval.")
 
 
 def run(rows: pl.DataFrame, params: TrendParams) -> Outcome:
@@ -83,7 +83,7 @@ def run(rows: pl.DataFrame, params: TrendParams) -> Outcome:
 
 
 def least_squares(x: np.ndarray[Any, Any], y: np.ndarray[Any, Any], confidence: float) -> dict[str, Any]:
-    """Ordinary least squares with the classical standard errors.
+    """Fit a line by ordinary least squares, with the classical standard errors.
 
     Draper and Smith, "Applied Regression Analysis", 3rd edition, 1998, chapters 1 and 3: slope = Sxy/Sxx, residual
     variance = (Syy - slope Sxy)/(n - 2), the interval of the mean at x is fit +- t s sqrt(1/n + (x - mean)^2/Sxx), p is
@@ -125,12 +125,12 @@ def least_squares(x: np.ndarray[Any, Any], y: np.ndarray[Any, Any], confidence: 
 
 
 def theil_sen(x: np.ndarray[Any, Any], y: np.ndarray[Any, Any], confidence: float) -> dict[str, Any]:
-    """The median of the slopes of all pairs of points, through the medians of x and y.
+    """Fit a line through the medians of x and y whose slope is the median of the slopes of all pairs of points.
 
     Sen, "Estimates of the Regression Coefficient Based on Kendall's Tau", Journal of the American Statistical
     Association 63(324), 1968; the interval is his, with the variance corrected for ties (his equation 2.6), as in
     ``scipy.stats.theilslopes``. Of more than 3,000 points, 3,000 evenly spaced in the order of x are paired; ``paired``
-    says how many were.
+    is their number.
     """
     import numpy as np
 
@@ -169,7 +169,7 @@ def _tie_term(counts: list[int]) -> int:
 
 
 def _line(x: np.ndarray[Any, Any], origin: float, fitted: dict[str, Any]) -> list[np.ndarray[Any, Any]]:
-    """x, fit and the interval's two ends; NaN where there is none."""
+    """Return x, the fit and the two ends of the interval; NaN without an interval."""
     import numpy as np
 
     if not (fitted and math.isfinite(fitted["slope"]) and math.isfinite(fitted["intercept"])):
@@ -180,7 +180,7 @@ def _line(x: np.ndarray[Any, Any], origin: float, fitted: dict[str, Any]) -> lis
         width = fitted["band"](at - origin)
         return [at, fit, fit - width, fit + width]
     if "slope_low" in fitted:
-        # Sen's interval is the slope's: the line turns about the medians.
+        # Sen's interval is that of the slope: the line is rotated about the medians.
         middle = float(np.median(x))
         turned = [(at - middle) * (fitted[name] - fitted["slope"]) for name in ("slope_low", "slope_high")]
         return [at, fit, fit + np.minimum(*turned), fit + np.maximum(*turned)]

@@ -166,6 +166,9 @@ class Settings:
         7 * 86400.0, "Seconds that an ended job is kept, with its results and its log.", least=1
     )
 
+    reload: bool = _setting(
+        False, "Whether files of analyses that were added, changed or removed are loaded without a restart."
+    )
     health_file: str = _setting(
         "", "File that the worker stamps with each round of its loop, for `python -m ops.health worker`; empty is none."
     )

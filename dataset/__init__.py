@@ -23,14 +23,16 @@ from dataset.errors import (
 )
 from dataset.formats import MEDIA_TYPES, is_specific_type
 from dataset.ingest import ingest
+from dataset.listing import Listing, Page
 from dataset.load_options import OPTION_NAMES, TYPE_PREFIX, LoadOptions
 from dataset.notes import Note
 from dataset.ranges import Ranges
 from dataset.record_values import RecordReader
+from dataset.selection import Selection, Selector
 from dataset.sizes import MAX_RECORD_BYTES, check_size
 from dataset.store import Store
 from dataset.subprocess_ingest import LoadLimits, ingest_in_subprocess
-from dataset.table import Page, Table, first_records
+from dataset.table import Table, first_records
 
 __all__ = [
     "MAX_RECORD_BYTES",
@@ -48,6 +50,7 @@ __all__ = [
     "FilterError",
     "InvalidDataset",
     "InvalidRecords",
+    "Listing",
     "LoadLimits",
     "LoadOptions",
     "Malformed",
@@ -58,6 +61,8 @@ __all__ = [
     "RecordReader",
     "Remove",
     "Replace",
+    "Selection",
+    "Selector",
     "Store",
     "Table",
     "TooLarge",

@@ -12,7 +12,7 @@ local log = 'data.' .. base .. '.changes'
 if call('GET', current) ~= parent then
   return 'moved'
 end
-local stored = call('HMGET', 'data.' .. parent, 'base', 'changes')
+local stored = call('HMGET', 'data.' .. parent, 'base', 'changes', 'log')
 if (stored[1] or parent) ~= base or tonumber(stored[2] or 0) ~= changes then
   return 'moved'
 end
@@ -21,7 +21,8 @@ if call('LLEN', log) ~= changes then
 end
 
 call('RPUSH', log, ARGV[4])
-call('HSET', 'data.' .. version, 'base', base, 'changes', changes + 1, 'description', ARGV[6], 'memory', ARGV[7],
+-- A base's list may be dropped, and another one begin: each has the name of the first version that it made.
+call('HSET', 'data.' .. version, 'base', base, 'changes', changes + 1, 'log', stored[3] or version, 'description', ARGV[6], 'memory', ARGV[7],
   'next_row', ARGV[8], 'pins', 0)
 call('HINCRBY', 'data.' .. base, 'pins', 1)
 call('HINCRBY', 'data.' .. base, 'derived', 1)

@@ -19,20 +19,20 @@ of changes has become long, the version gets chunks and becomes the base of the 
 from __future__ import annotations
 
 import json
-import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from threading import Lock, Thread
 from typing import TYPE_CHECKING, Any, Final
 
 from dataset.arrow_chunks import EncodedTable, decode_chunks, encode_chunks
-from dataset.changes import Change, decode_change
+from dataset.changes import Change
 from dataset.description import Description
-from dataset.errors import Busy, TooLarge, VersionNotFound, quoted
-from dataset.id_index import IdIndex
+from dataset.errors import Busy, TooLarge, VersionNotFound
 from dataset.table import Location, Table
 from dataset.table_cache import TableCache
+from dataset.table_changes import apply_change
+from dataset.version_reader import VersionReader, move
 
 if TYPE_CHECKING:
     # Not imported at run time: it would delay the start of the ingest subprocess.
@@ -49,7 +49,7 @@ _MAX_TRIES: Final = 100
 _MIN_REBASE_BYTES: Final = 2**16
 _REBASE_FRACTION: Final = 64
 """The list of changes may have a 64th of the bytes of the decoded rows, until the version gets chunks."""
-_VERSION: Final = re.compile("[0-9a-f]{32}")
+_INDEX_SECONDS: Final = 0.1  # most often enough, so that the first search after a load does not wait
 
 
 class Store:
@@ -71,12 +71,12 @@ class Store:
             )
         )
         self._cache = TableCache(max_memory)
+        self._reader = VersionReader(rd, self._cache, max_memory)
         self._changing = Lock()
         self._rebasing = Lock()
-        self._last_parsed: tuple[bytes, Description] | None = None
 
     def publish(self, loaded: Table | EncodedTable) -> Description:
-        """Replace the dataset atomically and return its description; indexes are built in a background thread.
+        """Replace the dataset atomically and return its description; its indexes may take longer.
 
         Raises VersionNotFound if its chunks are repeatedly deleted because others publish at the same time.
         """
@@ -91,11 +91,12 @@ class Store:
         description = loaded.description
         # A large version is decoded only after the version that it replaces has left the cache.
         early = self._max_memory is None or loaded.memory < self._max_memory // 4
-        if early:
-            self._cache_before_publish(loaded)
+        indexing = self._cache_before_publish(loaded) if early else None
         if not self._upload_and_publish(loaded, replaces):
             return False
         self._cache.clear(keep=description.version)
+        if indexing is not None:
+            indexing.join(_INDEX_SECONDS)
         if isinstance(loaded, EncodedTable) and not early:
             Thread(target=self._cache_after_publish, args=(description.version, loaded), name="build-indexes").start()
         return True
@@ -122,16 +123,11 @@ class Store:
     def current(self) -> Description | None:
         """Return the current description in one round trip; None if no dataset is loaded."""
         answer: Any = self._current(keys=[_CURRENT])
-        return None if answer is None else self._parse_description(answer)
+        return None if answer is None else self._reader.parse_description(answer)
 
     def describe(self, version: str) -> Description:
         """Return the description of a version in Redis. Raises VersionNotFound."""
-        if not _VERSION.fullmatch(version):
-            raise _version_not_found(version)
-        answer: Any = self._rd.hget(f"data.{version}", "description")
-        if answer is None:
-            raise _version_not_found(version)
-        return self._parse_description(answer)
+        return self._reader.describe(version)
 
     def table(self, version: str) -> Table:
         """Return a version's table, from Redis the first time and from the cache afterwards.
@@ -141,7 +137,7 @@ class Store:
         A cached version is returned even after its deletion from Redis, with the description it had when it was
         fetched: call `describe` where that matters.
         """
-        return self._cache.get(version, lambda: self._fetch(version))
+        return self._cache.get(version, lambda: self._reader.fetch(version))
 
     def is_cached(self, version: str) -> bool:
         """Return whether this version is in the cache."""
@@ -154,8 +150,8 @@ class Store:
         """
         kept = {keep}
         if keep and not self.is_cached(keep) and self._cache.tables():
-            location = self._locate(keep)
-            nearest = location and self._nearest(location)
+            location = self._reader.locate(keep)
+            nearest = location and self._reader.nearest(location)
             kept |= {nearest.description.version} if nearest else set()
         return self._cache.evict(kept, max_bytes)
 
@@ -169,24 +165,24 @@ class Store:
 
         The list goes on with the changes that have been made since.
         """
-        base, changes, _ = table.location
-        if not changes:
+        folded = table.location
+        if not folded.changes:
             return False
         count = self._upload(table)
         description = json.dumps(table.description.as_json())
         version = table.description.version
         answer: Any = self._rebase(
-            keys=[_CURRENT], args=[base, changes, version, count, description, table.memory, table.next_row]
+            keys=[_CURRENT], args=[*folded[:3], version, count, description, table.memory, table.next_row]
         )
         if answer != b"current":
             return False
         for other in self._cache.tables():
-            _move(other, base, changes, version)
+            move(other, folded, version)
         return True
 
     def _try_change(self, table: Table, change: Change) -> Table | None:
         """Publish the table with the change, unless another process replaced the version."""
-        changed, stored = table.changed(change)
+        changed, stored = apply_change(table, change)
         if self._max_memory is not None and changed.memory > self._max_memory:
             raise TooLarge(f"The dataset would take more than {self._max_memory:,} bytes of memory: send less.")
         parent, description = table.description.version, changed.description
@@ -207,7 +203,7 @@ class Store:
             if not self._upload_and_publish(changed, parent):
                 return None
         elif answer != b"current":
-            if (location := self._locate(parent)) is not None:
+            if (location := self._reader.locate(parent)) is not None:
                 table.location = location
             return None
         self._cache.discard(parent)
@@ -251,74 +247,13 @@ class Store:
             count += 1
         return count
 
-    def _locate(self, version: str) -> Location | None:
-        """Return how a version is stored; None if it is not."""
-        fields: Any = self._rd.hmget(f"data.{version}", "base", "changes", "chunks")
-        base, changes, chunks = fields
-        if base is None:
-            return None if chunks is None else Location(version)
-        return Location(base.decode(), int(changes or 0))
-
-    def _nearest(self, location: Location) -> Table | None:
-        """Return the cached table from which the one at this location follows by the fewest changes."""
-        found = [each for each in self._cache.tables() if each.location.base == location.base]
-        folded: Any = None if found else self._rd.hget(f"data.{location.base}", "folded")
-        if folded is not None:
-            base, changes = folded.decode().split()
-            for each in self._cache.tables():
-                _move(each, base, int(changes), location.base)
-            found = [each for each in self._cache.tables() if each.location.base == location.base]
-        found = [each for each in found if each.location.changes <= location.changes]
-        return max(found, key=lambda each: each.location.changes, default=None)
-
-    def _fetch(self, version: str) -> Table:
-        location = self._locate(version) if _VERSION.fullmatch(version) else None
-        while location is not None:
-            try:
-                return self._fetch_from(location, version)
-            except VersionNotFound:
-                before, location = location, self._locate(version)
-                if location == before:
-                    raise
-        raise _version_not_found(version)
-
-    def _fetch_from(self, location: Location, version: str) -> Table:
-        if location.base == version:
-            return self._fetch_chunks(version)
-        description, memory = self.describe(version), self._rd.hget(f"data.{version}", "memory")
-        table = self._nearest(location) or self._fetch_chunks(location.base)
-        first, log = table.location.changes, f"data.{location.base}.changes"
-        changes: Any = self._rd.lrange(log, first, location.changes - 1) if first < location.changes else []
-        if first + len(changes) < location.changes:
-            raise _version_not_found(version)
-        location = location._replace(bytes=table.location.bytes + sum(map(len, changes)))
-        return table.after(list(map(decode_change, changes)), description, location, int(memory or 0))
-
-    def _fetch_chunks(self, version: str) -> Table:
-        description = self.describe(version)
-        count, memory, next_row = self._rd.hmget(f"data.{version}", "chunks", "memory", "next_row")
-        # Versions published by older releases lack `memory`; this estimate is rarely exceeded.
-        needed = int(memory or 2 * description.bytes)
-        self._cache.evict_until_fits(version, needed)
-        frame = decode_chunks(self._chunks(version, int(count or 0)))
-        ids = None
-        if description.id in frame.columns and description.id not in description.types():
-            ids = IdIndex.of_column(frame[description.id], can_index=True)
-            frame = frame.drop(description.id)
-        return Table(description, frame, needed, self._max_memory, ids, int(next_row) if next_row else None)
-
-    def _chunks(self, version: str, count: int) -> Iterator[bytes]:
-        for number in range(count) or [0]:
-            chunk: Any = self._rd.get(f"data.{version}.{number}")
-            if chunk is None:
-                raise _version_not_found(version)
-            yield chunk
-
-    def _cache_before_publish(self, loaded: Table | EncodedTable) -> None:
-        """Cache a version before it is published; build its indexes in a thread."""
+    def _cache_before_publish(self, loaded: Table | EncodedTable) -> Thread:
+        """Cache a version before it is published; return the thread that builds its indexes."""
         table = self._decode(loaded) if isinstance(loaded, EncodedTable) else loaded
         self._cache.add(table)
-        Thread(target=table.build_indexes, name="build-indexes").start()
+        indexing = Thread(target=table.build_indexes, name="build-indexes")
+        indexing.start()
+        return indexing
 
     def _decode(self, encoded: EncodedTable) -> Table:
         return Table(encoded.description, decode_chunks(encoded.chunks()), encoded.memory, self._max_memory)
@@ -332,23 +267,3 @@ class Store:
 
         with suppress(Busy):
             self._cache.get(version, decode).build_indexes()
-
-    def _parse_description(self, text: bytes) -> Description:
-        """Parse a description, or return the last one if unchanged: parsing thousands of columns is slow."""
-        last = self._last_parsed
-        if last is None or last[0] != text:
-            last = text, Description.from_json(json.loads(text))
-            self._last_parsed = last
-        return last[1]
-
-
-def _move(table: Table, base: str, changes: int, new: str) -> None:
-    """Note that the first `changes` changes of a table's base are in the chunks of a new base."""
-    if table.location.base == base and table.location.changes >= changes:
-        table.location = Location(new, table.location.changes - changes)
-
-
-def _version_not_found(version: str) -> VersionNotFound:
-    return VersionNotFound(
-        f"Version {quoted(version)} of the dataset is no longer kept: begin again with the current one."
-    )

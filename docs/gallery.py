@@ -1,4 +1,4 @@
-"""``make gallery``: runs each analysis on the samples, and writes ``docs/analyses.md`` with its pictures."""
+"""Runs each analysis on the samples and writes ``docs/analyses.md`` with its plots: ``make gallery``."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ PICTURES = _DOCS / "gallery"
 
 
 class _Example(NamedTuple):
-    """A job to show: what it is about, on which sample, with which parameters."""
+    """A job to show: its caption, its sample and its parameters."""
 
     caption: str
     sample: str
@@ -30,21 +30,21 @@ class _Example(NamedTuple):
 _QUAKES, _WEATHER = "earthquakes", "seattle-weather"
 _EXAMPLES = {
     "correlation": [
-        _Example("How the weather hangs together.", _WEATHER, {}),
-        _Example("Ranks of what is told of earthquakes.", _QUAKES, {"method": "spearman"}),
+        _Example("Correlations of the weather.", _WEATHER, {}),
+        _Example("Rank correlations of the earthquakes.", _QUAKES, {"method": "spearman"}),
     ],
     "groups": [
-        _Example("How the magnitudes were measured.", _QUAKES, {}),
+        _Example("Earthquakes by the method of their magnitude.", _QUAKES, {}),
         _Example(
             "Mean magnitude by network and kind of event.",
             _QUAKES,
             {"by": ["network", "type"], "column": "magnitude", "sort": "mean"},
         ),
     ],
-    "histogram": [_Example("How strong the earthquakes were.", _QUAKES, {"column": "magnitude", "bins": 30})],
+    "histogram": [_Example("Magnitudes of the earthquakes.", _QUAKES, {"column": "magnitude", "bins": 30})],
     "map": [
-        _Example("Where, how deep and how strong.", _QUAKES, {"color": "depth_km", "size": "magnitude"}),
-        _Example("Where most are.", _QUAKES, {"show": "heat"}),
+        _Example("Earthquakes, with their depth and magnitude.", _QUAKES, {"color": "depth_km", "size": "magnitude"}),
+        _Example("Earthquakes in each cell.", _QUAKES, {"show": "heat"}),
     ],
     "outliers": [
         _Example("Windy days.", _WEATHER, {"column": "wind"}),
@@ -65,15 +65,15 @@ _INTRODUCTION = """\
 # The analyses
 
 Written by `make gallery` from the files in `analyses/` and the [samples](../samples/README.md). Every analysis is
-submitted with `start`, `end` and these `params`; all have defaults, so `{}` does. Plots come as PNG and SVG, tables as
-CSV. Missing values, NaN and infinities are left out and counted. The methods and their sources stand in each file.
+submitted with `start`, `end` and these `params`; all have defaults, so `{}` suffices. Plots are PNG and SVG, tables are
+CSV. Missing values, NaN and infinities are left out and counted. Each file documents its methods and their sources.
 Cells of a table are the data's own text, unchanged: a spreadsheet may run one that begins with `=`, `+`, `-` or `@` as
 a formula, so import the tables of a dataset that is not yours as text.
 """
 
 
 def main() -> None:
-    """Write the page, and the pictures anew."""
+    """Write the page and its plots."""
     shutil.rmtree(PICTURES, ignore_errors=True)
     PICTURES.mkdir()
     for analysis in get_analyses().values():
@@ -84,7 +84,7 @@ def main() -> None:
 
 
 def page() -> str:
-    """The text of the page, with the pictures that there are."""
+    """Return the text of the page, with the plots that exist."""
     return "\n".join([_INTRODUCTION, *(_section(analysis) for analysis in get_analyses().values())])
 
 
@@ -124,7 +124,7 @@ def _section(analysis: Analysis) -> str:
 
 def _parameters(analysis: Analysis) -> str:
     schema = analysis.params_schema()
-    lines = ["| parameter | default | what |", "| --- | --- | --- |"]
+    lines = ["| parameter | default | description |", "| --- | --- | --- |"]
     for name, about in schema.get("properties", {}).items():
         default = "required" if name in schema.get("required", ()) else f"`{json.dumps(about.get('default'))}`"
         lines.append(f"| `{name}` | {default} | {_words(about)} |")
@@ -132,7 +132,7 @@ def _parameters(analysis: Analysis) -> str:
 
 
 def _words(about: dict[str, Any]) -> str:
-    """The description, with the values where they are few."""
+    """Return the description, followed by the values of an enumeration."""
     options = [each for part in (about, *about.get("anyOf", ())) for each in _options(part)]
     listed = f" One of {', '.join(f'`{each}`' for each in options)}." if options else ""
     return f"{about.get('description', '')}{listed}".replace("|", "\\|").strip()

@@ -1,4 +1,4 @@
-"""``make analysis NAME=…``: copies the template of an analysis and of its test."""
+"""Copies the template of an analysis and of its test: ``make analysis NAME=…``."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ __all__ = ["Refused", "copy_template", "main"]
 
 _ROOT = Path(__file__).parent.parent
 _TEMPLATE = Path(__file__).parent / "template"
-_USAGE = "Say what it is called: make analysis NAME=moving_average"
+_USAGE = "Name the analysis: make analysis NAME=moving_average"
 
 
 class Refused(Exception):
-    """The name cannot be used; the message says why."""
+    """The name cannot be used; the message gives the reason."""
 
 
 def copy_template(name: str, root: Path = _ROOT) -> list[Path]:
-    """Write ``analyses/<name>.py`` and its test below ``root``.
+    """Write ``analyses/<name>.py`` and its test below ``root``; return their paths.
 
-    :raises Refused: if the name is none for a module, or one of the files is there.
+    :raises Refused: the name is not one of a module, or one of the files exists.
     """
     if not name:
         raise Refused(_USAGE)
@@ -35,7 +35,7 @@ def copy_template(name: str, root: Path = _ROOT) -> list[Path]:
     }
     for path in (*copies, root / "analyses" / name):
         if path.exists():
-            raise Refused(f"{path.relative_to(root)} is there already: choose another name.")
+            raise Refused(f"{path.relative_to(root)} already exists: choose another name.")
     for path, template in copies.items():
         path.write_text(_renamed(template.read_text(), name))
     return list(copies)
@@ -48,7 +48,7 @@ def _renamed(text: str, name: str) -> str:
 
 
 def main() -> int:
-    """Copy for the name in the arguments; the exit code is 2 where it is refused."""
+    """Copy the template under the name in the arguments; return the exit status, 2 for a name that is refused."""
     try:
         written = copy_template("".join(sys.argv[1:2]))
     except Refused as error:

@@ -303,14 +303,16 @@ LongitudeColumn = Annotated[
     AfterValidator(_of(NUMBERS, "numbers")),
     _default_from_dataset(_column_named(("longitude", "lon", "lng", "long"))),
     _optional_column(
-        "The column of longitudes in degrees east; null is the one called so, or lon, lng, long.", "number-column"
+        "The column of longitudes in degrees east; null is the one named longitude, lon, lng or long.", "number-column"
     ),
 ]
 LatitudeColumn = Annotated[
     str,
     AfterValidator(_of(NUMBERS, "numbers")),
     _default_from_dataset(_column_named(("latitude", "lat"))),
-    _optional_column("The column of latitudes in degrees north; null is the one called so, or lat.", "number-column"),
+    _optional_column(
+        "The column of latitudes in degrees north; null is the one named latitude or lat.", "number-column"
+    ),
 ]
 CategoryColumns = Annotated[
     list[Column],
@@ -321,7 +323,7 @@ CategoryColumns = Annotated[
     Field(
         default=None,
         validate_default=True,
-        description="One or two columns to group by; null is the first column of text that is no identifier.",
+        description="One or two columns to group by; null is the first column of text, except identifiers.",
         json_schema_extra={"type": ["array", "string", "null"]},
     ),
 ]

@@ -7,19 +7,24 @@ import html
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from analyses.framework.columns import TEMPORAL, type_of
 from analyses.framework.outcome import Progress
-from analyses.framework.registry import get_analysis
+from analyses.framework.parameters import Params
+from analyses.framework.registry import Analysis, get_analysis
 from analyses.framework.rendering import Artifact, render
 
 if TYPE_CHECKING:
     import polars as pl
 
-__all__ = ["Trial", "read_rows", "run_trial", "try_analysis"]
+__all__ = ["BadBound", "PreparedTrial", "Trial", "prepare_trial", "read_rows", "try_analysis"]
+
+
+class BadBound(ValueError):
+    """A bound cannot be used; the message begins with its name, ``start`` or ``end``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +54,20 @@ class Trial:
         return "\n".join(parts)
 
 
+class PreparedTrial(NamedTuple):
+    """An analysis with validated parameters and the rows in range."""
+
+    analysis: Analysis
+    params: Params
+    rows: pl.DataFrame | None
+
+    def run(self, progress: Progress | None = None) -> Trial:
+        """Run the analysis and render its outcome; an error that the analysis raises is not caught."""
+        result, artifacts = render(self.analysis.run(self.rows, self.params, progress or _ignore))
+        count = 0 if self.rows is None else self.rows.height
+        return Trial(self.analysis.name, self.params.as_json(), count, result, artifacts)
+
+
 def try_analysis(
     name: str,
     data: pl.DataFrame | str | Path | None = None,
@@ -60,44 +79,44 @@ def try_analysis(
 ) -> Trial:
     """Run an analysis on a frame or a file, with its parameters as keywords.
 
+    Times are converted to UTC and microseconds, as the service stores them; without a zone, they are UTC.
+
     :param data: a frame, or a path for :func:`read_rows`; None for an analysis that reads no dataset.
     :param start: the first day or time to include, of the first column of dates or times.
-    :param end: the last; a day is included whole.
+    :param end: the last; a date, such as ``2018-01-31`` or ``20180131``, includes its whole day.
     :raises UnknownAnalysis: there is no analysis called ``name``.
     :raises InvalidParams: as for a job; ``errors`` lists all reasons.
-    :raises ValueError: ``start`` or ``end`` is given and no column has dates or times, or ``data`` is missing.
+    :raises ValueError: ``start`` or ``end`` cannot be used, or ``data`` is missing.
     """
-    return run_trial(name, data, params, start, end, progress)
+    return prepare_trial(name, data, params, start, end).run(progress)
 
 
-def run_trial(
+def prepare_trial(
     name: str,
     data: pl.DataFrame | str | Path | None,
     params: dict[str, Any],
     start: str | date | None = None,
     end: str | date | None = None,
-    progress: Progress | None = None,
-) -> Trial:
-    """Run an analysis as :func:`try_analysis` does, with parameters of any name."""
+) -> PreparedTrial:
+    """Prepare the run of :func:`try_analysis`, with parameters of any name; raises what that function documents."""
     analysis = get_analysis(name)
     rows = read_rows(data) if isinstance(data, (str, Path)) else data
     if analysis.reads_dataset and rows is None:
         raise ValueError(f"the analysis {name!r} reads a dataset: give a frame or the path of a file")
+    rows = None if rows is None else _in_utc(rows)
     columns = {} if rows is None else {column: type_of(dtype) for column, dtype in rows.schema.items()}
     index = next((column for column, type_ in columns.items() if type_ in TEMPORAL), None)
     read = analysis.read_params(params, columns, index)
-    if rows is not None and (start is not None or end is not None):
+    if rows is not None:
         rows = _slice(rows, index, start, end)
-    outcome = analysis.run(rows, read, progress or _ignore)
-    result, artifacts = render(outcome)
-    return Trial(name, read.as_json(), 0 if rows is None else rows.height, result, artifacts)
+    return PreparedTrial(analysis, read, rows)
 
 
 def read_rows(path: str | Path) -> pl.DataFrame:
     """Read a ``.csv``, ``.parquet``, ``.ndjson`` or ``.json`` file with polars' own readers.
 
-    In CSV, ISO dates and times are recognized, and NA, null and NaN are missing values; in JSON, dates stay text. Times
-    without an offset are UTC. The service recognizes more; see docs/datasets.md.
+    In CSV, ISO dates and times are recognized, and NA, null and NaN are missing values; in JSON, dates stay text. The
+    service recognizes more; see docs/datasets.md.
 
     :raises ValueError: for another suffix.
     """
@@ -113,36 +132,48 @@ def read_rows(path: str | Path) -> pl.DataFrame:
     reader = readers.get(Path(path).suffix.lower())
     if reader is None:
         raise ValueError(f"{path}: expected a file that ends with {', '.join(readers)}")
-    rows = reader(Path(path))
-    times = [name for name, dtype in rows.schema.items() if isinstance(dtype, pl.Datetime)]
-    return rows.with_columns(_in_utc(rows[name]) for name in times)
+    return reader(Path(path))
 
 
 def _ignore(fraction: float, message: str | None = None) -> None:
     """Report progress to nobody."""
 
 
-def _in_utc(times: pl.Series) -> pl.Series:
-    aware = times.dt.replace_time_zone("UTC") if times.dtype.time_zone is None else times.dt.convert_time_zone("UTC")  # type: ignore[attr-defined]
-    return aware.dt.cast_time_unit("us")
+def _in_utc(rows: pl.DataFrame) -> pl.DataFrame:
+    """Convert times as the service stores them: in UTC, in microseconds."""
+    import polars as pl
+    import polars.selectors as cs
+
+    return rows.with_columns(
+        cs.datetime(time_zone=None).dt.replace_time_zone("UTC"), cs.datetime(time_zone="*").dt.convert_time_zone("UTC")
+    ).with_columns(cs.datetime().cast(pl.Datetime("us", "UTC")))
 
 
 def _slice(rows: pl.DataFrame, index: str | None, start: str | date | None, end: str | date | None) -> pl.DataFrame:
     import polars as pl
 
-    if index is None:
-        raise ValueError("no column has dates or times, so there is no range to select")
-    times = pl.col(index).cast(pl.Datetime("us"))
     conditions = []
-    if start is not None:
-        conditions.append(times >= _instant(start))
-    if end is not None:
-        whole_day = not isinstance(end, datetime) and len(str(end)) == len("2018-01-31")
-        conditions.append(times < _instant(end) + timedelta(days=1) if whole_day else times <= _instant(end))
+    for name, bound in (("start", start), ("end", end)):
+        if bound is None:
+            continue
+        if index is None:
+            raise BadBound(f"{name} {str(bound)!r}: no column has dates or times, so there is no range to select")
+        value = _parse_bound(name, bound)
+        # A day is compared with days, so that it is included whole.
+        values = pl.col(index).cast(pl.Datetime("us") if isinstance(value, datetime) else pl.Date)
+        conditions.append(values >= value if name == "start" else values <= value)
     return rows.filter(*conditions)
 
 
-def _instant(bound: str | date) -> datetime:
-    """Parse a bound into a time in UTC without an offset."""
-    instant = datetime.fromisoformat(str(bound))
-    return instant if instant.tzinfo is None else instant.astimezone(UTC).replace(tzinfo=None)
+def _parse_bound(name: str, bound: str | date) -> date:
+    """Parse a bound into a date, or into a time in UTC without an offset."""
+    try:
+        return date.fromisoformat(str(bound))
+    except ValueError:
+        pass
+    try:
+        instant = datetime.fromisoformat(str(bound))
+        return instant if instant.tzinfo is None else instant.astimezone(UTC).replace(tzinfo=None)
+    except (ValueError, OverflowError):
+        expected = "expected an ISO date or time, such as 2018-01-31 or 2018-01-31T06:00"
+        raise BadBound(f"{name} {str(bound)!r}: {expected}") from None

@@ -10,7 +10,7 @@ from types import ModuleType
 from typing import Final, Protocol, cast
 
 from dataset.errors import UnsupportedMediaType
-from dataset.formats import csv_text, json_text, ndjson, parquet
+from dataset.formats import arrow, csv_text, json_text, ndjson, parquet
 from dataset.formats.encodings import check_charset, decode_head
 from dataset.formats.source import Body, Limits, Read, Source
 
@@ -41,8 +41,10 @@ class Format(Protocol):
         """Parse the columns. Raises only Malformed, InvalidDataset or TooLarge."""
 
 
-# In the order of content detection.
-_FORMATS: Final[tuple[ModuleType, ...]] = (parquet, ndjson, json_text, csv_text)
+# In the order of content detection. Of a text format, the beginning is decoded first.
+_BINARY_FORMATS: Final[tuple[ModuleType, ...]] = (parquet, arrow)
+_TEXT_FORMATS: Final[tuple[ModuleType, ...]] = (ndjson, json_text, csv_text)
+_FORMATS: Final = (*_BINARY_FORMATS, *_TEXT_FORMATS)
 _GENERIC_TYPES: Final = ("", "application/octet-stream", "application/x-www-form-urlencoded")
 _CHARSET: Final = re.compile(r';\s*charset\s*=\s*"?([^";\s]*)', re.IGNORECASE)
 

@@ -22,7 +22,7 @@ class TemplateParams(Params):
 
 
 def run(rows: pl.DataFrame, params: TemplateParams, progress: Progress) -> Outcome:
-    """Average the rows of each group, the largest mean first; groups of equal mean come in the order of their names."""
+    """Average the rows of each group, the largest mean first; groups of equal mean are in the order of their names."""
     import polars as pl
 
     numbers = rows.select(pl.col(params.by).cast(pl.String).alias("group"), pl.col(params.column).alias("number"))

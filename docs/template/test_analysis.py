@@ -5,34 +5,30 @@ from __future__ import annotations
 import polars as pl
 import pytest
 
-from analyses import InvalidParams, get_analysis, render
+from analyses.kit import InvalidParams, try_analysis
 
 
-def test_template_tells_the_mean_of_each_group() -> None:
+def test_template_averages_each_group() -> None:
     # Given two groups, and a row without a number
     rows = pl.DataFrame({"kind": ["a", "b", "b", "a"], "size": [1.0, 2.0, 4.0, None]})
 
     # When they are averaged
-    reports = []
-    outcome = get_analysis("template").run(
-        rows, {"by": "kind"}, lambda fraction, message=None: reports.append((fraction, message))
-    )
+    trial = try_analysis("template", rows, by="kind")
 
-    # Then the larger mean comes first, in the table and in pictures of it
-    rendered = render(outcome)
-    assert rendered.result == {"groups": 2, "rows": 3}
-    assert [each.name for each in rendered.artifacts] == ["plot.png", "plot.svg", "table.csv"]
-    assert rendered.artifacts[2].content == b"group,mean\nb,3.0\na,1.0\n"
-    assert reports == [(0.5, "averaging"), (0.9, "drawing")]
+    # Then the larger mean is first, in the table and in its plots
+    assert trial.params == {"by": "kind", "column": "size", "top": 10}
+    assert trial.result == {"groups": 2, "rows": 3}
+    assert [each.name for each in trial.artifacts] == ["plot.png", "plot.svg", "table.csv"]
+    assert trial.artifacts[2].content == b"group,mean\nb,3.0\na,1.0\n"
 
 
-def test_template_draws_nothing_from_nothing() -> None:
+def test_template_accepts_an_empty_dataset() -> None:
     rows = pl.DataFrame(schema={"kind": pl.String, "size": pl.Float64})
-    outcome = get_analysis("template").run(rows, {"by": "kind"}, lambda fraction, message=None: None)
-    assert render(outcome).result == {"groups": 0, "rows": 0}
+    assert try_analysis("template", rows, by="kind").result == {"groups": 0, "rows": 0}
 
 
 def test_template_refuses_a_column_that_the_dataset_does_not_have() -> None:
+    rows = pl.DataFrame({"kind": ["a"], "size": [1.0]})
     with pytest.raises(InvalidParams) as raised:
-        get_analysis("template").check({"by": "knid"}, {"kind": "text", "size": "number"})
+        try_analysis("template", rows, by="knid")
     assert [pointer for pointer, _ in raised.value.errors] == ["/by"]

@@ -1,4 +1,4 @@
-"""Whatever rows there are, every analysis answers, and what it draws is small, labelled and always the same."""
+"""Tests that every analysis accepts unusual rows, and that its plots are small, labelled and reproducible."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ import pytest
 from matplotlib.axes import Axes
 from matplotlib.axis import Tick
 from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
 from matplotlib.text import Text
 
 import analyses
@@ -103,7 +104,7 @@ def test_every_analysis_answers_whatever_the_rows(rows: str) -> None:
             assert analysis == "correlation" or (axes.get_xlabel() and axes.get_ylabel())
 
 
-def test_nothing_is_cut_off_or_in_the_way_of_another() -> None:
+def test_no_text_of_a_plot_is_cut_off_or_overlaps_another() -> None:
     # Given long names that begin alike, and numbers below zero, in a single place or in many
     number = "the name of a column as portals come up with it, by the hour (mm/h)"
     kinds = [f"One of the kinds that portals come up with, which is called {place % 3}" for place in range(30)]
@@ -130,24 +131,29 @@ def test_nothing_is_cut_off_or_in_the_way_of_another() -> None:
     for (analysis, params), some in product(jobs, (rows, rows.head(1))):
         figure = run(analysis, some, **params).figures["plot"]
 
-        # When it is drawn
+        # When they are drawn
         FigureCanvasAgg(figure).draw()
 
-        # Then every text is on the picture, and none of what is written along an axis is on another
-        labels = [label for axes in figure.findobj(Axes) for label in _labels(axes)]
-        ticks = {label for tick in figure.findobj(Tick) for label in (tick.label1, tick.label2)}
-        others = [text for text in figure.findobj(Text) if text.get_visible() and text not in ticks]
-        for text in (*labels, *others):
-            box = text.get_window_extent()
-            inside = min(box.x0, box.y0) >= -1 and box.x1 <= figure.bbox.x1 + 1 and box.y1 <= figure.bbox.y1 + 1
-            assert inside or not text.get_text(), (analysis, text)
-        written = [*figure.axes[0].texts, *_labels(figure.axes[0])]
-        boxes = [text.get_window_extent() for text in written if text.get_text() and not text.get_rotation()]
-        assert not [(one, other) for one, other in combinations(boxes, 2) if one.overlaps(other)], analysis
+        # Then every text is inside the figure, and no label of an axis overlaps another
+        assert_texts_fit(figure, analysis)
+
+
+def assert_texts_fit(figure: Figure, analysis: str) -> None:
+    """Check that all texts of a drawn figure are inside it, and that labels along its axes do not overlap."""
+    labels = [label for axes in figure.findobj(Axes) for label in _labels(axes)]
+    ticks = {label for tick in figure.findobj(Tick) for label in (tick.label1, tick.label2)}
+    others = [text for text in figure.findobj(Text) if text.get_visible() and text not in ticks]
+    for text in (*labels, *others):
+        box = text.get_window_extent()
+        inside = min(box.x0, box.y0) >= -1 and box.x1 <= figure.bbox.x1 + 1 and box.y1 <= figure.bbox.y1 + 1
+        assert inside or not text.get_text(), (analysis, text)
+    written = [*figure.axes[0].texts, *_labels(figure.axes[0])]
+    boxes = [text.get_window_extent() for text in written if text.get_text() and not text.get_rotation()]
+    assert not [(one, other) for one, other in combinations(boxes, 2) if one.overlaps(other)], analysis
 
 
 def _labels(axes: Axes) -> list[Text]:
-    """The labels of ticks, without those that are kept beyond the axes and not drawn."""
+    """Return the labels of ticks, without those beyond the axes, which are not drawn."""
     labels = []
     for axis in (axes.xaxis, axes.yaxis):
         low, high = sorted(axis.get_view_interval())

@@ -1,4 +1,4 @@
-"""Parameters are checked before a job is queued, with a reason and a pointer for each that is refused."""
+"""Tests that parameters are validated, with a reason and a JSON pointer for each that is refused."""
 
 from __future__ import annotations
 

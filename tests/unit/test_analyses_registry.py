@@ -1,19 +1,18 @@
-"""The registry finds every analysis by its file and hands ``run`` what it asks for."""
+"""Tests that the registry finds every analysis by its file and passes the arguments that ``run`` declares."""
 
 from __future__ import annotations
 
-import importlib
 import re
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import polars as pl
 import pytest
 
 import analyses
-from analyses import BrokenAnalysis, Outcome, UnknownAnalysis, get_analyses, get_analysis, render
+from analyses import BrokenAnalysis, Outcome, UnknownAnalysis, get_analyses, get_analysis, get_registry, render
 
 ROOT = Path(analyses.__file__).parents[1]
 COME_ALONG = "correlation groups histogram map outliers sleep summary timeseries trend".split()
@@ -31,34 +30,18 @@ def run(rows: pl.DataFrame, params: CountParams) -> dict:
     return dict(rows[params.column].value_counts().iter_rows())
 '''
 
+MODEL = "from analyses.kit import Params\nclass P(Params):\n"
+
 DropIn = Callable[[str, str], None]
 
 
 def ignore(fraction: float, message: str | None = None) -> None:
-    """A progress that nobody looks at."""
-
-
-@pytest.fixture
-def drop_in(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[DropIn]:
-    """Save a file as if it stood in the package, and have the registry look anew."""
-    monkeypatch.setattr(analyses, "__path__", [*analyses.__path__, str(tmp_path)])
-    names = []
-
-    def save(name: str, source: str) -> None:
-        names.append(name)
-        (tmp_path / f"{name}.py").write_text(source)
-        importlib.invalidate_caches()
-        get_analyses.cache_clear()
-
-    yield save
-    for name in names:
-        sys.modules.pop(f"analyses.{name}", None)
-        vars(analyses).pop(name, None)
-    get_analyses.cache_clear()
+    """Ignore the progress."""
 
 
 def test_the_analyses_that_come_along_are_found_sorted_and_described() -> None:
     found = get_analyses()
+    assert get_registry().broken == {}
     assert list(found) == sorted(found)
     assert found.keys() >= set(COME_ALONG)
     assert all(each.description and each.name == name for name, each in found.items())
@@ -131,13 +114,24 @@ def test_helpers_are_no_analyses(drop_in: DropIn) -> None:
         ("def run(params): ...\n", "annotate"),
         ("def run(params: dict): ...\n", "annotate"),
         ("from analyses.kit import Params\nclass P(Params):\n    x: 'Gone'\ndef run(params: P): ...\n", "imported"),
+        ("import sys\nsys.exit('usage')\n", "SystemExit: usage"),
+        ("run = print\n", "run() may take"),
+        (f"from collections.abc import Callable\n{MODEL}    x: Callable\ndef run(params: P): ...\n", "CallableSchema"),
+        (f"{MODEL}    x: float = float('nan')\ndef run(params: P): ...\n", "not JSON compliant"),
+        ('"""\\udc80"""\ndef run(): ...\n', "UnicodeEncodeError"),
     ],
 )
-def test_a_broken_file_is_named(drop_in: DropIn, source: str, reason: str) -> None:
+def test_a_broken_file_makes_only_its_analysis_unavailable(drop_in: DropIn, source: str, reason: str) -> None:
+    before = get_analyses()
+
     drop_in("broken", source)
-    with pytest.raises(BrokenAnalysis, match=re.escape(reason)) as raised:
-        get_analyses()
-    assert "broken.py" in str(raised.value)
+
+    found = get_registry()
+    assert found.analyses.keys() == before.keys()
+    assert found.broken.keys() == {"broken"}
+    assert str(found.broken["broken"]).startswith("analyses/broken.py")
+    with pytest.raises(BrokenAnalysis, match=re.escape(reason)):
+        get_analysis("broken")
 
 
 def test_what_is_neither_dict_nor_outcome_is_refused(drop_in: DropIn) -> None:

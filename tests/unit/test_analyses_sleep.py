@@ -1,4 +1,4 @@
-"""The placeholder sleeps as long as it is told and says how far it is."""
+"""Tests that the placeholder sleeps for the requested time and reports its progress."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from analyses import sleep as module
 
 
 class Clock:
-    """A clock that sleeping moves on."""
+    """A clock that advances by sleeping."""
 
     def __init__(self) -> None:
         self.now = 100.0

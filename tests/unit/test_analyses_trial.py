@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC, date, datetime
 from pathlib import Path
 
 import polars as pl
@@ -10,6 +11,7 @@ import pytest
 
 from analyses import InvalidParams, UnknownAnalysis
 from analyses.__main__ import main
+from analyses.framework.trial import prepare_trial
 from analyses.kit import try_analysis
 
 SAMPLE = Path(__file__).parents[2] / "samples" / "earthquakes.csv"
@@ -42,9 +44,39 @@ def test_a_range_of_days_includes_its_last_day_whole():
     assert trial.count == times["count"] == 473
 
 
+@pytest.mark.parametrize("day", ["2018-02-02", "20180202", "2018-W05-5", date(2018, 2, 2)])
+def test_a_day_is_included_whole_in_every_spelling(day):
+    assert try_analysis("summary", SAMPLE, start=day, end=day).count == 242
+    assert try_analysis("summary", SAMPLE, start=day, end=datetime(2018, 2, 2)).count == 0
+
+
+@pytest.mark.parametrize("unit", ["ms", "us", "ns"])
+def test_the_times_of_a_frame_are_converted_as_the_service_stores_them(unit):
+    # Given a frame with times in a zone, times without one, and days
+    midnight = datetime(2018, 1, 1, tzinfo=UTC)
+    frame = pl.DataFrame({"here": [midnight], "there": [midnight], "day": [midnight.date()]}).with_columns(
+        pl.col("here").dt.convert_time_zone("Asia/Tokyo").dt.cast_time_unit(unit),
+        pl.col("there").dt.replace_time_zone(None).dt.cast_time_unit(unit),
+    )
+
+    # When a range of a frame is analysed
+    rows = prepare_trial("summary", frame, {}, start="2018-01-01", end="2018-01-01T00:00Z").rows
+
+    # Then both are in UTC and in microseconds
+    assert rows.schema == {"here": pl.Datetime("us", "UTC"), "there": pl.Datetime("us", "UTC"), "day": pl.Date}
+    assert rows.row(0) == (midnight, midnight, midnight.date())
+
+
+def test_the_last_days_that_there_are_can_be_bounds():
+    frame = pl.DataFrame({"day": [date(1, 1, 1), date(9999, 12, 31)]})
+    assert try_analysis("summary", frame, start="0001-01-01", end="9999-12-31").count == 2
+
+
 def test_bounds_need_a_column_of_dates():
-    with pytest.raises(ValueError, match="no column has dates"):
+    with pytest.raises(ValueError, match=r"^start '2018-01-02': no column has dates"):
         try_analysis("summary", FRAME, start="2018-01-02")
+    with pytest.raises(ValueError, match=r"^end 'soon': expected an ISO date or time"):
+        try_analysis("summary", SAMPLE, end="soon")
 
 
 def test_parameters_are_validated_as_those_of_a_job():
@@ -88,7 +120,13 @@ def test_the_command_prints_the_result_and_saves_the_plots(tmp_path, capsys):
         (["nothing", str(SAMPLE)], "no analysis 'nothing'"),
         (["summary", "there-is-none.csv"], "No such file"),
         (["summary", "Makefile"], "expected a file that ends with .csv"),
-        (["summary", str(SAMPLE), "--start", "yesterday"], "yesterday"),
+        (["summary", str(SAMPLE), "--start", "yesterday"], "--start 'yesterday': expected an ISO date or time"),
+        (["summary", str(SAMPLE), "--end", "0001-01-01T00:00+05:00"], "--end '0001-01-01T00:00+05:00': expected"),
+        (["summary", str(SAMPLE), "--out", str(SAMPLE)], "--out"),
+        (["timeseries", str(SAMPLE), "--param", "every=1s"], "every: more than 100,000 steps"),
+        (["histogram", str(SAMPLE), "--param", "column=2018"], "column: the dataset has no column '2018'"),
+        (["histogram", str(SAMPLE), "--param", "bins=0"], "bins: Input should be greater than or equal to 1"),
+        (["histogram", str(SAMPLE), "--param", "bins=true"], "bins: Input should be a valid integer"),
     ],
 )
 def test_the_command_refuses_wrong_arguments_in_one_line(words, reason, capsys):
@@ -96,6 +134,38 @@ def test_the_command_refuses_wrong_arguments_in_one_line(words, reason, capsys):
     error = capsys.readouterr().err
     assert reason in error
     assert error.count("\n") == 1
+
+
+@pytest.mark.parametrize("name", ["2018", "NaN", "true", "1e3", "Infinity", "[km]", '"'])
+def test_a_column_of_any_name_can_be_named(tmp_path, capsys, name):
+    file = tmp_path / "rows.parquet"
+    pl.DataFrame({"a": ["x"], name: [1.0]}).write_parquet(file)
+    words = ["groups", str(file), "--param", f"column={name}", "--param", f"by={name}", "--out", str(tmp_path)]
+
+    assert main(words) == 0
+
+    printed = json.loads(capsys.readouterr().out)
+    assert (printed["params"]["column"], printed["params"]["by"]) == (name, [name])
+
+
+def test_parameters_that_take_other_json_are_read_as_json(tmp_path, capsys):
+    words = ["groups", str(SAMPLE), "--param", 'by=["network", "type"]', "--param", "column=null", "--param", "top=2.0"]
+
+    assert main([*words, "--out", str(tmp_path)]) == 0
+
+    params = json.loads(capsys.readouterr().out)["params"]
+    assert (params["by"], params["column"], params["top"]) == (["network", "type"], None, 2)
+
+
+@pytest.mark.parametrize("error", ["ValueError('too odd')", "pl.exceptions.ComputeError('too odd')", "OSError('odd')"])
+def test_an_error_of_the_analysis_is_raised_with_its_traceback(drop_in, error):
+    # Given an analysis that raises an error that a wrong argument raises as well
+    drop_in("odd", f"import polars as pl\n\ndef run(rows):\n    raise {error}\n")
+
+    # When the command tries it, the error is not taken for that of an argument
+    with pytest.raises(Exception, match="odd") as raised:
+        main(["odd", str(SAMPLE)])
+    assert raised.traceback[-1].path.name == "odd.py"
 
 
 def test_the_command_lists_the_analyses(capsys):

@@ -208,7 +208,7 @@ class Changes(RuleBasedStateMachine):
 
     numbered = False
 
-    @initialize(count=st.integers(1, 12))
+    @initialize(count=st.integers(1, 4))
     def start(self, count):
         self.rd = fakeredis.FakeRedis(server=fakeredis.FakeServer(server_type="valkey"))
         self.stores = [Store(self.rd), Store(self.rd)]
@@ -254,7 +254,7 @@ class Changes(RuleBasedStateMachine):
         store = self.stores[who]
         store.rebase(store.table(store.current().version))
 
-    @rule(count=st.integers(1, 12))
+    @rule(count=st.integers(1, 2))
     def load_again(self, count):
         self.load(count)
 
@@ -324,5 +324,8 @@ class NumberedChanges(Changes):
 def test_random_changes_leave_what_a_dict_has_and_no_keys(machine):
     checks = [HealthCheck.too_slow, HealthCheck.data_too_large]
     run_state_machine_as_test(
-        machine, settings=settings(max_examples=30, stateful_step_count=25, deadline=None, suppress_health_check=checks)
+        machine,
+        settings=settings(
+            max_examples=60, stateful_step_count=25, deadline=None, suppress_health_check=checks, print_blob=False
+        ),
     )

@@ -187,6 +187,27 @@ def test_parameters_that_the_analysis_rejects_fail_at_once(world, events):
     assert events() == [Event.JOB_STARTED, Event.JOB_FAILED]
 
 
+def test_a_job_goes_back_uncharged_to_a_process_that_has_loaded_changed_files(world, events, caplog, monkeypatch):
+    world.executor.settings = replace(world.executor.settings, reload=True)
+    monkeypatch.setattr("runtime.executor.has_changed", lambda: True)
+
+    job = world.execute(max_attempts=1)
+
+    assert job["status"] == "submitted"
+    assert world.control.runs == []
+    assert jobs.q.draining
+    assert events() == [Event.JOB_STARTED, Event.JOB_RELEASED]
+    assert caplog.records[-1].reason == "drain"
+
+
+def test_a_broken_analysis_waits_for_a_worker_that_can_load_it(world, drop_in, caplog):
+    drop_in("broken", "def run(:\n")
+
+    job = world.execute("broken", max_attempts=1)
+
+    assert (job["status"], job["error"]["type"]) == ("scheduled", "BrokenAnalysis")
+
+
 def test_an_unknown_analysis_waits_for_a_worker_that_has_it(world, events, caplog):
     job = world.execute("of-tomorrow", max_attempts=1)
 
@@ -298,6 +319,39 @@ def test_a_process_that_cannot_be_restored_claims_nothing_more(world, fault):
 
     assert world.execute()["status"] == "complete"
     assert jobs.q.draining
+
+
+def test_a_job_claimed_by_a_process_that_cannot_be_restored_is_released(world):
+    # Given two jobs, the first of which leaves a state that cannot be undone
+    first, second = (jobs.add_job(None, None, "fake", max_attempts=1) for _ in range(2))
+    world.attempt(jobs.q.get())
+    world.state.restored = False
+
+    # When the second one is claimed by the call that completes the first, before the process is restored
+    claimed = jobs.q.get()
+
+    # Then it goes back to its queue, without a failed attempt
+    assert claimed is None
+    assert jobs.q.draining
+    assert jobs.get_job_by_id(first["id"])["status"] == "complete"
+    assert jobs.get_job_by_id(second["id"])["status"] == "submitted"
+    assert len(jobs.q) == 1
+
+
+def test_the_process_is_restored_even_if_nothing_is_to_be_sent(world, events):
+    # Given an attempt that was cancelled, in a worker that drains
+    job = jobs.add_job(None, None, "fake")
+    claimed = jobs.q.get()
+    jobs.cancel_job(job["id"])
+    world.control.stop_with = "cancelled"
+    world.attempt(claimed)
+    jobs.q.drain()
+
+    # When it claims nothing more
+    assert jobs.q.get() is None
+
+    # Then its outcome is logged
+    assert events()[-1] == Event.JOB_CANCELLED
 
 
 def test_a_process_is_replaced_after_its_number_of_jobs(world):

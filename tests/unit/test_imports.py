@@ -4,6 +4,7 @@ import-linter holds the rooms to it (pyproject.toml), but reads packages only.
 """
 
 import ast
+import importlib.util
 import sys
 from pathlib import Path
 
@@ -18,26 +19,51 @@ MAY_IMPORT = {
 }
 
 
-def imported(path: Path) -> set[str]:
+def imported(source: str, package: str = "") -> set[str]:
+    """The full names of the modules and of what is imported from them; ``package`` is where relative imports begin."""
     names: set[str] = set()
-    for node in ast.walk(ast.parse(path.read_text())):
+    for node in ast.walk(ast.parse(source)):
         if isinstance(node, ast.Import):
-            names |= {alias.name.split(".")[0] for alias in node.names}
-        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
-            names.add(node.module.split(".")[0])
-    return names - sys.stdlib_module_names
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            module = importlib.util.resolve_name("." * node.level + (node.module or ""), package)
+            names |= {f"{module}.{alias.name}" for alias in node.names}
+    return names
+
+
+def imports_the_framework(source: str) -> bool:
+    ours = {name for name in imported(source, "analyses") if name.split(".")[0] == "analyses"}
+    return not all(f"{name}.".startswith("analyses.kit.") for name in ours)
 
 
 @pytest.mark.parametrize("module", MAY_IMPORT)
 def test_a_module_at_the_top_imports_only_what_the_design_allows(module):
-    assert imported(ROOT / f"{module}.py") <= MAY_IMPORT[module]
+    names = {name.split(".")[0] for name in imported((ROOT / f"{module}.py").read_text())}
+    assert names - sys.stdlib_module_names <= MAY_IMPORT[module]
 
 
 def test_exactly_three_modules_stand_at_the_top():
     assert {path.stem for path in ROOT.glob("*.py")} == set(MAY_IMPORT)
 
 
-def test_analyses_import_the_kit_alone():
-    machinery = {"__init__", "__main__", "kit"}
-    for path in (ROOT / "analyses").glob("*.py"):
-        assert path.stem in machinery or "analyses.framework" not in path.read_text(), path.name
+def test_analyses_import_only_the_kit():
+    framework = {"__init__", "__main__", "kit"}
+    for path in (*(ROOT / "analyses").glob("*.py"), ROOT / "docs" / "template" / "analysis.py"):
+        assert path.stem in framework or not imports_the_framework(path.read_text()), path.name
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "import analyses",
+        "import analyses.framework.plotting",
+        "from analyses import framework",
+        "from analyses.framework import plotting",
+        "from . import framework",
+        "from .framework.plotting import label",
+        "def run():\n    from .framework import plotting",
+    ],
+)
+def test_an_import_of_the_framework_is_found_however_it_is_written(source):
+    assert imports_the_framework(source)
+    assert not imports_the_framework("from .kit import Params\nimport analyses.kit\nfrom analyses import kit\n")
