@@ -26,6 +26,7 @@ from dataset import (
     ingest_in_subprocess,
     is_specific_type,
 )
+from submission import record_routes
 from submission.dataset_upload import load_limits, problem_from_dataset_error
 from submission.schema import read_job_body
 from submission.validation import submit
@@ -70,7 +71,7 @@ def create_app(settings: Settings | None = None, *, redis_client: Any = None) ->
     app.extensions["waiting"] = LongPolling(settings.api_threads - 16)
     install_hooks(app, settings)
     app.register_error_handler(DatasetError, _dataset_error)
-    for routes in (data_routes, job_routes, system_routes.routes):
+    for routes in (data_routes, record_routes.routes, job_routes, system_routes.routes):
         app.register_blueprint(routes)
     links.install(app, settings.url_prefix)
     return app

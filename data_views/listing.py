@@ -96,7 +96,7 @@ def _page(description: Description, listing: Listing, start: dict[str, int], dig
     members: dict[str, Any] = {"total": page.total, "next": address, "dataset": description.as_json()}
     if page.numbers is not None:
         members["rows"] = page.numbers
-    return with_etag(list_response("records", page.records, members, headers))
+    return with_etag(list_response("records", page.records, members, headers), description.version)
 
 
 def _export(

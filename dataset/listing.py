@@ -163,7 +163,7 @@ class Listing:
     def _numbers(self, cut: _Cut, count: int) -> list[int] | None:
         if self._distinct or self._table.description.id in self._table.frame.columns:
             return None
-        return [row + 1 for row in islice(cut.rows, count)]
+        return [self._table.ids.number_at(row) for row in islice(cut.rows, count)]
 
     def _match(self) -> Iterator[pl.Series]:
         return self._table.match_rows(self._condition, self._search)
