@@ -18,16 +18,21 @@ from dataset.errors import (
     UnsupportedMediaType,
     VersionNotFound,
 )
+from dataset.exports import EXPORT_BYTES, EXPORTS, no_records
 from dataset.formats import MEDIA_TYPES, is_specific_type
 from dataset.ingest import ingest
+from dataset.listing import Listing, Page
 from dataset.load_options import OPTION_NAMES, TYPE_PREFIX, LoadOptions
 from dataset.notes import Note
 from dataset.ranges import Ranges
+from dataset.selection import Selection, Selector
 from dataset.store import Store
 from dataset.subprocess_ingest import LoadLimits, ingest_in_subprocess
-from dataset.table import Page, Table, first_records
+from dataset.table import Table, first_records
 
 __all__ = [
+    "EXPORTS",
+    "EXPORT_BYTES",
     "MEDIA_TYPES",
     "OPTION_NAMES",
     "TYPE_PREFIX",
@@ -39,12 +44,15 @@ __all__ = [
     "EncodedTable",
     "FilterError",
     "InvalidDataset",
+    "Listing",
     "LoadLimits",
     "LoadOptions",
     "Malformed",
     "Note",
     "Page",
     "Ranges",
+    "Selection",
+    "Selector",
     "Store",
     "Table",
     "TooLarge",
@@ -54,5 +62,6 @@ __all__ = [
     "ingest",
     "ingest_in_subprocess",
     "is_specific_type",
+    "no_records",
     "start_after_end",
 ]

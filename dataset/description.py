@@ -73,4 +73,4 @@ class Description:
 
     def bounds_check(self) -> Callable[[object, object], object]:
         """Return a function equivalent to `check_bounds` that looks up the index type only once."""
-        return partial(parse_bounds, self.index_type())
+        return partial(parse_bounds, self.index_type(), index=self.index)

@@ -67,9 +67,9 @@ class Busy(DatasetError):
 
 
 class BoundsError(DatasetError):
-    """A bound does not have the index's type, or start is after end.
+    """A bound does not have the index's type, start is after end, or the index has no range.
 
-    `pointer` is the JSON pointer of the bound at fault: "/start" or "/end".
+    `pointer` is the JSON pointer of the member at fault: "/start", "/end" or "/index".
     """
 
     def __init__(self, detail: str, pointer: str) -> None:
@@ -78,11 +78,16 @@ class BoundsError(DatasetError):
 
 
 class FilterError(DatasetError):
-    """A filter names an unknown column, or a value of another type; `field` is the name as the client wrote it."""
+    """A filter names an unknown column, an operator that its type lacks, or a value of another type.
 
-    def __init__(self, detail: str, field: str) -> None:
+    `field` is the name as the client wrote it; `path` leads to the value at fault in a `where`: the column, and the
+    operator if there is one.
+    """
+
+    def __init__(self, detail: str, field: str, path: tuple[str, ...] = ()) -> None:
         super().__init__(detail)
         self.field = field
+        self.path = path
 
 
 class VersionNotFound(DatasetError):

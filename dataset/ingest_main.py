@@ -62,6 +62,8 @@ def _ingest(body: Body, arguments: dict[str, Any]) -> Table:
 if __name__ == "__main__":
     try:
         _main()
+        sys.stdout.flush()
+        os._exit(0)  # freeing the table would take a while
     except OSError as error:
         print(f"the result cannot be written: {error}", file=sys.stderr)
         os._exit(os.EX_TEMPFAIL)

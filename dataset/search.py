@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from threading import BoundedSemaphore, Lock
-from typing import Final
+from typing import Final, TypeVar
 
 import polars as pl
 
@@ -14,7 +14,7 @@ from dataset.parallel import parallel_map
 from dataset.serialization import to_texts
 from dataset.type_inference import TIME
 
-__all__ = ["Matcher", "SearchIndex"]
+__all__ = ["Matcher", "SearchIndex", "fold", "fold_text"]
 
 _SEPARATOR: Final = "\0"
 _SIGMA: Final = "\N{GREEK SMALL LETTER SIGMA}"
@@ -35,6 +35,8 @@ _ALPHABETS: Final[dict[pl.DataType | type[pl.DataType], frozenset[str]]] = {
 _LENGTHS: Final[dict[pl.DataType | type[pl.DataType], int]] = {pl.Int64: 8, pl.Float64: 20, pl.Boolean: 5, pl.Date: 10}
 _TIME_LENGTH: Final = 24
 _VIEW_BYTES: Final = 16
+
+_Texts = TypeVar("_Texts", pl.Series, pl.Expr)
 
 Matcher = Callable[[int], pl.Series | None]
 """From the number of a slice to the mask of its matching rows; None if no row matches."""
@@ -71,7 +73,7 @@ class SearchIndex:
     def matcher(self, search: str) -> Iterator[Matcher]:
         """Provide the matcher for a text. Raises Busy if too many searches run without an index."""
         try:
-            needle = _fold(pl.Series([search])).item()
+            needle = fold_text(search)
         except UnicodeEncodeError:  # a lone surrogate matches nothing
             yield lambda _: None
             return
@@ -93,7 +95,7 @@ class SearchIndex:
 
     def _match_across_columns(self, needle: str, number: int) -> pl.Series | None:
         texts = self._frame.slice(*self._slices[number]).select(pl.col(pl.String))
-        hits = texts.select(_fold(column).str.contains(needle, literal=True) for column in texts)
+        hits = texts.select(fold(column).str.contains(needle, literal=True) for column in texts)
         return hits.select(pl.any_horizontal(pl.all()).fill_null(value=False)).to_series() if hits.width else None
 
     def _may_contain(self, needle: str, textual: bool) -> bool:
@@ -111,7 +113,8 @@ class SearchIndex:
     def _render(self, textual: bool, number: int) -> pl.Series:
         rows = self._frame.slice(*self._slices[number])
         texts = rows.select(to_texts(rows[name]) for name in self._columns[textual])
-        return _fold(texts.select(pl.concat_str(pl.all(), separator=_SEPARATOR, ignore_nulls=True)).to_series())
+        line = texts.select(pl.concat_str(pl.all(), separator=_SEPARATOR, ignore_nulls=True)).to_series()
+        return fold(line) if textual else line.str.to_lowercase()
 
     def _estimate_size(self) -> int:
         """Estimate the size of the whole index in bytes."""
@@ -134,6 +137,13 @@ def _render_slot() -> Iterator[None]:
         _RENDER_SLOTS.release()
 
 
-def _fold(texts: pl.Series) -> pl.Series:
+def fold(texts: _Texts) -> _Texts:
+    """Return texts in the form in which they are compared when case is ignored."""
     # The lower case of sigma depends on its position in the word, so a part of a word would not match.
     return texts.str.to_lowercase().str.replace_all(_FINAL_SIGMA, _SIGMA, literal=True)
+
+
+def fold_text(text: str) -> str:
+    """Return one text as `fold` does. Raises UnicodeEncodeError for a lone surrogate."""
+    folded: str = fold(pl.Series([text])).item()
+    return folded

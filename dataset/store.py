@@ -41,6 +41,7 @@ _MAX_UPLOADS: Final = 5
 _CACHED_VERSIONS: Final = 3
 _CACHED_BYTES: Final = 512 * 2**20
 _WAIT_SECONDS: Final = 10
+_INDEX_SECONDS: Final = 0.1  # most often enough, so that the first search after a load does not wait
 _VERSION: Final = re.compile("[0-9a-f]{32}")
 
 
@@ -73,15 +74,14 @@ class Store:
         self._last_parsed: tuple[bytes, Description] | None = None
 
     def publish(self, loaded: Table | EncodedTable) -> Description:
-        """Replace the dataset atomically and return its description; indexes are built in a background thread.
+        """Replace the dataset atomically and return its description; its indexes may take longer.
 
         Raises VersionNotFound if its chunks are repeatedly deleted because others publish at the same time.
         """
         description = loaded.description
         # A large version is decoded only after the version that it replaces has left the cache.
         early = self._max_memory is None or loaded.memory < self._max_memory // 4
-        if early:
-            self._cache_before_publish(loaded)
+        indexing = self._cache_before_publish(loaded) if early else None
         for _ in range(_MAX_UPLOADS):
             count = self._upload(loaded)
             answer: Any = self._publish(
@@ -89,6 +89,8 @@ class Store:
             )
             if answer != b"incomplete":
                 self._clear_cache(keep=description.version)
+                if indexing is not None:
+                    indexing.join(_INDEX_SECONDS)
                 if isinstance(loaded, EncodedTable) and not early:
                     Thread(
                         target=self._cache_after_publish, args=(description.version, loaded), name="build-indexes"
@@ -178,11 +180,13 @@ class Store:
                 raise _version_not_found(version)
             yield chunk
 
-    def _cache_before_publish(self, loaded: Table | EncodedTable) -> None:
-        """Cache a version before it is published; build its indexes in a thread."""
+    def _cache_before_publish(self, loaded: Table | EncodedTable) -> Thread:
+        """Cache a version before it is published; return the thread that builds its indexes."""
         table = self._decode(loaded) if isinstance(loaded, EncodedTable) else loaded
         self._add_to_cache(table.description.version, _CacheEntry(table=self._track(table)))
-        Thread(target=table.build_indexes, name="build-indexes").start()
+        indexing = Thread(target=table.build_indexes, name="build-indexes")
+        indexing.start()
+        return indexing
 
     def _decode(self, encoded: EncodedTable) -> Table:
         return Table(encoded.description, decode_chunks(encoded.chunks()), encoded.memory, self._max_memory)

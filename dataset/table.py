@@ -3,41 +3,24 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from contextlib import nullcontext
 from threading import Lock
 from typing import Any, Final
 
 import polars as pl
 
 from dataset.arrow_chunks import EncodedTable
-from dataset.bounds import in_range
 from dataset.description import Description
-from dataset.filters import Filters
-from dataset.search import Matcher, SearchIndex
-from dataset.serialization import records
-from dataset.sizes import count_fitting, fixed_record_bytes, memory_size, row_slices
+from dataset.listing import Listing, Page, ReserveBytes
+from dataset.search import SearchIndex
+from dataset.selection import Selection, Selector
+from dataset.sizes import fixed_record_bytes, memory_size, row_slices
 from dataset.type_inference import infer_numeric, infer_temporal
 
-__all__ = ["Page", "Table", "first_records"]
-
-ReserveBytes = Callable[[int], None]
-"""Called with the size of the JSON that is about to be created."""
+__all__ = ["Table", "first_records"]
 
 _INDEXED_ID_BYTES: Final = 40  # of one row in the identifier index: text view and row number, twice while sorting
-
-
-@dataclass(frozen=True, slots=True)
-class Page:
-    """A page of records as JSON objects, the total count, and the row of the next page (None on the last).
-
-    `numbers` are the records' row numbers from 1 if these are the identifiers, else None.
-    """
-
-    records: list[dict[str, Any]]
-    total: int
-    next_row: int | None
-    numbers: list[int] | None
 
 
 class Table:
@@ -56,6 +39,7 @@ class Table:
     ) -> None:
         self.description = description
         self.frame = frame
+        self.selector = Selector(description)
         self.memory = memory_size(frame) if memory is None else memory
         self._index_budget = None if max_memory is None else max(0, max_memory - self.memory)
         self._building = Lock()
@@ -70,7 +54,7 @@ class Table:
         The text is parsed as the identifier's type, so a time may have any offset. `reserve` is called as by `page`.
         """
         row = self._find_row(id_text)
-        return None if row is None else self._records(self.frame.slice(row, 1), 0, reserve)[0]
+        return None if row is None else self.page(row=row, limit=1, max_bytes=0, reserve=reserve).records[0]
 
     def page(
         self,
@@ -82,24 +66,25 @@ class Table:
         max_bytes: int = sys.maxsize,
         reserve: ReserveBytes | None = None,
     ) -> Page:
-        """Return up to `limit` records starting at `row` (from 0), in their original order.
+        """Return a page of the records that match, in their original order; see `Listing`."""
+        return Listing(self, search=search, filters=filters).page(
+            row=row, limit=limit, max_bytes=max_bytes, reserve=reserve
+        )
 
-        `search` selects records with this text in any formatted value, ignoring case; `filters` selects records whose
-        named fields equal one of the given values. The page has at most `max_bytes` of JSON, unless its first record
-        alone is larger. `reserve` is called with its size before it is created, and may raise. Raises FilterError, and
-        Busy if too many searches run on large tables.
+    def match_rows(self, condition: pl.Expr | None, search: str | None) -> Iterator[pl.Series]:
+        """Yield the numbers (from 0) of the rows that match both, in their order, slice by slice.
+
+        Raises Busy if too many searches run on large tables.
         """
-        if filters or (search and self.frame.width):
-            total, after, rows = self._find_rows(search, filters, row, limit)
-            part = self.frame[rows]
-        else:
-            total, part = self.frame.height, self.frame.slice(row, limit)
-            after, rows = total - row, [*range(row, row + part.height)]
-        found = self._records(part, max_bytes, reserve)
-        page_rows = rows[: len(found)]
-        next_row = page_rows[-1] + 1 if page_rows and len(page_rows) < after else None
-        numbers = None if self.description.id in self.frame.columns else [each + 1 for each in page_rows]
-        return Page(found, total, next_row, numbers)
+        with self._get_search_index().matcher(search) if search else nullcontext() as match:
+            for number, (first, length) in enumerate(self._get_row_slices()):
+                hits = pl.repeat(value=True, n=length, dtype=pl.Boolean, eager=True)
+                if condition is not None:
+                    hits = self.frame.slice(first, length).select(condition).to_series()
+                if match is not None and hits.any():
+                    found = match(number)
+                    hits = hits.clear() if found is None else hits & found
+                yield hits.arg_true() + first
 
     def build_indexes(self) -> None:
         """Build the search and identifier indexes ahead of the first request."""
@@ -107,43 +92,11 @@ class Table:
         if self.description.id in self.frame.columns and self._can_index_ids():
             self._id_index()
 
-    def _find_rows(
-        self, search: str | None, filters: Sequence[tuple[str, str]], row: int, limit: int
-    ) -> tuple[int, int, list[int]]:
-        """Return the counts of matching rows, in total and from `row` on, and the first `limit` of the latter."""
-        condition = Filters(self.frame, filters) if filters else None
-        if search:
-            with self._get_search_index().matcher(search) as match_slice:
-                return self._scan_slices(condition, match_slice, row, limit)
-        return self._scan_slices(condition, None, row, limit)
-
-    def _scan_slices(
-        self, condition: Filters | None, match_slice: Matcher | None, row: int, limit: int
-    ) -> tuple[int, int, list[int]]:
-        total, after, rows = 0, 0, list[int]()
-        for number, (first, length) in enumerate(self._get_row_slices()):
-            hits = condition.filter_mask(self.frame.slice(first, length)) if condition else None
-            if match_slice is not None and (hits is None or hits.any()):
-                found = match_slice(number)
-                found = found if found is not None else pl.repeat(value=False, n=length, dtype=pl.Boolean, eager=True)
-                hits = found if hits is None else hits & found
-            count = int(hits.sum()) if hits is not None else 0
-            total += count
-            if hits is None or not count or first + length <= row:
-                continue
-            places = hits.arg_true() + first
-            places = places.slice(int(places.search_sorted(row)))
-            after += len(places)
-            rows += places.head(limit - len(rows)).to_list()
-        return total, after, rows
-
-    def _records(self, part: pl.DataFrame, max_bytes: int, reserve: ReserveBytes | None) -> list[dict[str, Any]]:
+    def fixed_bytes(self) -> int:
+        """Return the result of `fixed_record_bytes` for the rows, computed once."""
         with self._building:
             self._fixed_bytes = self._fixed_bytes or fixed_record_bytes(self.frame)
-        count, size = count_fitting(part, self._fixed_bytes, max_bytes)
-        if reserve is not None:
-            reserve(size)
-        return records(part.head(count))
+            return self._fixed_bytes
 
     def _get_row_slices(self) -> list[tuple[int, int]]:
         with self._building:
@@ -166,18 +119,18 @@ class Table:
         Text is parsed as the index's type; a time without offset is UTC; a bare date as `end` of times includes its
         day. Rows without an index value are only in the fully open range. Raises BoundsError.
         """
-        if start is None and end is None:
-            return self.frame
-        return self.frame.filter(in_range(self._index(), start, end))
+        return self.select(Selection(start, end))
 
-    def range_of(self, column: str, start: object, end: object) -> tuple[float, float] | None:
-        """Return the least and the greatest finite value of a column of numbers, dates or times in `slice(start, end)`.
+    def select(self, selection: Selection) -> pl.DataFrame:
+        """Return the rows of a job, in their original order. Raises BoundsError or FilterError."""
+        return self.selector.select(self.frame, selection)
 
-        Dates and times are seconds since 1970. None if there is no such value. Raises BoundsError.
+    def range_of(self, column: str, selection: Selection) -> tuple[float, float] | None:
+        """Return the least and the greatest finite value of a column of numbers, dates or times in selected rows.
+
+        Dates and times are seconds since 1970. None if there is no such value. Raises BoundsError or FilterError.
         """
-        values = self.frame[column]
-        if not (start is None and end is None):
-            values = values.filter(in_range(self._index(), start, end))
+        values = self.selector.select(self.frame, selection, column).to_series()
         seconds = {pl.Date: 86_400.0, pl.Datetime: 1e-6}.get(values.dtype.base_type(), 1.0)
         numbers = values.to_physical().drop_nulls()
         if numbers.dtype.is_float():
@@ -185,13 +138,6 @@ class Table:
         if not numbers.dtype.is_numeric() or not len(numbers):
             return None
         return float(numbers.min()) * seconds, float(numbers.max()) * seconds  # type: ignore[arg-type]
-
-    def _index(self) -> pl.Series:
-        name = self.description.index
-        return self.frame[name] if name in self.frame.columns else self._row_numbers()
-
-    def _row_numbers(self) -> pl.Series:
-        return pl.int_range(1, self.frame.height + 1, dtype=pl.Int64, eager=True)
 
     def _find_row(self, id_text: str) -> int | None:
         name = self.description.id

@@ -6,7 +6,7 @@ import json
 import logging
 import random
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from typing import Any, NamedTuple
 
@@ -38,7 +38,10 @@ class _WaitOver(Exception):
 
 
 class ClaimedJob(NamedTuple):
-    """A job that this worker holds in this attempt; ``start``, ``end`` and ``params`` are JSON texts."""
+    """A job that this worker holds in this attempt; ``start``, ``end``, ``params`` and ``selection`` are JSON texts.
+
+    ``selection`` is an object of the members that select rows besides the bounds, or empty.
+    """
 
     id: str
     attempt: str
@@ -47,6 +50,7 @@ class ClaimedJob(NamedTuple):
     end: str
     params: str
     dataset: str
+    selection: str = ""
 
 
 class JobQueue(HotQueue):  # type: ignore[misc]
@@ -77,6 +81,8 @@ class JobQueue(HotQueue):  # type: ignore[misc]
             redis.Redis(connection_pool=self._pool), records_db=records_db, queue_db=self._queue_db, queue_name=name
         )
         self._pending_ack: tuple[str, list[Any]] | None = None
+        self._deferred: Callable[[], bool] | None = None
+        self._unfit = False
         self._interruptible = False
         self._failures = 0
         self._refusals = 0
@@ -84,6 +90,13 @@ class JobQueue(HotQueue):  # type: ignore[misc]
     def set_worker_id(self, worker: str) -> None:
         """Claim jobs as this registered worker from now on."""
         self.worker_id = worker
+
+    def run_while_waiting(self, work: Callable[[], bool]) -> None:
+        """Call ``work`` once, while Redis executes the next :meth:`get` or :meth:`flush`.
+
+        Where it returns False, a job that this call claims is released, and none is claimed any more.
+        """
+        self._deferred = work
 
     def put(self, *ids: str) -> None:
         """Queue ids at the tail by hand and wake workers; an id whose job is not submitted is left out."""
@@ -111,6 +124,7 @@ class JobQueue(HotQueue):  # type: ignore[misc]
             else:
                 self._pending_ack = None
                 return answer
+        self._run_deferred()
         return None
 
     def get(self, block: bool = False, timeout: float | None = None) -> ClaimedJob | None:
@@ -136,7 +150,11 @@ class JobQueue(HotQueue):  # type: ignore[misc]
             except _WaitOver:
                 break
             if answer[0] == "job":
-                return ClaimedJob(**by_name(answer[1:]))
+                job = ClaimedJob(**by_name(answer[1:]))
+                if not self._unfit:
+                    return job
+                self.defer_release(job, ReleaseReason.DRAIN, "", "")
+                break
             if answer[0] == "gone":
                 raise WorkerNotRegistered(f"Worker {self.worker_id} is not registered any more.")
             if answer[0] == "none" and (not block or (give_up is not None and time.monotonic() >= give_up)):
@@ -182,6 +200,7 @@ class JobQueue(HotQueue):  # type: ignore[misc]
             if connection is None:
                 connection = self._connection = self._pool.get_connection()
             connection.send_packed_command(_parts(b"".join(map(pack_command, commands))), check_health=False)
+            self._run_deferred()
             answers = [_read(connection) for _ in commands]
         except BaseException:
             # Unread answers would be read as those of the next call.
@@ -196,6 +215,12 @@ class JobQueue(HotQueue):  # type: ignore[misc]
         self._failures = self._refusals = 0
         return answers
 
+    def _run_deferred(self) -> None:
+        if self._deferred is not None:
+            work, self._deferred = self._deferred, None
+            if not work():
+                self.draining = self._unfit = True
+
     def _drop_connection(self) -> None:
         """Return the connection to the pool: only there are the Sentinels asked for the current master."""
         if self._connection is not None:
@@ -205,6 +230,7 @@ class JobQueue(HotQueue):  # type: ignore[misc]
 
     def _backoff_and_reconnect(self, error: Exception) -> None:
         """Prepare the next try: load the scripts into a restarted server, or wait for an unavailable one."""
+        self._run_deferred()
         if isinstance(error, NoScript):
             with suppress(*_RETRYABLE_ERRORS):
                 self._transitions.load("claim", "finish", "finish_claim", "release")

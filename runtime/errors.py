@@ -29,8 +29,8 @@ def error_from_exception(error: BaseException, reason: str) -> dict[str, str]:
     """Build the error of an exception."""
     try:
         message = valid_text(str(error))[:_LONGEST_MESSAGE]
-    except Exception as broken:  # its __str__ is the analysis' own and may raise
-        message = f"Its message cannot be read: {type(broken).__name__}."
+    except Exception as unreadable:  # its __str__ is the analysis' own and may raise
+        message = f"Its message cannot be read: {type(unreadable).__name__}."
     if isinstance(error, MemoryError):
         message = f"There is no memory left for it: {_ADVICE}. {message}".rstrip()
     return {"type": valid_text(type(error).__name__)[:_LONGEST_TYPE], "message": message, "reason": reason}

@@ -26,7 +26,7 @@ from analyses import (
 )
 from config.events import Event
 from config.settings import Settings
-from dataset import BoundsError, Store, Table, VersionNotFound
+from dataset import BoundsError, FilterError, Store, Table, VersionNotFound
 from jobs import ClaimedJob, JobQueue
 from jobstore import ReleaseReason, Run
 from runtime.control import ControlChannel, Stopped
@@ -35,7 +35,7 @@ from runtime.errors import error_from_exception, failure
 from runtime.output import Output
 from runtime.process_state import ProcessState
 from runtime.reporter import Reporter
-from runtime.results import build_results, parse_bound
+from runtime.results import Rows, build_results, parse_selection
 from runtime.shared_status import SharedStatus
 from runtime.supervisor import tick_seconds
 
@@ -51,11 +51,7 @@ class Task(NamedTuple):
     params: Params
     params_json: dict[str, Any]
     rows: Any
-
-    @property
-    def height(self) -> int:
-        """The number of rows."""
-        return 0 if self.rows is None else self.rows.height
+    selected: Rows
 
 
 class Results(NamedTuple):
@@ -135,18 +131,17 @@ class Executor:
             analysis = get_analysis(job.analysis)
             self.tables.make_room(job.dataset)
             params, params_json = self._read_params(job.analysis, job.params, job.dataset)
-            rows = None
+            rows, selected = None, Rows(parse_selection(job.start, job.end, job.selection))
             if analysis.reads_dataset:
-                rows = self._load_table(job.dataset).slice(parse_bound(job.start), parse_bound(job.end))
-        except (
-            UnknownAnalysis,
-            BrokenAnalysis,
-            InvalidParams,
-        ) as error:  # the API accepted them: another version's worker knows them
+                table = self._load_table(job.dataset)
+                rows = table.select(selected.selection)
+                selected = Rows(selected.selection, table.selector.index(selected.selection), rows.height)
+        except (UnknownAnalysis, BrokenAnalysis, InvalidParams) as error:
+            # The API accepted them: a worker of another version knows them.
             raise NotPrepared(ReleaseReason.UNKNOWN, error) from error
-        except (BoundsError, VersionNotFound) as error:
+        except (BoundsError, FilterError, VersionNotFound) as error:
             raise NotPrepared(ReleaseReason.INVALID, error) from error
-        return Task(analysis, params, params_json, rows)
+        return Task(analysis, params, params_json, rows, selected)
 
     def run(self, job: ClaimedJob, task: Task) -> Outcome:
         """Run the analysis.
@@ -164,7 +159,7 @@ class Executor:
 
         :raises ValueError: they are larger than ``MAX_RESULT_BYTES``.
         """
-        return Results(*build_results(job, outcome, task.params_json, task.height, self.settings.max_result_bytes))
+        return Results(*build_results(job, outcome, task.params_json, task.selected, self.settings.max_result_bytes))
 
     def complete(self, job: ClaimedJob, results: Results) -> None:
         """End the attempt with results."""
@@ -193,18 +188,21 @@ class Executor:
         self._note(job, Event.JOB_RELEASED, reason=ReleaseReason.DRAIN)
 
     def end(self) -> None:
-        """Restore the process for the next job, or drain so that another process replaces it."""
+        """Restore the process while the outcome is sent, or drain so that another process replaces it."""
         self.reporter.end()
-        reusable = self.state.can_reuse_process() and not self.tables.has_leak()
+        self._jobs_left -= 1  # 0 at first stands for no limit, and is never met again
+        if not self.state.can_reuse_process() or self.tables.has_leak() or self._jobs_left == 0:
+            self.queue.drain()
         self.status.mark_idle()
-        reusable = self.state.restore() and reusable
+        self.queue.run_while_waiting(self._restore)
+
+    def _restore(self) -> bool:
+        restored = self.state.restore()
         self.output.reset()
         if self._outcome is not None:
             event, extra = self._outcome
             _log.info(event, extra=extra)
-        self._jobs_left -= 1  # 0 at first stands for no limit, and is never met again
-        if not reusable or self._jobs_left == 0:
-            self.queue.drain()
+        return restored
 
     def _release(self, job: ClaimedJob, reason: ReleaseReason, error: dict[str, str]) -> None:
         self.queue.defer_release(job, reason, json.dumps(error), self.output.text())

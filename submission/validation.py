@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
+from functools import cached_property
 from typing import Any
 
 import jobs
 from analyses import Analysis, DatasetColumns, InvalidParams, Range, get_registry
-from dataset import BoundsError, Ranges, Store, start_after_end
+from dataset import BoundsError, Description, Ranges, Selection, Selector, Store, start_after_end
 from submission.schema import MAX_ERRORS, JobRequest, invalid_body, parse_job_requests
-from web.problems import RETRY_AFTER, Problem
+from web.problems import RETRY_AFTER, Problem, pointer_to
 
 __all__ = ["submit"]
 
@@ -49,7 +50,7 @@ def _validate_jobs(
     known, broken, _ = get_registry()
     reading = {name for name, analysis in known.items() if analysis.reads_dataset}
     dataset = store.current() if any(job.analysis in reading for job in requests) else None
-    check_bounds = dataset.bounds_check() if dataset else None
+    rows = _RowCheck(dataset) if dataset else None
     columns = DatasetColumns(dataset.types(), dataset.index) if dataset else _NO_COLUMNS
     ranges = Ranges(store, dataset.version) if dataset else None
     submissions, errors, unknown = [], [], 0
@@ -67,13 +68,12 @@ def _validate_jobs(
             analysis = known[job.analysis]
             faults = [
                 *_param_errors(job, analysis, *((columns, ranges) if reads else (_NO_COLUMNS, None))),
-                *_bound_errors(job, check_bounds if reads else None),
+                *(rows.errors(job) if rows and reads else _bound_errors(job)),
             ]
             errors += [{"pointer": prefix + pointer, "detail": detail} for pointer, detail in faults]
             if not errors:
                 version = dataset.version if dataset and reads else None
-                members = vars(job) | {"params": json.loads(job.params)}
-                submissions.append(jobs.Submission(**members, dataset=version, retry_of=retry_of))
+                submissions.append(_submission(job, dataset=version, retry_of=retry_of))
         if len(errors) >= MAX_ERRORS:
             break
     if errors:
@@ -91,7 +91,7 @@ def _param_errors(
             try:
                 params.check_ranges(lambda column: _range(ranges.of(column)))
             except InvalidParams:  # for the range of all rows; the range of the job's rows takes longer to find
-                params.check_ranges(lambda column: _range(ranges.of(column, job.start, job.end)))
+                params.check_ranges(lambda column: _range(ranges.of(column, _selection(job))))
     except InvalidParams as error:
         return [(f"/params{pointer}", detail) for pointer, detail in error.errors]
     return []
@@ -101,13 +101,42 @@ def _range(found: tuple[float, float] | None) -> Range | None:
     return None if found is None else Range(*found)
 
 
-def _bound_errors(job: JobRequest, check: Callable[[Any, Any], object] | None) -> list[tuple[str, str]]:
-    """Return JSON pointers and details of bounds that do not fit the dataset's index; ``check`` is its bounds check."""
-    try:
-        if check is not None:
-            check(job.start, job.end)
-        elif start_after_end(job.start, job.end):
-            return [("/start", "`start` is after `end`.")]
-    except BoundsError as error:
-        return [(error.pointer, error.detail)]
-    return []
+class _RowCheck:
+    """Checks the rows that jobs select in a dataset."""
+
+    def __init__(self, dataset: Description) -> None:
+        self._check_bounds = dataset.bounds_check()
+        self._dataset = dataset
+
+    @cached_property
+    def _selector(self) -> Selector:
+        return Selector(self._dataset)
+
+    def errors(self, job: JobRequest) -> list[tuple[str, str]]:
+        """Return JSON pointers and details of the members that select rows and do not fit the dataset."""
+        if job.index is None and job.where is None:
+            try:
+                self._check_bounds(job.start, job.end)
+            except BoundsError:
+                pass
+            else:
+                return []
+        return [(pointer_to(*path), detail) for path, detail in self._selector.errors(_selection(job))]
+
+
+def _bound_errors(job: JobRequest) -> list[tuple[str, str]]:
+    """Return the JSON pointer and the detail of bounds that are in the wrong order, for an unknown type of index."""
+    return [("/start", "`start` is after `end`.")] if start_after_end(job.start, job.end) else []
+
+
+def _selection(job: JobRequest) -> Selection:
+    return Selection(job.start, job.end, job.index, json.loads(job.where or "null"), job.search)
+
+
+def _submission(job: JobRequest, **members: Any) -> jobs.Submission:
+    given = vars(job)
+    members |= {name: given[name] for name in given if name not in jobs.SELECTION_FIELDS}
+    selection = {name: given[name] for name in jobs.SELECTION_FIELDS if given[name]}
+    if job.where:
+        selection["where"] = json.loads(job.where)
+    return jobs.Submission(**members | {"params": json.loads(job.params), "selection": selection})

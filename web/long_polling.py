@@ -15,7 +15,7 @@ import jobs
 from web.query_params import invalid, parameter
 from web.server.buffers import MinRateSocket
 
-__all__ = ["Waiting", "requested_wait"]
+__all__ = ["LongPolling", "requested_wait"]
 
 
 _LONGEST = 60.0
@@ -47,7 +47,7 @@ class _Nobody:
     on_hang_up: Callable[[], None] | None = None
 
 
-class Waiting:
+class LongPolling:
     """Requests that wait for jobs, at most ``most`` at once; further ones are answered without waiting."""
 
     def __init__(self, most: int) -> None:

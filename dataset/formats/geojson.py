@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from dataset.errors import InvalidDataset
 
-__all__ = ["features_to_rows", "is_feature_collection"]
+__all__ = ["features_to_rows", "is_feature", "is_feature_collection"]
 
 _POINT: Final = ("longitude", "latitude", "altitude")
 
@@ -24,6 +24,11 @@ def is_feature_collection(document: Any) -> bool:
         and document.get("type") == "FeatureCollection"
         and isinstance(document.get("features"), list)
     )
+
+
+def is_feature(document: Any) -> bool:
+    """Return whether a JSON document is a single Feature."""
+    return isinstance(document, dict) and document.get("type") == "Feature" and "properties" in document
 
 
 def features_to_rows(features: list[Any]) -> list[dict[str, Any]]:

@@ -8,13 +8,17 @@ from typing import Any, Final
 
 from dataset.errors import InvalidDataset, Malformed
 from dataset.formats import json_values
+from dataset.formats.columns import Grid
 from dataset.formats.encodings import as_utf8
+from dataset.formats.json_tables import list_table
 from dataset.formats.source import Read, Source
+from dataset.notes import Note
 
 __all__ = ["MEDIA_TYPES", "read", "sniff"]
 
 MEDIA_TYPES: Final = ("application/x-ndjson",)
 
+_RECORD_SEPARATOR: Final = b"\x1e"  # RFC 7464
 _OBJECT_AND_MORE: Final = re.compile(rb"\s*({[^\n]*})[ \t\r]*\n\s*{")
 
 
@@ -37,18 +41,21 @@ def read(source: Source) -> Read:
     if not text or text.isspace():
         raise Malformed("The body is empty: send one object a line.")
 
-    def rows(parse: json_values.Parse) -> list[dict[str, Any]]:
+    def grid(parse: json_values.Parse) -> tuple[Grid, list[Note]]:
         lines = enumerate(io.BytesIO(text), start=1)
-        return [_row(parse, line, number) for number, line in lines if not line.isspace()]
+        rows = [_row(parse, line, number) for number, line in lines if not line.isspace()]
+        table = list_table(rows, None, source.options)
+        if table is not None:
+            return table.read()
+        number = next(number for number, row in enumerate(rows, start=1) if not isinstance(row, dict))
+        raise InvalidDataset(f"Line {number} is not an object: send one object a line.")
 
-    return Read(json_values.to_frame(rows, len(text), source.limits), notes)
+    read = json_values.to_read(grid, len(text), source)
+    return read._replace(notes=notes + read.notes)
 
 
-def _row(parse: json_values.Parse, line: bytes, number: int) -> dict[str, Any]:
+def _row(parse: json_values.Parse, line: bytes, number: int) -> Any:
     try:
-        row = parse(line)
+        return parse(line.lstrip(_RECORD_SEPARATOR))
     except ValueError as error:
         raise Malformed(f"Line {number} is no JSON: {json_values.describe_error(error)}.") from error
-    if not isinstance(row, dict):
-        raise InvalidDataset(f"Line {number} is not an object: send one object a line.")
-    return row

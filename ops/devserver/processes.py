@@ -23,6 +23,7 @@ from config.memory import available_memory
 from config.settings import Settings, load
 from ops.devserver.client import Api, ApiAway, ApiError
 from ops.devserver.data_dir import DataDirError, make_private, open_locked, read_password, redis_conf, write_lock
+from ops.devserver.log_lines import LogLines
 from ops.devserver.signals import ignore_signals
 
 __all__ = ["Stack", "StackError", "free_ports"]
@@ -68,12 +69,14 @@ class Stack:
         self._starting = ["supervisord"]
         self._supervisord: subprocess.Popen[bytes] | None = None
         self._lock: IO[str] | None = None
+        self._prints_logs = False
 
     def __enter__(self) -> Self:
         self._runtime = _make_runtime()
         try:
             self._open_data_dir()
             self._check_addresses()
+            self._log_lines = LogLines([self.logs / "api.log", self.logs / "worker.log"])
             self._start()
         except BaseException:
             self._stop()
@@ -106,11 +109,13 @@ class Stack:
             time.sleep(_TICK)
 
     def watch(self) -> None:
-        """Monitor the programs, and print those that were restarted.
+        """Monitor the programs; print what the API and the worker log, and which programs were restarted.
 
         :raises StackError: if they cannot continue.
         """
+        self._prints_logs = True
         while True:
+            self._log_lines.print_new()
             for name in self.check():
                 print(f"The {name} process ended and was started again; see {self.logs / name}.log.", flush=True)
             time.sleep(_TICK)
@@ -233,6 +238,8 @@ class Stack:
             print(f"Stopping; running jobs have {self.settings.drain_seconds:g} s to end.", flush=True)
             self._supervisord.terminate()
             self._supervisord.wait()
+            if self._prints_logs:
+                self._log_lines.print_new()
         shutil.rmtree(self._runtime, ignore_errors=True)
         if self._lock is not None:
             self._lock.close()

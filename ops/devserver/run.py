@@ -22,7 +22,7 @@ def main() -> int:
     """Run the service; return 0 after a requested stop, 2 for invalid settings, 1 for other failures."""
     try:
         with raising_on_signals(), Stack() as stack:
-            print(f"Starting; the logs are in {stack.logs}.", flush=True)
+            print(f"Starting; the logs are kept in {stack.logs}.", flush=True)
             if not _is_loopback(stack.settings.api_host):
                 print(_exposure(stack.settings), flush=True)
             stack.wait_until_ready()

@@ -29,9 +29,9 @@ def main() -> int:
     except redis.RedisError as error:
         print(f"Redis at {settings.redis_ip}:{settings.redis_port} cannot be read: {error}", file=sys.stderr)
         return 2
-    for broken in found:
-        print(f"{broken.invariant}  {broken.key}  {broken.what}")
-    by_number = Counter(broken.invariant for broken in found)
+    for violation in found:
+        print(f"{violation.invariant}  {violation.key}  {violation.what}")
+    by_number = Counter(violation.invariant for violation in found)
     said = ", ".join(f"invariant {number}: {count}" for number, count in sorted(by_number.items()))
     print(f"{counted} jobs in {time.monotonic() - began:.1f} s: {said or 'all invariants hold'}.")
     return 1 if found else 0

@@ -37,7 +37,7 @@ __all__ = ["HOUSEKEEPING_SECONDS", "MOST", "find_violations"]
 HOUSEKEEPING_SECONDS = 60.0
 
 MOST = 1000
-"""After so many broken lines the search ends: nobody needs more."""
+"""After so many violations the search ends."""
 
 _INDEXES = {
     "jobs",
@@ -63,8 +63,8 @@ def find_violations(
     """
     retention = load().retention_seconds if retention_seconds is None else retention_seconds
     found: dict[Violation, None] = {}
-    for broken in _Search(Reader(records, queue, queue_name), retention, housekeeping_seconds).run():
-        found[broken] = None
+    for violation in _Search(Reader(records, queue, queue_name), retention, housekeeping_seconds).run():
+        found[violation] = None
         if len(found) == MOST:
             break
     return list(found)
@@ -78,7 +78,7 @@ class _Search:
         self._late_since: int | None = None
         self._queued: Counter[str] = Counter()
         self._held: Counter[str] = Counter()
-        self._suspects: dict[tuple[str, str], None] = {}
+        self._candidates: dict[tuple[str, str], None] = {}
 
     def run(self) -> Iterator[Violation]:
         reader = self._reader
@@ -115,15 +115,15 @@ class _Search:
     def _first_pass(self, wanted: list[tuple[str, str]]) -> None:
         for job in self._reader.jobs(wanted):
             if any(self._check(job._replace(queued=self._queued[job.id], holders=self._held[job.id]))):
-                self._suspects[job.id, job.found_in] = None
+                self._candidates[job.id, job.found_in] = None
 
     def _second_pass(self) -> Iterator[Violation]:
         """Check suspected jobs again: first in pages, then the remaining ones one by one, each atomically."""
-        suspects, self._suspects = list(self._suspects), {}
-        if suspects:
+        candidates, self._candidates = list(self._candidates), {}
+        if candidates:
             self._note_places()
-            self._first_pass(suspects)
-        for job in self._reader.jobs(list(self._suspects), deep=True):
+            self._first_pass(candidates)
+        for job in self._reader.jobs(list(self._candidates), deep=True):
             if job.has_results and job.results_attempt != str(job.number("attempt")):
                 job = job._replace(results_attempt=self._read_attempt(job.id))
             yield from self._check(job)
@@ -150,7 +150,7 @@ class _Search:
         kind, _, rest = key.partition(".")
         if kind in ("results", "log"):
             if not reader.records.exists(f"job.{rest}"):
-                self._suspects[rest, ""] = None
+                self._candidates[rest, ""] = None
         elif key in _INDEXES or key.startswith("jobs.analysis."):
             self._find_strays(key)
         elif kind == "idempotency":
@@ -167,7 +167,7 @@ class _Search:
         for ids in pages(jid for jid, _ in self._reader.records.zscan_iter(index, count=PAGE)):
             for jid, found in zip(ids, self._reader.analyses(ids), strict=True):
                 if not found or analysis not in (None, found):
-                    self._suspects[jid, index] = None
+                    self._candidates[jid, index] = None
 
 
 def _known(key: str, found: list[Violation] | None) -> list[Violation]:

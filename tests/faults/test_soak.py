@@ -62,7 +62,7 @@ class _Watch:
     """Checks the invariants repeatedly, in a thread."""
 
     def __init__(self, look: Callable[[], list[str]]) -> None:
-        self.broken: list[str] = []
+        self.violations: list[str] = []
         self.looks = 0
         self._look = look
         self._over = threading.Event()
@@ -78,14 +78,14 @@ class _Watch:
 
     def _watch(self) -> None:
         while not self._over.wait(2):
-            self.broken += self._look()
+            self.violations += self._look()
             self.looks += 1
 
 
 def _suffer(faults: Faults, load: Load, watch: _Watch, dice: random.Random) -> None:
     """Inject a fault every few seconds, for the duration of the soak or until something is wrong."""
     over = time.monotonic() + SECONDS
-    while time.monotonic() < over and not watch.broken and not load.complaints:
+    while time.monotonic() < over and not watch.violations and not load.complaints:
         time.sleep(dice.uniform(1, 4))
         faults.deal()
 
@@ -116,7 +116,7 @@ def test_nothing_is_lost_under_mixed_load_and_random_faults(live: Server, start,
     print(f"looks: {watch.looks}")
     print(f"answers: {dict(sorted(load.told.items()))}")
     assert watch.looks
-    assert (watch.broken, load.complaints) == ([], [])
+    assert (watch.violations, load.complaints) == ([], [])
     unfinished = ("scheduled", "submitted", "in progress")
     eventually(lambda: not set(_statuses(load.accepted).values()) & set(unfinished), seconds=SETTLE_SECONDS, every=0.5)
     statuses = _statuses(load.accepted)

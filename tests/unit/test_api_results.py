@@ -7,7 +7,7 @@ import pytest
 
 import jobs
 from api import create_app
-from web.long_polling import Waiting
+from web.long_polling import LongPolling
 
 NAP = {"start": None, "end": None, "analysis": "sleep", "params": {"seconds": 0}}
 PNG, SVG, CSV = b"\x89PNG", b"<svg/>", "bin,Ω\n".encode()
@@ -185,7 +185,7 @@ def test_a_preference_to_wait_is_answered(client, done, prefer, applied):
         assert client.get(path, headers={"Prefer": prefer}).headers.get("Preference-Applied") == applied
 
 
-# Waiting itself
+# Long polling itself
 
 
 class Waiter(threading.Thread):
@@ -243,7 +243,7 @@ def test_a_drain_answers_all_who_wait_and_nobody_waits_after_it(client):
 
 def test_with_all_places_taken_the_answer_comes_at_once(client):
     own = client.post("/jobs", json=NAP).headers["Location"]
-    client.application.extensions["waiting"] = waiting = Waiting(1)
+    client.application.extensions["waiting"] = waiting = LongPolling(1)
     waiter = Waiter(client, f"{own}?wait=60")
     until_waiting(waiting, 1)
     assert client.get(f"{own}?wait=60").json["status"] == "submitted"

@@ -11,7 +11,7 @@ import polars as pl
 import pytest
 
 from analyses import get_analyses, get_analysis, render
-from config.settings import TABLE, InvalidSetting, load
+from config.settings import OLD_NAMES, TABLE, InvalidSetting, load
 from dataset import ingest
 
 ROOT = Path(__file__).parents[2]
@@ -21,7 +21,9 @@ README = (ROOT / "README.md").read_text()
 def test_the_page_of_settings_has_each_with_its_default_and_help():
     table = [f"| `{s.name}` | {f'`{s.default}`' if s.default != '' else ''} | {s.help} |" for s in TABLE]
 
-    assert "\n".join(table) in (ROOT / "docs" / "settings.md").read_text()
+    page = (ROOT / "docs" / "settings.md").read_text()
+    assert "\n".join(table) in page
+    assert "\n".join(f"| `{name}` | `{old}` |" for name, old in OLD_NAMES.items()) in page
 
 
 def test_each_dependency_is_listed_with_its_version_and_its_purpose():

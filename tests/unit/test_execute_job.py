@@ -321,6 +321,39 @@ def test_a_process_that_cannot_be_restored_claims_nothing_more(world, fault):
     assert jobs.q.draining
 
 
+def test_a_job_claimed_by_a_process_that_cannot_be_restored_is_released(world):
+    # Given two jobs, the first of which leaves a state that cannot be undone
+    first, second = (jobs.add_job(None, None, "fake", max_attempts=1) for _ in range(2))
+    world.attempt(jobs.q.get())
+    world.state.restored = False
+
+    # When the second one is claimed by the call that completes the first, before the process is restored
+    claimed = jobs.q.get()
+
+    # Then it goes back to its queue, without a failed attempt
+    assert claimed is None
+    assert jobs.q.draining
+    assert jobs.get_job_by_id(first["id"])["status"] == "complete"
+    assert jobs.get_job_by_id(second["id"])["status"] == "submitted"
+    assert len(jobs.q) == 1
+
+
+def test_the_process_is_restored_even_if_nothing_is_to_be_sent(world, events):
+    # Given an attempt that was cancelled, in a worker that drains
+    job = jobs.add_job(None, None, "fake")
+    claimed = jobs.q.get()
+    jobs.cancel_job(job["id"])
+    world.control.stop_with = "cancelled"
+    world.attempt(claimed)
+    jobs.q.drain()
+
+    # When it claims nothing more
+    assert jobs.q.get() is None
+
+    # Then its outcome is logged
+    assert events()[-1] == Event.JOB_CANCELLED
+
+
 def test_a_process_is_replaced_after_its_number_of_jobs(world):
     world.executor._jobs_left = 2
 

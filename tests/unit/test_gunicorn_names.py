@@ -7,6 +7,7 @@ import inspect
 import gunicorn.config
 import gunicorn.util
 import pytest
+from gunicorn import glogging
 from gunicorn.http import errors, message, unreader, wsgi
 from gunicorn.workers import base, gthread
 
@@ -60,3 +61,18 @@ def test_a_request_is_parsed_from_bytes_and_takes_another_body():
 def test_errors_are_written_by_a_function_that_ours_replaces():
     assert list(inspect.signature(gunicorn.util.write_error).parameters)[:1] == ["sock"]
     assert "util.write_error(client, status_int, reason, mesg)" in inspect.getsource(base.Worker.handle_error)
+
+
+def test_the_logger_has_the_members_that_ours_uses():
+    setup = inspect.getsource(glogging.Logger.setup)
+    assert "self.error_log" in inspect.getsource(glogging.Logger)
+    assert "self.access_log" in setup
+    assert [*inspect.signature(glogging.Logger.access).parameters] == [
+        "self",
+        "resp",
+        "req",
+        "environ",
+        "request_time",
+    ]
+    assert '"RAW_URI"' in inspect.getsource(wsgi.default_environ)
+    assert "self.sent = 0" in inspect.getsource(wsgi.Response.__init__)

@@ -20,7 +20,12 @@ find_broken judge_job open_lanes wait_for_blow lay_line
 LOG_LINES = ["redis is away", "job given back", "late result refused", "no child can be started", "child ended why="]
 ROOMS = ["record", "transitions", "attempt", "checks", "stack", "backup"]
 OLD_SETTINGS = ["SPARE_CHILDREN", "BACKUP_EVERY_SECONDS"]
-READS_OLD_SETTINGS = {"config/settings.py", "tests/unit/test_settings.py", "tests/unit/test_settings_values.py"}
+READS_OLD_SETTINGS = {
+    "config/settings.py",
+    "docs/settings.md",
+    "tests/unit/test_settings.py",
+    "tests/unit/test_settings_values.py",
+}
 
 
 def sources() -> dict[str, str]:

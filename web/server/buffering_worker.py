@@ -68,7 +68,7 @@ class BufferingThreadWorker(ThreadWorker):  # type: ignore[misc]
     def accept(self, listener: Any) -> None:
         """Accept a connection; at the limit, the oldest idle connection is closed."""
         if self.nr_conns >= self.worker_connections - 1:
-            self._evict()
+            self._evict_oldest()
         try:
             sock, address = listener.accept()
             conn = Connection(sock, address, self._responses, partial(self.method_queue.defer, self._on_pending))
@@ -76,7 +76,7 @@ class BufferingThreadWorker(ThreadWorker):  # type: ignore[misc]
             return
         except OSError as error:
             self.log.warning("No connection can be taken: %s", error)
-            self._evict()
+            self._evict_oldest()
             return
         self.nr_conns += 1
         self._await_request(conn, self._states.heads, PATIENCE_SECONDS)
@@ -305,7 +305,7 @@ class BufferingThreadWorker(ThreadWorker):  # type: ignore[misc]
 
     # Bookkeeping.
 
-    def _evict(self) -> None:
+    def _evict_oldest(self) -> None:
         """Close the oldest connection of the least important state."""
         for state in (self._states.lingering, self._states.heads, self._states.idle, self._states.bodies):
             if state:

@@ -147,6 +147,8 @@ def test_a_signal_stops_the_stack_in_order_and_leaves_nothing(start_stack, numbe
 
     # Then it stops with status 0, Redis last, and leaves no process
     assert code == 0, run.output()
+    # and it has printed the log of both programs, from their start to their end
+    assert [word in run.output() for word in ("Booting worker", "worker started", "worker stopped")] == [True] * 3
     stopped = [line for line in (run.logs / "supervisord.log").read_text().splitlines() if "stopped: " in line]
     assert [line.split("stopped: ")[1].split()[0] for line in stopped][-1] == "redis"
     assert len(stopped) == 3

@@ -1,0 +1,184 @@
+"""The shapes in which JSON holds a table, each converted to named columns.
+
+- a list of objects, or of GeoJSON features
+- a list of lists under a header row, or with the columns' names in a list beside it (pandas' `split`, Socrata)
+- an object of lists of equal length: the columns
+- an object of objects: records by their identifiers, or columns by row (pandas' `index` and `columns`)
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Sequence
+from enum import IntEnum
+from functools import partial
+from itertools import chain
+from typing import Any, Final, NamedTuple
+
+from dataset.errors import InvalidDataset
+from dataset.formats import geojson
+from dataset.formats.columns import Grid, grid_of_objects
+from dataset.formats.header_row import NO_HEADER_NOTE, has_header
+from dataset.formats.json_names import Names
+from dataset.load_options import LoadOptions
+from dataset.notes import Note
+
+__all__ = ["Pool", "Table", "list_table", "object_table"]
+
+_MIN_MIXED_ROWS: Final = 10  # of lists beside other members, which might be one record
+_MIN_KEYED: Final = 10
+_MIN_RATIO: Final = 3  # of rows to columns, or columns to rows, where nothing else tells them apart
+_DATE: Final = re.compile(r"(?:1[5-9]|2[01])\d\d(-?)(?:0[1-9]|1[0-2])\1(?:0[1-9]|[12]\d|3[01])")
+_LABEL: Final = re.compile(r"[+-]?\d[\d.:/TZ +-]*")
+_SCALARS: Final = (str, int, float, bool, type(None))
+
+
+class Pool(IntEnum):
+    """How clearly a value is a table; the clearest are considered first."""
+
+    RECORDS = 0
+    COLUMNS = 1
+    KEYED = 2
+
+
+class Table(NamedTuple):
+    """A JSON value that can be read as a table: its number of rows, a function that reads it, names given beside it."""
+
+    pool: Pool
+    rows: int
+    read: Callable[[], tuple[Grid, list[Note]]]
+    names: Names | None = None
+
+
+def list_table(values: list[Any], names: Names | None, options: LoadOptions) -> Table | None:
+    """Return a list of objects, or of lists, as a table; None for any other list."""
+    if all(isinstance(item, dict) for item in values):
+        return Table(Pool.RECORDS, len(values), lambda: (_objects_grid(values), []))
+    if not all(isinstance(item, list) for item in values):
+        return None
+    if names is not None:
+        return Table(Pool.RECORDS, len(values), lambda: _named_grid(values, names), names)
+    if not all(isinstance(cell, _SCALARS) for cell in chain.from_iterable(values)):
+        return None
+    headed = options.header in ("yes", "only") or (options.header is None and has_header(values[0], values[1:51]))
+    return Table(
+        Pool.RECORDS if headed else Pool.COLUMNS, len(values) - headed, lambda: _rows_grid(values, headed, options)
+    )
+
+
+def object_table(members: dict[str, Any], *, is_whole: bool) -> Table | None:
+    """Return an object of lists or of objects as a table; None for any other object.
+
+    `is_whole` is true of a document or a value that the client has named, which need not be as clear.
+    """
+    return _columns_table(members, is_whole=is_whole) or _keyed_table(members, is_whole=is_whole)
+
+
+def _objects_grid(rows: list[dict[str, Any]]) -> Grid:
+    if rows and all(row.get("type") == "Feature" and "properties" in row for row in rows):
+        rows = geojson.features_to_rows(rows)
+    return grid_of_objects(rows)
+
+
+def _named_grid(rows: list[list[Any]], names: Names) -> tuple[Grid, list[Note]]:
+    grid, notes = _padded_grid(list(names.names), rows)
+    columns = list(zip(grid.names, range(len(grid.names)), strict=True))
+    kept = [(name, position) for name, position in columns if position not in names.left_out]
+    if names.left_out:
+        shown = ", ".join(repr(names.names[position]) for position in sorted(names.left_out))
+        notes.append(Note(f"The portal's own columns were left out, as in its exports: {shown}."))
+    grid = Grid([name for name, _ in kept], ([row[position] for row in rows] for _, position in kept), len(rows))
+    return (_with_index(grid, names.labels) if names.labels is not None else grid), notes
+
+
+def _rows_grid(rows: list[list[Any]], headed: bool, options: LoadOptions) -> tuple[Grid, list[Note]]:
+    if headed:
+        names = ["" if cell is None else str(cell) for cell in rows[0]]
+        return _padded_grid(names, [] if options.header == "only" else rows[1:])
+    grid, notes = _padded_grid([f"column_{number}" for number in range(1, max(map(len, rows)) + 1)], rows)
+    return grid, [*notes, *([NO_HEADER_NOTE] if options.header is None else [])]
+
+
+def _padded_grid(names: list[str], rows: list[list[Any]]) -> tuple[Grid, list[Note]]:
+    """Return the rows' columns; rows that are short are lengthened in place."""
+    width, short = len(names), 0
+    for number, row in enumerate(rows, start=1):
+        if len(row) > width:
+            raise InvalidDataset(f"Row {number} has {len(row)} values, but {width} columns have names: name them all.")
+        if len(row) < width:
+            short += 1
+            row += [None] * (width - len(row))
+    notes = [Note("These rows are short: their last values are missing.", rows=short)] if short else []
+    return Grid(names, ([row[position] for row in rows] for position in range(width)), len(rows)), notes
+
+
+def _columns_table(members: dict[str, Any], *, is_whole: bool) -> Table | None:
+    lists = {name: value for name, value in members.items() if isinstance(value, list)}
+    heights = set(map(len, lists.values()))
+    if len(heights) != 1 or not all(isinstance(cell, _SCALARS) for cell in chain.from_iterable(lists.values())):
+        return None
+    height = heights.pop()
+    pure = len(lists) == len(members)
+    enough = (pure and (is_whole or len(lists) > 1)) or (len(lists) > 1 and height >= _MIN_MIXED_ROWS)
+    if not height or not enough:
+        return None
+    return Table(Pool.COLUMNS, height, lambda: (Grid(list(lists), lists.values(), height), []))
+
+
+def _keyed_table(members: dict[str, Any], *, is_whole: bool) -> Table | None:
+    """Return an object of objects of mostly the same members as a table, if it is clear which of them are the rows."""
+    objects = list(members.values())
+    if not objects or not all(isinstance(value, dict) for value in objects):
+        return None
+    inner = list(dict.fromkeys(chain.from_iterable(objects)))
+    if 2 * sum(map(len, objects)) < len(inner) * len(objects) or any(map(_holds_objects, objects)):
+        return None
+    flat = not any(isinstance(cell, dict) for value in objects for cell in value.values())
+    outer_labels, inner_labels = _are_labels(members), _are_labels(inner)
+    if flat and inner_labels and not outer_labels:
+        return Table(Pool.KEYED, len(inner), lambda: (_by_column(members, inner), []))
+    if len(members) < 2 or not inner or not (outer_labels != inner_labels or is_whole or len(members) >= _MIN_KEYED):
+        return None
+    if flat and outer_labels == inner_labels:
+        in_columns = all(len(_kinds(value.values())) < 2 for value in objects)
+        in_rows = all(len(_kinds(value.get(name) for value in objects)) < 2 for name in inner)
+        if in_columns and in_rows and max(len(inner), len(members)) < _MIN_RATIO * min(len(inner), len(members)):
+            return Table(Pool.KEYED, len(members), partial(_refuse_keyed, members))
+        if in_columns and (not in_rows or len(inner) > len(members)):
+            return Table(Pool.KEYED, len(inner), lambda: (_by_column(members, inner), []))
+    return Table(Pool.KEYED, len(members), lambda: (_with_index(grid_of_objects(objects), list(members)), []))
+
+
+def _holds_objects(members: dict[str, Any]) -> bool:
+    return any(isinstance(item, dict) for value in members.values() if isinstance(value, list) for item in value)
+
+
+def _are_labels(names: Iterable[str]) -> bool:
+    """Return whether names are those of rows rather than of columns: numbers, dates or times."""
+    return all(map(_LABEL.fullmatch, names))
+
+
+def _kinds(values: Iterable[Any]) -> set[type]:
+    return {float if type(value) is int else type(value) for value in values} - {type(None)}
+
+
+def _by_column(members: dict[str, dict[str, Any]], labels: list[str]) -> Grid:
+    columns = ([value.get(label) for label in labels] for value in members.values())
+    return _with_index(Grid(list(members), columns, len(labels)), labels)
+
+
+def _refuse_keyed(members: dict[str, Any]) -> tuple[Grid, list[Note]]:
+    raise InvalidDataset(
+        f"The object has {len(members)} members with the same members in turn, and may hold records or columns: "
+        "send a list of objects."
+    )
+
+
+def _with_index(grid: Grid, labels: Sequence[Any]) -> Grid:
+    """Return the grid with the rows' labels as its first column, unless they only number the rows from 0."""
+    if list(labels) in (list(range(grid.height)), list(map(str, range(grid.height)))):
+        return grid
+    name = "date" if all(isinstance(label, str) and _DATE.fullmatch(label) for label in labels) else "index"
+    while name in grid.names:
+        name += "_"
+    return Grid([name, *grid.names], chain([list(labels)], grid.columns), grid.height)
