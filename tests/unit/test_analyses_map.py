@@ -93,7 +93,7 @@ def test_the_cells_of_a_heat_map_are_square(name):
     assert box.width / columns == pytest.approx(box.height / rows, rel=0.05)
 
 
-@settings(deadline=None, max_examples=200)
+@settings(deadline=None, max_examples=60)
 @given(
     st.lists(st.tuples(st.floats(-180, 360), st.floats(-90, 90)), min_size=1, max_size=5),
     st.sampled_from([1.0, 1e-3, 1e-9]),
