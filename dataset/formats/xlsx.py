@@ -6,6 +6,7 @@ midnights dates. Rows and unnamed columns without any value are skipped.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from typing import Any, Final, NamedTuple
 
@@ -23,6 +24,9 @@ from dataset.notes import Note
 __all__ = ["MEDIA_TYPES", "read", "sniff"]
 
 MEDIA_TYPES: Final = ("application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",)
+
+# It warns of each column without values.
+logging.getLogger("fastexcel").setLevel(logging.ERROR)
 
 _SAMPLE_ROWS: Final = 100
 _MAX_LISTED: Final = 20
@@ -81,7 +85,7 @@ def _choose_sheet(workbook: fastexcel.ExcelReader, requested: str | None) -> tup
     sheets = [_open_sheet(workbook, name) for name in workbook.sheet_names]
     filled = [sheet for sheet in sheets if sheet.is_visible and sheet.rows]
     if len(filled) < 2:
-        return (filled or sheets)[0], []
+        return filled[0] if filled else _Sheet("", True, 0, []), []
     tables = [sheet for sheet in filled if sheet.is_table()]
     if len(tables) != 1:
         raise InvalidDataset(f"Several sheets hold data: {_listed(workbook)}. Choose one with ?sheet=NAME.", "sheet")
