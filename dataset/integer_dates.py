@@ -40,7 +40,8 @@ _HINTS: Final = {
 _DIGITS_NOTES: Final = {8: "dates, from digits such as 20160229", 14: "times, from digits", 6: "months, from digits"}
 _YEARS: Final = (1600, 2200)
 _LIKELY_YEARS: Final = (1900, 2100)
-_END_OF_9999: Final = 253_402_300_799  # seconds since 1970
+_YEAR_1: Final = -62_135_596_800  # seconds since 1970
+_END_OF_9999: Final = 253_402_300_799.999
 _END_OF_2100: Final = 4_133_980_799
 _IN_1973: Final = 100_000_000  # lower numbers may count seconds from another beginning
 _IN_1990: Final = 631_152_000
@@ -107,7 +108,7 @@ def _epoch_unit(name: str, low: int, high: int) -> str | None:
     words = _ordered_words(name)
     known = set(words)
     if known & _EPOCH_WORDS and known & _MILLISECONDS:
-        return "milliseconds" if low / 1000 >= -_END_OF_9999 and high / 1000 <= _END_OF_9999 else None
+        return "milliseconds" if low / 1000 >= _YEAR_1 and high / 1000 <= _END_OF_9999 else None
     if known & _EPOCH_WORDS and known & _SECONDS:
         return "seconds" if low >= 0 and high <= _END_OF_2100 else None
     if known & (_MILLISECONDS | _SECONDS | _OTHER_UNITS | _DURATION_WORDS) or not _denotes_time(words):

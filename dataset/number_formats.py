@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import partial
+from itertools import product
 from typing import Final
 
 import polars as pl
@@ -46,14 +48,13 @@ def number_readings(sample: Sequence[str], options: LoadOptions) -> list[Reading
     decimal, thousands = options.decimal, options.thousands
     if decimal is None and thousands in (",", "."):
         decimal = "," if thousands == "." else "."
-    return [
-        _reading(mark, group, before or "", after or "")
-        for mark in _MARKS
-        for group in _GROUPS
-        if group != mark
-        and decimal in (None, mark)
-        and (not group or thousands is None or re.fullmatch(_GROUPS[group], thousands))
-    ]
+    readings = []
+    for mark, group in product(_MARKS, _GROUPS):
+        is_chosen = thousands is not None and re.fullmatch(_GROUPS[group], thousands) is not None
+        if group != mark and decimal in (None, mark) and (not group or thousands is None or is_chosen):
+            reading = _reading(mark, group, before or "", after or "")
+            readings.append(replace(reading, doubt=None) if is_chosen or options.decimal else reading)
+    return readings
 
 
 def _reading(mark: str, group: str, before: str, after: str) -> Reading:

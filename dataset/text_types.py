@@ -44,12 +44,11 @@ class Fit(NamedTuple):
 def infer_plain(name: str, texts: pl.Series, options: LoadOptions) -> pl.Series | None:
     """Return a column of plain values with its type, or None; missing values are null, and texts are stripped."""
     typed = infer_numeric(texts)
-    if typed is None:
-        return infer_temporal(texts)
-    has_fractions = typed.dtype == pl.Float64
+    has_fractions = typed is not None and typed.dtype == pl.Float64
     if has_fractions and (options.decimal == "," or options.thousands == "." or _are_versions(name, texts)):
         return None
-    return typed
+    typed = infer_temporal(texts) if typed is None else typed
+    return None if typed is None else typed.alias(name)
 
 
 def infer_text(column: pl.Series, options: LoadOptions) -> Typed:
