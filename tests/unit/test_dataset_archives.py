@@ -177,7 +177,7 @@ def test_the_media_type_of_a_format_that_cannot_be_read_is_named_too(media_type:
 @pytest.mark.parametrize(
     "body", [b"a: 1\n", b"time: UTC,v\n1,2\n", b"- a\n- b\n", b"name\nO: x\nP: y\n", b"ORCID,v\n1,2\n"]
 )
-def test_a_table_with_colons_or_dashes_is_not_taken_for_yaml(body: bytes) -> None:
+def test_a_table_is_not_taken_for_another_format(body: bytes) -> None:
     ingest(body, None, options=LoadOptions(empty=True))
 
 

@@ -15,7 +15,7 @@ from tests.workbooks import workbook
 XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 DAY = dt.date(2020, 1, 31)
 NOON = dt.datetime(2020, 1, 31, 12, 0)
-TABLE = [["x", "y"], [1, "a"], [2, "b"]]
+TABLE: list[list[Any]] = [["x", "y"], [1, "a"], [2, "b"]]
 
 
 def load(sheets: Mapping[str, Sequence[Sequence[Any]]], hidden: Collection[str] = (), **options: Any) -> Table:
@@ -90,7 +90,7 @@ def test_years_name_columns_and_records_do_not() -> None:
 
 
 def test_several_sheets_with_tables_need_a_choice() -> None:
-    sheets = {"first": TABLE, "second": [["z", "w"], [1, 2]]}
+    sheets: dict[str, Any] = {"first": TABLE, "second": [["z", "w"], [1, 2]]}
     for options in ({}, {"sheet": "third"}):
         with pytest.raises(InvalidDataset, match="'first', 'second'") as error:
             load(sheets, **options)
