@@ -53,7 +53,7 @@ def test_cells_keep_their_types(cells: list[Any], kind: str, printed: list[Any])
 
 def test_titles_and_footers_are_left_out_with_a_note() -> None:
     # Given a sheet with two lines above its header, a blank row, and a source below
-    rows = [["Population"], ["by year"], [], *TABLE, [], [3, "c"], [], ["Source: census"], ["2020"]]
+    rows: list[list[Any]] = [["Population"], ["by year"], [], *TABLE, [], [3, "c"], [], ["Source: census"], ["2020"]]
     table = load({"data": rows})
 
     # then only the table is loaded, and notes count the other rows
