@@ -30,7 +30,7 @@ _MIN_KEYED: Final = 10
 _MIN_RATIO: Final = 3  # of rows to columns, or columns to rows, where nothing else tells them apart
 _DATE: Final = re.compile(r"(?:1[5-9]|2[01])\d\d(-?)(?:0[1-9]|1[0-2])\1(?:0[1-9]|[12]\d|3[01])")
 _LABEL: Final = re.compile(r"[+-]?\d[\d.:/TZ +-]*")
-_SCALARS: Final = (str, int, float, bool, type(None))
+_SCALARS: Final = {str, int, float, bool, type(None)}
 
 
 class Pool(IntEnum):
@@ -56,13 +56,14 @@ class Table(NamedTuple):
 
 def list_table(values: list[Any], names: Names | None, options: LoadOptions) -> Table | None:
     """Return a list of objects, or of lists, as a table; None for any other list."""
-    if all(isinstance(item, dict) for item in values):
+    kinds = set(map(type, values))
+    if kinds <= {dict}:
         return Table(Pool.RECORDS, len(values), lambda: (_objects_grid(values), []))
-    if not all(isinstance(item, list) for item in values):
+    if kinds != {list}:
         return None
     if names is not None:
         return Table(Pool.RECORDS, len(values), lambda: _named_grid(values, names), names)
-    if not all(isinstance(cell, _SCALARS) for cell in chain.from_iterable(values)):
+    if not set(map(type, chain.from_iterable(values))) <= _SCALARS:
         return None
     headed = options.header in ("yes", "only") or (options.header is None and has_header(values[0], values[1:51]))
     return Table(
@@ -119,7 +120,7 @@ def _padded_grid(names: list[str], rows: list[list[Any]]) -> tuple[Grid, list[No
 def _columns_table(members: dict[str, Any], *, is_whole: bool = False, is_named: bool = False) -> Table | None:
     lists = {name: value for name, value in members.items() if isinstance(value, list)}
     heights = set(map(len, lists.values()))
-    if len(heights) != 1 or not all(isinstance(cell, _SCALARS) for cell in chain.from_iterable(lists.values())):
+    if len(heights) != 1 or not set(map(type, chain.from_iterable(lists.values()))) <= _SCALARS:
         return None
     height = heights.pop()
     pure, several = len(lists) == len(members), len(lists) > 1
