@@ -136,11 +136,8 @@ class Executor:
                 table = self._load_table(job.dataset)
                 rows = table.select(selected.selection)
                 selected = Rows(selected.selection, table.selector.index(selected.selection), rows.height)
-        except (
-            UnknownAnalysis,
-            BrokenAnalysis,
-            InvalidParams,
-        ) as error:  # the API accepted them: another version's worker knows them
+        except (UnknownAnalysis, BrokenAnalysis, InvalidParams) as error:
+            # The API accepted them: a worker of another version knows them.
             raise NotPrepared(ReleaseReason.UNKNOWN, error) from error
         except (BoundsError, FilterError, VersionNotFound) as error:
             raise NotPrepared(ReleaseReason.INVALID, error) from error

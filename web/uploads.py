@@ -67,6 +67,7 @@ def read_upload(most: int, is_specific_type: Callable[[str | None], bool]) -> Up
         head, parts = _ahead(parts, len(_GZIP_MAGIC))
         if head.startswith(_GZIP_MAGIC):
             parts = _limited(_unpacked(parts), most)
+            media_type = media_type if is_specific_type(media_type) else None
     return Upload(parts, media_type)
 
 
