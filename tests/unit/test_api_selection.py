@@ -161,11 +161,17 @@ METEORITES = [
 )
 def test_two_integers_that_are_no_time_range_over_integer_identifiers(client, rd, bounds, count):
     # Given records with numbered identifiers and a time
-    described = client.post("/data?type.id=integer", json=[{**row, "id": int(row["id"])} for row in METEORITES]).json
+    described = client.post("/data", json=METEORITES).json
     assert (described["id"], described["index"]) == ("id", "year")
     # when a job names two of the identifiers, then it ranges over them
     assert client.post("/jobs", json=bounds).status_code == 202
     assert len(ids_of(rd, described["version"], bounds)) == count
+
+
+def test_a_time_that_never_changes_is_no_index(client, rd):
+    described = client.post("/data", json=[{**row, "year": "1951-01-01T00:00:00.000"} for row in METEORITES]).json
+    assert described["index"] == "id"
+    assert ids_of(rd, described["version"], {"start": 10400}) == [*range(10400, 10501)]
 
 
 @pytest.mark.parametrize(
@@ -182,5 +188,5 @@ def test_two_integers_that_are_no_time_range_over_integer_identifiers(client, rd
     ],
 )
 def test_bounds_that_may_be_meant_as_a_time_are_refused(client, bounds):
-    client.post("/data", json=[{**row, "id": int(row["id"])} for row in METEORITES])
+    client.post("/data", json=METEORITES)
     assert errors_of(client.post("/jobs", json=bounds)).keys() == {"/start"}
