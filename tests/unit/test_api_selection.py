@@ -150,6 +150,18 @@ def test_an_analysis_that_reads_no_dataset_needs_none(client):
     assert errors_of(client.post("/jobs", json={**OPEN, "analysis": "sleep", "where": 5})).keys() == {"/where"}
 
 
+def test_what_an_analysis_needs_to_know_is_found_in_the_selected_rows(client):
+    # Given a time series of a minute, whose last value comes ten years later
+    rows = [f"{n},2010-01-01T00:00:{n:02}Z,{n}" for n in range(60)]
+    client.post("/data", data="\n".join(["id,time,x", *rows, "60,2020-01-01T00:00:00Z,9"]), content_type="text/csv")
+    series = {"analysis": "timeseries", "params": {"every": "1s"}}
+    # when it has too many steps, then only jobs without that value are accepted
+    assert errors_of(client.post("/jobs", json=series)).keys() == {"/params/every"}
+    assert errors_of(client.post("/jobs", json={**series, "where": {"x": {"gte": 9}}})).keys() == {"/params/every"}
+    for selected in ({"where": {"id": {"lt": 60}}}, {"search": "2010-"}, {"index": "id", "end": 59}):
+        assert client.post("/jobs", json={**series, **selected}).status_code == 202
+
+
 METEORITES = [
     {"id": str(10001 + n), "mass": str(720 + n), "year": f"{1951 + n % 3}-01-01T00:00:00.000"} for n in range(500)
 ]
