@@ -38,6 +38,7 @@ MEDIA_TYPES: Final = ("text/csv", "text/tab-separated-values", "text/plain")
 _MARKUP: Final = re.compile(rb"\s*<[!?a-z]", re.IGNORECASE)
 _ESCAPED_QUOTE: Final = re.compile(rb'(?<!\\)\\"(?![",;\t|\r\n]|\Z)')
 _YAML: Final = re.compile(rb"(?:#[^\n]*\n)*(?:---[ \t]*\r?\n|%YAML)")
+_CONTROLS: Final = re.compile(rb"[\x01-\x08\x0e-\x19\x1b-\x1f]")
 _JSON: Final = re.compile(rb"\s*[\[{]")
 _BLANK: Final = re.compile(rb"\s*\Z")
 _WINDOW_BYTES: Final = 4 * 2**20
@@ -57,7 +58,7 @@ def sniff(head: bytes) -> bool:
 
 def read(source: Source) -> Read:
     """Parse the columns and infer their types. Raises Malformed, InvalidDataset or UnsupportedMediaType."""
-    body, notes = as_utf8(source.body, source.charset, or_latin_1=True)
+    body, notes = as_utf8(source.body, source.charset, source.options.encoding, guess=True)
     _refuse_other_formats(body)
     options, repairs = source.options, Repairs()
     try:
@@ -124,6 +125,8 @@ def _is_escaped(body: Body) -> bool:
 
 
 def _refuse_other_formats(body: Body) -> None:
+    if body.find(b"\0") >= 0 and _CONTROLS.search(body):
+        raise Malformed("The body is binary, not text: send it with its own Content-Type.")
     if _MARKUP.match(body):
         raise UnsupportedMediaType("The body is XML or a page of HTML: convert it to CSV or JSON.")
     if _YAML.match(body):

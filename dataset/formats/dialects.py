@@ -39,7 +39,7 @@ class Row(NamedTuple):
 
 
 class Sample(NamedTuple):
-    """The first rows in one dialect; `width` is the most frequent number of fields up to the last that is not empty.
+    """The first rows in one dialect; `width` is the most frequent number of fields, without those that are always empty.
 
     `regular` is the share of rows of this width.
     """
@@ -69,7 +69,7 @@ def detect_dialect(lines: Sequence[str], line: int, options: LoadOptions, *, esc
     ranked = sorted((sample for sample in samples if sample.width > 1), key=lambda sample: -sample.score)
     best = ranked[0] if ranked else samples[0]
     for other in ranked[1:]:
-        if other.score > _CLEAR * best.score:
+        if other.score > _CLEAR * best.score and len(best.rows) > 1:
             found = " and ".join(_name(each.dialect.delimiter) for each in (best, other))
             raise InvalidDataset(
                 f"Line {best.rows[0].first}: {found} divide the rows alike: name the separator with ?delimiter=.",
@@ -109,11 +109,12 @@ def read_sample(lines: Iterable[str], line: int, dialect: Dialect) -> Sample:
 
 def _measure(dialect: Dialect, rows: list[Row]) -> Sample:
     filled = [row.cells for row in rows if row.cells]
-    widths = Counter(map(filled_width, filled))
-    if not widths:
+    if not filled:
         return Sample(dialect, rows)
-    width = max(widths, key=lambda each: (widths[each], each))
-    alike = [cells for cells in filled if width in (len(cells), filled_width(cells))]
+    lengths = Counter(map(len, filled))
+    length = max(lengths, key=lambda each: (lengths[each], each))
+    width = max(filled_width(cells) for cells in filled if len(cells) == length)
+    alike = [cells for cells in filled if len(cells) == length or filled_width(cells) == width]
     fields = [cell for cells in alike for cell in cells][:_SCORED_CELLS]
     regular, plain = len(alike) / len(filled), sum(map(_plainness, fields)) / max(1, len(fields))
     return Sample(dialect, rows, width, regular, regular * plain * (1 - 1 / max(1, width)))

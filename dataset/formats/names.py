@@ -43,7 +43,10 @@ def notes_on_names(given: Sequence[str], names: Sequence[str]) -> tuple[Note, ..
     """Return a note on columns without a name, and one on names that occur more than once."""
     changed = [(old.strip(), name) for old, name in zip(given, names, strict=True) if old.strip() != name]
     notes = []
-    for is_repeated, what in ((False, "have no name and are named by position"), (True, "repeat a name and got a number")):
+    for is_repeated, what in (
+        (False, "have no name and are named by position"),
+        (True, "repeat a name and got a number"),
+    ):
         found = [name for old, name in changed if bool(old) == is_repeated]
         if found:
             notes.append(Note(f"Columns that {what}: {len(found)}.", column=found[0]))

@@ -64,9 +64,7 @@ def _may_be_footer(row: list[str] | None, head: Head) -> bool:
 def _is_footer(row: Sequence[str] | None, head: Head, *, is_apart: bool) -> bool:
     if not row or len(row) > head.width:
         return is_apart
-    contradicts = any(
-        is_typed and kind_of(cell) == "text" for is_typed, cell in zip(head.typed, row, strict=False)
-    )
+    contradicts = any(is_typed and kind_of(cell) == "text" for is_typed, cell in zip(head.typed, row, strict=False))
     if len(row) == head.width > 1 and filled_width(row) > 1:
         return False
     if head.typed[0]:
@@ -77,4 +75,6 @@ def _is_footer(row: Sequence[str] | None, head: Head, *, is_apart: bool) -> bool
 def _is_second_table(rows: Sequence[list[str] | None]) -> bool:
     """Return whether at least two rows of several fields follow a blank line, some of them not text."""
     wide = [row for row in rows if row and filled_width(row) > 1]
-    return [] in rows and len(wide) > 1 and any(kind_of(cell) in ("number", "moment") for row in wide[1:] for cell in row)
+    return (
+        [] in rows and len(wide) > 1 and any(kind_of(cell) in ("number", "moment") for row in wide[1:] for cell in row)
+    )

@@ -67,7 +67,14 @@ def read_head(text: str, options: LoadOptions, repairs: Repairs, *, escaped: boo
     if sample.dialect.quote == "'" and options.quote is None:
         enclosed = [line for line in lines if "'" in line]
         repairs.add("single", enclosed[0], len(enclosed))
-    head = _place_header(sample, [line for line in lines[first:begin] if line.strip()], options, repairs)
+    comments = [line for line in lines[first:begin] if line.strip()]
+    try:
+        head = _place_header(sample, comments, options, repairs)
+    except Malformed:
+        sample = read_sample(lines[begin:], begin, Dialect())
+        if options.delimiter is not None or sample.width != 1 or sample.regular < 1:
+            raise
+        head = _place_header(sample, comments, options, repairs)  # one column, whose values hold delimiters
     return head, sum(len(line.encode()) for line in lines[: head.line])
 
 
@@ -86,11 +93,15 @@ def _end_of_comments(lines: Sequence[str], first: int, options: LoadOptions) -> 
 def _place_header(sample: Sample, comments: list[str], options: LoadOptions, repairs: Repairs) -> Head:
     rows = [row for row in sample.rows if row.cells]
     at = 0 if options.skip is not None else _find_first_row(sample, rows)
+    if at and len(rows[0].cells) == len(rows[at].cells) and _is_header_with_gaps(sample, rows, at, options):
+        at = 0
     values, evidence = rows[at:], _evidence([row.cells for row in rows[at:]], sample.width)
     if at:
         _check_titles(sample, rows[:at], rows[at], evidence)
         repairs.add("titles", sample.dialect.delimiter.join(rows[0].cells), at)
-    names = None if options.header == "no" else _commented_header(sample, rows[at], comments, evidence, options, repairs)
+    names = (
+        None if options.header == "no" else _commented_header(sample, rows[at], comments, evidence, options, repairs)
+    )
     if names is None and options.header != "no":
         if evidence == "unclear" and options.header is None:
             raise InvalidDataset(
@@ -122,19 +133,27 @@ def _find_first_row(sample: Sample, rows: list[Row]) -> int:
     return at
 
 
+def _is_header_with_gaps(sample: Sample, rows: list[Row], at: int, options: LoadOptions) -> bool:
+    """Return whether the first row, which has empty fields at its end, is a header rather than a title."""
+    first, later = (_evidence([row.cells for row in rows[n:]], sample.width) for n in (0, at))
+    return options.header is not None or (first == "typed" and later != "typed")
+
+
 def _check_titles(sample: Sample, titles: list[Row], row: Row, evidence: _Evidence) -> None:
     """Raise Malformed unless lines of other widths are titles: before a blank line or a sure header, or in words."""
     is_apart = any(not blank.cells and titles[0].last < blank.first < row.first for blank in sample.rows)
     are_single = all(filled_width(title.cells) == 1 for title in titles)
-    are_words = any(" " in title.cells[0].strip() for title in titles)
+    are_words = any(" " in title.cells[0].strip() for title in titles) and not any(
+        cell[:1] == " " for cell in row.cells
+    )
     if (is_apart and (are_single or evidence != "none")) or (
         are_single and (evidence == "typed" or (are_words and evidence == "plain"))
     ):
         return
-    title = titles[-1]
     raise Malformed(
-        f"Line {title.first} has {len(title.cells)} fields, line {row.first} has {len(row.cells)}: add "
-        f"?skip={row.first - 1} if the table begins at line {row.first}, or name the ?delimiter= or ?quote= of the file."
+        f"Line {titles[0].first} has {filled_width(titles[0].cells)} fields, line {row.first} has "
+        f"{filled_width(row.cells)}: add ?skip={row.first - 1} if the table begins at line {row.first}, or name the "
+        "?delimiter= or ?quote= of the file."
     )
 
 
