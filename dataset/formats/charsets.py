@@ -4,6 +4,8 @@ Of the frequent character sets, the one wins whose letters are those of one lang
 better. charset-normalizer, which needs longer texts, is asked for the others.
 """
 
+# ruff: noqa: RUF001 - letters and signs of other scripts are what this module is about
+
 from __future__ import annotations
 
 import re

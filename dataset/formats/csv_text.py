@@ -1,9 +1,9 @@
 """Text tables: comma-separated values (RFC 4180), also with semicolons, tabs, bars or any other delimiter.
 
-The first row names the columns. Clean files are read by polars; others row by row, with repairs and a note on each kind:
-see the modules `table_head`, `table_end`, `quoting` and `ragged_rows`. What would have to be guessed is an error that
-names the line and the option that decides it. Empty lines are skipped. Spaces are stripped from names, and from values
-of any type but text.
+The first row names the columns. Clean files are read by polars, others row by row, with repairs and a note on each kind
+of them: see the modules `table_head`, `table_end`, `quoting` and `ragged_rows`. What would have to be guessed is an
+error that names the line and the option that decides it. Empty lines are skipped. Spaces are stripped from names, and
+from values of any type but text.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ MEDIA_TYPES: Final = ("text/csv", "text/tab-separated-values", "text/plain")
 
 _MARKUP: Final = re.compile(rb"\s*<[!?a-z]", re.IGNORECASE)
 _ESCAPED_QUOTE: Final = re.compile(rb'(?<!\\)\\"(?![",;\t|\r\n]|\Z)')
-_YAML: Final = re.compile(rb"(?:#[^\n]*\n)*(?:---[ \t]*\r?\n|%YAML)")
+_YAML: Final = re.compile(rb"(?:#[^\n]*\n)*(?:---[ \t]*\r?\n|%YAML|- [\w ]+:[ \r\n])")
 _CONTROLS: Final = re.compile(rb"[\x01-\x08\x0e-\x19\x1b-\x1f]")
 _JSON: Final = re.compile(rb"\s*[\[{]")
 _BLANK: Final = re.compile(rb"\s*\Z")
@@ -72,10 +72,10 @@ def read(source: Source) -> Read:
     frame = _drop_empty_columns(frame, head, repairs)
     repairs.update(rows.repairs)
     if head.names is None:
-        naming = (_NO_HEADER,) if options.header is None else ()
+        notes += (_NO_HEADER,) if options.header is None else ()
     else:
-        naming = notes_on_names(head.names[: frame.width], frame.columns)
-    return Read(frame, (*notes, *naming, *repairs.notes()))
+        notes += notes_on_names(head.names[: frame.width], frame.columns)
+    return Read(frame, notes + repairs.notes())
 
 
 class _Table(NamedTuple):

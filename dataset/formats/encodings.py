@@ -97,7 +97,8 @@ def _transcode_guessed(body: Body, position: int, line: int) -> tuple[Body, tupl
     text = sample.decode(codec, errors="replace")
     word = re.search(r"[^,;\t|\r\n]*[^\x00-\x7f][^,;\t|\r\n]*", text)
     note = Note(
-        f"The body is not UTF-8 and was read as {_LABELS.get(codec, codec)}: if letters look wrong, name its character set with ?encoding=.",
+        f"The body is not UTF-8 and was read as {_LABELS.get(codec, codec)}: if letters look wrong, name its character "
+        "set with ?encoding=.",
         example=word[0].strip()[:80] if word else None,
     )
     return _transcode(body, codec), (note,)

@@ -48,8 +48,8 @@ def is_clean(line: str, dialect: Dialect) -> bool:
 class Records:
     """The records among the lines of a file, each as one text that `Dialect.parse` reads; repairs are counted.
 
-    `first` and `line` are the numbers of the first and last line of the current record. Lines for which `is_comment`
-    holds are left out. Iteration raises Malformed.
+    `first` and `line` are the numbers of the first and last line of the current record. Lines that begin with
+    one of the `marks` are left out, if `is_comment` holds for them. Iteration raises Malformed.
     """
 
     def __init__(
@@ -59,12 +59,14 @@ class Records:
         repairs: Repairs,
         *,
         line: int = 0,
+        marks: tuple[str, ...] = (),
         is_comment: Callable[[str], bool] | None = None,
     ) -> None:
         self.first = self.line = line
         self._lines = iter(lines)
         self._dialect = dialect
         self._repairs = repairs
+        self._marks = marks
         self._is_comment = is_comment
         self._clean, self._field, self._backslash = _patterns(dialect)
 
@@ -73,10 +75,10 @@ class Records:
         for line in self._lines:
             self.line += 1
             self.first = self.line
-            if self._is_comment is not None and self._is_comment(line):
+            if line.startswith(self._marks) and (self._is_comment is None or self._is_comment(line)):
                 self._repairs.add("comments", line)
                 continue
-            text = self._prepare(line)
+            text = self._prepare(line) if self._dialect.escaped or "\0" in line else line
             if quote and quote in text and not self._clean.fullmatch(text):
                 text = self._repair(text)
             yield text.rstrip(" \r\n") if self._dialect.delimiter == " " else text
@@ -159,11 +161,11 @@ def _patterns(dialect: Dialect) -> tuple[re.Pattern[str], re.Pattern[str], re.Pa
     one with quotes inside; one that begins with a quote and has as many of them as close.
     """
     d, q = re.escape(dialect.delimiter), re.escape(dialect.quote or '"')
-    inside, outside = f"[^{q}]|{q}{q}", f"[^{q}{d}\\r\\n]"
+    plain, pair, outside = f"[^{q}]*+", f"{q}{q}", f"[^{q}{d}\\r\\n]*+"
     if dialect.escaped:
-        inside, outside = rf"[^{q}\\]|\\.|{q}{q}", rf"[^{q}{d}\\\r\n]|\\."
-    quoted_field = f"{q}(?:{inside})*+{q}"
-    field = f"(?:{quoted_field}|(?:{outside})*+)"
+        plain, pair, outside = rf"[^{q}\\]*+", rf"(?:{q}{q}|\\.)", rf"(?:[^{q}{d}\\\r\n]|\\.)*+"
+    quoted_field = f"{q}{plain}(?:{pair}{plain})*+{q}"
+    field = f"(?:{quoted_field}|{outside})"
     clean = re.compile(f"{field}(?:{d}{field})*+[\\r\\n]*", re.DOTALL)
     end = f"(?={d}|\\Z)"
     unquoted = rf"(?:[^{d}\\\r\n]|\\.)*+" if dialect.escaped else f"[^{d}\\r\\n]*+"

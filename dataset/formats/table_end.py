@@ -12,7 +12,7 @@ from dataset.formats.dialects import filled_width
 from dataset.formats.quoting import is_clean
 from dataset.formats.repairs import Repairs
 from dataset.formats.source import Body
-from dataset.formats.table_head import COMMENT_MARKS, Head
+from dataset.formats.table_head import Head
 
 __all__ = ["find_end"]
 

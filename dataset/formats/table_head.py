@@ -95,7 +95,7 @@ def _place_header(sample: Sample, comments: list[str], options: LoadOptions, rep
     at = 0 if options.skip is not None else _find_first_row(sample, rows)
     if at and len(rows[0].cells) == len(rows[at].cells) and _is_header_with_gaps(sample, rows, at, options):
         at = 0
-    values, evidence = rows[at:], _evidence([row.cells for row in rows[at:]], sample.width)
+    line, values, evidence = rows[at].first - 1, rows[at:], _evidence([row.cells for row in rows[at:]], sample.width)
     if at:
         _check_titles(sample, rows[:at], rows[at], evidence)
         repairs.add("titles", sample.dialect.delimiter.join(rows[0].cells), at)
@@ -110,12 +110,13 @@ def _place_header(sample: Sample, comments: list[str], options: LoadOptions, rep
                 "header",
             )
         if evidence != "none" or options.header is not None:
-            names, values = values[0].cells, values[1:]
+            names, values, line = rows[at].cells, rows[at + 1 :], rows[at].last
     if comments:
         repairs.add("comments", comments[0], len(comments))
     width = max(sample.width, len(values[0].cells)) if names is None else len(names)
-    typed = [is_typed(row.cells[n] for row in values if n < len(row.cells)) for n in range(width)]
-    return Head(sample.dialect, names, width, values[0].first - 1 if values else rows[-1].last, typed)
+    whole = [row.cells for row in values if len(row.cells) >= width] or [row.cells for row in values]
+    typed = [is_typed(cells[n] for cells in whole if n < len(cells)) for n in range(width)]
+    return Head(sample.dialect, names, width, line, typed)
 
 
 def _find_first_row(sample: Sample, rows: list[Row]) -> int:
@@ -141,8 +142,8 @@ def _is_header_with_gaps(sample: Sample, rows: list[Row], at: int, options: Load
 
 def _check_titles(sample: Sample, titles: list[Row], row: Row, evidence: _Evidence) -> None:
     """Raise Malformed unless lines of other widths are titles: before a blank line or a sure header, or in words."""
-    is_apart = any(not blank.cells and titles[0].last < blank.first < row.first for blank in sample.rows)
-    are_single = all(filled_width(title.cells) == 1 for title in titles)
+    is_apart = any(not filled_width(each.cells) and titles[0].last < each.first < row.first for each in sample.rows)
+    are_single = all(filled_width(title.cells) <= 1 for title in titles)
     are_words = any(" " in title.cells[0].strip() for title in titles) and not any(
         cell[:1] == " " for cell in row.cells
     )
