@@ -29,6 +29,7 @@ from dataset.formats.repairs import Repairs
 from dataset.formats.source import Body, Read, Source
 from dataset.formats.table_end import find_end
 from dataset.formats.table_head import COMMENT_MARKS, EMPTY, Head, read_head
+from dataset.load_options import LoadOptions
 from dataset.notes import Note
 
 __all__ = ["MEDIA_TYPES", "read", "sniff"]
@@ -36,7 +37,6 @@ __all__ = ["MEDIA_TYPES", "read", "sniff"]
 MEDIA_TYPES: Final = ("text/csv", "text/tab-separated-values", "text/plain")
 
 _MARKUP: Final = re.compile(rb"\s*<[!?a-z]", re.IGNORECASE)
-_ESCAPED_QUOTE: Final = re.compile(rb'(?<!\\)\\"(?![",;\t|\r\n]|\Z)')
 _YAML: Final = re.compile(rb"(?:#[^\n]*\n)*(?:---[ \t]*\r?\n|%YAML|- [\w ]+:[ \r\n])")
 _CONTROLS: Final = re.compile(rb"[\x01-\x08\x0e-\x19\x1b-\x1f]")
 _JSON: Final = re.compile(rb"\s*[\[{]")
@@ -62,7 +62,7 @@ def read(source: Source) -> Read:
     _refuse_other_formats(body)
     options, repairs = source.options, Repairs()
     try:
-        head, begin = read_head(_head_text(body), options, repairs, escaped=_is_escaped(body))
+        head, begin = read_head(_head_text(body), options, repairs, escaped=_is_escaped(body, options))
         names = normalize_names(map(str.strip, head.names or [""] * head.width), source.limits)
         table = _Table(body, begin, find_end(body, begin, head, repairs), head)
         rows = RaggedRows(*table, options.comment, source.limits.values)
@@ -88,7 +88,8 @@ class _Table(NamedTuple):
 
 
 def _read_columns(table: _Table, names: list[str], rows: RaggedRows) -> pl.DataFrame:
-    with suppress(pl.exceptions.PolarsError, pl.exceptions.PanicException, _IrregularRows):
+    # polars raises OSError for text that begins as zlib does: x^.
+    with suppress(pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError, _IrregularRows):
         height = _count_regular_rows(table, has_comments=rows.has_comments)
         return read_typed(names, partial(_read_with_polars, table, height))
     return read_typed(names, rows.parts)
@@ -119,9 +120,13 @@ def _head_text(body: Body) -> str:
     return body[:end].decode()
 
 
-def _is_escaped(body: Body) -> bool:
+def _is_escaped(body: Body, options: LoadOptions) -> bool:
     """Return whether a backslash precedes a quote that could not stand there otherwise."""
-    return body.find(b'\\"') >= 0 and _ESCAPED_QUOTE.search(body) is not None
+    quote = ('"' if options.quote is None else options.quote).encode()
+    if not quote or body.find(b"\\" + quote) < 0:
+        return False
+    edges = re.escape(quote + (options.delimiter or ",;\t|").encode())
+    return re.search(rb"(?<!\\)\\%b(?![%b\r\n]|\Z)" % (re.escape(quote), edges), body) is not None
 
 
 def _refuse_other_formats(body: Body) -> None:

@@ -88,7 +88,7 @@ def _best_variant(lines: Sequence[str], line: int, delimiter: str, quote: str | 
     best = read_sample(lines, line, Dialect(delimiter, '"' if quote is None else quote, escaped))
     head = lines[:_MAX_ROWS]
     if quote is None and (share := _share_in_single_quotes(head, delimiter)):
-        other = read_sample(lines, line, Dialect(delimiter, "'", escaped))
+        other = read_sample(lines, line, Dialect(delimiter, "'"))
         best = other if other.regular > best.regular or share > _MOST else best
     if not escaped and any("\\" + delimiter in text for text in head):
         other = read_sample(lines, line, best.dialect._replace(escaped=True))

@@ -210,7 +210,7 @@ def _refuse_columns_of_spaces(sample: Sample) -> None:
             continue
         cells = tokens[0] + tokens[1]
         are_typed = sum(kind_of(cell) != "text" for cell in cells) >= _TYPED_TOKENS * len(cells)
-        if are_typed or all(re.search(r"\S\s{2,}\S", each) for each in (line, following)):
+        if are_typed or all(number == lines[0][0] and re.search(r"\S\s{2,}\S", each) for each in (line, following)):
             skip = f"?skip={number - 1}&delimiter=space" if number > 1 else "?delimiter=space"
             raise Malformed(
                 f"Line {number} looks like {len(tokens[0])} fields between spaces: {quoted(line)}. "

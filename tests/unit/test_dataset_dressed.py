@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from dataset import DatasetError, LoadOptions, Malformed, Table, UnsupportedMediaType, ingest
@@ -199,6 +199,7 @@ A = ["a", "b", "c"]
         ('a,b\n1,"C:\\dir\\"\n', {}, A[:2], [[1, "C:\\dir\\"]], []),
         # Delimiters
         ("1,5;2,5\n3,5;4,5\n", {"delimiter": ";"}, ["column_1", "column_2"], None, None),
+        ("a,b\nx^2,1\n", {}, A[:2], [["x^2", 1]], []),
         ("a:b\n1:2\n", {"delimiter": ":"}, A[:2], [[1, 2]], []),
         ("a§b\n1§2\n", {"delimiter": "§"}, A[:2], [[1, 2]], []),
         ('"sep=|"\na|b\n1|2\n', {}, A[:2], [[1, 2]], [("The line", '"sep=|"', 1)]),
@@ -231,3 +232,53 @@ def test_each_kind_of_repair(text, options, columns, rows, notes):
 def test_what_would_be_a_guess_is_refused_with_the_line_and_the_option(text, words):
     with pytest.raises(DatasetError, match=words):
         load(text)
+
+
+NAMES = st.lists(st.text("abcxyzé_ -", min_size=1, max_size=8).map(lambda text: f"n{text}n"), min_size=1, max_size=4)
+TEXTS = st.text("aé,;|\t\"'\n #%\\:5", max_size=8).map(lambda text: f"x{text}")
+CELLS = st.one_of(TEXTS.map(lambda text: f"{text}x"), TEXTS, st.just(""))
+NUMBERS = st.integers(-(10**6), 10**6).map(str)
+
+
+@st.composite
+def written_tables(draw: st.DrawFn) -> list[list[str]]:
+    """Generate a header and rows of texts and numbers."""
+    names = [f"{name}{number}" for number, name in enumerate(draw(NAMES))]
+    cells = [draw(st.sampled_from((CELLS, NUMBERS))) for _ in names]
+    height = draw(st.integers(1, 8))
+    rows = [[draw(each) for each in cells] for _ in range(height)]
+    return [names, *([draw(NUMBERS) if each is NUMBERS else "x" for each in cells] for _ in range(1)), *rows]
+
+
+def written(table: list[list[str]], **dialect: Any) -> str:
+    file = io.StringIO(newline="")
+    csv.writer(file, **dialect).writerows(table)
+    return file.getvalue()
+
+
+def texts_of(table: Table) -> list[list[str]]:
+    return [["" if value is None else str(value) for value in row] for row in rows_of(table)]
+
+
+@settings(max_examples=300, deadline=None)
+@given(
+    table=written_tables(),
+    delimiter=st.sampled_from(",;\t|"),
+    quoting=st.sampled_from((csv.QUOTE_ALL, csv.QUOTE_MINIMAL, csv.QUOTE_NONNUMERIC)),
+    line_end=st.sampled_from(("\n", "\r\n")),
+)
+def test_a_table_written_by_the_standard_library_is_read_back_without_a_note(table, delimiter, quoting, line_end):
+    assume(delimiter == "," or len(table[0]) > 1)
+
+    loaded = load(written(table, delimiter=delimiter, quoting=quoting, lineterminator=line_end))
+
+    assert [loaded.frame.columns, *texts_of(loaded)] == table
+    assert not loaded.description.notes
+
+
+@settings(max_examples=150, deadline=None)
+@given(table=written_tables(), delimiter=st.sampled_from(",;\t|:^~"), quote=st.sampled_from("'\"$"))
+def test_a_table_in_any_dialect_that_is_named_is_read_back(table, delimiter, quote):
+    loaded = load(written(table, delimiter=delimiter, quotechar=quote), delimiter=delimiter, quote=quote)
+
+    assert [loaded.frame.columns, *texts_of(loaded)] == table
