@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from typing import Any
 from urllib.parse import quote
@@ -12,17 +11,16 @@ from flask.typing import ResponseReturnValue
 
 import jobs
 from config.settings import Settings, load_or_exit
+from data_views.dataset import current_dataset, page_room, reserve_json
+from data_views.listing import PARAMETERS, data_response
 from dataset import (
     OPTION_NAMES,
     TYPE_PREFIX,
     Busy,
     DatasetError,
-    Description,
-    FilterError,
     LoadLimits,
     LoadOptions,
     Store,
-    Table,
     VersionNotFound,
     first_records,
 )
@@ -31,12 +29,12 @@ from submission.data_source import load_at_start, load_posted
 from submission.dataset_upload import load_limits, problem_from_dataset_error
 from submission.schema import read_job_body
 from submission.validation import submit
-from web import budget, dev_server, links, pagination, request_body, system_routes
+from web import dev_server, links, pagination, request_body, system_routes
 from web.hooks import install_hooks
 from web.links import path_to
 from web.long_polling import LongPolling, requested_wait
 from web.problems import RETRY_AFTER, Problem
-from web.query_params import enum_param, field_filters, given_parameters, parameter, parameters, timestamp_param
+from web.query_params import enum_param, given_parameters, parameter, parameters, timestamp_param
 from web.representations import (
     artifact_response,
     load_results,
@@ -45,15 +43,11 @@ from web.representations import (
     results_response,
     with_links,
 )
-from web.responses import json_response, list_response, negotiate, text_response, with_etag
+from web.responses import json_response, negotiate, text_response, with_etag
 
 __all__ = ["create_app"]
 
-_MAX_TRIES = 5
 _DRY_RUN_RECORDS = 10
-_MAX_PAGE_BYTES = 8 * 2**20
-_EXPANSION = 10  # bytes of memory per byte of JSON while it is serialized
-_DATA_CURSOR = re.compile(r"([0-9a-f]{32})\.(\d{1,12})", re.ASCII)
 
 data_routes = Blueprint("data", __name__)
 job_routes = Blueprint("jobs", __name__)
@@ -96,8 +90,8 @@ def load_data() -> Response:
     options = LoadOptions.from_query({name: given[name] for name in given if name != "dry_run"})
     loaded = load_posted(_settings(), limits, options)
     if dry_run:
-        most = _MAX_PAGE_BYTES - _size_of(loaded.description)
-        records = first_records(loaded, _DRY_RUN_RECORDS, most, _reserve_memory)
+        most = page_room(loaded.description)
+        records = first_records(loaded, _DRY_RUN_RECORDS, most, reserve_json)
         return json_response({**loaded.description.as_json(), "records": records})
     try:
         description = _store().publish(loaded)
@@ -107,35 +101,18 @@ def load_data() -> Response:
 
 
 @data_routes.get("/data")
-@parameters("search", "limit", "cursor", fields=True)
+@parameters(*PARAMETERS, fields=True)
 def list_data() -> Response:
-    """The records, or those with the text `search` in any value; FIELD=VALUE keeps those whose field equals it."""
-    limit = pagination.read_limit()
-    found, row = _dataset_of_page()
-    if found is None:
-        return with_etag(json_response(_empty_page()))
-    description, table = found
-    page = table.page(
-        search=parameter("search"),
-        filters=field_filters(),
-        row=row,
-        limit=limit,
-        max_bytes=_MAX_PAGE_BYTES - _size_of(description),
-        reserve=_reserve_memory,
-    )
-    address, headers = pagination.next_link(None if page.next_row is None else f"{description.version}.{page.next_row}")
-    members: dict[str, Any] = {"total": page.total, "next": address, "dataset": description.as_json()}
-    if page.numbers is not None:
-        members["rows"] = page.numbers
-    return with_etag(list_response("records", page.records, members, headers), description.version)
+    """The records; FIELD=VALUE and FIELD.OP=VALUE keep those that match; as CSV, NDJSON or Parquet by `Accept`."""
+    return data_response(_store())
 
 
 @data_routes.get("/data/<text:id>")
 @parameters()
 def show_record(id: str) -> Response:
     """One record."""
-    found = _current_dataset()
-    record = found[1].record(id, _reserve_memory) if found else None
+    found = current_dataset(_store())
+    record = found[1].record(id, reserve_json) if found else None
     if record is None:
         raise Problem("record-not-found", f"The dataset has no record {id[:100]!r}; see /data.")
     return with_etag(json_response(record))
@@ -300,49 +277,8 @@ def _store() -> Store:
     return store
 
 
-def _current_dataset() -> tuple[Description, Table] | None:
-    for _ in range(_MAX_TRIES):
-        description = _store().current()
-        try:
-            return (description, _store().table(description.version)) if description else None
-        except VersionNotFound:
-            continue  # replaced since
-    raise Problem("unavailable", "The dataset is being replaced all the time; try again.", headers=RETRY_AFTER)
-
-
-def _dataset_of_page() -> tuple[tuple[Description, Table] | None, int]:
-    """Return the dataset of the cursor's version, or the current one, and the first row of the page."""
-    cursor = pagination.read_cursor()
-    if cursor is None:
-        return _current_dataset(), 0
-    match = _DATA_CURSOR.fullmatch(cursor)
-    if match is None:
-        raise jobs.InvalidCursor("This cursor is not one that a page gave.")
-    try:
-        return (_store().describe(match[1]), _store().table(match[1])), int(match[2])
-    except VersionNotFound as error:
-        raise Problem("cursor-expired", error.detail) from error
-
-
 def _dataset_error(error: DatasetError) -> ResponseReturnValue:
     return current_app.handle_user_exception(problem_from_dataset_error(error))
-
-
-def _size_of(description: Description) -> int:
-    """Return an upper bound of the description's size as JSON, in bytes."""
-    fixed = 100 * len(description.columns) + 2000
-    names = sum(len(column.name) for column in description.columns)
-    return min(fixed + 6 * names, _MAX_PAGE_BYTES // 2)
-
-
-def _reserve_memory(size: int) -> None:
-    budget.reserve(_EXPANSION * size)
-
-
-def _empty_page() -> dict[str, Any]:
-    for field, _ in field_filters():
-        raise FilterError("No dataset is loaded, so there is no such field.", field)
-    return {"records": [], "total": 0, "next": None, "dataset": None}
 
 
 if __name__ == "__main__":

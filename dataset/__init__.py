@@ -21,6 +21,7 @@ from dataset.errors import (
     UnsupportedMediaType,
     VersionNotFound,
 )
+from dataset.exports import EXPORT_BYTES, EXPORTS, no_records
 from dataset.formats import MEDIA_TYPES, is_specific_type
 from dataset.ingest import ingest
 from dataset.listing import Listing, Page
@@ -35,6 +36,8 @@ from dataset.subprocess_ingest import LoadLimits, ingest_in_subprocess
 from dataset.table import Table, first_records
 
 __all__ = [
+    "EXPORTS",
+    "EXPORT_BYTES",
     "MAX_RECORD_BYTES",
     "MEDIA_TYPES",
     "OPTION_NAMES",
@@ -73,6 +76,7 @@ __all__ = [
     "ingest",
     "ingest_in_subprocess",
     "is_specific_type",
+    "no_records",
     "start_after_end",
     "to_frame",
 ]

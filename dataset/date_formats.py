@@ -1,101 +1,178 @@
-"""Inference of common date formats other than ISO 8601, where they are unambiguous.
+"""Readings of dates and times in formats other than ISO 8601.
 
-- Slashes: `2018/01/31`; `01/31/2018` and `31/01/2018`, each optionally with a time of day (`01/31/2018 01:45:00 PM`).
-  The order of day and month is inferred from the whole column: a value above 12 is a day. An ambiguous column stays
-  text.
-- Milliseconds since 1970, if the column's name contains the unit: `epoch_ms`, `timestampMillis`.
+Numbers in any order (`31.12.2020`, `5-8-2019 18:20`, `01/31/2018 01:45:00 PM`), names of months (`Jan 1 2000`,
+`09-Mar-11`), days of the year (`2023-063T12:00`), months, quarters and ISO weeks, which become their first day.
+Years of two digits are read after the name of a month, and only where all conventions agree on the century; in other
+places they need `?dates=`.
 """
 
 from __future__ import annotations
 
-import re
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 from functools import partial
+from itertools import chain, product
 from typing import Final
 
 import polars as pl
 
-from dataset.type_inference import TIME, all_match, convert_in_slices
+from dataset.readings import Reading, always, in_slices
 
-__all__ = ["are_slash_dates", "infer_epoch", "infer_slash_dates"]
+__all__ = ["date_readings"]
 
-_TIME_OF_DAY: Final = r"(?:,? +([0-9]{1,2}):([0-5][0-9])(?::([0-5][0-9])(?:\.([0-9]{1,9}))?)?(?: ?([AaPp])[Mm])?)?$"
-_YEAR_FIRST: Final = r"^([0-9]{4})/(0?[1-9]|1[0-2])/(0?[1-9]|[12][0-9]|3[01])" + _TIME_OF_DAY
-_YEAR_LAST: Final = r"^(0?[1-9]|[12][0-9]|3[01])/(0?[1-9]|[12][0-9]|3[01])/([0-9]{4})" + _TIME_OF_DAY
-
-_WORDS: Final = re.compile("[A-Z]?[a-z]+|[A-Z]+(?![a-z])")
-_MILLISECOND_WORDS: Final = {"ms", "millis", "millisecond", "milliseconds", "msec", "msecs"}
-_EPOCH_WORDS: Final = {"epoch", "unix", "timestamp"}
-_MAX_MILLISECONDS: Final = 253_402_300_799_999  # the end of the year 9999
-
-
-def are_slash_dates(texts: pl.Series) -> bool:
-    """Return whether all values look like dates with slashes, in one order."""
-    return all_match(texts, _YEAR_FIRST) or all_match(texts, _YEAR_LAST)
-
-
-def infer_slash_dates(texts: pl.Series) -> pl.Series | None:
-    """Return the column as dates, or as UTC times if any value has a time of day; None unless every value is valid."""
-    if all_match(texts, _YEAR_FIRST):
-        year_first, days_first = True, False
-    elif all_match(texts, _YEAR_LAST):
-        first, second = (
-            convert_in_slices(texts, partial(_extract_number, pattern)) for pattern in ("^([0-9]+)", "/([0-9]+)/")
-        )
-        assert first is not None
-        assert second is not None
-        year_first, days_first, months_first = False, (first > 12).any(), (second > 12).any()
-        if days_first == months_first and (days_first or (first != second).any()):
-            return None
-    else:
-        return None
-    with_times = texts.str.contains(":", literal=True).any()
-
-    def convert(part: pl.Series) -> pl.Series | None:
-        groups = part.str.extract_groups(_YEAR_FIRST if year_first else _YEAR_LAST).struct
-        one, two, three, *clock = (groups.field(str(group)) for group in range(1, 9))
-        if year_first:
-            year, month, day = one, two, three
-        else:
-            month, day, year = (two, one, three) if days_first else (one, two, three)
-        return _combine(part, year, month, day, clock if with_times else [])
-
-    return convert_in_slices(texts, convert)
+_MONTHS: Final = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
+_Y: Final = "(?P<y>[0-9]{4})"
+_YY: Final = "(?P<yy>[0-9]{2})"
+_SURE_YY: Final = "(?P<yy>[012][0-9]|[789][0-9])"  # of the others, some conventions make 19, some 20
+_M: Final = "(?P<m>0?[1-9]|1[0-2])"
+_MM: Final = "(?P<m>0[1-9]|1[0-2])"
+_D: Final = "(?P<d>0?[1-9]|[12][0-9]|3[01])"
+_DD: Final = "(?P<d>0[1-9]|[12][0-9]|3[01])"
+_B: Final = (
+    "(?P<b>(?i:jan(?:uary)?|feb(?:ruary)?|mar(?:ch)?|apr(?:il)?|may|june?|july?|aug(?:ust)?|"
+    r"sept?(?:ember)?|oct(?:ober)?|nov(?:ember)?|dec(?:ember)?))\.?"
+)
+_TH: Final = "(?i:st|nd|rd|th)?"
+_WEEKDAY: Final = r"(?:(?i:mon|tues?|wed(?:nes)?|thu(?:rs?)?|fri|sat(?:ur)?|sun)(?i:day)?\.?,? +)?"
+_CLOCK: Final = (
+    "(?P<h>[0-9]{1,2}):(?P<i>[0-5][0-9])(?::(?P<s>[0-5][0-9])(?:[.,](?P<f>[0-9]{1,9}))?)?"
+    r"(?: ?(?P<a>[AaPp])\.?[Mm]\.?)?(?: ?(?P<z>Z|UTC|GMT|[+-](?:[01][0-9]|2[0-3]):?[0-5][0-9]))?"
+)
+_TIME: Final = f"(?:(?:,? +|T){_CLOCK})?"
+_LAST_21ST: Final = 68  # of the years of two digits, by POSIX
+_ORDERS: Final = {"ymd": "year, month, day", "dmy": "day, month, year", "mdy": "month, day, year"}
 
 
-def infer_epoch(name: str, numbers: pl.Series) -> pl.Series | None:
-    """Return a column of integers as times if its name denotes milliseconds since 1970, else None."""
-    words = {word.lower() for word in _WORDS.findall(name)}
-    if numbers.dtype != pl.Int64 or not (words & _MILLISECOND_WORDS and words & _EPOCH_WORDS):
-        return None
-    if not numbers.is_between(-_MAX_MILLISECONDS, _MAX_MILLISECONDS).all() or numbers.null_count() == len(numbers):
-        return None
-    times = (numbers * 1000).cast(TIME)
-    return times if times.dt.year().is_between(1, 9999).all() else None
+def _convert(pattern: str, texts: pl.Series) -> pl.Series:
+    """Return dates, or times in UTC if any text has a time of day; null where a text has no such value."""
+    timed = bool(texts.str.contains("[0-9]:[0-9]|[0-9]T[0-9]").any())
+    return in_slices(texts, partial(_convert_slice, pattern, timed))
 
 
-def _extract_number(pattern: str, texts: pl.Series) -> pl.Series:
-    return texts.str.extract(pattern).cast(pl.Int8)
+def _convert_slice(pattern: str, timed: bool, texts: pl.Series) -> pl.Series:
+    parts = texts.str.extract_groups(pattern).struct
+    groups = {name: parts.field(name) for name in parts.fields}
+    dates = _to_dates(groups)
+    dates = dates.set(~dates.dt.year().is_between(1, 9999), None)
+    return _add_clock(dates, groups) if timed else dates
 
 
-def _combine(
-    texts: pl.Series, year: pl.Series, month: pl.Series, day: pl.Series, clock: list[pl.Series]
-) -> pl.Series | None:
-    dates = (year + "-" + month.str.zfill(2) + "-" + day.str.zfill(2)).str.to_date("%Y-%m-%d", strict=False)
-    if dates.null_count() > texts.null_count() or not dates.dt.year().is_between(1, 9999).all():
-        return None
-    if not clock:
-        return dates
-    hour, minute, second, fraction, meridiem = clock
-    hours = hour.cast(pl.Int64).fill_null(0)
+def _to_dates(groups: dict[str, pl.Series]) -> pl.Series:
+    year = _full_year(groups["yy"]) if "yy" in groups else groups["y"]
+    if "w" in groups:
+        text = year + "-W" + groups["w"] + "-" + groups["u"].fill_null("1")
+        return text.str.to_date("%G-W%V-%u", strict=False)
+    if "j" in groups:
+        return (year + "-" + groups["j"]).str.to_date("%Y-%j", strict=False)
+    text = year + "-" + _month(groups)
+    text = text + "-" + groups["d"].str.zfill(2) if "d" in groups else text + "-01"
+    return text.str.to_date("%Y-%m-%d", strict=False)
+
+
+def _full_year(two_digits: pl.Series) -> pl.Series:
+    number = two_digits.cast(pl.Int64)
+    return (number + 1900 + 100 * (number <= _LAST_21ST).cast(pl.Int64)).cast(pl.String)
+
+
+def _month(groups: dict[str, pl.Series]) -> pl.Series:
+    if "q" in groups:
+        return (groups["q"].cast(pl.Int64) * 3 - 2).cast(pl.String).str.zfill(2)
+    if "b" in groups:
+        numbers = {name: f"{number:02}" for number, name in enumerate(_MONTHS, start=1)}
+        return groups["b"].str.slice(0, 3).str.to_lowercase().replace_strict(numbers, default=None)
+    return groups["m"].str.zfill(2)
+
+
+def _add_clock(dates: pl.Series, groups: dict[str, pl.Series]) -> pl.Series:
+    absent = pl.repeat(None, len(dates), dtype=pl.String, eager=True)
+    hour, minute, second, fraction, meridiem, zone = (groups.get(name, absent) for name in "hisfaz")
+    hours = _to_int(hour)
     is_12_hour = meridiem.is_not_null()
-    if (is_12_hour & ~hours.is_between(1, 12)).any() or (hours > 23).any():
-        return None
+    is_valid = hours.is_between(0, 23) & (hours.is_between(1, 12) | ~is_12_hour)
     is_pm = meridiem.str.to_lowercase().eq_missing(pl.Series(["p"]))
     hours = hours.zip_with(~is_12_hour, hours % 12 + is_pm.cast(pl.Int64) * 12)
-    seconds = (hours * 60 + _to_int(minute)) * 60 + _to_int(second)
+    digits = zone.str.replace(":", "", literal=True)
+    sign = digits.str.starts_with("-").fill_null(value=False).cast(pl.Int64) * -2 + 1
+    offset = sign * (_to_int(digits.str.slice(1, 2)) * 60 + _to_int(digits.str.slice(3, 2)))
+    seconds = (hours * 60 + _to_int(minute) - offset) * 60 + _to_int(second)
     micros = seconds * 1_000_000 + _to_int(fraction.str.slice(0, 6).str.pad_end(6, "0"))
-    return (dates.cast(pl.Datetime("us")).cast(pl.Int64) + micros).cast(pl.Datetime("us")).dt.replace_time_zone("UTC")
+    times = (dates.cast(pl.Datetime("us")).cast(pl.Int64) + micros).cast(pl.Datetime("us"))
+    times = times.set(~(is_valid & times.dt.year().is_between(1, 9999)), None)
+    return times.dt.replace_time_zone("UTC")
 
 
 def _to_int(texts: pl.Series) -> pl.Series:
-    return texts.cast(pl.Int64).fill_null(0)
+    return texts.cast(pl.Int64, strict=False).fill_null(0)
+
+
+def _reading(pattern: str, detail: str, order: str = "", doubt: Callable[[pl.Series], bool] | None = None) -> Reading:
+    pattern = f"^{pattern}$"
+    return Reading("date", detail, pattern, partial(_convert, pattern), order and f"?dates={order}", doubt)
+
+
+def _numeric_readings(separator: str, *years: str) -> Iterator[Reading]:
+    """Yield the readings of three numbers with this separator, a regular expression."""
+    for year, (order, words) in product(years, _ORDERS.items()):
+        pattern = separator.join({"y": year, "m": _M, "d": _D}[part] for part in order)
+        detail = f"dates in the order {words}" + (", with years of two digits" if year == _YY else "")
+        is_sure = year == _Y and order == "ymd"
+        doubt = always if year == _YY else _are_mixed if is_sure and separator == "-" else None
+        yield _reading(_WEEKDAY + pattern + _TIME, detail, "" if is_sure else order, doubt)
+
+
+def _are_mixed(texts: pl.Series) -> bool:
+    """Return whether some texts have a time of day and others do not."""
+    return texts.drop_nulls().str.contains(":", literal=True).n_unique() > 1
+
+
+def _are_school_years(months: pl.Series) -> bool:
+    """Return whether texts such as 2010-11 may all be the years 2010 and 2011 rather than months."""
+    return bool(((months.str.slice(2, 2).cast(pl.Int64) + 1) % 100 == months.str.slice(-2).cast(pl.Int64)).all())
+
+
+_YMD: Final = "dates in the order year, month, day"
+_NAMED: Final = "dates with the name of a month"
+_SHORT: Final = "dates with years of two digits,"
+_SEP: Final = "[-/ .,]"
+_DATE_READINGS: Final = (
+    *chain(*(_numeric_readings(separator, _Y, _YY) for separator in ("-", "/", r"\."))),
+    *_numeric_readings(" ", _Y),
+    _reading(
+        f"{_Y} ?[\u5e74\ub144] ?{_M} ?[\u6708\uc6d4] ?{_D} ?[\u65e5\uc77c]?{_TIME}",
+        "dates in the order year, month, day",
+    ),
+    _reading(f"{_WEEKDAY}{_D}{_TH}{_SEP}{{0,2}}{_B}{_SEP}{{0,2}}{_Y}(?:(?:,? +|T|:){_CLOCK})?", _NAMED),
+    _reading(f"{_WEEKDAY}{_B}[-/ ]{{0,2}}{_D}{_TH}(?:,? +|[-/]){_Y}{_TIME}", _NAMED),
+    _reading(f"{_WEEKDAY}{_B} +{_D} +{_CLOCK} +{_Y}", _NAMED),
+    _reading(f"{_Y}{_SEP}{{0,2}}{_B}{_SEP}{{0,2}}{_D}{_TIME}", _NAMED),
+    _reading(f"{_WEEKDAY}{_D}{_SEP}{_B}{_SEP}{_SURE_YY}{_TIME}", "dates with years of two digits, from 1970 to 2029"),
+    _reading(
+        f"{_WEEKDAY}{_D}{_SEP}{_B}{_SEP}{_YY}{_TIME}",
+        "dates with years of two digits, from 1969 to 2068",
+        "dmy",
+        always,
+    ),
+    _reading(f"{_B}{_SEP}{{1,2}}{_Y}", "months, by their first day"),
+    _reading(f"{_Y}{_SEP}{{1,2}}{_B}", "months, by their first day"),
+    _reading(f"{_Y}[-/]{_MM}", "months, by their first day", doubt=_are_school_years),
+    _reading(f"{_Y}-?M{_MM}", "months, by their first day"),
+    _reading(f"{_MM}[-/]{_Y}", "months, by their first day"),
+    _reading(f"{_Y}[-/: ]?[Qq](?P<q>[1-4])", "quarters, by their first day"),
+    _reading(f"[Qq](?P<q>[1-4])[-/: ]?{_Y}", "quarters, by their first day"),
+    _reading(f"(?P<q>[1-4])[Qq][-/: ]?{_Y}", "quarters, by their first day"),
+    _reading(f"{_Y}-?W(?P<w>[0-4][0-9]|5[0-3])(?:-(?P<u>[1-7]))?", "ISO weeks, by their Monday"),
+    _reading(f"{_Y}-?(?P<j>[0-3][0-9]{{2}})T{_CLOCK}", "times with the day of the year"),
+    _reading(
+        f"{_Y}{_MM}{_DD}T(?P<h>[0-9]{{2}})(?P<i>[0-5][0-9])(?P<s>[0-5][0-9])?(?P<z>Z)?", "times without separators"
+    ),
+)
+
+
+def date_readings(dates: str | None) -> list[Reading]:
+    """Return the readings of dates and times; if the order of day, month and year is given, no others."""
+    chosen = f"?dates={dates}"
+    return [
+        replace(reading, doubt=None) if reading.option == chosen else reading
+        for reading in _DATE_READINGS
+        if dates is None or reading.option in ("", chosen)
+    ]

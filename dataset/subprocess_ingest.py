@@ -117,7 +117,7 @@ def _reader_slot() -> Iterator[None]:
 def _run_reader(arguments: dict[str, Any], head: bytes, rest: Iterator[bytes], limits: LoadLimits) -> EncodedTable:
     rows = TemporaryFile(dir=limits.folder)  # noqa: SIM115 - the caller closes it
     try:
-        with TemporaryFile(dir=limits.folder) as body, _spawn_reader(body, rows) as child:
+        with TemporaryFile(dir=limits.folder) as body, _spawn_reader(body, rows, limits.folder) as child:
             try:
                 # The subprocess starts while the body arrives, and parses once it is complete.
                 body.write(head)
@@ -136,14 +136,14 @@ def _run_reader(arguments: dict[str, Any], head: bytes, rest: Iterator[bytes], l
         raise
 
 
-def _spawn_reader(body: IO[bytes], rows: IO[bytes]) -> subprocess.Popen[bytes]:
+def _spawn_reader(body: IO[bytes], rows: IO[bytes], folder: str | None) -> subprocess.Popen[bytes]:
     threads = str(min(_MAX_THREADS, len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else _MAX_THREADS))
     # By default, jemalloc in polars retains freed memory for ten seconds, which would count towards the limit.
     environ = {"POLARS_MAX_THREADS": threads, "_RJEM_MALLOC_CONF": "dirty_decay_ms:100,muzzy_decay_ms:100"}
     return subprocess.Popen(
         [sys.executable, "-m", "dataset.ingest_main", str(body.fileno())],
         cwd=_ROOT,
-        env=environ | os.environ,
+        env=environ | os.environ | ({"TMPDIR": folder} if folder else {}),
         stdin=subprocess.PIPE,
         stdout=rows,
         pass_fds=(body.fileno(),),

@@ -19,7 +19,7 @@ __all__ = [
     "TIME",
     "ColumnType",
     "all_match",
-    "are_integers",
+    "are_undecided",
     "column_type",
     "convert_in_slices",
     "infer_numeric",
@@ -48,7 +48,8 @@ _INTEGER = "^(?:0|-?[1-9][0-9]*)$"
 _NUMBER = (
     rf"^(?:(?:-?{_DIGITS}|[+-]?(?:{_DIGITS}\.[0-9]*|\.[0-9]+))(?:[eE][+-]?[0-9]+)?|[+-]?(?:inf|Infinity)|nan|NaN)$"
 )
-_BOOLEAN = "^(?:true|True|false|False)$"
+_BOOLEAN = "^(?:true|True|TRUE|false|False|FALSE)$"
+_UNDECIDED = f"^(?:0|-?[1-9][0-9]*|-?{_DIGITS}[eE][0-9]+)$"
 _DATE = "^[0-9]{4}-[0-9]{2}-[0-9]{2}$"
 _TIME = (
     "^([0-9]{4}-[0-9]{2}-[0-9]{2})[Tt ]"
@@ -72,9 +73,12 @@ def null_non_finite(numbers: pl.Series) -> pl.Series:
     return numbers.set(~numbers.is_finite(), None)
 
 
-def are_integers(texts: pl.Series) -> bool:
-    """Return whether all values are integers, of any size."""
-    return all_match(texts, _INTEGER)
+def are_undecided(texts: pl.Series) -> bool:
+    """Return whether all values are integers of any size or like 1e5.
+
+    They are numbers in a column with fractions, and otherwise identifiers or codes.
+    """
+    return all_match(texts, _UNDECIDED)
 
 
 def infer_numeric(texts: pl.Series) -> pl.Series | None:
@@ -82,11 +86,11 @@ def infer_numeric(texts: pl.Series) -> pl.Series | None:
 
     Missing values are null; NaN and `inf` become null, if at least one finite number remains.
     """
-    if are_integers(texts):
+    if all_match(texts, _INTEGER):
         # An integer beyond 64 bits does not make the column floats: identifiers would lose their last digits.
         integers = texts.cast(pl.Int64, strict=False)
         return integers if integers.null_count() == texts.null_count() else None
-    if all_match(texts, _NUMBER):
+    if all_match(texts, _NUMBER) and not are_undecided(texts):
         floats = texts.cast(pl.Float64, strict=False)
         if texts.filter(floats.is_infinite()).str.contains("[0-9]").any():
             return None

@@ -90,17 +90,17 @@ def enum_param(name: str, values: Iterable[str]) -> str | None:
     return value
 
 
-def int_param(name: str, default: int, *, most: int) -> int:
-    """Return the value of a parameter that is a count: at least 1; values above ``most`` become ``most``.
+def int_param(name: str, default: int, *, least: int = 1, most: int) -> int:
+    """Return the value of a parameter that is a count: at least ``least``; values above ``most`` become ``most``.
 
     :raises Problem: invalid.
     """
     text = parameter(name)
     if text is None:
         return default
-    match = re.fullmatch(r"\+?0*(\d*)(?:\.0+)?", text.strip(), re.ASCII)
-    if match is None or not match[1]:
-        raise invalid(name, f"Expected a whole number from 1 to {most}.")
+    match = re.fullmatch(r"\+?0*(\d+)(?:\.0+)?", text.strip(), re.ASCII)
+    if match is None or int(match[1][:1]) < least:
+        raise invalid(name, f"Expected a whole number from {least} to {most}.")
     return most if len(match[1]) > len(str(most)) else min(int(match[1]), most)
 
 

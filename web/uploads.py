@@ -63,7 +63,10 @@ def read_upload(most: int, is_specific_type: Callable[[str | None], bool]) -> Up
         if media_type and media_type.partition(";")[0].strip().lower() in _GENERIC_TYPES:
             media_type = None
     # A part of a form has no content coding: tools send a .csv.gz with the type of the .csv.
-    return _gunzip_if_packed(parts, media_type, most, in_form or not is_specific_type(media_type))
+    is_specific = is_specific_type(media_type)
+    if is_specific and not in_form:
+        return Upload(parts, media_type)
+    return _gunzip_if_packed(parts, media_type, most, is_specific)
 
 
 def unpack_file(
@@ -84,14 +87,15 @@ def unpack_file(
     if media_type and media_type.partition(";")[0].strip().lower() in _GENERIC_TYPES:
         media_type = None
     parts = _decoded(parts, coding, most)
-    return _gunzip_if_packed(parts, media_type, most, not is_specific_type(media_type))
+    if is_specific_type(media_type):
+        return Upload(parts, media_type)
+    return _gunzip_if_packed(parts, media_type, most, is_specific=False)
 
 
-def _gunzip_if_packed(parts: Iterator[bytes], media_type: str | None, most: int, may_be_packed: bool) -> Upload:
-    if may_be_packed:
-        head, parts = _ahead(parts, len(_GZIP_MAGIC))
-        if head.startswith(_GZIP_MAGIC):
-            parts = _limited(_unpacked(parts), most)
+def _gunzip_if_packed(parts: Iterator[bytes], media_type: str | None, most: int, is_specific: bool) -> Upload:
+    head, parts = _ahead(parts, len(_GZIP_MAGIC))
+    if head.startswith(_GZIP_MAGIC):
+        return Upload(_limited(_unpacked(parts), most), media_type if is_specific else None)
     return Upload(parts, media_type)
 
 

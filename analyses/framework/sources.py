@@ -18,7 +18,7 @@ def read_sources(package: ModuleType) -> dict[str, tuple[int, int]]:
     """Return the time of modification, in nanoseconds, and the size of each file of an analysis."""
     sources = {}
     for path in _files(package):
-        with suppress(FileNotFoundError):  # it was removed since, or is a broken link
+        with suppress(OSError):  # it was removed since, or is a broken link
             status = os.stat(path)
             sources[path] = status.st_mtime_ns, status.st_size
     return sources

@@ -4,28 +4,23 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Sequence
-from itertools import chain
+from itertools import chain, compress
 from operator import itemgetter
 from typing import Any, Final, NamedTuple
 
 import polars as pl
 
-from dataset.date_formats import infer_epoch, infer_slash_dates
 from dataset.errors import InvalidDataset, TooManyValues
 from dataset.formats.flatten import Budget, Leaf, flatten
 from dataset.formats.names import normalize_names
-from dataset.formats.parts import MISSING
 from dataset.formats.source import Limits, Read, Source
-from dataset.load_options import LoadOptions
-from dataset.notes import Note
-from dataset.type_inference import infer_numeric, infer_temporal, null_non_finite
+from dataset.type_inference import null_non_finite
 
-__all__ = ["Grid", "InfiniteNumber", "from_grid", "grid_of_objects", "infer_dates", "infer_text", "to_json_text"]
+__all__ = ["Grid", "InfiniteNumber", "from_grid", "grid_of_objects", "to_json_text"]
 
 # Missing members are stored too, so a small body of sparse objects can give a large table.
 _MIN_VALUES_LIMIT: Final = 10_000_000
-_SCALARS: Final = {str, int, float, bool}
-_MISSING_MARKERS: Final = ("", "NA", "N/A", "n/a", "NaN", "null", "NULL", "None", "#N/A", "-", "--", "?", ".", "***")
+_SCALARS: Final = {str, int, float, bool, type(None)}
 
 
 class InfiniteNumber(Exception):
@@ -61,35 +56,18 @@ def from_grid(grid: Grid, body_bytes: int, source: Source) -> Read:
     _check_size(grid.height, width, min(limits.values, _MIN_VALUES_LIMIT + 2 * body_bytes))
     # The same whether the body is read in this process or, with larger limits, in another.
     budget = Budget(width, grid.height, min(Limits().values, _MIN_VALUES_LIMIT + 2 * body_bytes))
-    names: list[str] = []
+    leaves: list[str] = []
     series: list[pl.Series] = []
+    final: list[bool] = []
     for name, values in zip(grid.names, grid.columns, strict=True):
         for leaf in flatten(name, values, budget):
             _check_size(grid.height, budget.width, limits.values)
-            names.append(leaf.name)
-            series.append(_to_series(leaf, source.options, budget.notes))
-    frame = pl.DataFrame(
-        [column.alias(name) for name, column in zip(normalize_names(names, limits), series, strict=True)]
-    )
-    return Read(frame, tuple(budget.notes))
-
-
-def infer_text(texts: pl.Series, options: LoadOptions, notes: list[Note]) -> pl.Series:
-    """Return a column of text in its inferred type; appends to the notes."""
-    missing = texts.str.strip_chars().is_in(_MISSING_MARKERS)
-    typed = infer_numeric(texts.set(missing, None))
-    return infer_dates(texts.name, texts) if typed is None else typed.alias(texts.name)
-
-
-def infer_dates(name: str, texts: pl.Series) -> pl.Series:
-    """Return a column of text as dates or times if possible, else unchanged; for formats with types of their own.
-
-    NA, null and NaN are missing values in a column of dates, and text in one of text.
-    """
-    typed = _infer_temporal(texts)
-    if typed is None and texts.is_in(MISSING).any():
-        typed = _infer_temporal(texts.set(texts.is_in(MISSING), None))
-    return (texts if typed is None else typed).alias(name)
+            leaves.append(leaf.name)
+            series.append(_to_series(leaf))
+            final.append(not {str} <= leaf.kinds <= _SCALARS)
+    names = normalize_names(leaves, limits)
+    frame = pl.DataFrame([column.alias(name) for name, column in zip(names, series, strict=True)])
+    return Read(frame, tuple(budget.notes), frozenset(compress(names, final)))
 
 
 def to_json_text(value: Any) -> str | None:
@@ -111,23 +89,16 @@ def _check_size(height: int, width: int, most: int) -> None:
         )
 
 
-def _infer_temporal(texts: pl.Series) -> pl.Series | None:
-    typed = infer_temporal(texts)
-    return infer_slash_dates(texts) if typed is None else typed
-
-
-def _to_series(leaf: Leaf, options: LoadOptions, notes: list[Note]) -> pl.Series:
+def _to_series(leaf: Leaf) -> pl.Series:
     name, values, kinds = leaf
     kinds = kinds - {type(None)}
     try:
         if kinds == {str}:
-            return infer_text(pl.Series(name, values, dtype=pl.String), options, notes)
+            return pl.Series(name, values, dtype=pl.String)
         if kinds == {bool}:
             return pl.Series(name, values, dtype=pl.Boolean)
         if kinds == {int}:
-            integers = pl.Series(name, values, dtype=pl.Int64)
-            epoch = infer_epoch(name, integers)
-            return integers if epoch is None else epoch.alias(name)
+            return pl.Series(name, values, dtype=pl.Int64)
         if float in kinds and kinds <= {int, float}:
             if int in kinds:
                 values = [None if value is None else float(value) for value in values]
@@ -137,5 +108,4 @@ def _to_series(leaf: Leaf, options: LoadOptions, notes: list[Note]) -> pl.Series
             return null_non_finite(floats)
     except (OverflowError, TypeError):  # integers beyond 64 bits, or beyond a double
         pass
-    texts = pl.Series(name, map(to_json_text, values), dtype=pl.String)
-    return infer_text(texts, options, notes) if str in kinds and kinds <= _SCALARS else texts
+    return pl.Series(name, map(to_json_text, values), dtype=pl.String)

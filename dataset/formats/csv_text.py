@@ -1,46 +1,54 @@
-"""Comma-separated values (RFC 4180), also with semicolons, tabs or bars; the first row names the columns.
+"""Text tables: comma-separated values (RFC 4180), also with semicolons, tabs, bars or any other delimiter.
 
-UTF-8, UTF-16 or, as a fallback, Latin-1. Empty fields, NA, null and NaN are missing values. Empty lines are skipped.
-Spaces are stripped from names, and from values of any type but text. A row whose length differs from the header's is an
-error.
+The first row names the columns. Clean files are read by polars; others row by row, with repairs and a note on each kind:
+see the modules `table_head`, `table_end`, `quoting` and `ragged_rows`. What would have to be guessed is an error that
+names the line and the option that decides it. Empty lines are skipped. Spaces are stripped from names, and from values
+of any type but text.
 """
 
 from __future__ import annotations
 
 import csv
-import io
 import re
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from functools import partial
-from itertools import islice
-from typing import Any, Final
+from typing import Final, NamedTuple
 
 import polars as pl
 
-from dataset.errors import Malformed
+from dataset.errors import Malformed, UnsupportedMediaType
 from dataset.formats import json_values
-from dataset.formats.delimiters import detect_delimiter
+from dataset.formats.dialects import filled_width
 from dataset.formats.encodings import as_utf8
-from dataset.formats.names import normalize_names
+from dataset.formats.names import normalize_names, notes_on_names
 from dataset.formats.parts import read_typed
+from dataset.formats.quoting import Dialect
+from dataset.formats.ragged_rows import RaggedRows
+from dataset.formats.repairs import Repairs
 from dataset.formats.source import Body, Read, Source
+from dataset.formats.table_end import find_end
+from dataset.formats.table_head import COMMENT_MARKS, EMPTY, Head, read_head
+from dataset.load_options import LoadOptions
+from dataset.notes import Note
 
 __all__ = ["MEDIA_TYPES", "read", "sniff"]
 
-MEDIA_TYPES: Final = ("text/csv",)
+MEDIA_TYPES: Final = ("text/csv", "text/tab-separated-values", "text/plain")
 
-_MARKUP: Final = re.compile(rb"\s*<(?:!doctype|html|\?xml)", re.IGNORECASE)
+_MARKUP: Final = re.compile(rb"\s*<[!?a-z]", re.IGNORECASE)
+_ESCAPED_QUOTE: Final = re.compile(rb'(?<!\\)\\"(?![",;\t|\r\n]|\Z)')
+_YAML: Final = re.compile(rb"(?:#[^\n]*\n)*(?:---[ \t]*\r?\n|%YAML)")
 _JSON: Final = re.compile(rb"\s*[\[{]")
 _BLANK: Final = re.compile(rb"\s*\Z")
-_EMPTY: Final = "The body is empty: send a first row that names the columns."
-_BATCH_ROWS: Final = 2_000  # converted to Python objects at a time; larger batches are slower
-_BATCH_FIELDS: Final = 400_000
 _WINDOW_BYTES: Final = 4 * 2**20
 _PART_BYTES: Final = 16 * 2**20  # of the body; as columns of text they take several times as much
-
-# The standard library's limit of 128 KiB is less than the outline of a country.
-csv.field_size_limit(2**31 - 1)
+_MAX_QUOTED_BYTES: Final = 8 * 2**20
+_HEAD_BYTES: Final = 2**18
+_MIN_HEAD_LINES: Final = 3
+_NO_HEADER: Final = Note(
+    "The first row is like the others, so the columns are named by position: add ?header=yes if it names them."
+)
 
 
 def sniff(head: bytes) -> bool:
@@ -49,57 +57,82 @@ def sniff(head: bytes) -> bool:
 
 
 def read(source: Source) -> Read:
-    """Parse the columns and infer their types. Raises Malformed or InvalidDataset."""
+    """Parse the columns and infer their types. Raises Malformed, InvalidDataset or UnsupportedMediaType."""
     body, notes = as_utf8(source.body, source.charset, or_latin_1=True)
-    if body.find(b"\0") >= 0:
-        raise Malformed("The body holds NUL characters: send CSV as text.")
-    if _MARKUP.match(body):
-        raise Malformed("The body is a page of HTML or XML, not CSV.")
-    if _is_json(body):
-        raise Malformed("The body is JSON, not CSV: send it with its own Content-Type.")
-    if _BLANK.match(body):
-        raise Malformed(_EMPTY)
-    delimiter = detect_delimiter(body)
+    _refuse_other_formats(body)
+    options, repairs = source.options, Repairs()
     try:
-        header = next((row for row in _iter_rows(body, delimiter) if row), None)
-        if header is None:
-            raise Malformed(_EMPTY)
-        names = normalize_names((name.strip() for name in header), source.limits)
-        return Read(_read_columns(body, names, delimiter), notes)
+        head, begin = read_head(_head_text(body), options, repairs, escaped=_is_escaped(body))
+        names = normalize_names(map(str.strip, head.names or [""] * head.width), source.limits)
+        table = _Table(body, begin, find_end(body, begin, head, repairs), head)
+        rows = RaggedRows(*table, options.comment, source.limits.values)
+        columns = _read_columns(table, names, rows, options)
     except csv.Error as error:
         raise Malformed(f"The body is no CSV: {error}.") from error
+    frame = _drop_empty_columns(columns.frame, head, repairs)
+    repairs.update(rows.repairs)
+    if head.names is None:
+        naming = (_NO_HEADER,) if options.header is None else ()
+    else:
+        naming = notes_on_names(head.names[: frame.width], frame.columns)
+    return Read(frame, (*notes, *naming, *repairs.notes(), *columns.notes))
 
 
-def _read_columns(body: Body, names: list[str], delimiter: str) -> pl.DataFrame:
-    height = _count_regular_rows(body, len(names), delimiter)
-    if height is not None:
-        with suppress(pl.exceptions.PolarsError, pl.exceptions.PanicException, _IrregularRows):
-            return read_typed(names, partial(_read_with_polars, body, len(names), delimiter, height))
-    return read_typed(names, partial(_read_row_by_row, body, len(names), delimiter))
+class _Table(NamedTuple):
+    """The part of a body that holds rows, without header and footers."""
+
+    body: Body
+    begin: int
+    end: int
+    head: Head
+
+
+def _read_columns(table: _Table, names: list[str], rows: RaggedRows, options: LoadOptions) -> Read:
+    with suppress(pl.exceptions.PolarsError, pl.exceptions.PanicException, _IrregularRows):
+        height = _count_regular_rows(table, has_comments=rows.has_comments)
+        return read_typed(names, partial(_read_with_polars, table, height), options)
+    return read_typed(names, rows.parts, options)
+
+
+def _drop_empty_columns(frame: pl.DataFrame, head: Head, repairs: Repairs) -> pl.DataFrame:
+    """Return the frame without the columns at its end that have neither a name nor a value."""
+    width = filled_width(head.names) if head.names else frame.width
+    while width < frame.width and frame.to_series(width).null_count() < frame.height:
+        width += 1
+    if width < frame.width:
+        repairs.add("trailing", head.dialect.delimiter.join(head.names or ()), frame.height)
+    return frame[:, :width]
 
 
 class _IrregularRows(Exception):
-    """polars returned a number of rows that differs from the count."""
+    """polars would not parse the rows as they are meant."""
 
 
-class _BodyReader(io.RawIOBase):
-    """A raw stream over a mapped file, without copying it."""
-
-    def __init__(self, body: Body) -> None:
-        self._rest = memoryview(body)
-
-    def readable(self) -> bool:
-        return True
-
-    def readinto(self, buffer: Any) -> int:
-        part = self._rest[: len(buffer)]
-        buffer[: len(part)] = part
-        self._rest = self._rest[len(part) :]
-        return len(part)
+def _head_text(body: Body) -> str:
+    """Return the first lines: at least a few whole ones, and as many as fit."""
+    if len(body) <= _HEAD_BYTES:
+        return body[:].decode()
+    end = max(body.rfind(line_end, 0, _HEAD_BYTES) for line_end in (b"\n", b"\r")) + 1
+    line_end = b"\n" if body.find(b"\n", 0, _HEAD_BYTES) >= 0 or body.find(b"\n") >= 0 else b"\r"
+    for _ in range(_MIN_HEAD_LINES - body[:end].count(line_end)):
+        end = body.find(line_end, end) + 1 or len(body)
+    return body[:end].decode()
 
 
-def _open(body: Body) -> io.BytesIO | io.BufferedReader:
-    return io.BytesIO(body) if isinstance(body, bytes) else io.BufferedReader(_BodyReader(body))
+def _is_escaped(body: Body) -> bool:
+    """Return whether a backslash precedes a quote that could not stand there otherwise."""
+    return body.find(b'\\"') >= 0 and _ESCAPED_QUOTE.search(body) is not None
+
+
+def _refuse_other_formats(body: Body) -> None:
+    if _MARKUP.match(body):
+        raise UnsupportedMediaType("The body is XML or a page of HTML: convert it to CSV or JSON.")
+    if _YAML.match(body):
+        raise UnsupportedMediaType("The body is YAML: convert it to CSV or JSON.")
+    if _is_json(body):
+        raise Malformed("The body is JSON, not CSV: send it with its own Content-Type.")
+    if _BLANK.match(body):
+        raise Malformed(EMPTY)
 
 
 def _is_json(body: Body) -> bool:
@@ -113,100 +146,86 @@ def _is_json(body: Body) -> bool:
     return False
 
 
-def _count_regular_rows(body: Body, width: int, delimiter: str) -> int | None:
-    """Return the number of rows with the header if polars parses them all correctly, else None.
+def _count_regular_rows(table: _Table, *, has_comments: bool) -> int:
+    """Return the number of rows if polars parses them all correctly, else raise _IrregularRows.
 
     polars pads short rows and guesses at stray quotes, but rejects long rows. So delimiters outside of quotes are
     counted first: if there are as many as `width` fields in every row need, and no row is long, none is short.
     """
+    body, begin, end, head = table
+    delimiter = head.dialect.delimiter.encode()
+    if head.dialect != Dialect(head.dialect.delimiter) or len(delimiter) > 1 or delimiter == b" " or has_comments:
+        raise _IrregularRows
+    header = bytes(body[:begin]).rstrip().rpartition(b"\n")[2]
+    if body.find(b"\0", begin, end) >= 0 or (header and any(head.typed) and body.find(b"\n" + header, begin, end) >= 0):
+        raise _IrregularRows
+    marks = tuple(b"\n" + mark.encode() for mark in COMMENT_MARKS) if head.typed[0] else ()
     delimiters, lines = 0, 0
-    for part in _iter_unquoted(body, delimiter.encode()):
+    for part in _iter_unquoted(table, delimiter):
         if b'"' in part or b"\n\n" in part or part.startswith(b"\n") or b"\r" in part:
-            return None
-        delimiters += part.count(delimiter.encode())
+            raise _IrregularRows
+        if any(mark in part or part.startswith(mark[1:]) for mark in marks):
+            raise _IrregularRows
+        delimiters += part.count(delimiter)
         lines += part.count(b"\n")
-    if body[-1:] == delimiter.encode():
-        return None  # polars accepts one field too many at the end of a file
-    height = lines if body[-1:] == b"\n" else lines + 1
-    return height if delimiters == (width - 1) * height else None
+    last = body[max(begin, end - 1) : end]
+    height = lines if last in (b"\n", b"") else lines + 1
+    # polars accepts one field too many at the end of a file.
+    if last == delimiter or delimiters != (head.width - 1) * height:
+        raise _IrregularRows
+    return height
 
 
-def _read_with_polars(
-    body: Body, width: int, delimiter: str, height: int, positions: Sequence[int]
-) -> Iterator[list[pl.Series]]:
+def _read_with_polars(table: _Table, height: int, positions: Sequence[int]) -> Iterator[list[pl.Series]]:
     """Parse with polars, ten times as fast as row by row. Raises _IrregularRows and the errors of polars."""
-    schema = {f"column_{number}": pl.String for number in range(width)}
+    schema = {f"column_{number}": pl.String for number in range(table.head.width)}
     seen = 0
-    for part in _iter_windows(body, _PART_BYTES):
+    for part in _iter_windows(table, _PART_BYTES):
         frame = pl.read_csv(
             part,
             has_header=False,
             schema=schema,
             columns=list(positions),
-            separator=delimiter,
+            separator=table.head.dialect.delimiter,
             empty_string_is_null=False,
         )
         seen += frame.height
-        yield (frame if seen > frame.height else frame.slice(1)).get_columns()
+        yield frame.get_columns()
     if seen != height:
         raise _IrregularRows
 
 
-def _iter_unquoted(body: Body, delimiter: bytes) -> Iterator[bytes]:
-    """Yield the body in windows, with LF line ends and an x in place of each quoted field."""
+def _iter_unquoted(table: _Table, delimiter: bytes) -> Iterator[bytes]:
+    """Yield the rows in windows, with LF line ends and an x in place of each quoted field."""
     edge = re.escape(delimiter) + rb"\r\n"
     quoted = re.compile(rb'"(?<![^%b]")[^"]*+(?:""[^"]*+)*+"(?![^%b])' % (edge, edge))
-    for part in _iter_windows(body, _WINDOW_BYTES):
+    for part in _iter_windows(table, _WINDOW_BYTES):
         plain = quoted.sub(b"x", part) if b'"' in part else part
         yield plain.replace(b"\r\n", b"\n") if b"\r" in plain else plain
 
 
-def _iter_windows(body: Body, size: int) -> Iterator[bytes]:
-    """Yield the body in parts of whole lines and about `size` bytes, to avoid a second copy of it in memory.
+def _iter_windows(table: _Table, size: int) -> Iterator[bytes]:
+    """Yield the rows in parts of whole lines and about `size` bytes, to avoid a second copy of them in memory.
 
     A part ends after a line up to which the number of quotes is even. Where stray quotes make that end wrong, the part
-    contains an unpaired quote.
+    contains an unpaired quote. Raises _IrregularRows if a part would be much larger.
     """
-    begin = 0
-    while begin < len(body):
-        end = _end_of_window(body, begin, size)
-        yield body[begin:end]
+    begin = table.begin
+    while begin < table.end:
+        end = _end_of_window(table, begin, size)
+        yield table.body[begin:end]
         begin = end
 
 
-def _end_of_window(body: Body, begin: int, size: int) -> int:
-    end, odd, seen = min(begin + size, len(body)), False, begin
-    while end < len(body):
-        end = body.find(b"\n", end) + 1 or len(body)
+def _end_of_window(table: _Table, begin: int, size: int) -> int:
+    body, last = table.body, table.end
+    end, odd, seen = min(begin + size, last), False, begin
+    while end < last:
+        end = body.find(b"\n", end, last) + 1 or last
         odd ^= body[seen:end].count(b'"') % 2 == 1
         if not odd:
             break
+        if end > begin + size + _MAX_QUOTED_BYTES:
+            raise _IrregularRows
         seen = end
     return end
-
-
-def _iter_rows(body: Body, delimiter: str) -> Iterator[list[str]]:
-    text = io.TextIOWrapper(_open(body), encoding="utf-8", newline="")
-    return (row for row in csv.reader(text, strict=True, delimiter=delimiter) if row)
-
-
-def _read_row_by_row(body: Body, width: int, delimiter: str, positions: Sequence[int]) -> Iterator[list[pl.Series]]:
-    """Parse row by row. Raises Malformed and csv.Error."""
-    rows = islice(_iter_rows(body, delimiter), 1, None)
-    frames: list[pl.DataFrame] = []
-    seen, size = 0, 0.0
-    while batch := list(islice(rows, max(1, min(_BATCH_ROWS, _BATCH_FIELDS // width)))):
-        if set(map(len, batch)) != {width}:
-            number, fields = next((number, len(row)) for number, row in enumerate(batch, seen + 1) if len(row) != width)
-            raise Malformed(
-                f"Row {number} after the header has {fields} fields, the header has {width}: give them as many."
-            )
-        columns = list(zip(*batch, strict=True))
-        frames.append(pl.DataFrame([pl.Series(str(n), columns[n], dtype=pl.String) for n in positions]))
-        seen += len(batch)
-        size += frames[-1].estimated_size()
-        if size > _PART_BYTES:
-            yield pl.concat(frames, rechunk=True).get_columns()
-            frames, size = [], 0.0
-    if frames:
-        yield pl.concat(frames, rechunk=True).get_columns()

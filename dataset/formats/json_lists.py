@@ -86,6 +86,8 @@ def _one_record(document: Any) -> Grid:
     if not {name.lower() for name in document} - _ERROR_MEMBERS:
         raise InvalidDataset(f"The body holds no list of objects but a message, perhaps of an error: {_REMEDY}.")
     lists = {name: len(value) for name, value in document.items() if isinstance(value, list)}
+    if len(lists) == len(document) and any(isinstance(item, list) for name in lists for item in document[name]):
+        raise InvalidDataset(f"The body holds no list of objects: {_REMEDY}.")
     if len(lists) > 1 and len(set(lists.values())) == 1:
         raise InvalidDataset(
             "The body may be one record or columns of values: send a list of one object, or for columns ?list=.", "list"

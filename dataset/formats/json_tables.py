@@ -28,9 +28,9 @@ __all__ = ["Pool", "Table", "list_table", "object_table"]
 _MIN_MIXED_ROWS: Final = 10  # of lists beside other members, which might be one record
 _MIN_KEYED: Final = 10
 _MIN_RATIO: Final = 3  # of rows to columns, or columns to rows, where nothing else tells them apart
+_DATE: Final = re.compile(r"(?:1[5-9]|2[01])\d\d(-?)(?:0[1-9]|1[0-2])\1(?:0[1-9]|[12]\d|3[01])")
 _LABEL: Final = re.compile(r"[+-]?\d[\d.:/TZ +-]*")
 _SCALARS: Final = (str, int, float, bool, type(None))
-_INDEX: Final = "index"
 
 
 class Pool(IntEnum):
@@ -178,7 +178,7 @@ def _with_index(grid: Grid, labels: Sequence[Any]) -> Grid:
     """Return the grid with the rows' labels as its first column, unless they only number the rows from 0."""
     if list(labels) in (list(range(grid.height)), list(map(str, range(grid.height)))):
         return grid
-    name = _INDEX
+    name = "date" if all(isinstance(label, str) and _DATE.fullmatch(label) for label in labels) else "index"
     while name in grid.names:
         name += "_"
     return Grid([name, *grid.names], chain([list(labels)], grid.columns), grid.height)

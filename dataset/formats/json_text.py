@@ -39,4 +39,4 @@ def read(source: Source) -> Read:
         return find_grid(document, source.options)
 
     read = json_values.to_read(grid, len(text), source)
-    return Read(read.frame, notes + read.notes)
+    return read._replace(notes=notes + read.notes)

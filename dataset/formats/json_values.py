@@ -30,7 +30,7 @@ def to_read(grid: Callable[[Parse], tuple[Grid, list[Note]]], body_bytes: int, s
     def read(parse: Parse) -> Read:
         found, notes = grid(parse)
         typed = columns.from_grid(found, body_bytes, source)
-        return Read(typed.frame, (*notes, *typed.notes))
+        return typed._replace(notes=(*notes, *typed.notes))
 
     try:
         return read(parse)

@@ -51,7 +51,7 @@ def read(source: Source) -> Read:
         raise InvalidDataset(f"Line {number} is not an object: send one object a line.")
 
     read = json_values.to_read(grid, len(text), source)
-    return Read(read.frame, notes + read.notes)
+    return read._replace(notes=notes + read.notes)
 
 
 def _row(parse: json_values.Parse, line: bytes, number: int) -> Any:

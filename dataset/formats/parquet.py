@@ -12,7 +12,7 @@ from dataset.formats.typed_columns import read_scan
 
 __all__ = ["MEDIA_TYPES", "read", "sniff"]
 
-MEDIA_TYPES: Final = ("application/vnd.apache.parquet", "application/x-parquet")
+MEDIA_TYPES: Final = ("application/vnd.apache.parquet",)
 
 _MAGIC: Final = b"PAR1"
 

@@ -36,7 +36,11 @@ class Source(NamedTuple):
 
 
 class Read(NamedTuple):
-    """Columns of the types in `COLUMN_TYPES`, with normalized names, missing values null; and notes for the client."""
+    """Columns of the types in `COLUMN_TYPES`, with normalized names, missing values null; and notes for the client.
+
+    The types of text are inferred after this, except in the `final` columns.
+    """
 
     frame: pl.DataFrame
     notes: tuple[Note, ...] = ()
+    final: frozenset[str] = frozenset()

@@ -11,13 +11,10 @@ from typing import Final
 
 import polars as pl
 
-from dataset.date_formats import infer_epoch
 from dataset.errors import InvalidDataset, TooLarge, TooManyValues
-from dataset.formats import columns
 from dataset.formats.names import normalize_names
 from dataset.formats.nested_values import NestedTooLarge, to_json_texts
 from dataset.formats.source import Limits, Read, Source
-from dataset.notes import Note
 from dataset.type_inference import TIME, null_non_finite
 
 __all__ = ["check_scan", "convert_columns", "read_scan"]
@@ -28,6 +25,7 @@ _DAY_SECONDS: Final = 86_400
 _FIRST_SECOND: Final = -62_135_596_800  # of the year 1, since 1970
 _LAST_SECOND: Final = 253_402_300_799  # of the year 9999
 _TICKS_PER_SECOND: Final = {"ms": 1000, "us": 1_000_000, "ns": 1_000_000_000}
+_TEXT_TYPES: Final = (pl.String, pl.Categorical, pl.Enum)
 _ONE_BYTE_TYPES: Final = (pl.Int8, pl.Int16, pl.UInt8, pl.UInt16, pl.Boolean, pl.Null)
 
 
@@ -47,12 +45,14 @@ def convert_columns(given: Sequence[str], batch: Callable[[int], Sequence[pl.Ser
     """Return the columns converted; `batch` returns some of them, from the one at a position on."""
     names = normalize_names(given, source.limits)
     typed: list[pl.Series] = []
-    notes: list[Note] = []
+    final: set[str] = set()
     while len(typed) < len(names):
         for column in batch(len(typed)):
-            converted = _convert(column.alias(names[len(typed)]), source, notes)
-            typed.append(converted)
-    return Read(pl.DataFrame(typed), tuple(notes))
+            name = names[len(typed)]
+            if column.dtype not in _TEXT_TYPES:
+                final.add(name)
+            typed.append(_convert(column.alias(name), source))
+    return Read(pl.DataFrame(typed), final=frozenset(final))
 
 
 def check_scan(scan: pl.LazyFrame, schema: pl.Schema, limits: Limits) -> None:
@@ -84,7 +84,7 @@ def _sum_lengths(name: str, kind: pl.DataType) -> pl.Expr:
     return (column.str.len_bytes() if kind == pl.String else column.bin.size()).cast(pl.Int64).sum()
 
 
-def _convert(column: pl.Series, source: Source, notes: list[Note]) -> pl.Series:
+def _convert(column: pl.Series, source: Source) -> pl.Series:
     kind = column.dtype
     if kind.is_integer():
         return _convert_integers(column)
@@ -100,17 +100,12 @@ def _convert(column: pl.Series, source: Source, notes: list[Note]) -> pl.Series:
         return _convert_binary(column)
     if kind.is_nested():
         return _convert_nested(column, source.limits.unpacked_bytes)
-    if kind in (pl.String, pl.Categorical, pl.Enum):
-        return columns.infer_text(column.cast(pl.String), source.options, notes)
     return column if kind == pl.Boolean else column.cast(pl.String)
 
 
 def _convert_integers(column: pl.Series) -> pl.Series:
     integers = column.cast(pl.Int64, strict=False)
-    if integers.null_count() > column.null_count():
-        return column.cast(pl.String)
-    epoch = infer_epoch(column.name, integers)
-    return integers if epoch is None else epoch.alias(column.name)
+    return integers if integers.null_count() == column.null_count() else column.cast(pl.String)
 
 
 def _convert_decimals(column: pl.Series) -> pl.Series:

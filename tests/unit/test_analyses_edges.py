@@ -65,7 +65,9 @@ JOBS: list[tuple[str, dict[str, Any]]] = [
     ("correlation", {"method": "spearman"}),
     ("groups", {}),
     ("groups", {"by": ["kind", "ok"], "column": "x", "aggregates": ["mean", "std", "count", "sum"]}),
+    ("groups", {"column": "x", "compare": {"column": "n", "values": [1, 2, None]}}),
     ("histogram", {"column": "x"}),
+    ("histogram", {"column": "x", "compare": {"column": "n", "values": [1, 2, 2**62]}}),
     ("map", {"color": "x", "size": "x"}),
     ("map", {"show": "heat", "color": "x"}),
     ("outliers", {}),
@@ -118,9 +120,12 @@ def test_no_text_of_a_plot_is_cut_off_or_overlaps_another() -> None:
             "lat": random.uniform(45, 47, 30),
         }
     )
+    compare = {"column": rows.columns[2], "values": [*kinds[:3], *map(str, range(3))]}
     jobs: list[tuple[str, dict[str, Any]]] = [
         ("correlation", {}),
         ("groups", {}),
+        ("groups", {"by": [rows.columns[2], "t"], "compare": compare}),
+        ("histogram", {"column": number, "compare": compare}),
         ("groups", {"by": rows.columns[2], "column": number, "sort": "mean"}),
         ("histogram", {"column": number}),
         ("map", {"color": number, "size": number}),

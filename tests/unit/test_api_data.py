@@ -89,7 +89,7 @@ def test_a_dataset_that_fails_leaves_the_old_one(client):
     version = load(client).json["version"]
     # when others cannot be loaded
     statuses = [
-        load(client, "id\n1\n1\n").status_code,
+        load(client, "id\n1\n1\n", query="?id=id").status_code,
         load(client, '{"a": ', content_type="application/json").status_code,
         load(client, "", content_type="application/json").status_code,
         load(client, "x", content_type="text/html").status_code,

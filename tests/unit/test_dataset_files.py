@@ -25,6 +25,9 @@ MEDIA_TYPE = {
     ".ndjson": "application/x-ndjson",
     ".parquet": "application/vnd.apache.parquet",
     ".geojson": "application/geo+json",
+    ".xlsx": "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
+    ".arrow": "application/vnd.apache.arrow.file",
+    ".arrows": "application/vnd.apache.arrow.stream",
 }
 TYPES = {"id": "integer", "time": "time", "magnitude": "number", "place": "text", "reviewed": "boolean"}
 ROWS = [
@@ -82,7 +85,7 @@ def client(rd, monkeypatch):
 
 
 def type_of(name: str) -> str:
-    return MEDIA_TYPE[Path(name.removesuffix(".gz")).suffix]
+    return MEDIA_TYPE[Path(name.removesuffix(".gz").removesuffix(".zip")).suffix]
 
 
 def everything(table: Table) -> list[dict[str, Any]]:
@@ -173,8 +176,7 @@ def parquet_of(frame: pl.DataFrame) -> bytes:
         pytest.param(b"", None, 400, id="empty"),
         pytest.param(b"a,b\n1\n", "text/csv", 400, id="short row"),
         pytest.param(b'a,b\n"1,2\n', "text/csv", 400, id="open quote"),
-        pytest.param(b"id,x\n1,a\n1,b\n", "text/csv", 422, id="duplicate identifier"),
-        pytest.param(b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR\0\0", None, 400, id="image"),
+        pytest.param(b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR\0\0", None, 415, id="image"),
         pytest.param(bytes(range(256)) * 9, "text/csv", 400, id="binary"),
         pytest.param(b"PK\x03\x04\x14\0\x08\0", "text/csv", 400, id="spreadsheet"),
         pytest.param(b"<!doctype html><title>Log in</title>", "text/csv", 400, id="HTML"),
@@ -194,11 +196,10 @@ def parquet_of(frame: pl.DataFrame) -> bytes:
         pytest.param(LINES, "text/csv", 400, id="NDJSON as CSV"),
         pytest.param((FILES / "points.geojson").read_bytes(), "text/csv", 400, id="GeoJSON as CSV"),
         pytest.param(PARQUET, "application/json", 400, id="Parquet as JSON"),
-        pytest.param(gzip.compress(QUAKES), "text/csv", 400, id="gzip as CSV"),
         pytest.param(gzip.compress(QUAKES)[:-9], None, 400, id="truncated gzip"),
-        pytest.param(gzip.compress(gzip.compress(QUAKES)), None, 400, id="gzip in gzip"),
+        pytest.param(gzip.compress(gzip.compress(gzip.compress(QUAKES))), None, 400, id="gzip in gzip in gzip"),
         pytest.param(QUAKES, "application/gzip", 415, id="type of a compression"),
-        pytest.param(QUAKES, "text/plain", 415, id="another type"),
+        pytest.param(QUAKES, "text/html", 415, id="another type"),
         pytest.param(gzip_of(300 * 2**20), None, 413, id="gzip bomb"),
         pytest.param(parquet_of(pl.select(z=pl.repeat(0, 10**8))), None, 413, id="Parquet bomb"),
         pytest.param(parquet_of(pl.select(z=pl.repeat("x" * 10**5, 3000))), None, 413, id="Parquet bomb of long texts"),
@@ -259,7 +260,7 @@ def test_the_types_of_parquet(values, kind, printed):
 @pytest.mark.parametrize(
     ("body", "records"),
     [
-        (b"a;b\n1,5;2,5\n3;4\n", [{"a": "1,5", "b": "2,5"}, {"a": "3", "b": "4"}]),
+        (b"a;b\n1,5;2,5\n3;4\n", [{"a": 1.5, "b": 2.5}, {"a": 3, "b": 4}]),
         (b"a,b\n1;2,3;4\n5,6\n", [{"a": "1;2", "b": "3;4"}, {"a": "5", "b": "6"}]),
         (b"name; alias,age\nx; y,3\nz,4\n", [{"name; alias": "x; y", "age": 3}, {"name; alias": "z", "age": 4}]),
         (b"a|b,c\n1|x\n2|y\n", [{"a": 1, "b,c": "x"}, {"a": 2, "b,c": "y"}]),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -78,7 +79,19 @@ def test_the_default_identifier(body: bytes, identifier: str) -> None:
 @pytest.mark.parametrize(
     ("body", "index", "bounds"),
     [
-        (b"id,t,d\n1,2018-01-01T00:00Z,2017-01-01\n", "t", ("2018-01-01T00:00:00.000Z",) * 2),
+        (b"n,t,d\n1,2018-01-01T00:00Z,2017-01-01\n2,2018-01-01T00:00Z,2017-01-02\n", "d", ("2017-01-01", "2017-01-02")),
+        (b"id,t\n1,2018-01-01T00:00Z\n", "id", (1, 1)),
+        (
+            b"updated,created,d\n2019-01-01,2018-01-01,2017-01-01\n2019-01-02,2018-01-02,2017-01-02\n",
+            "d",
+            ("2017-01-01", "2017-01-02"),
+        ),
+        (b"updated,created\n2019-01-01,2018-01-01\n2019-01-02,2018-01-02\n", "updated", ("2019-01-01", "2019-01-02")),
+        (
+            b"realtime_start,Data As Of,created_at\n2019-01-01,2018-01-01,2017-01-01\n2020-01-01,2020-01-01,2020-01-01",
+            "row",
+            (1, 2),
+        ),
         (b"id,x\n5,1.5\n3,2.5\n", "id", (3, 5)),
         (b"x,y\n5,1\n3,2\n", "row", (1, 2)),
         (b"id\ntrue\nfalse\n", "row", (1, 2)),
@@ -99,8 +112,8 @@ def test_options_name_identifier_and_index() -> None:
 @pytest.mark.parametrize(
     ("body", "options", "parameter", "words"),
     [
-        (b"id,x\n1,a\n2,b\n1,c\n2,d\n", {}, None, "'1' more than once"),
-        (b"id,x\n1,a\n,b\n", {}, None, "no value in row 2"),
+        (b"id,x\n1,a\n2,b\n1,c\n2,d\n", {"id": "id"}, "id", "'1' more than once"),
+        (b"id,x\n1,a\n,b\n", {"id": "id"}, "id", "no value in row 2"),
         (b"x,y\n0.5,a\n5e-1,b\n", {"id": "x"}, "id", "'0.5' more than once"),
         (b"x,y\n,a\n", {"id": "x"}, "id", "no value in row 1"),
         (b"x,y\n1,a\n", {"id": "z"}, "id", "The columns are: 'x', 'y'"),
@@ -113,6 +126,22 @@ def test_options_that_do_not_fit(body: bytes, options: dict[str, str], parameter
     with pytest.raises(InvalidDataset, match=words) as excinfo:
         describe(body, **options)
     assert excinfo.value.parameter == parameter
+
+
+@pytest.mark.parametrize(
+    ("body", "identifier", "words", "rows"),
+    [
+        (b"id,x\n1,a\n2,b\n1,c\n2,d\n", "row", "holds '1' more than once.*the row number", 2),
+        (b"id,x\n1,a\n,b\n", "row", "no value in row 2", 1),
+        (b"id,x_id\n1,a\n1,b\n", "x_id", "the column 'x_id'", 1),
+    ],
+)
+def test_an_id_that_repeats_is_noted_and_not_taken(body: bytes, identifier: str, words: str, rows: int) -> None:
+    description = describe(body)
+
+    (note,) = description.notes
+    assert (description.id, note.column, note.rows) == (identifier, "id", rows)
+    assert re.search(words, note.detail)
 
 
 def test_a_version_is_a_hash_of_content_and_options() -> None:

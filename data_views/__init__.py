@@ -1,0 +1,1 @@
+"""What `GET /data` returns: pages of records as JSON, and records as files."""

@@ -1,0 +1,80 @@
+"""The end of a text table: footers after the last row."""
+
+from __future__ import annotations
+
+import io
+import re
+from collections.abc import Sequence
+from typing import Final
+
+from dataset.formats.cell_kinds import kind_of
+from dataset.formats.dialects import filled_width
+from dataset.formats.quoting import is_clean
+from dataset.formats.repairs import Repairs
+from dataset.formats.source import Body
+from dataset.formats.table_head import Head
+
+__all__ = ["find_end"]
+
+_TAIL_BYTES: Final = 2**16
+_MAX_FOOTERS: Final = 50
+_WORDS_OF_FOOTERS: Final = re.compile(
+    r"[*†‡©(\[]|(?:sources?|notes?|data from|last updated|downloaded|generated|copyright|footnotes?)\b|.*: ",
+    re.IGNORECASE,
+)
+
+
+def find_end(body: Body, begin: int, head: Head, repairs: Repairs) -> int:
+    """Return the number of bytes up to the end of the last row; what follows is left out and counted.
+
+    Footers have fewer fields than the header. They follow a blank line, contradict the type of a column, or begin as
+    footers do.
+    """
+    start = max(begin, len(body) - _TAIL_BYTES)
+    if start > begin:
+        start = body.find(b"\n", start) + 1 or len(body)
+    lines = list(io.StringIO(body[start:].decode(errors="replace"), newline=""))
+    rows = [_fields(line, head) for line in lines[-_MAX_FOOTERS:]]
+    first = next((n for n in range(len(rows), 0, -1) if not _may_be_footer(rows[n - 1], head)), 0)
+    if first == 0 or _is_second_table(rows[first:]):
+        return len(body)
+    for end in range(first, len(rows)):
+        if all(_is_footer(row, head, is_apart=[] in rows[first:n]) for n, row in enumerate(rows) if n >= end and row):
+            footers = lines[len(lines) - len(rows) + end :]
+            shown = [line for line in footers if line.strip()]
+            if shown:
+                repairs.add("footers", shown[0], len(shown))
+            return len(body) - sum(len(line.encode()) for line in footers) if shown else len(body)
+    return len(body)
+
+
+def _fields(line: str, head: Head) -> list[str] | None:
+    """Return the fields of a line, none of a blank one; None if a quoted field begins or ends elsewhere."""
+    if not line.strip():
+        return []
+    return next(head.dialect.parse([line]), []) if is_clean(line, head.dialect) else None
+
+
+def _may_be_footer(row: list[str] | None, head: Head) -> bool:
+    if row is None:
+        return False
+    return len(row) < head.width or filled_width(row) <= 1 or all(cell[:1] == " " for cell in row[1:])
+
+
+def _is_footer(row: Sequence[str] | None, head: Head, *, is_apart: bool) -> bool:
+    if not row or len(row) > head.width:
+        return is_apart
+    contradicts = any(is_typed and kind_of(cell) == "text" for is_typed, cell in zip(head.typed, row, strict=False))
+    if len(row) == head.width > 1 and filled_width(row) > 1:
+        return False
+    if head.typed[0]:
+        return contradicts and (is_apart or len(row) < head.width or (head.width > 1 and " " in row[0].strip()))
+    return is_apart or (head.width > 2 and _WORDS_OF_FOOTERS.match(row[0].strip()) is not None)
+
+
+def _is_second_table(rows: Sequence[list[str] | None]) -> bool:
+    """Return whether at least two rows of several fields follow a blank line, some of them not text."""
+    wide = [row for row in rows if row and filled_width(row) > 1]
+    return (
+        [] in rows and len(wide) > 1 and any(kind_of(cell) in ("number", "moment") for row in wide[1:] for cell in row)
+    )

@@ -1,0 +1,200 @@
+"""The beginning of a text table: what precedes the header, the header, and the columns that it names."""
+
+from __future__ import annotations
+
+import io
+import re
+from collections.abc import Sequence
+from dataclasses import replace
+from itertools import pairwise
+from typing import Final, Literal, NamedTuple
+
+from dataset.errors import InvalidDataset, Malformed, quoted
+from dataset.formats.cell_kinds import is_typed, kind_of
+from dataset.formats.dialects import Row, Sample, detect_dialect, filled_width, read_sample
+from dataset.formats.quoting import Dialect
+from dataset.formats.repairs import Repairs
+from dataset.load_options import LoadOptions
+
+__all__ = ["COMMENT_MARKS", "EMPTY", "Head", "read_head"]
+
+EMPTY: Final = "The body is empty: send a first row that names the columns."
+COMMENT_MARKS: Final = ("#", "%")
+
+_SEPARATOR_LINE: Final = re.compile(r'"?sep=(.)"?[ \t]*[\r\n]*', re.IGNORECASE)
+_YEAR: Final = re.compile("(?:1[5-9]|2[01])[0-9]{2}")
+_MAX_TITLES: Final = 50
+_TYPED_TOKENS: Final = 0.6
+
+_Evidence = Literal["typed", "plain", "none", "unclear"]
+"""Of a header: `typed` if a value below has another type, `plain` if none has one, `none` if all are as the first."""
+
+
+class Head(NamedTuple):
+    """The dialect; the names as given, None where there is no header; the number of fields.
+
+    `line` is the number of lines before the first row of values; `typed` is true for columns of another type than text,
+    as far as the first rows show.
+    """
+
+    dialect: Dialect
+    names: list[str] | None
+    width: int
+    line: int
+    typed: list[bool]
+
+
+def read_head(text: str, options: LoadOptions, repairs: Repairs, *, escaped: bool) -> tuple[Head, int]:
+    """Find the header in the first lines of a file; return also the number of bytes before the first row of values.
+
+    Raises Malformed, or InvalidDataset that names an option.
+    """
+    lines = list(io.StringIO(text, newline=""))
+    first = min(options.skip or 0, len(lines))
+    if first < len(lines) and (match := _SEPARATOR_LINE.fullmatch(lines[first])) and options.delimiter is None:
+        repairs.add("separator", lines[first])
+        options = replace(options, delimiter=match[1])
+        first += 1
+    begin = _end_of_comments(lines, first, options)
+    sample = detect_dialect(lines[begin:], begin, options, escaped=escaped)
+    if begin > first and not any(row.cells for row in sample.rows):
+        begin = first  # every line begins like a comment
+        sample = detect_dialect(lines[begin:], begin, options, escaped=escaped)
+    if not any(row.cells for row in sample.rows):
+        raise Malformed(EMPTY)
+    if sample.width == 1 and options.delimiter is None:
+        _refuse_columns_of_spaces(sample)
+    if sample.dialect.quote == "'" and options.quote is None:
+        enclosed = [line for line in lines if "'" in line]
+        repairs.add("single", enclosed[0], len(enclosed))
+    head = _place_header(sample, [line for line in lines[first:begin] if line.strip()], options, repairs)
+    return head, sum(len(line.encode()) for line in lines[: head.line])
+
+
+def _end_of_comments(lines: Sequence[str], first: int, options: LoadOptions) -> int:
+    """Return the position after the comments at the beginning, and the blank lines between them."""
+    marks = COMMENT_MARKS if options.comment is None else tuple(options.comment)
+    end = first
+    for position in range(first, len(lines)):
+        line = lines[position].lstrip()
+        if line and not line.startswith(marks):
+            break
+        end = position + 1 if line else end
+    return end
+
+
+def _place_header(sample: Sample, comments: list[str], options: LoadOptions, repairs: Repairs) -> Head:
+    rows = [row for row in sample.rows if row.cells]
+    at = 0 if options.skip is not None else _find_first_row(sample, rows)
+    values, evidence = rows[at:], _evidence([row.cells for row in rows[at:]], sample.width)
+    if at:
+        _check_titles(sample, rows[:at], rows[at], evidence)
+        repairs.add("titles", sample.dialect.delimiter.join(rows[0].cells), at)
+    names = (
+        None if options.header == "no" else _commented_header(sample, rows[at], comments, evidence, options, repairs)
+    )
+    if names is None and options.header != "no":
+        if evidence == "unclear" and options.header is None:
+            raise InvalidDataset(
+                f"Line {values[0].first} may be a header or a row: its {quoted(', '.join(values[0].cells))} is like "
+                "the lines below. Add ?header=yes or ?header=no.",
+                "header",
+            )
+        if evidence != "none" or options.header is not None:
+            names, values = values[0].cells, values[1:]
+    if comments:
+        repairs.add("comments", comments[0], len(comments))
+    width = max(sample.width, len(values[0].cells)) if names is None else len(names)
+    typed = [is_typed(row.cells[n] for row in values if n < len(row.cells)) for n in range(width)]
+    return Head(sample.dialect, names, width, values[0].first - 1 if values else rows[-1].last, typed)
+
+
+def _find_first_row(sample: Sample, rows: list[Row]) -> int:
+    """Return the position of the header, or of the first row: as wide as most, and after titles above a blank line."""
+    at = next(n for n, row in enumerate(rows) if filled_width(row.cells) >= sample.width)
+    blanks = [row.first for row in sample.rows if not row.cells]
+    for later in range(at + 1, min(len(rows), _MAX_TITLES)):
+        if (
+            any(rows[later - 1].last < blank < rows[later].first for blank in blanks)
+            and filled_width(rows[later].cells) >= sample.width
+            and _evidence([row.cells for row in rows[later:]], sample.width) == "typed"
+            and _evidence([row.cells for row in rows[at:later]], sample.width) != "typed"
+        ):
+            return later
+    return at
+
+
+def _check_titles(sample: Sample, titles: list[Row], row: Row, evidence: _Evidence) -> None:
+    """Raise Malformed unless lines of other widths are titles: before a blank line or a sure header, or in words."""
+    is_apart = any(not blank.cells and titles[0].last < blank.first < row.first for blank in sample.rows)
+    are_single = all(filled_width(title.cells) == 1 for title in titles)
+    are_words = any(" " in title.cells[0].strip() for title in titles)
+    if (is_apart and (are_single or evidence != "none")) or (
+        are_single and (evidence == "typed" or (are_words and evidence == "plain"))
+    ):
+        return
+    title = titles[-1]
+    raise Malformed(
+        f"Line {title.first} has {len(title.cells)} fields, line {row.first} has {len(row.cells)}: add "
+        f"?skip={row.first - 1} if the table begins at line {row.first}, or name the ?delimiter= or ?quote= of the file."
+    )
+
+
+def _commented_header(
+    sample: Sample, row: Row, comments: list[str], evidence: _Evidence, options: LoadOptions, repairs: Repairs
+) -> list[str] | None:
+    """Return the names in the last comment if no other header is sure, and take it from the comments.
+
+    A single one is taken with its mark: `#id` is a name.
+    """
+    if not comments or sample.width < 2 or evidence == "typed":
+        return None
+    line = comments[-1].strip()
+    is_verbatim = options.comment is None and len(comments) == 1 and (evidence == "none" or line[1:2].isalnum())
+    if not is_verbatim and evidence == "plain":
+        return None
+    names = read_sample([line if is_verbatim else line.lstrip("".join(COMMENT_MARKS))], 0, sample.dialect).rows[0].cells
+    if len(names) not in (sample.width, len(row.cells)):
+        return None
+    if not is_verbatim:
+        repairs.add("commented", comments[-1])
+    comments.pop()
+    return names
+
+
+def _evidence(rows: Sequence[Sequence[str]], width: int) -> _Evidence:
+    """Return what speaks for the first row being a header."""
+    first, rest = rows[0], rows[1:]
+    columns = {n: [row[n] for row in rest if n < len(row)] for n in range(min(width, len(first)))}
+    typed = {n: cells for n, cells in columns.items() if is_typed(cells)}
+    if not typed:
+        return "plain"
+    for n, cells in typed.items():
+        kind = kind_of(first[n])
+        if kind == "text" or (kind != "missing" and kind not in map(kind_of, cells)):
+            return "typed"
+    if not first[0].strip() and all(row and row[0].strip() for row in rest):
+        return "typed"  # the name of an index, left empty
+    years = [int(first[n]) for n in typed if _YEAR.fullmatch(first[n].strip())]
+    if not years or all(_YEAR.fullmatch(cell.strip()) for cells in typed.values() for cell in cells):
+        return "none"
+    if len(years) == 1:
+        return "unclear" if len(typed) == 1 and width > 1 else "none"
+    return "typed" if {b - a for a, b in pairwise(years)} in ({1}, {-1}, {5}, {10}) else "none"
+
+
+def _refuse_columns_of_spaces(sample: Sample) -> None:
+    """Raise Malformed if lines look like fields between spaces."""
+    lines = [(row.first, "".join(row.cells)) for row in sample.rows if row.cells]
+    for (number, line), (_, following) in pairwise(lines):
+        tokens = [each.split() for each in (line, following)]
+        if len(tokens[0]) < 2 or len(tokens[0]) != len(tokens[1]) or kind_of(line) != "text":
+            continue
+        cells = tokens[0] + tokens[1]
+        are_typed = sum(kind_of(cell) != "text" for cell in cells) >= _TYPED_TOKENS * len(cells)
+        if are_typed or all(re.search(r"\S\s{2,}\S", each) for each in (line, following)):
+            skip = f"?skip={number - 1}&delimiter=space" if number > 1 else "?delimiter=space"
+            raise Malformed(
+                f"Line {number} looks like {len(tokens[0])} fields between spaces: {quoted(line)}. "
+                f"Add {skip} to read it so, or ?delimiter=, to read a single column."
+            )

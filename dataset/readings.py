@@ -1,0 +1,58 @@
+"""Readings: ways to read texts as values of another type, each tried on a whole column."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Final, NamedTuple
+
+import polars as pl
+
+from dataset.notes import Note
+
+__all__ = ["Reading", "Typed", "always", "in_slices"]
+
+_SLICE_ROWS: Final = 2**17
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """One way to read a column.
+
+    Only texts that match `pattern` are read, a regular expression that Python and polars understand alike; `convert`
+    returns null for the others, and for those that have no value, such as 30 February. `detail` completes the sentence
+    "Read as ...". `option` is the query option that chooses the reading among several that fit. Texts for which
+    `doubt` is true are often something else: they are read only if the client chose this reading. Of two readings that
+    fit, a `certain` one is taken. A reading of a column without a match of `needs` would be another reading.
+    """
+
+    kind: str
+    detail: str
+    pattern: str
+    convert: Callable[[pl.Series], pl.Series]
+    option: str = ""
+    doubt: Callable[[pl.Series], bool] | None = None
+    certain: bool = False
+    needs: str = ""
+    matches: Callable[[str], object] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "matches", re.compile(self.pattern).search)
+
+
+class Typed(NamedTuple):
+    """A column and the notes on how it was read."""
+
+    column: pl.Series
+    notes: list[Note]
+
+
+def always(texts: pl.Series) -> bool:
+    """Return True: the doubt about a reading that is never taken by itself."""
+    return True
+
+
+def in_slices(texts: pl.Series, convert: Callable[[pl.Series], pl.Series]) -> pl.Series:
+    """Convert a column slice by slice, to limit the memory of intermediate results."""
+    return pl.concat([convert(texts.slice(first, _SLICE_ROWS)) for first in range(0, max(1, len(texts)), _SLICE_ROWS)])

@@ -1,0 +1,163 @@
+"""Types of columns of text, from any format.
+
+Plain values are read by :mod:`dataset.type_inference`. A column of others is read only if all its values fit one
+reading, with a note; where two readings fit, or where the values could as well be something else, it stays text, with a
+note that names the option which decides it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final, NamedTuple
+
+import polars as pl
+
+from dataset.date_formats import date_readings
+from dataset.errors import quoted
+from dataset.integer_dates import words_of
+from dataset.load_options import LoadOptions
+from dataset.missing import blank_texts, missing_notes, missing_texts, noted_markers
+from dataset.notes import Note
+from dataset.number_formats import number_readings
+from dataset.readings import Reading, Typed
+from dataset.type_inference import column_type, infer_numeric, infer_temporal
+
+__all__ = ["Fit", "find_fits", "infer_plain", "infer_text", "same_values", "sample_of"]
+
+_SAMPLE_ROWS: Final = 500
+_SAMPLE_CHARACTERS: Final = 80  # no value of a reading is longer
+_NEARLY_ALL: Final = 0.9
+_SAMPLE_MATCHES: Final = 0.8  # of a column of which nine in ten values are read
+_VERSION_WORDS: Final = frozenset(("version", "versions", "release", "revision", "ver"))
+_CODE_WORDS: Final = frozenset("phone telephone tel fax mobile zip zipcode postcode postal plz".split())
+_NOUNS: Final = {"number": "a number", "date": "a date or time", "boolean": "yes or no"}
+
+
+class Fit(NamedTuple):
+    """A reading, the values that it gives, null where it does not read a text, and how many it does read."""
+
+    reading: Reading
+    values: pl.Series
+    read: int
+
+
+def infer_plain(name: str, texts: pl.Series, options: LoadOptions) -> pl.Series | None:
+    """Return a column of plain values with its type, or None; missing values are null, and texts are stripped."""
+    typed = infer_numeric(texts)
+    has_fractions = typed is not None and typed.dtype == pl.Float64
+    if has_fractions and (options.decimal == "," or options.thousands == "." or _are_versions(name, texts)):
+        return None
+    typed = infer_temporal(texts) if typed is None else typed
+    return None if typed is None else typed.alias(name)
+
+
+def infer_text(column: pl.Series, options: LoadOptions) -> Typed:
+    """Return a column of text with the type of its values, or as text with its blank values missing."""
+    name = column.name
+    blank = column.str.strip_chars(" \t").is_in(blank_texts(options))
+    texts = column.set(blank, None) if blank.any() else column
+    sample = sample_of(texts, options)
+    readings = [each for each in _readings(texts, sample, options) if _share(each, sample) >= _SAMPLE_MATCHES]
+    is_plain = bool(sample) and infer_plain(name, pl.Series(sample, dtype=pl.String), options) is not None
+    if not readings and not is_plain:
+        return Typed(texts, [])
+    stripped = texts.str.strip_chars(" \t")
+    marked = stripped.is_in(missing_texts(options)).fill_null(value=False)
+    values = stripped.set(marked, None)
+    typed = infer_plain(name, values, options) if is_plain else None
+    found = Typed(typed, []) if typed is not None else _decide(name, texts, values, find_fits(readings, values))
+    if found.column.dtype == pl.String:
+        return Typed(texts, found.notes)
+    lost = noted_markers(stripped, found.column.is_null())  # also infinities
+    found.notes.extend(missing_notes(name, set(lost), len(lost)))
+    return found
+
+
+def sample_of(texts: pl.Series, options: LoadOptions) -> list[str]:
+    """Return some values from the whole column, stripped, without markers of missing values."""
+    known = texts.drop_nulls()
+    head = known.head(_SAMPLE_ROWS)
+    step = len(known) // _SAMPLE_ROWS
+    sample = pl.concat([head, known.gather_every(step)]) if step > 1 else head
+    values = sample.str.slice(0, _SAMPLE_CHARACTERS + 1).str.strip_chars(" \t")
+    return values.filter(~values.is_in(missing_texts(options))).to_list()
+
+
+def find_fits(readings: Sequence[Reading], texts: pl.Series) -> list[Fit]:
+    """Return the values of each reading of a column."""
+    differing = (each for each in readings if not each.needs or texts.str.contains(each.needs).any())
+    converted = ((reading, reading.convert(texts).alias(texts.name)) for reading in differing)
+    return [Fit(reading, values, len(values) - values.null_count()) for reading, values in converted]
+
+
+def same_values(fits: Sequence[Fit]) -> bool:
+    """Return whether the readings all give the same values."""
+    first = fits[0].values
+    return all(first.dtype == fit.values.dtype and first.equals(fit.values) for fit in fits[1:])
+
+
+def _readings(texts: pl.Series, sample: Sequence[str], options: LoadOptions) -> list[Reading]:
+    if not sample:
+        return []
+    are_codes = bool(words_of(texts.name) & _CODE_WORDS) or _are_versions(texts.name, texts)
+    numbers = [] if are_codes else number_readings(sample, options)
+    return [*numbers, *date_readings(options.dates), BOOLEAN_WORDS]
+
+
+def _share(reading: Reading, sample: Sequence[str]) -> float:
+    return sum(map(bool, map(reading.matches, sample))) / len(sample)
+
+
+def _decide(name: str, texts: pl.Series, values: pl.Series, fits: list[Fit]) -> Typed:
+    """Return the column in the one reading that fits all values, else as text with a note on what does not fit."""
+    total = len(values) - values.null_count()
+    whole = [fit for fit in fits if fit.read == total]
+    sure = [fit for fit in whole if fit.reading.doubt is None or not fit.reading.doubt(values)]
+    certain = [fit for fit in sure if fit.reading.certain] or sure
+    if certain and same_values(certain):
+        reading = certain[0].reading
+        note = Note(f"Read as {reading.detail}.", name, _example(values), total)
+        return Typed(certain[0].values, [note])
+    if whole:
+        return Typed(texts, [_note_doubt(name, values, whole if not sure else certain, total)])
+    best = max((fit for fit in fits if fit.reading.kind != "boolean"), key=lambda fit: fit.read, default=None)
+    if best is None or best.read < _NEARLY_ALL * total:
+        return Typed(texts, [])
+    return Typed(texts, [_note_outlier(name, values, best, total)])
+
+
+def _note_doubt(name: str, values: pl.Series, fits: Sequence[Fit], rows: int) -> Note:
+    distinct = [fit for number, fit in enumerate(fits) if not any(same_values([fit, each]) for each in fits[:number])]
+    choices = {fit.reading.option or f"?type.{name}={column_type(fit.values)}": fit.reading.detail for fit in distinct}
+    words = "; ".join(f"{option} reads them as {detail}" for option, detail in choices.items())
+    return Note(f"Text, because the values may mean more than one thing: {words}.", name, _example(values), rows)
+
+
+def _note_outlier(name: str, values: pl.Series, best: Fit, total: int) -> Note:
+    unread = (best.values.is_null() & values.is_not_null()).arg_true()
+    row, value = unread[0], str(values[unread[0]])
+    detail = f"Text, because {quoted(value)} in row {row + 1} is not {_NOUNS[best.reading.kind]}, as {best.read:,} of "
+    remedy = "" if "," in value else f": if it stands for a missing value, add ?missing={value[:_SAMPLE_CHARACTERS]}"
+    return Note(f"{detail}{total:,} values are{remedy}.", name, value[:_SAMPLE_CHARACTERS], len(unread))
+
+
+def _example(values: pl.Series) -> str:
+    """Return the first value that is not of digits alone, if there is one."""
+    known = values.drop_nulls()
+    return str((known.filter(known.str.contains("[^0-9]")).head(1) if len(known) else known).append(known.head(1))[0])
+
+
+def _are_versions(name: str, texts: pl.Series) -> bool:
+    """Return whether the texts are versions such as 1.10, which is not 1.1."""
+    return bool(words_of(name) & _VERSION_WORDS) and bool(texts.str.contains(r"\.[0-9]+0$").any())
+
+
+def _to_booleans(texts: pl.Series) -> pl.Series:
+    words = texts.str.to_lowercase()
+    if not (words == "yes").any():  # NO alone may be Norway, or a number
+        return pl.repeat(None, len(texts), dtype=pl.Boolean, eager=True)
+    return (words == "yes").set(~words.is_in(("yes", "no")), None)
+
+
+BOOLEAN_WORDS: Final = Reading("boolean", "booleans: yes is true, no is false", "^(?i:yes|no)$", _to_booleans)
+"""The reading of yes and no."""
