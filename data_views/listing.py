@@ -133,7 +133,7 @@ def _file_response(media_type: str, version: str) -> Response:
     headers = {"Content-Disposition": f'attachment; filename="data.{ending}"'}
     response = Response(iter(()), content_type=media_type + charset, headers=headers)
     response.set_etag(_hash(__version__, version, media_type, given_parameters(), field_filters()))
-    with_etag(response)
+    with_etag(response, version)
     response.headers.pop("Content-Length", None)  # of the parts so far
     return response
 

@@ -11,18 +11,20 @@ from typing import Any, Final
 
 import polars as pl
 
-from dataset.errors import InvalidDataset, Path, quoted
-from dataset.forced_types import convert_to
+from dataset.errors import Path, quoted
 from dataset.formats.columns import to_json_text
 from dataset.load_options import LoadOptions
-from dataset.missing import missing_texts
+from dataset.missing import blank_texts, missing_texts
+from dataset.text_types import infer_text
 from dataset.type_inference import COLUMN_TYPES, TIME, parse_number, parse_temporal
 
 __all__ = ["RecordReader", "parse_text"]
 
-_NO_OPTIONS: Final = LoadOptions()
-_MISSING: Final = frozenset(missing_texts(_NO_OPTIONS))
 _BOOLEANS: Final = {"true": True, "false": False, "yes": True, "no": False}
+_NO_OPTIONS: Final = LoadOptions()
+_BLANK: Final = blank_texts(_NO_OPTIONS)
+_MISSING: Final = missing_texts(_NO_OPTIONS)
+_NARROWER: Final[dict[pl.DataType | type[pl.DataType], type[pl.DataType]]] = {pl.Float64: pl.Int64}
 _INT64: Final = range(-(2**63), 2**63)
 _TIMES: Final = range(-62_135_596_800_000_000, 253_402_300_800_000_000)
 """Microseconds from the year 1 to 9999."""
@@ -49,10 +51,7 @@ def parse_text(text: str, dtype: pl.DataType | type[pl.DataType]) -> Any:
     kind, value = parse_temporal(text) or ("", 0)
     if kind:
         return value if kind == COLUMN_TYPES[dtype] and (dtype != TIME or value in _TIMES) else None
-    try:
-        return convert_to(COLUMN_TYPES[dtype], pl.Series([text]), _NO_OPTIONS).column.to_physical().item()
-    except (InvalidDataset, UnicodeEncodeError):  # also a lone surrogate
-        return None
+    return None
 
 
 class RecordReader:
@@ -98,7 +97,7 @@ class RecordReader:
 
 def _is_missing(value: Any, dtype: pl.DataType) -> bool:
     if isinstance(value, str):
-        return not value or (dtype != pl.String and value.strip() in _MISSING)
+        return value.strip(" \t") in (_BLANK if dtype == pl.String else _MISSING)
     return value is None
 
 
@@ -108,12 +107,21 @@ def _to_physical(value: Any, dtype: pl.DataType) -> Any:
         return None
     match value:
         case str():
-            return parse_text(value if dtype == pl.String else value.strip(), dtype)
+            return value if dtype == pl.String else _read_text(value.strip(" \t"), dtype)
         case bool():
             return value if dtype == pl.Boolean else None
         case int() | float():
             return _from_number(value, dtype)
     return to_json_text(value) if dtype == pl.String else None
+
+
+def _read_text(text: str, dtype: pl.DataType) -> Any:
+    """Return the physical value that the text has in a column of this type, as in a file that is loaded."""
+    value = parse_text(text, dtype)
+    if value is None and dtype != pl.Boolean:
+        found = infer_text(pl.Series([text]), _NO_OPTIONS).column
+        value = found.cast(dtype).to_physical().item() if found.dtype in (dtype, _NARROWER.get(dtype)) else None
+    return value
 
 
 def _from_number(number: float | None, dtype: pl.DataType | type[pl.DataType]) -> Any:
