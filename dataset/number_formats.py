@@ -72,13 +72,17 @@ def _reading(mark: str, group: str, before: str, after: str) -> Reading:
         sign = f"[+{_MINUS}]?"
         pattern = rf"^(?:{sign}{start}{sign if before else ''}{core}{end}|\({start}{core}{end}\)|0)$"
     else:
-        # A plus before an integer is that of a telephone number.
-        pattern = rf"^(?:[{_MINUS}]?{core}|\+(?:{digits})?{fraction}|\({core}\))$"
+        # A plus before an integer is that of a telephone number, and 1e5 without a fraction or a sign is a code.
+        scientific = f"(?:{digits}?{fraction}[eE][+{_MINUS}]?|{digits}[eE][+{_MINUS}])[0-9]+"
+        pattern = (
+            rf"^(?:[{_MINUS}]?(?:{core}|{digits}{_MARKS[mark]}|{scientific})|\+(?:{digits}?{fraction}|{scientific})"
+            rf"|\({core}\))$"
+        )
     return Reading(
         "number",
         _describe(mark, group, unit),
         pattern,
-        partial(_convert, mark, unit, pattern),
+        partial(_convert, mark, group, unit, pattern),
         f"?thousands={'space' if group == ' ' else group}" if group else f"?decimal={mark}",
         partial(_is_doubtful, group),
         certain=mark == "." and (_POINT_CURRENCIES.search(unit) is not None if _is_currency(unit) else not group),
@@ -110,21 +114,15 @@ def _is_doubtful(group: str, texts: pl.Series) -> bool:
     return False
 
 
-def _convert(mark: str, unit: str, pattern: str, texts: pl.Series) -> pl.Series:
+def _convert(mark: str, group: str, unit: str, pattern: str, texts: pl.Series) -> pl.Series:
     """Return integers, or numbers if any text has a fraction; null where a text is not such a number."""
-    matching = in_slices(texts, partial(_strip, unit, pattern))
-    dtype = pl.Float64() if matching.str.contains(f"{_MARKS[mark]}[0-9]").any() else pl.Int64()
-    return in_slices(matching, partial(_to_numbers, mark, dtype))
+    numerals = in_slices(texts, partial(_to_numerals, mark, group, unit, pattern))
+    dtype = pl.Float64() if numerals.str.contains("[.eE]").any() else pl.Int64()
+    numbers = numerals.cast(dtype, strict=False)
+    return numbers if dtype == pl.Int64 else numbers.set(numbers.is_infinite(), None)
 
 
-def _strip(unit: str, pattern: str, texts: pl.Series) -> pl.Series:
-    return texts.set(~texts.str.contains(pattern), None).str.replace(unit, "", literal=True)
-
-
-def _to_numbers(mark: str, dtype: pl.DataType, texts: pl.Series) -> pl.Series:
-    digits = texts.str.replace_all(f"[^0-9{mark}]", "").str.replace(mark, ".", literal=True)
-    numbers = digits.cast(dtype, strict=False)
-    if dtype == pl.Float64:
-        numbers = numbers.set(numbers.is_infinite(), None)
-    is_negative = texts.str.contains(f"[{_MINUS}(]").fill_null(value=False)
-    return numbers.zip_with(~is_negative, -numbers)
+def _to_numerals(mark: str, group: str, unit: str, pattern: str, texts: pl.Series) -> pl.Series:
+    matching = texts.set(~texts.str.contains(pattern), None).str.replace(unit, "", literal=True)
+    bare = matching.str.replace_all(f"{_GROUPS[group] or _SPACE}|{_SPACE}|[)+]", "")
+    return bare.str.replace_all(f"[{_MINUS}(]", "-").str.replace(mark, ".", literal=True)

@@ -31,6 +31,7 @@ _SAMPLE_ROWS: Final = 250
 _SAMPLE_CHARACTERS: Final = 80  # no value of a reading is longer
 _NEARLY_ALL: Final = 0.9
 _MAX_OTHERS: Final = 0.2  # of the sample of a column of which nine in ten values are read
+_NOT_FINITE: Final = ("nan", "inf", "+inf", "-inf", "Infinity", "+Infinity", "-Infinity")
 _DIGIT: Final = re.compile("[0-9]")
 _PLAIN: Final = re.compile(r"^[-+.]*(?:[0-9]|inf|nan|true|false)", re.IGNORECASE)
 _VERSION_WORDS: Final = frozenset("version versions ver release revision section chapter clause".split())
@@ -78,7 +79,7 @@ def infer_text(column: pl.Series, whole_sample: Sample, options: LoadOptions) ->
     ):
         return Typed(clean, [])
     stripped = texts.str.strip_chars(" \t")
-    marked = stripped.is_in(missing_texts(options)).fill_null(value=False)
+    marked = stripped.is_in((*missing_texts(options), *_NOT_FINITE)).fill_null(value=False)
     values = stripped.set(marked, None)
     typed = infer_plain(name, values, options) if is_plain else None
     found = Typed(typed, []) if typed is not None else _decide(name, texts, values, find_fits(readings, values))
@@ -103,7 +104,7 @@ def samples_of(frame: pl.DataFrame, options: LoadOptions) -> dict[str, Sample]:
     texts = frame.select(some.str.head(_SAMPLE_CHARACTERS + 1).implode())
     padded = (pl.col(pl.String).str.starts_with(space) for space in (" ", "\t"))
     blanks = frame.select(reduce(or_, padded, pl.col(pl.String) == "").any())
-    missing = frozenset(missing_texts(options))
+    missing = frozenset((*missing_texts(options), *_NOT_FINITE))
     return {
         column.name: Sample(
             [text for text in (text.strip(" \t") for text in column[0]) if text not in missing],

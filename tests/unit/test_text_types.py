@@ -114,12 +114,14 @@ def test_numbers_in_quotes_are_numbers_and_codes_stay_text():
         (["12.5%", "-3 %", "+0.1%"], "number", [12.5, -3.0, 0.1]),
         (["1,5", "2"], "number", [1.5, 2.0]),
         (["0,500"], "number", [0.5]),
+        (["1,5E+03", "-2,5e-1"], "number", [1500.0, -0.25]),
         (["1,234,567", "5"], "integer", [1234567, 5]),
         (["1.234.567", "5"], "integer", [1234567, 5]),
         (["1 234 567", "5"], "integer", [1234567, 5]),
         (["1\u00a0234", "1\u202f235"], "integer", [1234, 1235]),
         (["1'234.5", "1\u2019000"], "number", [1234.5, 1000.0]),
         (["\u22125", "3"], "integer", [-5, 3]),
+        (["\u22120.5", "(3)", "1e\u22122"], "number", [-0.5, -3.0, 0.01]),
         (["yes", "No", "YES"], "boolean", [True, False, True]),
     ],
 )
@@ -228,6 +230,8 @@ def test_a_marker_in_any_part_of_a_large_file_is_seen_in_the_type_of_the_whole(p
         (["2020-01-01", "unknown"] + ["2020-01-01"] * 9, "unknown", 2, "date"),
         (["31.12.2020"] * 10 + ["31.02.2020"], "31.02.2020", 11, "date"),
         (["$5"] * 10 + ["-", "five"], "five", 12, "number"),
+        (["1e-5", "-inf", "+0.5", "5.", ".5"] * 3 + ["x"], "x", 16, "number"),
+        (["2020-01-01 05:00", "2020-01-01t05:00:00z", "2020-01-01T05:00:00+01"] * 4 + ["x"], "x", 13, "date"),
     ],
 )
 def test_the_value_that_keeps_a_column_text_is_noted(values, outlier, row, noun):
