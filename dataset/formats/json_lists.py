@@ -100,8 +100,11 @@ def _one_record(document: Any) -> Grid:
 
 def _check_known(document: dict[str, Any]) -> None:
     """Raise InvalidDataset for formats that are no tables though their lists might look so."""
-    if document.get("class") == "dataset" and {"id", "size", "dimension"} <= document.keys():
-        raise InvalidDataset("The body is JSON-stat, a cube of values: download it as CSV instead.")
+    for holder in (document, *(member for member in document.values() if isinstance(member, dict))):
+        if isinstance(holder.get("dimension"), dict) and isinstance(holder.get("value"), dict | list):
+            raise InvalidDataset("The body is JSON-stat, a cube of values: download it as CSV instead.")
+        if isinstance(holder.get("dataSets"), list):
+            raise InvalidDataset("The body is SDMX-JSON, a cube of values: download it as CSV instead.")
     if document.get("type") == "Topology" and "arcs" in document:
         raise InvalidDataset("The body is TopoJSON: convert it to GeoJSON or CSV.")
 
