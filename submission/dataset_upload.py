@@ -11,12 +11,13 @@ from dataset import (
     DatasetError,
     FilterError,
     InvalidDataset,
+    InvalidRecords,
     LoadLimits,
     Malformed,
     TooLarge,
     UnsupportedMediaType,
 )
-from web.problems import RETRY_AFTER, Problem
+from web.problems import RETRY_AFTER, Problem, pointer_to
 from web.query_params import invalid
 
 __all__ = ["load_limits", "problem_from_dataset_error"]
@@ -51,6 +52,10 @@ def problem_from_dataset_error(error: DatasetError) -> Problem:
             return invalid(name, error.detail)
         case InvalidDataset():
             return Problem("invalid", error.detail, errors=[{"pointer": "", "detail": error.detail}])
+        case InvalidRecords():
+            faults = [{"pointer": pointer_to(*path), "detail": detail} for path, detail in error.errors]
+            where = f" {faults[0]['pointer']}:" if faults[0]["pointer"] else ""
+            return Problem("invalid", f"Nothing was changed.{where} {error.detail}", errors=faults)
     slug = _SLUGS[type(error)]
     headers = {"unavailable": RETRY_AFTER, "unsupported-media-type": _ACCEPT_POST}.get(slug)
     return Problem(slug, error.detail, headers=headers)

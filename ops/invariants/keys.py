@@ -35,20 +35,24 @@ def check_version(reader: Reader, version: str) -> Iterator[Violation]:
     """Check that a version is complete, current or pinned, and has as many pins as unfinished jobs."""
     key = f"data.{version}"
     chunks = int(text(reader.records.hget(key, "chunks")) or 0)
+    base = text(reader.records.hget(key, "base"))
     with reader.records.pipeline() as moment:
         moment.get("data.current")
         moment.exists(key)
-        moment.hmget(key, "description", "chunks", "pins")
+        moment.hmget(key, "description", "chunks", "pins", "base", "changes")
+        moment.llen(f"data.{base}.changes")
         for n in range(chunks):
             moment.pttl(f"{key}.{n}")
-        current, kept, fields, *lives = moment.execute()
+        current, kept, fields, listed, *lives = moment.execute()
     is_current = text(current) == version
     if not kept:
         if is_current:
             yield Violation(4, "data.current", f"names version {version}, which is not kept")
         return
-    description, counted, pins = map(text, fields)
-    if not description or not counted:
+    description, counted, pins, has_base, changes = map(text, fields)
+    if has_base and has_base == base and int(changes or 0) > listed:
+        yield Violation(4, key, f"has {changes} changes to {base}, of which {listed} are kept")
+    if not description or not (counted or has_base):
         yield Violation(4, key, "a version of the dataset without its description")
     if any(life != -1 for life in lives) and int(counted or 0) == chunks:
         yield Violation(4, key, "chunks of this version are gone, or will be")
@@ -59,12 +63,16 @@ def check_version(reader: Reader, version: str) -> Iterator[Violation]:
 
 
 def check_chunk(reader: Reader, key: str) -> Iterator[Violation]:
-    """Check that a chunk expires or belongs to a version."""
+    """Check that a chunk expires or belongs to a version, and a list of changes to one that others are derived from."""
     version, _, number = key.removeprefix("data.").partition(".")
     with reader.records.pipeline() as moment:
         moment.pttl(key)
-        moment.hget(f"data.{version}", "chunks")
-        life, counted = moment.execute()
+        moment.hmget(f"data.{version}", "chunks", "derived")
+        life, (counted, derived) = moment.execute()
+    if number == "changes":
+        if life == -1 and int(derived or 0) <= 0:
+            yield Violation(4, key, "changes that no version needs")
+        return
     has_place = counted is not None and number.isdigit() and int(number) < int(counted)
     if life == -1 and not has_place:
         yield Violation(4, key, "a chunk of no version")

@@ -69,7 +69,7 @@ def test_a_last_record_with_one_value_is_not_a_footer(last: list[Any]) -> None:
 
 
 def test_a_table_may_begin_anywhere_and_have_a_column_without_a_name() -> None:
-    rows = [[], [None, None, "a", "b", None], [None, 0, 1, "x", None], [None, 1, 2, "y", None]]
+    rows: list[list[Any]] = [[], [None, None, "a", "b", None], [None, 0, 1, "x", None], [None, 1, 2, "y", None]]
 
     assert records(load({"data": rows})) == [{"column_1": 0, "a": 1, "b": "x"}, {"column_1": 1, "a": 2, "b": "y"}]
 
