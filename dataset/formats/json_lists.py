@@ -70,9 +70,11 @@ def find_grid(document: Any, options: LoadOptions) -> tuple[Grid, list[Note]]:
             return grid_of_objects(geojson.features_to_rows(document["features"])), []
     found = list(_candidates(document, options))
     if geojson.is_feature(document):
-        found = [each for each in found if each.table.pool == Pool.KEYED]
+        found = [each for each in found if each.table.rows > 1 and not (each.path and each.path.aside)]
         if not found:
             return grid_of_objects(geojson.features_to_rows([document])), []
+        grid, notes = _choose(found)
+        return grid, notes or [Note("The records within the Feature were read, without its geometry.")]
     if found:
         return _choose(found)
     return _one_record(document), []

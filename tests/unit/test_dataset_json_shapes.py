@@ -85,6 +85,17 @@ def test_labels_depths_and_lengths(document: Any, expected: Any) -> None:
     assert len(found) == expected if isinstance(expected, int) else found == expected
 
 
+def test_records_within_a_feature_are_read_with_a_note() -> None:
+    times = [{"time": "2020-01-02", "data": {"t": 1.5}}, {"time": "2020-01-03", "data": {"t": 2.5}}]
+    feature = {"type": "Feature", "geometry": {"type": "Point", "coordinates": [1, 2]}, "properties": {"x": times}}
+    table = load(feature)
+
+    assert table.page(limit=1).records == [{"time": "2020-01-02", "data.t": 1.5}]
+    assert "Feature" in table.description.notes[0].detail
+    place = {**feature, "properties": {"name": "x", "tags": ["a", "b"]}}
+    assert records(place) == [{"name": "x", "tags": '["a", "b"]', "longitude": 1, "latitude": 2}]
+
+
 def test_records_without_a_header_are_noted_and_short_ones_counted() -> None:
     table = load([[1, "x"], [2, "y"]])
     assert table.description.types() == {"column_1": "integer", "column_2": "text"}
