@@ -203,6 +203,53 @@ def test_a_search_after_a_change_renders_only_the_slices_that_changed(rd, monkey
     assert changed.page(search="k5", limit=20).total == 10
 
 
+def test_a_version_stored_by_an_older_release_can_be_changed(rd):
+    # Given a version without the fields that came with changes of records
+    store = Store(rd)
+    version = load(store, 3, numbered=True).description.version
+    rd.hdel(f"data.{version}", "memory", "next_row")
+    # when a process changes it
+    changed = Store(rd).change(lambda table: Append([(9, None)], table.next_row))
+    # then the new version has its rows
+    assert Store(rd).table(changed.description.version).page(limit=9).numbers == [1, 2, 3, 4]
+
+
+def test_a_worker_keeps_the_version_that_the_next_one_follows_from(rd):
+    # Given a worker that has decoded a version and another dataset
+    worker, store = Store(rd), Store(rd)
+    first = load(store, 50).description.version
+    rd.hincrby(f"data.{first}", "pins", 1)
+    other = load(store, 60).description.version
+    rd.hincrby(f"data.{other}", "pins", 1)
+    load(store, 50)
+    for version in (first, other):
+        worker.table(version)
+    changed = store.change(lambda table: Remove(0)).description.version
+    # when it makes room for the next version
+    assert worker.evict_others(keep=changed, max_bytes=0)
+    # then only what that does not need is dropped
+    assert (worker.is_cached(first), worker.is_cached(other)) == (True, False)
+    rd.delete(f"data.{first}.0")
+    assert worker.table(changed).rows.height == 49
+
+
+def test_two_processes_that_change_one_version_do_not_lose_a_change(rd):
+    # Given a process that has read a version, which another changes before it does
+    one, two = Store(rd), Store(rd)
+    load(one, 3)
+    tries = []
+
+    def decide(table):
+        tries.append(table.description.version)
+        if len(tries) == 1:
+            two.change(lambda table: Replace(0, ("k0", 10, None)))
+        return Replace(0, (*table.rows.row(0)[:1], table.rows.row(0)[1] + 1, None))
+
+    # when it changes the record, then it does so on top of the other change
+    changed = one.change(decide)
+    assert (len(set(tries)), changed.record("k0")["v"]) == (2, 11)
+
+
 class Changes(RuleBasedStateMachine):
     """Random changes by two processes, pins and loads, against a dict; at the end nothing is left over."""
 
@@ -328,7 +375,5 @@ def test_random_changes_leave_what_a_dict_has_and_no_keys(machine):
     checks = [HealthCheck.too_slow, HealthCheck.data_too_large]
     run_state_machine_as_test(
         machine,
-        settings=settings(
-            max_examples=60, stateful_step_count=25, deadline=None, suppress_health_check=checks
-        ),
+        settings=settings(max_examples=60, stateful_step_count=25, deadline=None, suppress_health_check=checks),
     )
