@@ -15,7 +15,7 @@ from dataset.load_options import TYPE_PREFIX, LoadOptions
 from dataset.missing import missing_notes
 from dataset.notes import Note
 from dataset.readings import Typed
-from dataset.text_types import infer_text
+from dataset.text_types import Sample, infer_text, samples_of
 from dataset.type_inference import parse_number
 
 __all__ = ["settle_types"]
@@ -34,9 +34,10 @@ def settle_types(frame: pl.DataFrame, options: LoadOptions, final: Collection[st
             parameter = f"{TYPE_PREFIX}{name}"
             raise InvalidDataset(f"There is no column {quoted(name)}. The columns are: {known}.", parameter)
     notes: list[Note] = []
+    samples = samples_of(frame.drop(*final, *options.types), options)
     for position in range(frame.width):
         column = frame.to_series(position)
-        typed = _settle(column, options, is_final=column.name in final)
+        typed = _settle(column, samples.get(column.name), options)
         if typed.column is not column:
             frame.replace_column(position, typed.column.alias(column.name))
         notes += typed.notes
@@ -44,13 +45,13 @@ def settle_types(frame: pl.DataFrame, options: LoadOptions, final: Collection[st
     return notes
 
 
-def _settle(column: pl.Series, options: LoadOptions, *, is_final: bool) -> Typed:
+def _settle(column: pl.Series, sample: Sample | None, options: LoadOptions) -> Typed:
     kind = options.types.get(column.name)
     if kind is not None:
         return convert_to(kind, column, options)
     notes: list[Note] = []
-    if column.dtype == pl.String and not is_final:
-        column, notes = infer_text(column, options)
+    if sample is not None:
+        column, notes = infer_text(column, sample, options)
     if column.dtype == pl.Int64:
         column, more = read_integer_dates(column)
         notes = [*notes, *more]

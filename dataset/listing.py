@@ -12,7 +12,7 @@ import polars as pl
 from dataset.errors import FilterError
 from dataset.filters import column_expr, query_condition, unknown_column
 from dataset.serialization import records
-from dataset.sizes import count_fitting, fixed_record_bytes
+from dataset.sizes import count_fitting, fitting_slices, fixed_record_bytes
 
 if TYPE_CHECKING:
     from dataset.table import Table
@@ -25,8 +25,11 @@ ReserveBytes = Callable[[int], None]
 _BLOCK_ROWS: Final = 32_768
 _BLOCK_BYTES: Final = 2**20
 _MAX_COMMAS: Final = 20
-_SORTED_BYTES: Final = 24
-"""Bytes per row and column of the values that are sorted or counted."""
+_REPEATS: Final = 8
+_SORTED_BYTES: Final = 32
+"""Bytes per row that is sorted."""
+_COUNTED_BYTES: Final = 100
+"""Bytes per value that is counted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,34 +177,54 @@ class Listing:
         rows = None
         if self._condition is not None or self._search is not None:
             rows = pl.concat([pl.Series(dtype=pl.UInt32), *self._match()])
-        self._hold(_SORTED_BYTES * (1 + frame.width) * (frame.height if rows is None else len(rows)))
         return rows, frame if rows is None else frame[rows]
 
     def _order(self) -> pl.Series:
         """Return the matching rows in the order of the list."""
         rows, keys = self._matching([name for name, _ in self._sort])
-        order = keys.select(
-            pl.arg_sort_by(
-                [column_expr(name) for name in keys.columns],
-                descending=[is_descending for _, is_descending in self._sort],
-                nulls_last=True,
-                maintain_order=True,
-            )
-        ).to_series()
+        self._hold(_SORTED_BYTES * keys.height)
+        order = _sort_order(keys, self._sort)
         return order if rows is None else rows.gather(order)
 
     def _counts(self) -> pl.DataFrame:
-        return self._count(self._matching([self._distinct or ""])[1])
+        _, values = self._matching([self._distinct or ""])
+        self._hold(_COUNTED_BYTES * _estimate_unique(values.to_series()))
+        return self._count(values)
 
     def _count(self, frame: pl.DataFrame) -> pl.DataFrame:
-        values = frame.select(column_expr(self._distinct or "").alias("value"))
-        return values.group_by("value").len("count").sort("count", "value", descending=[True, False], nulls_last=True)
+        counts = frame.select(column_expr(self._distinct or "").alias("value")).group_by("value").len("count")
+        return counts[_sort_order(counts, [("count", True), ("value", False)])]
 
     def _gather(self, rows: pl.Series | Sequence[int]) -> pl.DataFrame:
         return self._project(self._table.frame)[rows]
 
     def _project(self, frame: pl.DataFrame) -> pl.DataFrame:
         return frame if self._fields is None else frame.select(column_expr(name) for name in self._fields)
+
+
+def _sort_order(frame: pl.DataFrame, keys: Sequence[tuple[str, bool]]) -> pl.Series:
+    """Return the numbers of the rows, stably sorted by columns, each in descending order or not; nulls come last."""
+    order: pl.Series | None = None
+    for name, descending in reversed(keys):  # several stable sorts are faster than one by several columns
+        column = _ranks(frame[name].alias("key"))
+        column = column if order is None else column.gather(order)
+        step = column.to_frame().select(
+            pl.arg_sort_by("key", descending=descending, nulls_last=True, maintain_order=True)
+        )
+        order = step.to_series() if order is None else order.gather(step.to_series())
+    return pl.Series(dtype=pl.UInt32) if order is None else order
+
+
+def _ranks(column: pl.Series) -> pl.Series:
+    """Return the ranks of texts if most are repeated, since numbers are sorted much faster; else the column."""
+    if column.dtype != pl.String or _estimate_unique(column) > len(column) // _REPEATS:
+        return column
+    return column.cast(pl.Enum(column.drop_nulls().unique().sort())).to_physical()
+
+
+def _estimate_unique(column: pl.Series) -> int:
+    estimate: Any = column.approx_n_unique() if len(column) else 0
+    return int(estimate)
 
 
 def _skip(places: Iterator[pl.Series], row: int, offset: int) -> Iterator[pl.Series]:
@@ -215,11 +238,8 @@ def _skip(places: Iterator[pl.Series], row: int, offset: int) -> Iterator[pl.Ser
 
 def _split(parts: Iterator[pl.DataFrame]) -> Iterator[pl.DataFrame]:
     for part in parts:
-        rest, fixed = part, fixed_record_bytes(part)
-        while rest.height:
-            count, _ = count_fitting(rest, fixed, _BLOCK_BYTES)
-            yield rest.head(count)
-            rest = rest.slice(count)
+        for first, length in fitting_slices(part, fixed_record_bytes(part), _BLOCK_BYTES):
+            yield part.slice(first, length)
 
 
 def _sort_keys(columns: Sequence[str], text: str) -> list[tuple[str, bool]]:

@@ -13,6 +13,8 @@ __all__ = ["Ranges"]
 _ALL: Final = Selection()
 _MAX_RANGES: Final = 100
 """The maximum number of ranges computed for one request, which bounds the time that it takes."""
+_FILTERED: Final = 20
+"""For how many a range of filtered rows counts."""
 
 
 class Ranges:
@@ -22,6 +24,7 @@ class Ranges:
         self._store = store
         self._version = version
         self._found: dict[tuple[str, str], tuple[float, float] | None] = {}
+        self._left = _MAX_RANGES
 
     def of(self, column: str, selection: Selection = _ALL) -> tuple[float, float] | None:
         """Return the result of `Table.range_of`.
@@ -31,8 +34,9 @@ class Ranges:
         """
         asked = (column, repr(selection))
         if asked not in self._found:
-            if len(self._found) >= _MAX_RANGES:
+            if self._left <= 0:
                 return None
+            self._left -= _FILTERED if selection.where or selection.search else 1
             try:
                 self._found[asked] = self._store.table(self._version).range_of(column, selection)
             except (BoundsError, Busy, FilterError, VersionNotFound):

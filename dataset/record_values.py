@@ -11,11 +11,11 @@ from typing import Any, Final
 
 import polars as pl
 
+from dataset.column_types import settle_types
 from dataset.errors import Path, quoted
 from dataset.formats.columns import to_json_text
 from dataset.load_options import LoadOptions
 from dataset.missing import blank_texts, missing_texts
-from dataset.text_types import infer_text
 from dataset.type_inference import COLUMN_TYPES, TIME, parse_number, parse_temporal
 
 __all__ = ["RecordReader", "parse_text"]
@@ -119,7 +119,9 @@ def _read_text(text: str, dtype: pl.DataType) -> Any:
     """Return the physical value that the text has in a column of this type, as in a file that is loaded."""
     value = parse_text(text, dtype)
     if value is None and dtype != pl.Boolean:
-        found = infer_text(pl.Series([text]), _NO_OPTIONS).column
+        frame = pl.DataFrame({"value": [text]})
+        settle_types(frame, _NO_OPTIONS)
+        found = frame["value"]
         value = found.cast(dtype).to_physical().item() if found.dtype in (dtype, _NARROWER.get(dtype)) else None
     return value
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
 import polars as pl
@@ -15,6 +15,7 @@ __all__ = [
     "SLICE_ROWS",
     "check_size",
     "count_fitting",
+    "fitting_slices",
     "fixed_record_bytes",
     "memory_size",
     "row_bytes",
@@ -91,13 +92,7 @@ def row_slices(frame: pl.DataFrame) -> list[tuple[int, int]]:
         if sum(int(column.str.len_bytes().sum()) for column in texts) <= _SLICE_BYTES:
             found.append((first, length))
             continue
-        sizes = _text_sizes(texts).cum_sum()
-        begin = 0
-        while begin < length:
-            used = sizes[begin - 1] if begin else 0
-            end = max(begin + 1, int(sizes.search_sorted(used + _SLICE_BYTES, side="right")))
-            found.append((first + begin, end - begin))
-            begin = end
+        found += [(first + begin, count) for begin, count in _cuts(_text_sizes(texts), _SLICE_BYTES)]
     return found
 
 
@@ -109,6 +104,24 @@ def count_fitting(frame: pl.DataFrame, fixed: int, max_bytes: int) -> tuple[int,
     sizes = _json_sizes(frame, fixed).cum_sum()
     count = max(1, int(sizes.search_sorted(max_bytes, side="right")))
     return count, int(sizes[count - 1])
+
+
+def fitting_slices(frame: pl.DataFrame, fixed: int, max_bytes: int) -> Iterator[tuple[int, int]]:
+    """Yield (offset, length) of slices of at most `max_bytes` as JSON, or of a single larger record."""
+    if frame.height * _max_record_size(frame, fixed) <= max_bytes:
+        return iter([(0, frame.height)] if frame.height else [])
+    return _cuts(_json_sizes(frame, fixed), max_bytes)
+
+
+def _cuts(sizes: pl.Series, most: int) -> Iterator[tuple[int, int]]:
+    """Yield (offset, length) of runs whose sizes add up to at most `most`, or of a single larger one."""
+    sums = sizes.cum_sum()
+    begin = 0
+    while begin < len(sums):
+        used = sums[begin - 1] if begin else 0
+        end = max(begin + 1, int(sums.search_sorted(used + most, side="right")))
+        yield begin, end - begin
+        begin = end
 
 
 def _unpacked_bytes(column: pl.Series) -> int:

@@ -131,7 +131,7 @@ class Executor:
             analysis = get_analysis(job.analysis)
             self.tables.make_room(job.dataset)
             params, params_json = self._read_params(job.analysis, job.params, job.dataset)
-            rows, selected = None, Rows(parse_selection(job.start, job.end, job.selection))
+            rows, selected = None, Rows(parse_selection(job))
             if analysis.reads_dataset:
                 table = self._load_table(job.dataset)
                 rows = table.select(selected.selection)

@@ -28,9 +28,15 @@ class Rows:
 
 
 @lru_cache(maxsize=1024)
-def parse_selection(start: str, end: str, selection: str) -> Selection:
-    """Parse the members of a job that select rows, from JSON; cached, because most jobs of a bulk have the same."""
-    return Selection(from_json(start), from_json(end), **from_json(selection or "{}"))
+def _parse_bound(bound: str) -> Any:
+    """Parse a bound from JSON; cached, because most jobs of a bulk have the same."""
+    return from_json(bound)
+
+
+def parse_selection(job: ClaimedJob) -> Selection:
+    """Return the members of a job that select rows."""
+    given = from_json(job.selection) if job.selection else {}
+    return Selection(_parse_bound(job.start), _parse_bound(job.end), **given)
 
 
 def build_results(

@@ -70,6 +70,31 @@ def test_a_job_without_a_selection_names_the_index_of_the_dataset(api):
     assert (results["index"], results["where"], results["search"]) == ("time", None, None)
 
 
+def test_numbers_in_quotes_are_analysed_by_their_identifiers(api):
+    # Given meteorites as a portal publishes them, whose first 400 have an earlier year
+    rows = [
+        {
+            "id": str(10001 + n),
+            "mass": str(700 + n),
+            "year": f"{1951 + n // 100}-01-01T00:00:00.000",
+            "reclat": f"{n / 10:.5f}",
+            "reclong": f"{-n / 10:.5f}",
+        }
+        for n in range(500)
+    ]
+    assert api.post("/data", json=rows).json()["index"] == "year"
+    # when jobs range over identifiers, then each has these rows
+    bounds, place = {"start": 10001, "end": 10400}, {"longitude": "reclong", "latitude": "reclat"}
+    for analysis, params in (
+        ("histogram", {"column": "mass"}),
+        ("map", place),
+        ("trend", {"x": "mass", "y": "reclat"}),
+    ):
+        results = results_of(api, {**bounds, "analysis": analysis, "params": params})
+        assert (results["index"], results["count"]) == ("id", 400)
+    assert results_of(api, {"start": 1, "end": 2})["count"] == 0
+
+
 def test_all_records_are_streamed_as_files(api):
     for accept in ("text/csv", "application/x-ndjson", "application/vnd.apache.parquet"):
         with api.stream("GET", "/data", headers={"Accept": accept}) as answer:

@@ -150,6 +150,18 @@ def test_an_analysis_that_reads_no_dataset_needs_none(client):
     assert errors_of(client.post("/jobs", json={**OPEN, "analysis": "sleep", "where": 5})).keys() == {"/where"}
 
 
+def test_what_an_analysis_needs_to_know_is_found_in_the_selected_rows(client):
+    # Given a time series of a minute, whose last value comes ten years later
+    rows = [f"{n},2010-01-01T00:00:{n:02}Z,{n}" for n in range(60)]
+    client.post("/data", data="\n".join(["id,time,x", *rows, "60,2020-01-01T00:00:00Z,9"]), content_type="text/csv")
+    series = {"analysis": "timeseries", "params": {"every": "1s"}}
+    # when it has too many steps, then only jobs without that value are accepted
+    assert errors_of(client.post("/jobs", json=series)).keys() == {"/params/every"}
+    assert errors_of(client.post("/jobs", json={**series, "where": {"x": {"gte": 9}}})).keys() == {"/params/every"}
+    for selected in ({"where": {"id": {"lt": 60}}}, {"search": "2010-"}, {"index": "id", "end": 59}):
+        assert client.post("/jobs", json={**series, **selected}).status_code == 202
+
+
 METEORITES = [
     {"id": str(10001 + n), "mass": str(720 + n), "year": f"{1951 + n % 3}-01-01T00:00:00.000"} for n in range(500)
 ]
@@ -161,11 +173,17 @@ METEORITES = [
 )
 def test_two_integers_that_are_no_time_range_over_integer_identifiers(client, rd, bounds, count):
     # Given records with numbered identifiers and a time
-    described = client.post("/data?type.id=integer", json=[{**row, "id": int(row["id"])} for row in METEORITES]).json
+    described = client.post("/data", json=METEORITES).json
     assert (described["id"], described["index"]) == ("id", "year")
     # when a job names two of the identifiers, then it ranges over them
     assert client.post("/jobs", json=bounds).status_code == 202
     assert len(ids_of(rd, described["version"], bounds)) == count
+
+
+def test_a_time_that_never_changes_is_no_index(client, rd):
+    described = client.post("/data", json=[{**row, "year": "1951-01-01T00:00:00.000"} for row in METEORITES]).json
+    assert described["index"] == "id"
+    assert ids_of(rd, described["version"], {"start": 10400}) == [*range(10400, 10501)]
 
 
 @pytest.mark.parametrize(
@@ -182,5 +200,5 @@ def test_two_integers_that_are_no_time_range_over_integer_identifiers(client, rd
     ],
 )
 def test_bounds_that_may_be_meant_as_a_time_are_refused(client, bounds):
-    client.post("/data", json=[{**row, "id": int(row["id"])} for row in METEORITES])
+    client.post("/data", json=METEORITES)
     assert errors_of(client.post("/jobs", json=bounds)).keys() == {"/start"}

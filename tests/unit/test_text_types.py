@@ -22,7 +22,8 @@ def load(name: str, *values: str, **options: Any) -> Table:
     """Load values as the second column, of this name, of a CSV."""
     file = io.StringIO()
     csv.writer(file, delimiter="\t").writerows([("n", name), *enumerate(values)])
-    return ingest(file.getvalue().encode(), "text/csv", options=LoadOptions(**options))
+    given = LoadOptions(delimiter="\t", header="yes", comment="", **options)
+    return ingest(file.getvalue().encode(), "text/csv", options=given)
 
 
 def read(*values: str, name: str = "v", **options: Any) -> tuple[str, list[Any], list[str]]:
