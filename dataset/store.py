@@ -220,8 +220,11 @@ class Store:
         return changed
 
     def _rebase_and_release(self, table: Table) -> None:
+        from redis.exceptions import RedisError  # not before: it would delay the start of the ingest subprocess
+
         try:
-            self.rebase(table)
+            with suppress(RedisError):  # a later change tries again
+                self.rebase(table)
         finally:
             self._rebasing.release()
 

@@ -24,7 +24,8 @@ def load(api: httpx.Client) -> None:
 
 
 def records(api: httpx.Client) -> dict[int, dict[str, Any]]:
-    found, address = {}, "/data?limit=1000"
+    found: dict[int, dict[str, Any]] = {}
+    address = "/data?limit=1000"
     while address:
         page = api.get(address).json()
         found |= {record["id"]: record for record in page["records"]}

@@ -8,6 +8,7 @@ from typing import Any
 
 import fakeredis
 import pytest
+import redis
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
@@ -21,7 +22,7 @@ from hypothesis.stateful import (
 
 import dataset.edits
 import dataset.store
-from dataset import Store, Table, ingest
+from dataset import Selection, Store, Table, ingest
 from dataset.changes import Append, Remove, Replace, decode_change, encode_change
 
 RELEASE = Path(__file__).parents[2] / "jobstore/lua/includes/release_dataset.lua"
@@ -126,6 +127,8 @@ def test_rows_that_are_numbered_keep_their_numbers(rd):
         assert table.record("5") == {"v": 7, "t": None}
         assert table.record("2") is None
         assert table.record("4") is None
+        for bounds, values in {(2, 5): [2, 7], (None, 2): [0], (4, 4): [], (-9, 0.5): [], (9, 10**30): []}.items():
+            assert table.select(Selection(*bounds, index="row"))["v"].to_list() == values
     # also after the version was given chunks of its own
     assert store.rebase(changed)
     again = Store(rd).table(changed.description.version)
@@ -248,6 +251,28 @@ def test_two_processes_that_change_one_version_do_not_lose_a_change(rd):
     # when it changes the record, then it does so on top of the other change
     changed = one.change(decide)
     assert (len(set(tries)), changed.record("k0")["v"]) == (2, 11)
+
+
+def test_a_rebase_that_fails_is_tried_again_later(rd, monkeypatch):
+    monkeypatch.setattr(dataset.store, "_MIN_REBASE_BYTES", 200)
+    store = Store(rd)
+    base = load(store, 5).description.version
+    # Given a Redis that takes no chunks
+    upload = rd.set
+    monkeypatch.setattr(rd, "set", lambda *_, **__: (_ for _ in ()).throw(redis.exceptions.OutOfMemoryError("full")))
+    for n in range(12):
+        store.change(lambda table, n=n: Replace(0, ("k0", n, None)))
+    store._rebasing.acquire()
+    store._rebasing.release()
+    assert rd.llen(f"data.{base}.changes") == 12
+    # when it does again, then the list is folded
+    monkeypatch.setattr(rd, "set", upload)
+    for n in range(12):
+        changed = store.change(lambda table, n=n: Replace(0, ("k0", n, None)))
+        store._rebasing.acquire()
+        store._rebasing.release()
+    assert f"data.{base}" not in keys(rd)
+    assert Store(rd).table(changed.description.version).record("k0")["v"] == 11
 
 
 class Changes(RuleBasedStateMachine):
