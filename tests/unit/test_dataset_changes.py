@@ -21,6 +21,8 @@ from hypothesis.stateful import (
 )
 
 import dataset.edits
+import dataset.id_index
+import dataset.sizes
 import dataset.store
 from dataset import Selection, Store, Table, ingest
 from dataset.changes import Append, Remove, Replace, decode_change, encode_change
@@ -396,7 +398,11 @@ class NumberedChanges(Changes):
 
 
 @pytest.mark.parametrize("machine", [Changes, NumberedChanges])
-def test_random_changes_leave_what_a_dict_has_and_no_keys(machine):
+def test_random_changes_leave_what_a_dict_has_and_no_keys(machine, monkeypatch):
+    monkeypatch.setattr(dataset.edits, "_MAX_PENDING", 4)
+    monkeypatch.setattr(dataset.edits, "SLICE_ROWS", 3)
+    monkeypatch.setattr(dataset.sizes, "SLICE_ROWS", 3)
+    monkeypatch.setattr(dataset.id_index, "_MAX_CHANGES", 5)
     checks = [HealthCheck.too_slow, HealthCheck.data_too_large]
     run_state_machine_as_test(
         machine,
