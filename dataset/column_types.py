@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection
+from itertools import chain
 from typing import Any, Final, cast
 
 import polars as pl
@@ -14,6 +15,7 @@ from dataset.integer_dates import read_integer_dates
 from dataset.load_options import TYPE_PREFIX, LoadOptions
 from dataset.missing import missing_notes
 from dataset.notes import Note
+from dataset.number_formats import DECIMAL_COMMA
 from dataset.readings import Typed
 from dataset.text_types import Sample, infer_text, samples_of
 from dataset.type_inference import parse_number
@@ -23,6 +25,7 @@ __all__ = ["settle_types"]
 _SENTINEL: Final = re.compile(r"-(?:9{3,5}(?:\.9+)?|99\.9+|9\.99+)|9{3,5}\.9+")
 _POSSIBLE_SENTINEL: Final = re.compile("-99|9{3,5}")  # also plain numbers, unless they repeat or there are many others
 _MANY: Final = 8
+_ROUNDING: Final = 1e-6
 
 
 def settle_types(frame: pl.DataFrame, options: LoadOptions, final: Collection[str] = ()) -> list[Note]:
@@ -44,6 +47,8 @@ def settle_types(frame: pl.DataFrame, options: LoadOptions, final: Collection[st
             frame.replace_column(position, typed.column.alias(column.name))
         notes += typed.notes
         del column, typed
+    if any(note.detail.startswith("Read as numbers") and DECIMAL_COMMA in note.detail for note in notes):
+        notes += chain.from_iterable(map(_note_point, frame.select(pl.col(pl.Float64))))
     return notes
 
 
@@ -90,3 +95,14 @@ def _note_sentinel(numbers: pl.Series) -> list[Note]:
             detail = f"{text} is far from the other values: if it stands for a missing value, add ?missing={text}."
             return [Note(detail, numbers.name, text, count)]
     return []
+
+
+def _note_point(numbers: pl.Series) -> list[Note]:
+    """Return a note if all points may separate thousands, as they do where other columns have a decimal comma."""
+    thousandths = (numbers * 1000).drop_nulls()
+    have_three = ((thousandths - thousandths.round()).abs() < _ROUNDING).all() and (numbers.abs() < 1000).all()
+    if not have_three or not (thousandths.round() % 10 != 0).any():
+        return []
+    example = str(numbers.filter((numbers * 1000).round() % 10 != 0)[0])
+    detail = "Read with a decimal point, but other columns have a decimal comma: ?thousands=. reads 1.234 as 1234."
+    return [Note(detail, numbers.name, example, len(thousandths))]

@@ -19,7 +19,10 @@ import polars as pl
 from dataset.load_options import LoadOptions
 from dataset.readings import Reading, in_slices
 
-__all__ = ["number_readings"]
+__all__ = ["DECIMAL_COMMA", "number_readings"]
+
+DECIMAL_COMMA: Final = "with a decimal comma"
+"""The words for a decimal comma in the detail of a reading."""
 
 _MINUS: Final = "\\-\u2212\u2013"  # in a class of characters
 _SPACE: Final = "[ \u00a0\u2009\u202f]"
@@ -99,7 +102,7 @@ def _describe(mark: str, group: str, unit: str) -> str:
         return "numbers, of which some are negative by a typographic minus or by parentheses"
     words = [f"without {unit!r}"] if unit else []
     words += [f"with {_GROUP_NAMES[group]} between thousands"] if group else []
-    words += ["with a decimal comma"] if mark == "," else []
+    words += [DECIMAL_COMMA] if mark == "," else []
     return " ".join(["numbers", ", ".join(words)]).strip() + (" (12.5% as 12.5)" if unit in _PERCENT else "")
 
 

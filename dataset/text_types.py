@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import reduce
 from operator import or_
 from typing import Final, NamedTuple
@@ -31,6 +32,7 @@ _SAMPLE_ROWS: Final = 250
 _SAMPLE_CHARACTERS: Final = 80  # no value of a reading is longer
 _NEARLY_ALL: Final = 0.9
 _MAX_OTHERS: Final = 0.2  # of the sample of a column of which nine in ten values are read
+_FORMAT_OPTIONS: Final = ("decimal", "thousands", "dates")
 _NOT_FINITE: Final = ("nan", "inf", "+inf", "-inf", "Infinity", "+Infinity", "-Infinity")
 _DIGIT: Final = re.compile("[0-9]")
 _PLAIN: Final = re.compile(r"^[-+.]*(?:[0-9]|inf|nan|true|false)", re.IGNORECASE)
@@ -64,19 +66,30 @@ def infer_plain(name: str, texts: pl.Series, options: LoadOptions) -> pl.Series 
     return None if typed is None else typed.alias(name)
 
 
-def infer_text(column: pl.Series, whole_sample: Sample, options: LoadOptions) -> Typed:
+def infer_text(column: pl.Series, sample: Sample, options: LoadOptions) -> Typed:
     """Return a column of text with the type of its values, or as text with its blank values missing."""
+    typed = _infer(column, sample, options)
+    given = [f"?{name}={value}" for name in _FORMAT_OPTIONS if (value := getattr(options, name))]
+    if typed.column.dtype != pl.String or typed.notes or not given:
+        return typed
+    texts = pl.Series(column.name, sample.values, dtype=pl.String)
+    without = _infer(texts, sample, replace(options, decimal=None, thousands=None, dates=None)).column
+    if without.dtype == pl.String:
+        return typed
+    kind = column_type(without)
+    detail = f"Text, because the values do not fit {' and '.join(given)}: without, they are read as {kind}."
+    return Typed(typed.column, [Note(detail, column.name, sample.values[0], len(column) - column.null_count())])
+
+
+def _infer(column: pl.Series, whole_sample: Sample, options: LoadOptions) -> Typed:
     name, sample = column.name, whole_sample.values
     texts = without_blank(column, options) if whole_sample.has_blank else column
     readings = [reading for reading in _readings(texts, sample, options) if _fits_most(reading.matches, sample)]
     is_plain = bool(sample and _PLAIN.search(sample[0])) and infer_plain(name, pl.Series(sample), options) is not None
     if not readings and not is_plain:
         return Typed(texts, [])
-    if (
-        is_plain
-        and (clean := infer_plain(name, texts, options)) is not None
-        and clean.null_count() == texts.null_count()
-    ):
+    clean = infer_plain(name, texts, options) if is_plain else None
+    if clean is not None and clean.null_count() == texts.null_count():
         return Typed(clean, [])
     stripped = texts.str.strip_chars(" \t")
     marked = stripped.is_in((*missing_texts(options), *_NOT_FINITE)).fill_null(value=False)

@@ -155,6 +155,22 @@ def test_a_column_of_two_readings_stays_text_with_a_note_that_names_the_option(v
     assert read(*values, **option)[0] == kind
 
 
+def test_points_beside_decimal_commas_are_noted():
+    # Given amounts with a decimal comma, and quantities of which the points may separate thousands
+    body = b"amount;quantity;rate\n1.234,50;1.234;0.5\n2,00;5.678;0.25\n"
+    # when they are loaded, then the quantities are numbers as they are written, with a note that names the option
+    table = ingest(body, "text/csv")
+    assert table.frame["quantity"].to_list() == [1.234, 5.678]
+    assert [note.column for note in table.description.notes] == ["amount", "quantity"]
+    assert "?thousands=." in table.description.notes[1].detail
+    # and with that option they are integers
+    table = ingest(body, "text/csv", options=LoadOptions(thousands="."))
+    assert table.frame["quantity"].to_list() == [1234, 5678]
+    # but other numbers do not fit it, and their note tells so
+    assert table.description.types()["rate"] == "text"
+    assert "do not fit ?thousands=." in {note.column: note.detail for note in table.description.notes}["rate"]
+
+
 @pytest.mark.parametrize(
     "values",
     [
