@@ -8,7 +8,7 @@ the same in the whole column.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from functools import partial
 from itertools import product
@@ -19,10 +19,10 @@ import polars as pl
 from dataset.load_options import LoadOptions
 from dataset.readings import Reading, in_slices
 
-__all__ = ["DECIMAL_COMMA", "number_readings"]
+__all__ = ["MAYBE_THOUSANDS", "implied_options", "number_readings"]
 
-DECIMAL_COMMA: Final = "with a decimal comma"
-"""The words for a decimal comma in the detail of a reading."""
+MAYBE_THOUSANDS: Final = r"^[+-]?(?:0|[1-9][0-9]{0,2}(?:\.[0-9]{3})?)$"
+"""The pattern of numerals of which a point may be a decimal point or separate thousands."""
 
 _MINUS: Final = "\\-\u2212\u2013"  # in a class of characters
 _SPACE: Final = "[ \u00a0\u2009\u202f]"
@@ -60,6 +60,17 @@ def number_readings(sample: Sequence[str], options: LoadOptions) -> list[Reading
     return readings
 
 
+def implied_options(readings: Iterable[Reading], options: LoadOptions) -> LoadOptions:
+    """Return the options with the separators that some columns imply for numbers in the other columns."""
+    kinds = [(reading.decimal, reading.thousands) for reading in readings]
+    have_commas = any(decimal == "," for decimal, _ in kinds)
+    if any(thousands == "," for _, thousands in kinds):
+        return options if have_commas else replace(options, thousands=",")
+    if any(thousands == "." for _, thousands in kinds):
+        return replace(options, thousands=".")
+    return replace(options, decimal=",") if have_commas else options
+
+
 def _reading(mark: str, group: str, before: str, after: str) -> Reading:
     digits = "(?:0|[1-9][0-9]*)"
     if group:
@@ -90,6 +101,8 @@ def _reading(mark: str, group: str, before: str, after: str) -> Reading:
         partial(_is_doubtful, group),
         certain=mark == "." and (_POINT_CURRENCIES.search(unit) is not None if _is_currency(unit) else not group),
         needs=group and f"[0-9]{_GROUPS[group]}[0-9]",
+        decimal=mark,
+        thousands=group,
     )
 
 
@@ -102,7 +115,7 @@ def _describe(mark: str, group: str, unit: str) -> str:
         return "numbers, of which some are negative by a typographic minus or by parentheses"
     words = [f"without {unit!r}"] if unit else []
     words += [f"with {_GROUP_NAMES[group]} between thousands"] if group else []
-    words += [DECIMAL_COMMA] if mark == "," else []
+    words += ["with a decimal comma"] if mark == "," else []
     return " ".join(["numbers", ", ".join(words)]).strip() + (" (12.5% as 12.5)" if unit in _PERCENT else "")
 
 

@@ -25,6 +25,7 @@ class Reading:
     "Read as ...". `option` is the query option that chooses the reading among several that fit. Texts for which
     `doubt` is true are often something else: they are read only if the client chose this reading. Of two readings that
     fit, a `certain` one is taken. A reading of a column without a match of `needs` would be another reading.
+    `decimal` and `thousands` are the separators of numbers.
     """
 
     kind: str
@@ -35,6 +36,8 @@ class Reading:
     doubt: Callable[[pl.Series], bool] | None = None
     certain: bool = False
     needs: str = ""
+    decimal: str = ""
+    thousands: str = ""
     matches: Callable[[str], object] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -42,10 +45,11 @@ class Reading:
 
 
 class Typed(NamedTuple):
-    """A column and the notes on how it was read."""
+    """A column, the notes on how it was read, and the reading unless its values are plain."""
 
     column: pl.Series
     notes: list[Note]
+    reading: Reading | None = None
 
 
 def always(texts: pl.Series) -> bool:

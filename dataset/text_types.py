@@ -66,9 +66,12 @@ def infer_plain(name: str, texts: pl.Series, options: LoadOptions) -> pl.Series 
     return None if typed is None else typed.alias(name)
 
 
-def infer_text(column: pl.Series, sample: Sample, options: LoadOptions) -> Typed:
-    """Return a column of text with the type of its values, or as text with its blank values missing."""
-    typed = _infer(column, sample, options)
+def infer_text(column: pl.Series, sample: Sample, options: LoadOptions, *, prefers_plain: bool = True) -> Typed:
+    """Return a column of text with the type of its values, or as text with its blank values missing.
+
+    Unless it prefers plain numbers, 1.234 may be 1234 too.
+    """
+    typed = _infer(column, sample, options, prefers_plain=prefers_plain)
     given = [f"?{name}={value}" for name in _FORMAT_OPTIONS if (value := getattr(options, name))]
     if typed.column.dtype != pl.String or typed.notes or not given:
         return typed
@@ -81,11 +84,12 @@ def infer_text(column: pl.Series, sample: Sample, options: LoadOptions) -> Typed
     return Typed(typed.column, [Note(detail, column.name, sample.values[0], len(column) - column.null_count())])
 
 
-def _infer(column: pl.Series, whole_sample: Sample, options: LoadOptions) -> Typed:
+def _infer(column: pl.Series, whole_sample: Sample, options: LoadOptions, *, prefers_plain: bool = True) -> Typed:
     name, sample = column.name, whole_sample.values
     texts = without_blank(column, options) if whole_sample.has_blank else column
     readings = [reading for reading in _readings(texts, sample, options) if _fits_most(reading.matches, sample)]
-    is_plain = bool(sample and _PLAIN.search(sample[0])) and infer_plain(name, pl.Series(sample), options) is not None
+    is_plain = prefers_plain and bool(sample and _PLAIN.search(sample[0]))
+    is_plain = is_plain and infer_plain(name, pl.Series(sample), options) is not None
     if not readings and not is_plain:
         return Typed(texts, [])
     clean = infer_plain(name, texts, options) if is_plain else None
@@ -95,7 +99,10 @@ def _infer(column: pl.Series, whole_sample: Sample, options: LoadOptions) -> Typ
     marked = stripped.is_in((*missing_texts(options), *_NOT_FINITE)).fill_null(value=False)
     values = stripped.set(marked, None)
     typed = infer_plain(name, values, options) if is_plain else None
-    found = Typed(typed, []) if typed is not None else _decide(name, texts, values, find_fits(readings, values))
+    if typed is None:
+        found = _decide(texts, values, find_fits(readings, values), is_plain=prefers_plain)
+    else:
+        found = Typed(typed, [])
     if found.column.dtype == pl.String:
         return Typed(texts, found.notes)
     lost = noted_markers(stripped, found.column.is_null())  # also infinities
@@ -157,16 +164,17 @@ def _fits_most(matches: Callable[[str], object], sample: Sequence[str]) -> bool:
     return bool(sample)
 
 
-def _decide(name: str, texts: pl.Series, values: pl.Series, fits: list[Fit]) -> Typed:
+def _decide(texts: pl.Series, values: pl.Series, fits: list[Fit], *, is_plain: bool) -> Typed:
     """Return the column in the one reading that fits all values, else as text with a note on what does not fit."""
+    name = texts.name
     total = len(values) - values.null_count()
     whole = [fit for fit in fits if fit.read == total]
     sure = [fit for fit in whole if fit.reading.doubt is None or not fit.reading.doubt(values)]
-    certain = [fit for fit in sure if fit.reading.certain] or sure
+    certain = [fit for fit in sure if fit.reading.certain and is_plain] or sure
     if certain and same_values(certain):
         reading = certain[0].reading
         note = Note(f"Read as {reading.detail}.", name, _example(values), total)
-        return Typed(certain[0].values, [note])
+        return Typed(certain[0].values, [note], reading)
     if whole:
         return Typed(texts, [_note_doubt(name, values, whole if not sure else certain, total)])
     best = max((fit for fit in fits if fit.reading.kind != "boolean"), key=lambda fit: fit.read, default=None)

@@ -15,8 +15,9 @@ from dataset.formats.source import Read
 from dataset.load_options import LoadOptions
 from dataset.missing import blank_texts, missing_notes, missing_texts, noted_markers
 from dataset.notes import Note
+from dataset.number_formats import MAYBE_THOUSANDS
 from dataset.text_types import infer_plain
-from dataset.type_inference import are_undecided, column_type
+from dataset.type_inference import all_match, are_undecided, column_type
 
 __all__ = ["read_typed"]
 
@@ -121,6 +122,8 @@ class _Column:
 def _infer(name: str, stripped: pl.Series, options: LoadOptions) -> tuple[str, pl.Series | None]:
     """Return the type of a part, and its values unless they stay text."""
     typed = infer_plain(name, stripped, options)
+    if typed is not None and typed.dtype == pl.Float64 and all_match(stripped, MAYBE_THOUSANDS):
+        return "text", None  # which the other columns decide
     if typed is not None:
         return column_type(typed), typed
     if not are_undecided(stripped):

@@ -155,20 +155,40 @@ def test_a_column_of_two_readings_stays_text_with_a_note_that_names_the_option(v
     assert read(*values, **option)[0] == kind
 
 
-def test_points_beside_decimal_commas_are_noted():
-    # Given amounts with a decimal comma, and quantities of which the points may separate thousands
-    body = b"amount;quantity;rate\n1.234,50;1.234;0.5\n2,00;5.678;0.25\n"
-    # when they are loaded, then the quantities are numbers as they are written, with a note that names the option
-    table = ingest(body, "text/csv")
-    assert table.frame["quantity"].to_list() == [1.234, 5.678]
-    assert [note.column for note in table.description.notes] == ["amount", "quantity"]
-    assert "?thousands=." in table.description.notes[1].detail
-    # and with that option they are integers
-    table = ingest(body, "text/csv", options=LoadOptions(thousands="."))
-    assert table.frame["quantity"].to_list() == [1234, 5678]
-    # but other numbers do not fit it, and their note tells so
-    assert table.description.types()["rate"] == "text"
-    assert "do not fit ?thousands=." in {note.column: note.detail for note in table.description.notes}["rate"]
+@pytest.mark.parametrize(
+    ("others", "values", "expected"),
+    [
+        # Another column separates thousands, so that character does not mark decimals here.
+        (["1.234,50", "2,00"], ["1.000", "12"], ("integer", [1000, 12])),
+        (["1.234,50", "2,00"], ["5,678", "12,500"], ("number", [5.678, 12.5])),
+        (["331,449,281", "5"], ["55,869", "1,000"], ("integer", [55869, 1000])),
+        (["331,449,281", "5"], ["1.234", "5.678"], ("number", [1.234, 5.678])),
+        # Another column has a decimal comma.
+        (["2,6", "13,25"], ["5,678", "12,500"], ("number", [5.678, 12.5])),
+        (["2,6", "13,25"], ["1.000", "12"], ("text", ["1.000", "12"])),  # coordinates may have points nevertheless
+        # Another column tells nothing.
+        (["2.6", "13.25"], ["5,678", "12,500"], ("text", ["5,678", "12,500"])),
+        (["2.6", "13.25"], ["1.234", "12"], ("number", [1.234, 12.0])),
+        # They contradict each other.
+        (["331,449,281|2,6"] * 2, ["5,678", "12,500"], ("text", ["5,678", "12,500"])),
+    ],
+)
+def test_separators_in_doubt_are_decided_by_other_columns(others, values, expected):
+    rows = [[*other.split("|"), value] for other, value in zip(others, values, strict=True)]
+    file = io.StringIO()
+    csv.writer(file, delimiter="\t").writerows([[*"abc"[: len(rows[0]) - 1], "v"], *rows])
+    table = ingest(file.getvalue().encode(), "text/csv", options=LoadOptions(delimiter="\t", header="yes"))
+
+    assert (table.description.types()["v"], table.frame["v"].to_list()) == expected
+    notes = [note.detail for note in table.description.notes if note.column == "v"]
+    assert bool(notes) == (expected[0] != "number" or "," in values[0])
+
+
+def test_numbers_that_do_not_fit_the_option_stay_text_with_a_note():
+    kind, _, (note,) = read("0.5", "0.25", thousands=".")
+
+    assert kind == "text"
+    assert "do not fit ?thousands=." in note
 
 
 @pytest.mark.parametrize(
