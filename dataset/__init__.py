@@ -18,7 +18,7 @@ from dataset.errors import (
     UnsupportedMediaType,
     VersionNotFound,
 )
-from dataset.exports import EXPORT_BYTES, EXPORTS, no_records
+from dataset.exports import EXPORTS, no_records
 from dataset.formats import MEDIA_TYPES, is_specific_type
 from dataset.ingest import ingest
 from dataset.listing import Listing, Page
@@ -32,7 +32,6 @@ from dataset.table import Table, first_records
 
 __all__ = [
     "EXPORTS",
-    "EXPORT_BYTES",
     "MEDIA_TYPES",
     "OPTION_NAMES",
     "TYPE_PREFIX",

@@ -134,9 +134,8 @@ def _selection(job: JobRequest) -> Selection:
 
 
 def _submission(job: JobRequest, **members: Any) -> jobs.Submission:
-    given = vars(job)
-    members |= {name: given[name] for name in given if name not in jobs.SELECTION_FIELDS}
-    selection = {name: given[name] for name in jobs.SELECTION_FIELDS if given[name]}
+    members |= vars(job) | {"params": json.loads(job.params)}
+    selection = {name: value for name in jobs.SELECTION_FIELDS if (value := members.pop(name))}
     if job.where:
         selection["where"] = json.loads(job.where)
-    return jobs.Submission(**members | {"params": json.loads(job.params), "selection": selection})
+    return jobs.Submission(**members, selection=selection)
