@@ -122,7 +122,7 @@ class _Field:
             if value is None or value == "":
                 continue
             first, last = rounded(kind, self._parse(value, operator))
-            if first != last and first < last:
+            if first < last:
                 conditions.append(physical(self._column, kind).is_between(first, last))
             elif first == last and (kind in ("number", "text", "boolean") or -(2**63) <= first < 2**63):
                 found.append(first)
