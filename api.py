@@ -23,9 +23,9 @@ from dataset import (
     Store,
     VersionNotFound,
     first_records,
-    ingest_in_subprocess,
-    is_specific_type,
 )
+from submission import record_routes
+from submission.data_source import load_at_start, load_posted
 from submission.dataset_upload import load_limits, problem_from_dataset_error
 from submission.schema import read_job_body
 from submission.validation import submit
@@ -44,7 +44,6 @@ from web.representations import (
     with_links,
 )
 from web.responses import json_response, negotiate, text_response, with_etag
-from web.uploads import read_upload
 
 __all__ = ["create_app"]
 
@@ -70,9 +69,10 @@ def create_app(settings: Settings | None = None, *, redis_client: Any = None) ->
     app.extensions["waiting"] = LongPolling(settings.api_threads - 16)
     install_hooks(app, settings)
     app.register_error_handler(DatasetError, _dataset_error)
-    for routes in (data_routes, job_routes, system_routes.routes):
+    for routes in (data_routes, record_routes.routes, job_routes, system_routes.routes):
         app.register_blueprint(routes)
     links.install(app, settings.url_prefix)
+    load_at_start(app.extensions["store"], settings, limits)
     return app
 
 
@@ -82,14 +82,13 @@ def create_app(settings: Settings | None = None, *, redis_client: Any = None) ->
 @data_routes.post("/data")
 @parameters("dry_run", *OPTION_NAMES, prefix=TYPE_PREFIX)
 def load_data() -> Response:
-    """Replace the dataset by the body; `id` and `index` name columns, `dry_run=yes` replaces nothing."""
+    """Replace the dataset by the body, or by `DATA_SOURCE` if it is empty; `dry_run=yes` replaces nothing."""
     jobs.ping()  # fail before parsing a large file if Redis is unavailable
     limits: LoadLimits = current_app.extensions["load limits"]
     given = given_parameters()
     dry_run = enum_param("dry_run", ("yes", "no")) == "yes"
     options = LoadOptions.from_query({name: given[name] for name in given if name != "dry_run"})
-    upload = read_upload(limits.body_bytes, is_specific_type)
-    loaded = ingest_in_subprocess(upload.parts, upload.media_type, options=options, limits=limits)
+    loaded = load_posted(_settings(), limits, options)
     if dry_run:
         most = page_room(loaded.description)
         records = first_records(loaded, _DRY_RUN_RECORDS, most, reserve_json)

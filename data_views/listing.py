@@ -96,7 +96,7 @@ def _page(description: Description, listing: Listing, start: dict[str, int], dig
     members: dict[str, Any] = {"total": page.total, "next": address, "dataset": description.as_json()}
     if page.numbers is not None:
         members["rows"] = page.numbers
-    return with_etag(list_response("records", page.records, members, headers))
+    return with_etag(list_response("records", page.records, members, headers), description.version)
 
 
 def _export(
@@ -135,7 +135,7 @@ def _file_response(media_type: str, version: str) -> Response:
     headers = {"Content-Disposition": f'attachment; filename="data.{ending}"'}
     response = Response(iter(()), content_type=media_type + charset, headers=headers)
     response.set_etag(_hash(__version__, version, media_type, given_parameters(), field_filters()))
-    with_etag(response)
+    with_etag(response, version)
     response.headers.pop("Content-Length", None)  # of the parts so far
     return response
 

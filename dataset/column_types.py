@@ -15,12 +15,14 @@ from dataset.load_options import TYPE_PREFIX, LoadOptions
 from dataset.missing import missing_notes
 from dataset.notes import Note
 from dataset.readings import Typed
-from dataset.text_types import infer_text
+from dataset.text_types import Sample, infer_text, samples_of
 from dataset.type_inference import parse_number
 
 __all__ = ["settle_types"]
 
-_SENTINEL: Final = re.compile(r"-(?:99+(?:\.9+)?|9\.99+)|999+(?:\.9+)?")
+_SENTINEL: Final = re.compile(r"-(?:9{3,5}(?:\.9+)?|99\.9+|9\.99+)|9{3,5}\.9+")
+_POSSIBLE_SENTINEL: Final = re.compile("-99|9{3,5}")  # also plain numbers, unless they repeat or there are many others
+_MANY: Final = 8
 
 
 def settle_types(frame: pl.DataFrame, options: LoadOptions, final: Collection[str] = ()) -> list[Note]:
@@ -34,9 +36,10 @@ def settle_types(frame: pl.DataFrame, options: LoadOptions, final: Collection[st
             parameter = f"{TYPE_PREFIX}{name}"
             raise InvalidDataset(f"There is no column {quoted(name)}. The columns are: {known}.", parameter)
     notes: list[Note] = []
+    samples = samples_of(frame.drop(*final, *options.types), options)
     for position in range(frame.width):
         column = frame.to_series(position)
-        typed = _settle(column, options, is_final=column.name in final)
+        typed = _settle(column, samples.get(column.name), options)
         if typed.column is not column:
             frame.replace_column(position, typed.column.alias(column.name))
         notes += typed.notes
@@ -44,13 +47,13 @@ def settle_types(frame: pl.DataFrame, options: LoadOptions, final: Collection[st
     return notes
 
 
-def _settle(column: pl.Series, options: LoadOptions, *, is_final: bool) -> Typed:
+def _settle(column: pl.Series, sample: Sample | None, options: LoadOptions) -> Typed:
     kind = options.types.get(column.name)
     if kind is not None:
         return convert_to(kind, column, options)
     notes: list[Note] = []
-    if column.dtype == pl.String and not is_final:
-        column, notes = infer_text(column, options)
+    if sample is not None:
+        column, notes = infer_text(column, sample, options)
     if column.dtype == pl.Int64:
         column, more = read_integer_dates(column)
         notes = [*notes, *more]
@@ -76,14 +79,14 @@ def _note_sentinel(numbers: pl.Series) -> list[Note]:
     """Return a note if an extreme value is of nines alone and far from all others, such as -999."""
     extremes: tuple[Any, Any] = numbers.min(), numbers.max()
     for extreme in extremes:
-        if extreme is None or not _SENTINEL.fullmatch(str(extreme).removesuffix(".0")):
+        text = str(extreme).removesuffix(".0")
+        if not (_SENTINEL.fullmatch(text) or _POSSIBLE_SENTINEL.fullmatch(text)):
             continue
         others = numbers.filter(numbers != extreme)
         low, high = cast(float, others.min()), cast(float, others.max())
-        if len(others) and high > low and min(abs(extreme - low), abs(extreme - high)) > high - low:
-            count = len(numbers) - numbers.null_count() - len(others)
-            detail = (
-                f"{extreme} is far from the other values: if it stands for a missing value, add ?missing={extreme}."
-            )
-            return [Note(detail, numbers.name, str(extreme), count)]
+        count = len(numbers) - numbers.null_count() - len(others)
+        is_sure = count > 1 or len(others) >= _MANY or _SENTINEL.fullmatch(text)
+        if is_sure and len(others) and 0 < high - low < min(abs(extreme - low), abs(extreme - high)):
+            detail = f"{text} is far from the other values: if it stands for a missing value, add ?missing={text}."
+            return [Note(detail, numbers.name, text, count)]
     return []

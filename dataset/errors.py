@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Final
 
 __all__ = [
@@ -10,7 +11,9 @@ __all__ = [
     "DatasetError",
     "FilterError",
     "InvalidDataset",
+    "InvalidRecords",
     "Malformed",
+    "Path",
     "TooLarge",
     "TooManyValues",
     "UnsupportedMediaType",
@@ -19,6 +22,9 @@ __all__ = [
 ]
 
 _MAX_QUOTED: Final = 80
+
+Path = tuple[str | int, ...]
+"""Members and elements that lead to a value."""
 
 
 def quoted(value: object) -> str:
@@ -56,6 +62,14 @@ class InvalidDataset(DatasetError):
     def __init__(self, detail: str, parameter: str | None = None) -> None:
         super().__init__(detail)
         self.parameter = parameter
+
+
+class InvalidRecords(DatasetError):
+    """Records do not fit the dataset; `errors` has the path of each fault within the body, and its detail."""
+
+    def __init__(self, errors: Sequence[tuple[Path, str]]) -> None:
+        super().__init__(errors[0][1])
+        self.errors = errors
 
 
 class TooManyValues(InvalidDataset):

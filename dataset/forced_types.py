@@ -11,12 +11,12 @@ from dataset.date_formats import date_readings
 from dataset.errors import InvalidDataset, quoted
 from dataset.integer_dates import EPOCH_UNITS, epoch_note, from_digits, from_epoch
 from dataset.load_options import TYPE_PREFIX, LoadOptions
-from dataset.missing import blank_texts, missing_notes, missing_texts, noted_markers
+from dataset.missing import missing_notes, missing_texts, noted_markers
 from dataset.notes import Note
 from dataset.number_formats import number_readings
 from dataset.readings import Reading, Typed
 from dataset.serialization import to_texts
-from dataset.text_types import find_fits, infer_plain, same_values, sample_of
+from dataset.text_types import find_fits, infer_plain, same_values, samples_of, without_blank
 from dataset.type_inference import TIME, column_type
 
 __all__ = ["convert_to"]
@@ -37,8 +37,7 @@ def convert_to(kind: str, column: pl.Series, options: LoadOptions) -> Typed:
         return Typed(column, [])
     texts = to_texts(column)
     if kind == "text":
-        blank = texts.str.strip_chars(" \t").is_in(blank_texts(options))
-        return Typed(texts.set(blank, None), [])
+        return Typed(without_blank(texts, options), [])
     stripped = texts.str.strip_chars(" \t")
     marked = stripped.is_in(missing_texts(options)).fill_null(value=False)
     values = stripped.set(marked, None)
@@ -60,8 +59,12 @@ def _to_numbers(texts: pl.Series, options: LoadOptions) -> Typed:
     plain = _to_plain_numbers(texts, options)
     if plain.null_count() == texts.null_count():
         return Typed(plain, [])
-    dressed = _choose(texts, number_readings(sample_of(texts, options), options), pl.Float64())
+    dressed = _choose(texts, number_readings(_sample(texts, options), options), pl.Float64())
     return dressed if dressed.column.null_count() < plain.null_count() else Typed(plain, [])
+
+
+def _sample(texts: pl.Series, options: LoadOptions) -> list[str]:
+    return samples_of(texts.to_frame(), options)[texts.name].values
 
 
 def _to_plain_numbers(texts: pl.Series, options: LoadOptions) -> pl.Series:

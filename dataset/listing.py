@@ -122,7 +122,7 @@ class Listing:
     def blocks(
         self, *, row: int = 0, offset: int = 0, limit: int | None = None
     ) -> tuple[Iterator[pl.DataFrame], int | None]:
-        """Return the records in blocks of at most 4 MiB of text, or one record, and the row or position after the `limit`, if any.
+        """Return the records in blocks of at most 4 MiB of text, or of one record; and the row or position after `limit`.
 
         Raises Busy as `page` does.
         """
@@ -171,7 +171,7 @@ class Listing:
     def _numbers(self, cut: _Cut, count: int) -> list[int] | None:
         if self._distinct or self._table.description.id in self._table.frame.columns:
             return None
-        return [row + 1 for row in islice(cut.rows, count)]
+        return [self._table.ids.number_at(row) for row in islice(cut.rows, count)]
 
     def _match(self) -> Iterator[pl.Series]:
         return self._table.match_rows(self._condition, self._search)

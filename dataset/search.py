@@ -50,14 +50,21 @@ class SearchIndex:
     former. Thread-safe.
     """
 
-    def __init__(self, frame: pl.DataFrame, slices: Sequence[tuple[int, int]], max_bytes: int | None) -> None:
+    def __init__(
+        self,
+        frame: pl.DataFrame,
+        slices: Sequence[tuple[int, int]],
+        max_bytes: int | None,
+        lines: dict[tuple[bool, int], pl.Series] | None = None,
+    ) -> None:
+        """Create an index that continues `lines`: the texts that are known, by kind of column and slice."""
         self._frame = frame
         self._slices = slices
         self._columns: dict[bool, list[str]] = {True: [], False: []}
         for column in frame:
             self._columns[column.dtype == pl.String].append(column.name)
         self._is_cached = max_bytes is None or self._estimate_size() <= max_bytes
-        self._lines: dict[tuple[bool, int], pl.Series] = {}
+        self._lines = {} if lines is None else lines
         numbers = range(len(slices))
         self._building = {(textual, number): Lock() for textual in self._columns for number in numbers}
 

@@ -71,9 +71,16 @@ class Selector:
             return self._id
         return self._index
 
-    def select(self, frame: pl.DataFrame, selection: Selection, column: str | None = None) -> pl.DataFrame:
+    def select(
+        self,
+        frame: pl.DataFrame,
+        selection: Selection,
+        column: str | None = None,
+        numbers: pl.Series | None = None,
+    ) -> pl.DataFrame:
         """Return the selected rows of a version, in their order, or one column of them.
 
+        `numbers` are the numbers of the rows, by default their positions counted from 1.
         Raises BoundsError or FilterError.
         """
         index, low, high = self._bounds(selection)
@@ -83,7 +90,7 @@ class Selector:
             given = [each for each in (in_range, condition) if each is not None]
             condition = pl.all_horizontal(given) if given else None
         else:
-            frame = _slice_rows(frame, low, high)
+            frame = _slice_rows(frame, low, high, numbers)
         if condition is not None and column is not None and not selection.search:
             return frame.lazy().filter(condition).select(column_expr(column)).collect()
         if condition is not None:
@@ -108,10 +115,14 @@ def _is_ordinal(bound: object) -> bool:
     return type(bound) is int and bound not in _YEARS and bound < _LEAST_TIMESTAMP
 
 
-def _slice_rows(frame: pl.DataFrame, low: float | None, high: float | None) -> pl.DataFrame:
-    """Return the rows whose number, from 1, is in [low, high]."""
+def _slice_rows(frame: pl.DataFrame, low: float | None, high: float | None, numbers: pl.Series | None) -> pl.DataFrame:
+    """Return the rows whose number is in [low, high]."""
+    height: Any = frame.height if numbers is None else numbers.last() or 0
     first = 1 if low is None else max(1, math.ceil(low))
-    last = frame.height if high is None else min(frame.height, math.floor(high))
+    last = height if high is None else max(0, min(height, math.floor(high)))
+    if numbers is not None:
+        first = int(numbers.search_sorted(min(first, height + 1))) + 1
+        last = int(numbers.search_sorted(last, side="right"))
     return frame.slice(first - 1, max(0, last - first + 1))
 
 

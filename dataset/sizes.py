@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
-from typing import Final
+from collections.abc import Iterator, Sequence
+from typing import Any, Final
 
 import polars as pl
 
@@ -12,18 +12,22 @@ from dataset.errors import InvalidDataset, TooLarge
 
 __all__ = [
     "MAX_RECORD_BYTES",
+    "SLICE_ROWS",
     "check_size",
     "count_fitting",
     "fitting_slices",
     "fixed_record_bytes",
     "memory_size",
+    "row_bytes",
     "row_slices",
 ]
 
 MAX_RECORD_BYTES: Final = 4 * 2**20
 """The maximum size of one record as JSON, in bytes."""
 
-_SLICE_ROWS: Final = 32_768
+SLICE_ROWS: Final = 32_768
+"""The maximum number of rows that are searched at once."""
+
 _SLICE_BYTES: Final = 4 * 2**20
 _INLINE_BYTES: Final = 12  # shorter texts are stored inside their 16-byte view
 _VIEW_BYTES: Final = 16
@@ -73,12 +77,18 @@ def memory_size(frame: pl.DataFrame) -> int:
     return total
 
 
+def row_bytes(row: Sequence[Any]) -> int:
+    """Return about the size in memory of one row of physical values; see `memory_size`."""
+    lengths = [len(value.encode()) for value in row if isinstance(value, str)]
+    return 8 * len(row) + sum(_VIEW_BYTES - 8 + (length if length > _INLINE_BYTES else 0) for length in lengths)
+
+
 def row_slices(frame: pl.DataFrame) -> list[tuple[int, int]]:
     """Return (offset, length) of slices of at most 32,768 rows and 4 MiB of text, or of a single larger record."""
     found: list[tuple[int, int]] = []
-    for first in range(0, frame.height, _SLICE_ROWS):
-        texts = frame.slice(first, _SLICE_ROWS).select(pl.col(pl.String))
-        length = min(_SLICE_ROWS, frame.height - first)
+    for first in range(0, frame.height, SLICE_ROWS):
+        texts = frame.slice(first, SLICE_ROWS).select(pl.col(pl.String))
+        length = min(SLICE_ROWS, frame.height - first)
         if sum(int(column.str.len_bytes().sum()) for column in texts) <= _SLICE_BYTES:
             found.append((first, length))
             continue

@@ -7,7 +7,10 @@ note that names the option which decides it.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+from collections.abc import Callable, Sequence
+from functools import reduce
+from operator import or_
 from typing import Final, NamedTuple
 
 import polars as pl
@@ -22,15 +25,24 @@ from dataset.number_formats import number_readings
 from dataset.readings import Reading, Typed
 from dataset.type_inference import column_type, infer_numeric, infer_temporal
 
-__all__ = ["Fit", "find_fits", "infer_plain", "infer_text", "same_values", "sample_of"]
+__all__ = ["Fit", "find_fits", "infer_plain", "infer_text", "same_values", "samples_of", "without_blank"]
 
-_SAMPLE_ROWS: Final = 500
+_SAMPLE_ROWS: Final = 250
 _SAMPLE_CHARACTERS: Final = 80  # no value of a reading is longer
 _NEARLY_ALL: Final = 0.9
-_SAMPLE_MATCHES: Final = 0.8  # of a column of which nine in ten values are read
-_VERSION_WORDS: Final = frozenset(("version", "versions", "release", "revision", "ver"))
+_MAX_OTHERS: Final = 0.2  # of the sample of a column of which nine in ten values are read
+_DIGIT: Final = re.compile("[0-9]")
+_PLAIN: Final = re.compile(r"^[-+.]*(?:[0-9]|inf|nan|true|false)", re.IGNORECASE)
+_VERSION_WORDS: Final = frozenset("version versions ver release revision section chapter clause".split())
 _CODE_WORDS: Final = frozenset("phone telephone tel fax mobile zip zipcode postcode postal plz".split())
 _NOUNS: Final = {"number": "a number", "date": "a date or time", "boolean": "yes or no"}
+
+
+class Sample(NamedTuple):
+    """Some values from a whole column, stripped, without markers of missing values; whether it may have blank ones."""
+
+    values: list[str]
+    has_blank: bool
 
 
 class Fit(NamedTuple):
@@ -51,16 +63,20 @@ def infer_plain(name: str, texts: pl.Series, options: LoadOptions) -> pl.Series 
     return None if typed is None else typed.alias(name)
 
 
-def infer_text(column: pl.Series, options: LoadOptions) -> Typed:
+def infer_text(column: pl.Series, whole_sample: Sample, options: LoadOptions) -> Typed:
     """Return a column of text with the type of its values, or as text with its blank values missing."""
-    name = column.name
-    blank = column.str.strip_chars(" \t").is_in(blank_texts(options))
-    texts = column.set(blank, None) if blank.any() else column
-    sample = sample_of(texts, options)
-    readings = [each for each in _readings(texts, sample, options) if _share(each, sample) >= _SAMPLE_MATCHES]
-    is_plain = bool(sample) and infer_plain(name, pl.Series(sample, dtype=pl.String), options) is not None
+    name, sample = column.name, whole_sample.values
+    texts = without_blank(column, options) if whole_sample.has_blank else column
+    readings = [reading for reading in _readings(texts, sample, options) if _fits_most(reading.matches, sample)]
+    is_plain = bool(sample and _PLAIN.search(sample[0])) and infer_plain(name, pl.Series(sample), options) is not None
     if not readings and not is_plain:
         return Typed(texts, [])
+    if (
+        is_plain
+        and (clean := infer_plain(name, texts, options)) is not None
+        and clean.null_count() == texts.null_count()
+    ):
+        return Typed(clean, [])
     stripped = texts.str.strip_chars(" \t")
     marked = stripped.is_in(missing_texts(options)).fill_null(value=False)
     values = stripped.set(marked, None)
@@ -73,14 +89,28 @@ def infer_text(column: pl.Series, options: LoadOptions) -> Typed:
     return found
 
 
-def sample_of(texts: pl.Series, options: LoadOptions) -> list[str]:
-    """Return some values from the whole column, stripped, without markers of missing values."""
-    known = texts.drop_nulls()
-    head = known.head(_SAMPLE_ROWS)
-    step = len(known) // _SAMPLE_ROWS
-    sample = pl.concat([head, known.gather_every(step)]) if step > 1 else head
-    values = sample.str.slice(0, _SAMPLE_CHARACTERS + 1).str.strip_chars(" \t")
-    return values.filter(~values.is_in(missing_texts(options))).to_list()
+def without_blank(texts: pl.Series, options: LoadOptions) -> pl.Series:
+    """Return a column of text with null for the texts that are missing in a column of any type."""
+    return texts.set(texts.str.strip_chars(" \t").is_in(blank_texts(options)), None)
+
+
+def samples_of(frame: pl.DataFrame, options: LoadOptions) -> dict[str, Sample]:
+    """Return samples of the columns of text; all at once, since a table may have thousands."""
+    known = pl.col(pl.String).drop_nulls()
+    some = known.head(_SAMPLE_ROWS)
+    if (step := frame.height // _SAMPLE_ROWS) > 1:
+        some = some.append(known.gather_every(step))
+    texts = frame.select(some.str.head(_SAMPLE_CHARACTERS + 1).implode())
+    padded = (pl.col(pl.String).str.starts_with(space) for space in (" ", "\t"))
+    blanks = frame.select(reduce(or_, padded, pl.col(pl.String) == "").any())
+    missing = frozenset(missing_texts(options))
+    return {
+        column.name: Sample(
+            [text for text in (text.strip(" \t") for text in column[0]) if text not in missing],
+            has_blank=bool(options.missing or blanks[column.name].item()),
+        )
+        for column in texts
+    }
 
 
 def find_fits(readings: Sequence[Reading], texts: pl.Series) -> list[Fit]:
@@ -97,15 +127,20 @@ def same_values(fits: Sequence[Fit]) -> bool:
 
 
 def _readings(texts: pl.Series, sample: Sequence[str], options: LoadOptions) -> list[Reading]:
-    if not sample:
-        return []
+    if not _fits_most(_DIGIT.search, sample):
+        return [BOOLEAN_WORDS]
     are_codes = bool(words_of(texts.name) & _CODE_WORDS) or _are_versions(texts.name, texts)
-    numbers = [] if are_codes else number_readings(sample, options)
-    return [*numbers, *date_readings(options.dates), BOOLEAN_WORDS]
+    return [*([] if are_codes else number_readings(sample, options)), *date_readings(options.dates)]
 
 
-def _share(reading: Reading, sample: Sequence[str]) -> float:
-    return sum(map(bool, map(reading.matches, sample))) / len(sample)
+def _fits_most(matches: Callable[[str], object], sample: Sequence[str]) -> bool:
+    others = int(len(sample) * _MAX_OTHERS)
+    for text in sample:
+        if not matches(text):
+            if not others:
+                return False
+            others -= 1
+    return bool(sample)
 
 
 def _decide(name: str, texts: pl.Series, values: pl.Series, fits: list[Fit]) -> Typed:
@@ -148,7 +183,7 @@ def _example(values: pl.Series) -> str:
 
 
 def _are_versions(name: str, texts: pl.Series) -> bool:
-    """Return whether the texts are versions such as 1.10, which is not 1.1."""
+    """Return whether the texts are numbers of versions or sections such as 1.10, which is not 1.1."""
     return bool(words_of(name) & _VERSION_WORDS) and bool(texts.str.contains(r"\.[0-9]+0$").any())
 
 

@@ -80,6 +80,12 @@ def _curl(base: str, method: str, path: str) -> str:
     match method, path:
         case "POST", "/data":
             return _post(f"{base}/data", _RECORDS)
+        case "POST", "/data/records":
+            return _post(f"{base}/data/records", _RECORDS[0] | {"id": "q3"})
+        case "PUT", "/data/<id>":
+            return _post(f"{base}/data/q2", _RECORDS[1], "-X PUT ")
+        case "PATCH", "/data/<id>":
+            return _post(f"{base}/data/q2", {"magnitude": 4.2}, "-X PATCH ")
         case "GET", "/data":
             return "\n".join(f'curl {options}"{base}/data{query}"' for options, query in _QUERIES)
         case "POST", "/jobs":
@@ -97,8 +103,8 @@ def _curl(base: str, method: str, path: str) -> str:
     return f'curl {verb}"{base}{filled}"'
 
 
-def _post(address: str, value: Any) -> str:
-    return f"curl '{address}' -d {shlex.quote(json.dumps(value))}"
+def _post(address: str, value: Any, method: str = "") -> str:
+    return f"curl {method}'{address}' -d {shlex.quote(json.dumps(value))}"
 
 
 def _new(base: str, job: dict[str, Any]) -> str:

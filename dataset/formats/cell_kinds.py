@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from functools import lru_cache
 from typing import Final, Literal
 
 __all__ = ["Kind", "is_typed", "kind_of"]
 
 Kind = Literal["missing", "number", "moment", "boolean", "text"]
 
-_TYPED_SHARE: Final = 0.8
+_TYPED_SHARE: Final = 0.6
+_MAX_LENGTH: Final = 64
+_CACHED: Final = 10_000
 _MISSING: Final = frozenset(
     ("", "na", "n/a", "nan", "null", "none", "#n/a", "-", "--", "?", ".", "..", "...", "*", "**", "***")
 )
 _BOOLEAN: Final = frozenset(("true", "false", "yes", "no"))
+_DIGIT: Final = re.compile("[0-9]")
 _NUMBER: Final = re.compile(
     r"[-+(]*[$€£¥]? ?[-+]?(?:[0-9][0-9.,'_ \u00a0\u202f]*|[.,][0-9]+)(?:[eE][-+]?[0-9]+)? ?[%$€£¥)]*"
 )
@@ -30,15 +34,17 @@ _MOMENT: Final = re.compile(
 
 def kind_of(cell: str) -> Kind:
     """Return the kind of a cell; digits count as a number even where a column of them would stay text."""
-    text = cell.strip()
-    if text[:1].isalpha() and len(text) > 40:
-        return "text"
+    return "text" if len(cell) > _MAX_LENGTH else _short_kind(cell.strip())
+
+
+@lru_cache(_CACHED)
+def _short_kind(text: str) -> Kind:
     if text.lower() in _MISSING:
         return "missing"
+    if not _DIGIT.search(text):
+        return "boolean" if text.lower() in _BOOLEAN else "text"
     if _NUMBER.fullmatch(text):
         return "number"
-    if text.lower() in _BOOLEAN:
-        return "boolean"
     return "moment" if _MOMENT.fullmatch(text) else "text"
 
 

@@ -12,7 +12,7 @@ import polars as pl
 
 from dataset.errors import InvalidDataset, TooManyValues
 from dataset.formats.flatten import Budget, Leaf, flatten
-from dataset.formats.names import normalize_names
+from dataset.formats.names import normalize_names, notes_on_names
 from dataset.formats.source import Limits, Read, Source
 from dataset.type_inference import null_non_finite
 
@@ -67,7 +67,8 @@ def from_grid(grid: Grid, body_bytes: int, source: Source) -> Read:
             final.append(not {str} <= leaf.kinds <= _SCALARS)
     names = normalize_names(leaves, limits)
     frame = pl.DataFrame([column.alias(name) for name, column in zip(names, series, strict=True)])
-    return Read(frame, tuple(budget.notes), frozenset(compress(names, final)))
+    notes = (*budget.notes, *notes_on_names(leaves, names))
+    return Read(frame, notes, frozenset(compress(names, final)))
 
 
 def to_json_text(value: Any) -> str | None:

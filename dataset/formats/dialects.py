@@ -1,8 +1,8 @@
 """Detection of the dialect of a text table from its first lines.
 
 Each delimiter, quote and escape is tried. The score of one is the share of rows that it splits into the same number of
-fields, times the share of fields that are plain (Van den Burg et al., 2019, without the patterns), times a preference
-for more columns. Two that score alike are not decided between.
+fields, times the share of fields that are plain (Van den Burg et al., 2019, without the patterns), times a preference for more
+columns. Two that score alike are not decided between.
 """
 
 from __future__ import annotations
@@ -22,12 +22,13 @@ from dataset.load_options import LoadOptions
 __all__ = ["Row", "Sample", "detect_dialect", "filled_width", "read_sample"]
 
 _DELIMITERS: Final = ",;\t|"
-_MAX_ROWS: Final = 100
+_MAX_ROWS: Final = 60
 _MAX_CELLS: Final = 20_000
 _SCORED_CELLS: Final = 1000
 _MOST: Final = 0.5
-_CLEAR: Final = 0.95
-"""A second dialect with a higher share of the best score is a tie."""
+_TIE: Final = 0.95
+_TIE_IF_REGULAR: Final = 0.6
+"""A second dialect with a higher share of the best score is as good."""
 
 
 class Row(NamedTuple):
@@ -39,7 +40,7 @@ class Row(NamedTuple):
 
 
 class Sample(NamedTuple):
-    """The first rows in one dialect; `width` is the most frequent number of fields up to the last that is not empty.
+    """The first rows in one dialect; `width` is the most frequent number of fields, without any that are always empty.
 
     `regular` is the share of rows of this width.
     """
@@ -48,7 +49,6 @@ class Sample(NamedTuple):
     rows: list[Row]
     width: int = 0
     regular: float = 0
-    score: float = 0
 
 
 def filled_width(cells: Sequence[str]) -> int:
@@ -66,10 +66,15 @@ def detect_dialect(lines: Sequence[str], line: int, options: LoadOptions, *, esc
     """
     delimiters = _DELIMITERS if options.delimiter is None else options.delimiter
     samples = [_best_variant(lines, line, delimiter, options.quote, escaped=escaped) for delimiter in delimiters]
-    ranked = sorted((sample for sample in samples if sample.width > 1), key=lambda sample: -sample.score)
-    best = ranked[0] if ranked else samples[0]
-    for other in ranked[1:]:
-        if other.score > _CLEAR * best.score:
+    candidates = [sample for sample in samples if sample.width > 1] or samples[:1]
+    if len(candidates) == 1:
+        return candidates[0]
+    scores = [_score(sample) for sample in candidates]
+    best = candidates[scores.index(max(scores))]
+    for other, score in zip(candidates, scores, strict=True):
+        # A tab is rare in text, and two delimiters rarely divide all rows and the header.
+        tie = _TIE_IF_REGULAR if best.regular == other.regular == 1 and best.dialect.delimiter != "\t" else _TIE
+        if other is not best and score > tie * max(scores) and len(best.rows) > 1:
             found = " and ".join(_name(each.dialect.delimiter) for each in (best, other))
             raise InvalidDataset(
                 f"Line {best.rows[0].first}: {found} divide the rows alike: name the separator with ?delimiter=.",
@@ -83,7 +88,7 @@ def _best_variant(lines: Sequence[str], line: int, delimiter: str, quote: str | 
     best = read_sample(lines, line, Dialect(delimiter, '"' if quote is None else quote, escaped))
     head = lines[:_MAX_ROWS]
     if quote is None and (share := _share_in_single_quotes(head, delimiter)):
-        other = read_sample(lines, line, Dialect(delimiter, "'", escaped))
+        other = read_sample(lines, line, Dialect(delimiter, "'"))
         best = other if other.regular > best.regular or share > _MOST else best
     if not escaped and any("\\" + delimiter in text for text in head):
         other = read_sample(lines, line, best.dialect._replace(escaped=True))
@@ -103,32 +108,40 @@ def read_sample(lines: Iterable[str], line: int, dialect: Dialect) -> Sample:
             if len(rows) >= _MAX_ROWS or (cells > _MAX_CELLS and len(rows) > 2):
                 break
     except (csv.Error, Malformed):
-        pass
-    return _measure(dialect, rows)
+        # Where a quoted field is cut off, or another delimiter ends it, the rows before count half.
+        return _measure(dialect, rows, 0.5)
+    return _measure(dialect, rows, 1)
 
 
-def _measure(dialect: Dialect, rows: list[Row]) -> Sample:
+def _measure(dialect: Dialect, rows: list[Row], weight: float) -> Sample:
     filled = [row.cells for row in rows if row.cells]
-    widths = Counter(map(filled_width, filled))
-    if not widths:
+    if not filled:
         return Sample(dialect, rows)
-    width = max(widths, key=lambda each: (widths[each], each))
-    alike = [cells for cells in filled if width in (len(cells), filled_width(cells))]
-    fields = [cell for cells in alike for cell in cells][:_SCORED_CELLS]
-    regular, plain = len(alike) / len(filled), sum(map(_plainness, fields)) / max(1, len(fields))
-    return Sample(dialect, rows, width, regular, regular * plain * (1 - 1 / max(1, width)))
+    lengths = Counter(map(len, filled))
+    length = max(lengths, key=lambda each: (lengths[each], each))
+    width = max(filled_width(cells) for cells in filled if len(cells) == length)
+    alike = [cells for cells in filled if len(cells) == length or filled_width(cells) == width]
+    return Sample(dialect, rows, width, weight * len(alike) / len(filled))
+
+
+def _score(sample: Sample) -> float:
+    rows = [row.cells for row in sample.rows if len(row.cells) >= sample.width]
+    fields = [cell for cells in rows for cell in cells][:_SCORED_CELLS]
+    return sample.regular * sum(map(_plainness, fields)) / max(1, len(fields)) * (1 - 1 / (sample.width + 2))
 
 
 def _plainness(cell: str) -> float:
     if kind_of(cell) != "text":
         return 1
-    return 0.5 if any(delimiter in cell for delimiter in _DELIMITERS) else 0.9
+    if any(delimiter in cell for delimiter in _DELIMITERS[1:]) or cell.count(",") > 1:
+        return 0.5
+    return 0.8 if "," in cell or cell[:1] == " " else 0.9
 
 
 def _share_in_single_quotes(lines: Sequence[str], delimiter: str) -> float:
     """Return the share of lines with a field in single quotes; 0 if a field begins with a double quote."""
     d = re.escape(delimiter)
-    if any(re.search(f'(?:^|{d}) *"', line) for line in lines):
+    if not any("'" in line for line in lines) or any(re.search(f'(?:^|{d}) *"', line) for line in lines):
         return 0
     enclosed = re.compile(rf"(?:^|{d})'[^'\r\n]*(?:''[^'\r\n]*)*'(?:{d}|[\r\n]|\Z)")
     return sum(enclosed.search(line) is not None for line in lines) / max(1, len(lines))

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from dataset.notes import Note
 
-__all__ = ["NO_HEADER_NOTE", "has_header"]
+__all__ = ["NO_HEADER_NOTE", "cell_kind", "has_header"]
 
 NO_HEADER_NOTE: Final = Note(
     "The first row is of the same types as the others and was read as a record; ?header=yes makes it name the columns."
@@ -24,7 +24,7 @@ def has_header(first: Sequence[Any], others: Sequence[Sequence[Any]]) -> bool:
     """Return whether a first row names the columns of the others."""
     if not all(cell is None or isinstance(cell, str) for cell in first):
         return False
-    own = [_kind(cell) for cell in first]
+    own = [cell_kind(cell) for cell in first]
     below = [
         _common_kind(row[position : position + 1] for row in others[:_SAMPLE_ROWS]) for position in range(len(own))
     ]
@@ -35,11 +35,12 @@ def has_header(first: Sequence[Any], others: Sequence[Sequence[Any]]) -> bool:
 
 
 def _common_kind(cells: Iterable[Sequence[Any]]) -> str | None:
-    kinds = {_kind(value) for cell in cells for value in cell} - {None}
+    kinds = {cell_kind(value) for cell in cells for value in cell} - {None}
     return kinds.pop() if len(kinds) == 1 else "text" if kinds else None
 
 
-def _kind(value: Any) -> str | None:
+def cell_kind(value: Any) -> str | None:
+    """Return number, temporal, text or the name of another type; None for a missing value."""
     if value is None or value == "":
         return None
     if not isinstance(value, str):

@@ -44,7 +44,8 @@ class _Path(NamedTuple):
     name: str
     holder: dict[str, Any] | None
     aside: bool = False
-    doubtful: bool = False  # within the one object of a list, which may be the record
+    min_rows: int = 0  # within the one object of a list, which may be the record
+    doubtful: bool = False
 
 
 class _Candidate(NamedTuple):
@@ -69,9 +70,11 @@ def find_grid(document: Any, options: LoadOptions) -> tuple[Grid, list[Note]]:
             return grid_of_objects(geojson.features_to_rows(document["features"])), []
     found = list(_candidates(document, options))
     if geojson.is_feature(document):
-        found = [each for each in found if each.table.pool == Pool.KEYED]
+        found = [each for each in found if each.table.rows > 1 and not (each.path and each.path.aside)]
         if not found:
             return grid_of_objects(geojson.features_to_rows([document])), []
+        grid, notes = _choose(found)
+        return grid, notes or [Note("The records within the Feature were read, without its geometry.")]
     if found:
         return _choose(found)
     return _one_record(document), []
@@ -88,6 +91,8 @@ def _one_record(document: Any) -> Grid:
     lists = {name: len(value) for name, value in document.items() if isinstance(value, list)}
     if len(lists) == len(document) and any(isinstance(item, list) for name in lists for item in document[name]):
         raise InvalidDataset(f"The body holds no list of objects: {_REMEDY}.")
+    if len(lists) > 1 and len(lists) == len(document):
+        raise InvalidDataset("The lists in the body have different lengths: columns have one.")
     if len(lists) > 1 and len(set(lists.values())) == 1:
         raise InvalidDataset(
             "The body may be one record or columns of values: send a list of one object, or for columns ?list=.", "list"
@@ -97,8 +102,11 @@ def _one_record(document: Any) -> Grid:
 
 def _check_known(document: dict[str, Any]) -> None:
     """Raise InvalidDataset for formats that are no tables though their lists might look so."""
-    if document.get("class") == "dataset" and {"id", "size", "dimension"} <= document.keys():
-        raise InvalidDataset("The body is JSON-stat, a cube of values: download it as CSV instead.")
+    for holder in (document, *(member for member in document.values() if isinstance(member, dict))):
+        if isinstance(holder.get("dimension"), dict) and isinstance(holder.get("value"), dict | list):
+            raise InvalidDataset("The body is JSON-stat, a cube of values: download it as CSV instead.")
+        if isinstance(holder.get("dataSets"), list):
+            raise InvalidDataset("The body is SDMX-JSON, a cube of values: download it as CSV instead.")
     if document.get("type") == "Topology" and "arcs" in document:
         raise InvalidDataset("The body is TopoJSON: convert it to GeoJSON or CSV.")
 
@@ -131,8 +139,8 @@ def _candidates(document: Any, options: LoadOptions) -> Iterator[_Candidate]:
         path, value = ahead.pop()
         table = _table_at(path, value, names, options)
         if path and table and table.pool == Pool.COLUMNS and isinstance(value, list) and not _is_clearly_data(path):
-            path = path._replace(doubtful=True)  # a matrix or a polygon of a record
-        if table is not None and not (path and path.doubtful and table.rows < _MIN_INNER_ROWS):
+            path = path._replace(min_rows=_MIN_INNER_ROWS, doubtful=True)  # a matrix or a polygon of a record
+        if table is not None and (table.names or path is None or table.rows >= path.min_rows):
             yield _Candidate(path, value, table)
         ahead += reversed(list(_inner(path, value, table)))
 
@@ -148,21 +156,25 @@ def _table_at(path: _Path | None, value: Any, names: NameLists, options: LoadOpt
 def _inner(path: _Path | None, value: Any, table: Table | None) -> Iterator[tuple[_Path, Any]]:
     """Yield the members to search: of objects, of a list's only object, and of a short list of objects and lists."""
     if isinstance(value, dict) and table is None:
-        aside, doubtful = (path.aside, path.doubtful) if path else (False, False)
         for name, member in value.items():
             if isinstance(member, dict | list):
-                yield _Path(path, name, value, aside or name.lower() in _ASIDES, doubtful), member
+                yield _within(path, name, value), member
     elif isinstance(value, list) and table is not None and len(value) == 1 and isinstance(value[0], dict):
         scalars = sum(not isinstance(member, dict | list) for member in value[0].values())
-        yield _within(path, 0)._replace(doubtful=scalars > 1 or bool(path and path.doubtful)), value[0]
+        within = _within(path, "0")
+        within = within._replace(min_rows=_MIN_INNER_ROWS) if scalars else within
+        yield within._replace(doubtful=within.doubtful or scalars > 1), value[0]
     elif isinstance(value, list) and len(value) <= _MAX_MIXED and {dict, list} <= set(map(type, value)):
         for number, item in enumerate(value):
             if isinstance(item, dict | list):
-                yield _within(path, number), item
+                yield _within(path, str(number)), item
 
 
-def _within(path: _Path | None, number: int) -> _Path:
-    return _Path(path, str(number), None, path.aside if path else False, path.doubtful if path else False)
+def _within(path: _Path | None, name: str, holder: dict[str, Any] | None = None) -> _Path:
+    inner = _Path(path, name, holder, holder is not None and name.lower() in _ASIDES)
+    if path is None:
+        return inner
+    return inner._replace(aside=inner.aside or path.aside, min_rows=path.min_rows, doubtful=path.doubtful)
 
 
 def _choose(found: list[_Candidate]) -> tuple[Grid, list[Note]]:
@@ -172,10 +184,10 @@ def _choose(found: list[_Candidate]) -> tuple[Grid, list[Note]]:
     likely = [each for each in filled if not (each.path and each.path.aside)] or filled
     pool = min(each.table.pool for each in likely)
     best = max((each for each in likely if each.table.pool == pool), key=lambda each: each.table.rows)
-    if any(_rivals(each, best) for each in likely if each is not best) or (best.path and best.path.doubtful):
+    if any(_rivals(each, best) for each in likely if each is not best) or _is_doubtful(best):
         raise InvalidDataset(
-            f"The body holds {len(filled):,} lists of records, and it is not certain which are the data: "
-            f"{_listed(filled)}. Choose one with ?list=POINTER.",
+            "It is not certain which values in the body are the records: those (with as many as stand in brackets) at "
+            f"{_listed(filled)}. Choose with ?list=POINTER.",
             "list",
         )
     grid, notes = best.table.read()
@@ -185,6 +197,10 @@ def _choose(found: list[_Candidate]) -> tuple[Grid, list[Note]]:
     if others:
         notes.insert(0, _choice_note(best, others))
     return grid, notes
+
+
+def _is_doubtful(candidate: _Candidate) -> bool:
+    return not candidate.table.certain or (candidate.path is not None and candidate.path.doubtful)
 
 
 def _rivals(other: _Candidate, best: _Candidate) -> bool:
@@ -249,7 +265,9 @@ def _named_table(document: Any, pointer: str, options: LoadOptions) -> Table:
     if isinstance(value, list):
         table = list_table(value, NameLists().beside(holder, value), options)
     elif isinstance(value, dict) and value:
-        table = object_table(value, is_whole=True) or Table(Pool.KEYED, 1, lambda: (grid_of_objects([value]), []))
+        table = object_table(value, is_whole=True, is_named=True) or Table(
+            Pool.KEYED, 1, lambda: (grid_of_objects([value]), [])
+        )
     if table is None:
         raise InvalidDataset(f"No records are at {quoted(pointer)}. {_known_pointers(document, options)}", "list")
     return table

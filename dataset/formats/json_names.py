@@ -37,7 +37,7 @@ class NameLists:
 
     def beside(self, holder: dict[str, Any] | None, rows: list[Any]) -> Names | None:
         """Return the names in the object that holds the rows, of as many columns as the rows have; else None."""
-        if holder is None or not rows or not all(isinstance(row, list) for row in rows):
+        if holder is None or set(map(type, rows)) != {list}:
             return None
         if holder is not self._holder:
             self._holder, self._found = holder, list(_name_lists(holder, _MAX_DEPTH))

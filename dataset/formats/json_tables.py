@@ -30,7 +30,7 @@ _MIN_KEYED: Final = 10
 _MIN_RATIO: Final = 3  # of rows to columns, or columns to rows, where nothing else tells them apart
 _DATE: Final = re.compile(r"(?:1[5-9]|2[01])\d\d(-?)(?:0[1-9]|1[0-2])\1(?:0[1-9]|[12]\d|3[01])")
 _LABEL: Final = re.compile(r"[+-]?\d[\d.:/TZ +-]*")
-_SCALARS: Final = (str, int, float, bool, type(None))
+_SCALARS: Final = {str, int, float, bool, type(None)}
 
 
 class Pool(IntEnum):
@@ -42,23 +42,28 @@ class Pool(IntEnum):
 
 
 class Table(NamedTuple):
-    """A JSON value that can be read as a table: its number of rows, a function that reads it, names given beside it."""
+    """A JSON value that can be read as a table: its number of rows, a function that reads it, names given beside it.
+
+    It is not certain where it might as well be a part of one record.
+    """
 
     pool: Pool
     rows: int
     read: Callable[[], tuple[Grid, list[Note]]]
     names: Names | None = None
+    certain: bool = True
 
 
 def list_table(values: list[Any], names: Names | None, options: LoadOptions) -> Table | None:
     """Return a list of objects, or of lists, as a table; None for any other list."""
-    if all(isinstance(item, dict) for item in values):
+    kinds = set(map(type, values))
+    if kinds <= {dict}:
         return Table(Pool.RECORDS, len(values), lambda: (_objects_grid(values), []))
-    if not all(isinstance(item, list) for item in values):
+    if kinds != {list}:
         return None
     if names is not None:
         return Table(Pool.RECORDS, len(values), lambda: _named_grid(values, names), names)
-    if not all(isinstance(cell, _SCALARS) for cell in chain.from_iterable(values)):
+    if not set(map(type, chain.from_iterable(values))) <= _SCALARS:
         return None
     headed = options.header in ("yes", "only") or (options.header is None and has_header(values[0], values[1:51]))
     return Table(
@@ -66,12 +71,12 @@ def list_table(values: list[Any], names: Names | None, options: LoadOptions) -> 
     )
 
 
-def object_table(members: dict[str, Any], *, is_whole: bool) -> Table | None:
+def object_table(members: dict[str, Any], *, is_whole: bool = False, is_named: bool = False) -> Table | None:
     """Return an object of lists or of objects as a table; None for any other object.
 
-    `is_whole` is true of a document or a value that the client has named, which need not be as clear.
+    A whole document, and even more so a value that the client has named, need not be as clear as others.
     """
-    return _columns_table(members, is_whole=is_whole) or _keyed_table(members, is_whole=is_whole)
+    return _columns_table(members, is_whole=is_whole, is_named=is_named) or _keyed_table(members, is_whole=is_whole)
 
 
 def _objects_grid(rows: list[dict[str, Any]]) -> Grid:
@@ -112,17 +117,19 @@ def _padded_grid(names: list[str], rows: list[list[Any]]) -> tuple[Grid, list[No
     return Grid(names, ([row[position] for row in rows] for position in range(width)), len(rows)), notes
 
 
-def _columns_table(members: dict[str, Any], *, is_whole: bool) -> Table | None:
+def _columns_table(members: dict[str, Any], *, is_whole: bool = False, is_named: bool = False) -> Table | None:
     lists = {name: value for name, value in members.items() if isinstance(value, list)}
     heights = set(map(len, lists.values()))
-    if len(heights) != 1 or not all(isinstance(cell, _SCALARS) for cell in chain.from_iterable(lists.values())):
+    if len(heights) != 1 or not set(map(type, chain.from_iterable(lists.values()))) <= _SCALARS:
         return None
     height = heights.pop()
-    pure = len(lists) == len(members)
-    enough = (pure and (is_whole or len(lists) > 1)) or (len(lists) > 1 and height >= _MIN_MIXED_ROWS)
-    if not height or not enough:
+    pure, several = len(lists) == len(members), len(lists) > 1
+    if not several and not (pure and is_whole and height):
         return None
-    return Table(Pool.COLUMNS, height, lambda: (Grid(list(lists), lists.values(), height), []))
+    if not pure and not is_named and height < _MIN_MIXED_ROWS:
+        return None
+    notes = [] if pure else [Note("Lists of equal length were read as columns; the other members were left out.")]
+    return Table(Pool.COLUMNS, height, lambda: (Grid(list(lists), lists.values(), height), notes))
 
 
 def _keyed_table(members: dict[str, Any], *, is_whole: bool) -> Table | None:
@@ -131,26 +138,30 @@ def _keyed_table(members: dict[str, Any], *, is_whole: bool) -> Table | None:
     if not objects or not all(isinstance(value, dict) for value in objects):
         return None
     inner = list(dict.fromkeys(chain.from_iterable(objects)))
-    if 2 * sum(map(len, objects)) < len(inner) * len(objects) or any(map(_holds_objects, objects)):
+    if 2 * sum(map(len, objects)) <= len(inner) * len(objects) or any(map(_holds_tables, objects)):
         return None
     flat = not any(isinstance(cell, dict) for value in objects for cell in value.values())
     outer_labels, inner_labels = _are_labels(members), _are_labels(inner)
     if flat and inner_labels and not outer_labels:
         return Table(Pool.KEYED, len(inner), lambda: (_by_column(members, inner), []))
-    if len(members) < 2 or not inner or not (outer_labels != inner_labels or is_whole or len(members) >= _MIN_KEYED):
+    if len(members) < 2 or not inner:
         return None
+    certain = is_whole or outer_labels != inner_labels or len(members) >= _MIN_KEYED
     if flat and outer_labels == inner_labels:
         in_columns = all(len(_kinds(value.values())) < 2 for value in objects)
         in_rows = all(len(_kinds(value.get(name) for value in objects)) < 2 for name in inner)
         if in_columns and in_rows and max(len(inner), len(members)) < _MIN_RATIO * min(len(inner), len(members)):
-            return Table(Pool.KEYED, len(members), partial(_refuse_keyed, members))
+            return Table(Pool.KEYED, len(members), partial(_refuse_keyed, members), certain=certain)
         if in_columns and (not in_rows or len(inner) > len(members)):
-            return Table(Pool.KEYED, len(inner), lambda: (_by_column(members, inner), []))
-    return Table(Pool.KEYED, len(members), lambda: (_with_index(grid_of_objects(objects), list(members)), []))
+            return Table(Pool.KEYED, len(inner), lambda: (_by_column(members, inner), []), certain=certain)
+    grid = partial(grid_of_objects, objects)
+    return Table(Pool.KEYED, len(members), lambda: (_with_index(grid(), list(members)), []), certain=certain)
 
 
-def _holds_objects(members: dict[str, Any]) -> bool:
-    return any(isinstance(item, dict) for value in members.values() if isinstance(value, list) for item in value)
+def _holds_tables(members: dict[str, Any]) -> bool:
+    """Return whether an object holds a list of objects, or columns."""
+    lists = (value for value in members.values() if isinstance(value, list))
+    return any(isinstance(item, dict) for items in lists for item in items) or _columns_table(members) is not None
 
 
 def _are_labels(names: Iterable[str]) -> bool:
@@ -169,7 +180,7 @@ def _by_column(members: dict[str, dict[str, Any]], labels: list[str]) -> Grid:
 
 def _refuse_keyed(members: dict[str, Any]) -> tuple[Grid, list[Note]]:
     raise InvalidDataset(
-        f"The object has {len(members)} members with the same members in turn, and may hold records or columns: "
+        f"It is not certain whether the {len(members)} objects in the body are records or columns: "
         "send a list of objects."
     )
 

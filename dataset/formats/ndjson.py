@@ -19,11 +19,11 @@ __all__ = ["MEDIA_TYPES", "read", "sniff"]
 MEDIA_TYPES: Final = ("application/x-ndjson",)
 
 _RECORD_SEPARATOR: Final = b"\x1e"  # RFC 7464
-_OBJECT_AND_MORE: Final = re.compile(rb"\s*({[^\n]*})[ \t\r]*\n\s*{")
+_OBJECT_AND_MORE: Final = re.compile(rb"\s*({[^\n]*}|\[[^\n]*\])[ \t\r]*\n\s*[{\[]")
 
 
 def sniff(head: bytes) -> bool:
-    """Return whether the first line is a complete object and another object follows."""
+    """Return whether the first line is a complete object or list, and another follows."""
     match = _OBJECT_AND_MORE.match(head)
     if match is None:
         return False
@@ -36,7 +36,7 @@ def sniff(head: bytes) -> bool:
 
 def read(source: Source) -> Read:
     """Parse a column for each member name. Raises Malformed or InvalidDataset with the line number."""
-    body, notes = as_utf8(source.body, source.charset)
+    body, notes = as_utf8(source.body, source.charset, source.options.encoding)
     text = bytes(body)
     if not text or text.isspace():
         raise Malformed("The body is empty: send one object a line.")
@@ -47,7 +47,8 @@ def read(source: Source) -> Read:
         table = list_table(rows, None, source.options)
         if table is not None:
             return table.read()
-        number = next(number for number, row in enumerate(rows, start=1) if not isinstance(row, dict))
+        numbers = (number for number, line in enumerate(io.BytesIO(text), start=1) if not line.isspace())
+        number = next(number for number, row in zip(numbers, rows, strict=True) if not isinstance(row, dict))
         raise InvalidDataset(f"Line {number} is not an object: send one object a line.")
 
     read = json_values.to_read(grid, len(text), source)

@@ -48,8 +48,8 @@ def is_clean(line: str, dialect: Dialect) -> bool:
 class Records:
     """The records among the lines of a file, each as one text that `Dialect.parse` reads; repairs are counted.
 
-    `first` and `line` are the numbers of the first and last line of the current record. Lines for which `is_comment`
-    holds are left out. Iteration raises Malformed.
+    `first` and `line` are the numbers of the first and last line of the current record. Lines that begin with
+    one of the `marks` are left out, if `is_comment` holds for them. Iteration raises Malformed.
     """
 
     def __init__(
@@ -59,24 +59,26 @@ class Records:
         repairs: Repairs,
         *,
         line: int = 0,
+        marks: tuple[str, ...] = (),
         is_comment: Callable[[str], bool] | None = None,
     ) -> None:
         self.first = self.line = line
         self._lines = iter(lines)
         self._dialect = dialect
         self._repairs = repairs
+        self._marks = marks
         self._is_comment = is_comment
-        self._clean, self._field, self._backslash = _patterns(dialect)
+        self._clean, self._open, self._field, self._backslash = _patterns(dialect)
 
     def __iter__(self) -> Iterator[str]:
         quote = self._dialect.quote
         for line in self._lines:
             self.line += 1
             self.first = self.line
-            if self._is_comment is not None and self._is_comment(line):
+            if line.startswith(self._marks) and (self._is_comment is None or self._is_comment(line)):
                 self._repairs.add("comments", line)
                 continue
-            text = self._prepare(line)
+            text = self._prepare(line) if self._dialect.escaped or "\0" in line else line
             if quote and quote in text and not self._clean.fullmatch(text):
                 text = self._repair(text)
             yield text.rstrip(" \r\n") if self._dialect.delimiter == " " else text
@@ -94,13 +96,20 @@ class Records:
         return text
 
     def _repair(self, text: str) -> str:
-        """Return a record that is not RFC 4180 with its fields quoted, or with the lines that its quotes enclose."""
+        """Return a record that spans lines whole, and one that is not RFC 4180 with all its fields quoted."""
+        if self._open.fullmatch(text):
+            return self._join_lines(text)
         fields = self._split(text)
-        if fields is not None:
-            quote, backslash = self._dialect.quote, ("\\", "\\\\" if self._dialect.escaped else "\\")
-            fields = [quote + field.replace(*backslash).replace(quote, quote * 2) + quote for field in fields]
-            return self._dialect.delimiter.join(fields) + "\n"
-        parts, size, is_open = [text], len(text), self._is_odd(text)
+        if fields is None:
+            raise Malformed(
+                f"Line {self.first}: it is not clear where the quoted value in {quoted(text.strip())} ends. {_REMEDY}"
+            )
+        quote, backslash = self._dialect.quote, ("\\", "\\\\" if self._dialect.escaped else "\\")
+        fields = [quote + field.replace(*backslash).replace(quote, quote * 2) + quote for field in fields]
+        return self._dialect.delimiter.join(fields) + "\n"
+
+    def _join_lines(self, text: str) -> str:
+        parts, size, is_open = [text], len(text), True
         while is_open:
             line = next(self._lines, None)
             if line is None or size > _MAX_RECORD:
@@ -152,18 +161,18 @@ class Records:
 
 
 @lru_cache
-def _patterns(dialect: Dialect) -> tuple[re.Pattern[str], re.Pattern[str], re.Pattern[str]]:
-    """Return the patterns of a record of RFC 4180, of a field with any quotes, and of a backslash.
+def _patterns(dialect: Dialect) -> tuple[re.Pattern[str], ...]:
+    """Return the patterns of a record of RFC 4180, of the beginning of one that spans lines, of a field, of a backslash.
 
-    The second one tries in turn: a quoted field, perhaps between spaces; an unquoted one with quotes inside; a quoted
+    That of a field tries in turn: a quoted field, perhaps between spaces; an unquoted one with quotes inside; a quoted
     one with quotes inside; one that begins with a quote and has as many of them as close.
     """
     d, q = re.escape(dialect.delimiter), re.escape(dialect.quote or '"')
-    inside, outside = f"[^{q}]|{q}{q}", f"[^{q}{d}\\r\\n]"
+    plain, pair, outside = f"[^{q}]*+", f"{q}{q}", f"[^{q}{d}\\r\\n]*+"
     if dialect.escaped:
-        inside, outside = rf"[^{q}\\]|\\.|{q}{q}", rf"[^{q}{d}\\\r\n]|\\."
-    quoted_field = f"{q}(?:{inside})*+{q}"
-    field = f"(?:{quoted_field}|(?:{outside})*+)"
+        plain, pair, outside = rf"[^{q}\\]*+", rf"(?:{q}{q}|\\.)", rf"(?:[^{q}{d}\\\r\n]|\\.)*+"
+    quoted_field = f"{q}{plain}(?:{pair}{plain})*+{q}"
+    field = f"(?:{quoted_field}|{outside})"
     clean = re.compile(f"{field}(?:{d}{field})*+[\\r\\n]*", re.DOTALL)
     end = f"(?={d}|\\Z)"
     unquoted = rf"(?:[^{d}\\\r\n]|\\.)*+" if dialect.escaped else f"[^{d}\\r\\n]*+"
@@ -171,4 +180,5 @@ def _patterns(dialect: Dialect) -> tuple[re.Pattern[str], re.Pattern[str], re.Pa
         f" *(?P<quoted>{quoted_field}) *{end}|(?!{q}){unquoted}{end}"
         f"|(?P<stray>{q}[^{d}\\r\\n]*{q}){end}|(?:{q}[^{q}{d}\\r\\n]*){{2}}(?:(?:{q}[^{q}{d}\\r\\n]*){{2}})*+{end}"
     )
-    return clean, any_field, re.compile(rf"\\([{d}{q}\\]?)")
+    opening = re.compile(f"(?:{field}{d})*+{q}{plain}(?:{pair}{plain})*+", re.DOTALL)
+    return clean, opening, any_field, re.compile(rf"\\([{d}{q}\\]?)")

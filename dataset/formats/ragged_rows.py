@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from itertools import islice
 from typing import Any, Final
 
@@ -59,8 +59,9 @@ class RaggedRows:
     def _rows(self) -> Iterator[list[str]]:
         """Yield the rows, all as wide as the header."""
         head, width = self._head, self._head.width
+        marks = COMMENT_MARKS if self._comment is None else tuple(self._comment)
         lines = io.TextIOWrapper(_open(self._body, self._begin, self._end), encoding="utf-8", newline="")
-        records = Records(lines, head.dialect, self.repairs, line=head.line, is_comment=self._comment_test())
+        records = Records(lines, head.dialect, self.repairs, line=head.line, marks=marks, is_comment=self._is_comment)
         is_after_blank, count = False, 0
         names = head.names if any(head.typed) else None
         for given in head.dialect.parse(records):
@@ -109,15 +110,10 @@ class RaggedRows:
             self.repairs.add("short", shown)
         return row[:width] + [""] * (width - len(row))
 
-    def _comment_test(self) -> Callable[[str], bool] | None:
-        if self._comment is not None:
-            return (lambda line: line.lstrip().startswith(self._comment)) if self._comment else None
-        return self._is_comment
-
     def _is_comment(self, line: str) -> bool:
-        """Return whether a line begins as comments do, and is not a row: of another width, or no value of its type."""
-        if not line.startswith(COMMENT_MARKS):
-            return False
+        """Return whether a line with the mark of a comment is not a row: of another width, or no value of its type."""
+        if self._comment is not None:
+            return True
         row = next(self._head.dialect.parse([line]), []) if is_clean(line, self._head.dialect) else []
         return len(row) != self._head.width or (self._head.typed[0] and kind_of(row[0]) == "text")
 

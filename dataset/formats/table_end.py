@@ -12,7 +12,7 @@ from dataset.formats.dialects import filled_width
 from dataset.formats.quoting import is_clean
 from dataset.formats.repairs import Repairs
 from dataset.formats.source import Body
-from dataset.formats.table_head import COMMENT_MARKS, Head
+from dataset.formats.table_head import Head
 
 __all__ = ["find_end"]
 
@@ -41,7 +41,7 @@ def find_end(body: Body, begin: int, head: Head, repairs: Repairs) -> int:
     for end in range(first, len(rows)):
         if all(_is_footer(row, head, is_apart=[] in rows[first:n]) for n, row in enumerate(rows) if n >= end and row):
             footers = lines[len(lines) - len(rows) + end :]
-            shown = [line for line in footers if line.strip()]
+            shown = [line for line in footers if line.strip(" \r\n")]
             if shown:
                 repairs.add("footers", shown[0], len(shown))
             return len(body) - sum(len(line.encode()) for line in footers) if shown else len(body)
@@ -50,7 +50,7 @@ def find_end(body: Body, begin: int, head: Head, repairs: Repairs) -> int:
 
 def _fields(line: str, head: Head) -> list[str] | None:
     """Return the fields of a line, none of a blank one; None if a quoted field begins or ends elsewhere."""
-    if not line.strip():
+    if not line.strip(" \r\n"):
         return []
     return next(head.dialect.parse([line]), []) if is_clean(line, head.dialect) else None
 

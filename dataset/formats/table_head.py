@@ -67,7 +67,14 @@ def read_head(text: str, options: LoadOptions, repairs: Repairs, *, escaped: boo
     if sample.dialect.quote == "'" and options.quote is None:
         enclosed = [line for line in lines if "'" in line]
         repairs.add("single", enclosed[0], len(enclosed))
-    head = _place_header(sample, [line for line in lines[first:begin] if line.strip()], options, repairs)
+    comments = [line for line in lines[first:begin] if line.strip()]
+    try:
+        head = _place_header(sample, comments, options, repairs)
+    except Malformed:
+        sample = read_sample(lines[begin:], begin, Dialect())
+        if options.delimiter is not None or sample.width != 1 or sample.regular < 1:
+            raise
+        head = _place_header(sample, comments, options, repairs)  # one column, whose values hold delimiters
     return head, sum(len(line.encode()) for line in lines[: head.line])
 
 
@@ -86,7 +93,9 @@ def _end_of_comments(lines: Sequence[str], first: int, options: LoadOptions) -> 
 def _place_header(sample: Sample, comments: list[str], options: LoadOptions, repairs: Repairs) -> Head:
     rows = [row for row in sample.rows if row.cells]
     at = 0 if options.skip is not None else _find_first_row(sample, rows)
-    values, evidence = rows[at:], _evidence([row.cells for row in rows[at:]], sample.width)
+    if at and len(rows[0].cells) == len(rows[at].cells) and _is_header_with_gaps(sample, rows, at, options):
+        at = 0
+    line, values, evidence = rows[at].first - 1, rows[at:], _evidence([row.cells for row in rows[at:]], sample.width)
     if at:
         _check_titles(sample, rows[:at], rows[at], evidence)
         repairs.add("titles", sample.dialect.delimiter.join(rows[0].cells), at)
@@ -101,12 +110,13 @@ def _place_header(sample: Sample, comments: list[str], options: LoadOptions, rep
                 "header",
             )
         if evidence != "none" or options.header is not None:
-            names, values = values[0].cells, values[1:]
+            names, values, line = rows[at].cells, rows[at + 1 :], rows[at].last
     if comments:
         repairs.add("comments", comments[0], len(comments))
     width = max(sample.width, len(values[0].cells)) if names is None else len(names)
-    typed = [is_typed(row.cells[n] for row in values if n < len(row.cells)) for n in range(width)]
-    return Head(sample.dialect, names, width, values[0].first - 1 if values else rows[-1].last, typed)
+    whole = [row.cells for row in values if len(row.cells) >= width] or [row.cells for row in values]
+    typed = [is_typed(cells[n] for cells in whole if n < len(cells)) for n in range(width)]
+    return Head(sample.dialect, names, width, line, typed)
 
 
 def _find_first_row(sample: Sample, rows: list[Row]) -> int:
@@ -124,19 +134,27 @@ def _find_first_row(sample: Sample, rows: list[Row]) -> int:
     return at
 
 
+def _is_header_with_gaps(sample: Sample, rows: list[Row], at: int, options: LoadOptions) -> bool:
+    """Return whether the first row, which has empty fields at its end, is a header rather than a title."""
+    first, later = (_evidence([row.cells for row in rows[n:]], sample.width) for n in (0, at))
+    return options.header is not None or (first == "typed" and later != "typed")
+
+
 def _check_titles(sample: Sample, titles: list[Row], row: Row, evidence: _Evidence) -> None:
     """Raise Malformed unless lines of other widths are titles: before a blank line or a sure header, or in words."""
-    is_apart = any(not blank.cells and titles[0].last < blank.first < row.first for blank in sample.rows)
-    are_single = all(filled_width(title.cells) == 1 for title in titles)
-    are_words = any(" " in title.cells[0].strip() for title in titles)
+    is_apart = any(not filled_width(each.cells) and titles[0].last < each.first < row.first for each in sample.rows)
+    are_single = all(filled_width(title.cells) <= 1 for title in titles)
+    are_words = any(" " in title.cells[0].strip() for title in titles) and not any(
+        cell[:1] == " " for cell in row.cells
+    )
     if (is_apart and (are_single or evidence != "none")) or (
         are_single and (evidence == "typed" or (are_words and evidence == "plain"))
     ):
         return
-    title = titles[-1]
     raise Malformed(
-        f"Line {title.first} has {len(title.cells)} fields, line {row.first} has {len(row.cells)}: add "
-        f"?skip={row.first - 1} if the table begins at line {row.first}, or name the ?delimiter= or ?quote= of the file."
+        f"Line {titles[0].first} has {filled_width(titles[0].cells)} fields, line {row.first} has "
+        f"{filled_width(row.cells)}: add ?skip={row.first - 1} if the table begins at line {row.first}, or name the "
+        "?delimiter= or ?quote= of the file."
     )
 
 
@@ -192,7 +210,7 @@ def _refuse_columns_of_spaces(sample: Sample) -> None:
             continue
         cells = tokens[0] + tokens[1]
         are_typed = sum(kind_of(cell) != "text" for cell in cells) >= _TYPED_TOKENS * len(cells)
-        if are_typed or all(re.search(r"\S\s{2,}\S", each) for each in (line, following)):
+        if are_typed or all(number == lines[0][0] and re.search(r"\S\s{2,}\S", each) for each in (line, following)):
             skip = f"?skip={number - 1}&delimiter=space" if number > 1 else "?delimiter=space"
             raise Malformed(
                 f"Line {number} looks like {len(tokens[0])} fields between spaces: {quoted(line)}. "

@@ -12,7 +12,7 @@ from typing import Final
 import polars as pl
 
 from dataset.errors import InvalidDataset, TooLarge, TooManyValues
-from dataset.formats.names import normalize_names
+from dataset.formats.names import normalize_names, notes_on_names
 from dataset.formats.nested_values import NestedTooLarge, to_json_texts
 from dataset.formats.source import Limits, Read, Source
 from dataset.type_inference import TIME, null_non_finite
@@ -52,7 +52,7 @@ def convert_columns(given: Sequence[str], batch: Callable[[int], Sequence[pl.Ser
             if column.dtype not in _TEXT_TYPES:
                 final.add(name)
             typed.append(_convert(column.alias(name), source))
-    return Read(pl.DataFrame(typed), final=frozenset(final))
+    return Read(pl.DataFrame(typed), notes_on_names(given, names), frozenset(final))
 
 
 def check_scan(scan: pl.LazyFrame, schema: pl.Schema, limits: Limits) -> None:

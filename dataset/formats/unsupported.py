@@ -54,6 +54,8 @@ _MAGICS: Final = {
     b"II*\0": _IMAGE,
     b"MM\0*": _IMAGE,
 }
+_TEXT_MAGICS: Final = (b"%PDF-", b"SIMPLE  =", b"<stata_dta>")
+_CONTROLS: Final = re.compile(rb"[\0-\x08\x0e-\x1f\x7f]")
 _PICKLE: Final = re.compile(rb"\x80[\x02-\x05][\x8c\x95c]")
 _TAR_MAGIC: Final = b"ustar"
 _TAR_OFFSET: Final = 257
@@ -91,7 +93,9 @@ def reject_type(essence: str) -> None:
 
 def reject_binary(head: bytes) -> None:
     """Raise UnsupportedMediaType for the beginning of a file in a recognized binary format."""
+    is_text = _CONTROLS.search(head) is None  # such as a table whose first column is ORCID
     found = next((kind for magic, kind in _MAGICS.items() if head.startswith(magic)), None)
+    found = None if is_text and not head.startswith(_TEXT_MAGICS) else found
     if found is None and head[_TAR_OFFSET : _TAR_OFFSET + len(_TAR_MAGIC)] == _TAR_MAGIC:
         found = "a tar archive: send the one file, packed by gzip or not"
     if found is None and _PICKLE.match(head):

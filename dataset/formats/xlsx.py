@@ -6,6 +6,7 @@ midnights dates. Rows and unnamed columns without any value are skipped.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from typing import Any, Final, NamedTuple
 
@@ -14,7 +15,7 @@ import polars as pl
 
 from dataset.errors import InvalidDataset, Malformed, TooLarge, quoted
 from dataset.formats.archives import is_zip, zip_bytes
-from dataset.formats.header_row import NO_HEADER_NOTE, has_header
+from dataset.formats.header_row import NO_HEADER_NOTE, cell_kind, has_header
 from dataset.formats.source import Read, Source
 from dataset.formats.typed_columns import check_scan, convert_columns
 from dataset.load_options import LoadOptions
@@ -23,6 +24,9 @@ from dataset.notes import Note
 __all__ = ["MEDIA_TYPES", "read", "sniff"]
 
 MEDIA_TYPES: Final = ("application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",)
+
+# It warns of each column without values.
+logging.getLogger("fastexcel").setLevel(logging.ERROR)
 
 _SAMPLE_ROWS: Final = 100
 _MAX_LISTED: Final = 20
@@ -47,11 +51,12 @@ def read(source: Source) -> Read:
         sheet, notes = _choose_sheet(workbook, source.options.sheet)
         header = _find_header(sheet, source.options)
         names, frame = _load(workbook, sheet, header)
+        frame, footer_notes = _without_footer(frame)
     except fastexcel.FastExcelError as error:
         raise Malformed(f"The body is not a complete Excel workbook: {str(error)[:200]}.") from error
     check_scan(frame.lazy(), frame.schema, source.limits)
     read = convert_columns(names, lambda first: [_refine(frame.to_series(first))], source)
-    return read._replace(notes=(*notes, *header.notes, *read.notes))
+    return read._replace(notes=(*notes, *header.notes, *footer_notes, *read.notes))
 
 
 class _Sheet(NamedTuple):
@@ -81,7 +86,7 @@ def _choose_sheet(workbook: fastexcel.ExcelReader, requested: str | None) -> tup
     sheets = [_open_sheet(workbook, name) for name in workbook.sheet_names]
     filled = [sheet for sheet in sheets if sheet.is_visible and sheet.rows]
     if len(filled) < 2:
-        return (filled or sheets)[0], []
+        return filled[0] if filled else _Sheet("", True, 0, []), []
     tables = [sheet for sheet in filled if sheet.is_table()]
     if len(tables) != 1:
         raise InvalidDataset(f"Several sheets hold data: {_listed(workbook)}. Choose one with ?sheet=NAME.", "sheet")
@@ -142,7 +147,29 @@ def _load(workbook: fastexcel.ExcelReader, sheet: _Sheet, header: _Header) -> tu
     named = zip(header.names, frame.get_columns(), strict=True)
     kept = [(name, column) for name, column in named if name or column.null_count() < len(column)]
     frame = pl.DataFrame([column.alias(str(position)) for position, (_, column) in enumerate(kept)])
-    return [name for name, _ in kept], frame.filter(~pl.all_horizontal(pl.all().is_null())) if kept else frame
+    return [name for name, _ in kept], frame
+
+
+def _without_footer(frame: pl.DataFrame) -> tuple[pl.DataFrame, list[Note]]:
+    """Return the rows with values, without those of a single text below the others, and a note on these."""
+    if frame.width < 2:
+        return (frame.drop_nulls() if frame.width else frame), []
+    filled = frame.select(pl.sum_horizontal(pl.all().is_not_null())).to_series().to_list()
+    end = next((row for row in range(len(filled), 0, -1) if filled[row - 1] > 1), len(filled))
+    below = [row for row in range(end, len(filled)) if filled[row]]
+    notes = []
+    if below and _is_footer(frame, end, below[0]):
+        example = next(str(value) for value in frame.row(below[0]) if value is not None)
+        notes = [Note("These rows below the table were left out.", example=example[:100], rows=len(below))]
+        frame = frame.head(end)
+    return frame.filter(~pl.all_horizontal(pl.all().is_null())), notes
+
+
+def _is_footer(frame: pl.DataFrame, end: int, row: int) -> bool:
+    """Return whether a row of one value is a text after a blank row, or below values of other kinds."""
+    column = next(column for column in frame if column[row] is not None)
+    kinds = {cell_kind(value) for value in column.head(end).drop_nulls().tail(_SAMPLE_ROWS)}
+    return cell_kind(column[row]) == "text" and (row > end or "text" not in kinds)
 
 
 def _refine(column: pl.Series) -> pl.Series:

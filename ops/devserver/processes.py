@@ -29,7 +29,7 @@ from ops.devserver.signals import ignore_signals
 __all__ = ["Stack", "StackError", "free_ports"]
 
 _ROOT = Path(__file__).parents[2]
-_DEFAULTS = {"RELOAD": "yes", "WORKERS": "2"}
+_DEFAULTS = {"WORKERS": "2"}
 _TICK = 0.2  # seconds
 _START_SECONDS = 120.0
 _STARTS = 3  # a program that exited this often before everything was ready will not recover

@@ -120,7 +120,8 @@ def test_the_format_of_a_generic_type_is_detected_from_the_content(client, name)
 
 
 def test_every_supported_media_type_has_a_file():
-    assert {type_of(name) for name in NAMES} == set(MEDIA_TYPES)
+    other_names = {"text/tab-separated-values", "text/plain"}
+    assert {type_of(name) for name in NAMES} == set(MEDIA_TYPES) - other_names
 
 
 def test_latin_1_is_noted_in_the_response(client):
@@ -174,12 +175,12 @@ def parquet_of(frame: pl.DataFrame) -> bytes:
         pytest.param(b" \n", "application/x-ndjson", 400, id="empty NDJSON"),
         pytest.param(b"", "application/vnd.apache.parquet", 400, id="empty Parquet"),
         pytest.param(b"", None, 400, id="empty"),
-        pytest.param(b"a,b\n1\n", "text/csv", 400, id="short row"),
+        pytest.param(b"a,b\n1,2,3\n", "text/csv", 400, id="long row"),
         pytest.param(b'a,b\n"1,2\n', "text/csv", 400, id="open quote"),
         pytest.param(b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR\0\0", None, 415, id="image"),
         pytest.param(bytes(range(256)) * 9, "text/csv", 400, id="binary"),
         pytest.param(b"PK\x03\x04\x14\0\x08\0", "text/csv", 400, id="spreadsheet"),
-        pytest.param(b"<!doctype html><title>Log in</title>", "text/csv", 400, id="HTML"),
+        pytest.param(b"<!doctype html><title>Log in</title>", "text/csv", 415, id="HTML"),
         pytest.param(b'[{"a": 1}, {"a"', "application/json", 400, id="truncated JSON"),
         pytest.param(LINES[:-40], "application/x-ndjson", 400, id="truncated NDJSON"),
         pytest.param(b'{"a": 1}\n[2]\n', "application/x-ndjson", 422, id="line that is not an object"),
@@ -371,7 +372,8 @@ def test_an_empty_feature_collection_is_a_dataset_without_rows():
 
 @settings(max_examples=150, deadline=None)
 @given(
-    name=st.sampled_from([name for name in NAMES if not name.endswith(".gz")]),
+    # A damaged Arrow file may make polars abort the process, which is why it is read in another.
+    name=st.sampled_from([name for name in NAMES if not name.endswith((".gz", ".arrow", ".arrows"))]),
     answer=st.booleans(),
     damage=st.lists(st.tuples(st.integers(0, 2500), st.integers(0, 255)), min_size=1, max_size=4),
     length=st.none() | st.integers(0, 2500),

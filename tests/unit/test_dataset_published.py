@@ -1,4 +1,4 @@
-"""Files as portals and tools publish them: one of each kind, with its columns and values, or the option that decides."""
+"""Files as portals and tools publish them, one of each kind: its columns and values, or the option that decides."""
 
 from __future__ import annotations
 
@@ -191,9 +191,9 @@ def test_formats_that_are_not_tables_name_what_to_convert_them_to() -> None:
 
 def test_files_without_oddity_have_no_notes() -> None:
     plain = (
-        "census.json excel.xlsx feather.arrow gho.json hgnc.json noaa_cdo.json one.ndjson one_object.json openmeteo.json "
-        "orient_columns.json orient_index.json orient_split.json orient_values.json pandas_index.parquet socrata.json "
-        "single_feature.json zip.zip zstd.parquet"
+        "census.json excel.xlsx feather.arrow gho.json hgnc.json noaa_cdo.json one.ndjson one_object.json "
+        "openmeteo.json orient_columns.json orient_index.json orient_split.json orient_values.json "
+        "pandas_index.parquet socrata.json single_feature.json zip.zip zstd.parquet"
     )
     for name in plain.split():
         assert load(name).description.notes == (), name

@@ -16,6 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import dataset.arrow_chunks
+import dataset.table_cache
 from dataset import LoadOptions, Store, Table, VersionNotFound, ingest
 
 
@@ -254,13 +255,13 @@ def test_the_cache_is_limited_in_bytes(
 ) -> None:
     other, versions = three
     size = other.table(versions[2]).frame.estimated_size()
-    monkeypatch.setattr(dataset.store, "_CACHED_BYTES", int(2.5 * size))
+    monkeypatch.setattr(dataset.table_cache, "_CACHED_BYTES", int(2.5 * size))
 
     other.table(versions[2])
     assert [other.is_cached(version) for version in versions] == [False, True, True]
 
     # The requested version is cached, however large it is.
-    monkeypatch.setattr(dataset.store, "_CACHED_BYTES", 1)
+    monkeypatch.setattr(dataset.table_cache, "_CACHED_BYTES", 1)
     other.table(versions[0])
     assert [other.is_cached(version) for version in versions] == [True, False, False]
 

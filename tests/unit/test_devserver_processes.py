@@ -29,11 +29,6 @@ def test_two_workers_are_the_default_of_a_stack():
     assert Stack({"WORKERS": "5"}).settings.workers == 5
 
 
-def test_changed_analyses_are_loaded_unless_it_is_told_otherwise():
-    assert Stack({"RELOAD": ""}).settings.reload
-    assert not Stack({"RELOAD": "no"}).settings.reload
-
-
 def test_a_bad_setting_is_refused_by_name():
     with pytest.raises(InvalidSetting, match="API_PORT"):
         Stack({"API_PORT": "many"})

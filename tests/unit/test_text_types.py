@@ -22,7 +22,8 @@ def load(name: str, *values: str, **options: Any) -> Table:
     """Load values as the second column, of this name, of a CSV."""
     file = io.StringIO()
     csv.writer(file, delimiter="\t").writerows([("n", name), *enumerate(values)])
-    return ingest(file.getvalue().encode(), "text/csv", options=LoadOptions(**options))
+    given = LoadOptions(delimiter="\t", header="yes", comment="", **options)
+    return ingest(file.getvalue().encode(), "text/csv", options=given)
 
 
 def read(*values: str, name: str = "v", **options: Any) -> tuple[str, list[Any], list[str]]:
@@ -243,7 +244,9 @@ def test_a_number_of_nines_far_from_the_others_is_noted_but_kept():
 
     assert (kind, records[2]) == ("number", -999.9)
     assert "?missing=-999.9" in note
-    assert read("1", "9999", "20000", "3")[2] == []
+    assert "?missing=9999" in read("1", "9999", "9999", "3")[2][0]
+    for clean in (["1", "9999", "20000", "3"], ["1", "9999", "3"], ["-99", "5", "6"]):
+        assert read(*clean)[2] == []
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,173 @@
+"""The routes that change single records of the dataset. Each change makes a new version; jobs keep theirs."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any, Final
+from urllib.parse import quote
+
+from flask import Blueprint, Response, current_app, request
+
+from config.settings import Settings
+from dataset import MAX_RECORD_BYTES, Append, Change, Remove, Replace, Store, Table
+from submission import record_changes
+from web import budget
+from web.json_body import JsonBody, TooManyElements, ValueTooLarge
+from web.links import path_to
+from web.problems import Problem
+from web.query_params import parameters
+from web.request_body import read_json
+from web.responses import etag_of, json_response
+
+__all__ = ["routes"]
+
+_MAX_RECORDS: Final = 100_000
+_EXPANSION: Final = 10  # bytes of memory per byte of JSON while it is serialized
+_MERGE_PATCH: Final = "application/merge-patch+json"
+
+routes = Blueprint("records", __name__)
+
+
+@routes.post("/data/records")
+@parameters()
+def append_records() -> Response:
+    """Append a record, or a list of them: all, or none."""
+    body = _read_body()
+    items = list(body.values())
+    if not items:
+        raise _invalid("", "Expected a record, or a list of at least one.")
+    paths = [(number,) for number in range(len(items))] if body.is_list else [()]
+    records: list[dict[str, Any]] = []
+    addresses: list[str] = []
+
+    def decide(table: Table) -> Append:
+        _check_if_match(table, None)
+        change = record_changes.append(table, items, paths, _settings().max_body_bytes)
+        records[:] = table.records_of(change.rows, _reserve_memory)
+        addresses[:] = [_address(change.number if table.has_numbers else records[0][table.description.id])]
+        return change
+
+    if _change(decide) is None:
+        raise Problem("no-dataset", "There are no columns to append records to: load a dataset by POST /data.")
+    if body.is_list:
+        return json_response(records, 201)
+    return _with_tag(json_response(records[0], 201, {"Location": addresses[0]}))
+
+
+@routes.put("/data/<text:id>")
+@parameters()
+def replace_record(id: str) -> Response:
+    """Replace one record; members that are absent become missing values."""
+    return _replace(id, merge=False)
+
+
+@routes.patch("/data/<text:id>")
+@parameters()
+def patch_record(id: str) -> Response:
+    """Change the members of one record that are sent (JSON Merge Patch)."""
+    if request.mimetype == "application/json-patch+json":
+        detail = f"JSON Patch is not supported: send a JSON Merge Patch, {_MERGE_PATCH}."
+        raise Problem("unsupported-media-type", detail, headers={"Accept-Patch": _MERGE_PATCH})
+    return _replace(id, merge=True)
+
+
+@routes.delete("/data/<text:id>")
+@parameters()
+def delete_record(id: str) -> Response:
+    """Remove one record; the others keep their row numbers."""
+
+    def decide(table: Table) -> Remove:
+        position = _find(table, id)
+        _check_if_match(table, position)
+        return Remove(position)
+
+    if _change(decide) is None:
+        raise _not_found(id)
+    return Response(status=204)
+
+
+def _replace(id: str, *, merge: bool) -> Response:
+    body = _read_body()
+    if body.is_list:
+        raise _invalid("", "Expected an object: the members of one record.")
+    [members] = body.values()
+    records: list[dict[str, Any]] = []
+
+    def decide(table: Table) -> Replace | None:
+        position = _find(table, id)
+        _check_if_match(table, position)
+        change = record_changes.replace(table, position, members, merge=merge)
+        row = table.rows.row(position) if change is None else change.row
+        records[:] = table.records_of([row], _reserve_memory)
+        return change
+
+    if _change(decide) is None:
+        raise _not_found(id)
+    return _with_tag(json_response(records[0]))
+
+
+def _change(decide: Callable[[Table], Change | None]) -> Table | None:
+    store: Store = current_app.extensions["store"]
+    return store.change(decide)
+
+
+def _read_body() -> JsonBody:
+    settings = _settings()
+    most = min(settings.max_jobs_bytes, settings.max_body_bytes)
+    try:
+        return read_json(most, max_elements=_MAX_RECORDS, max_chars=MAX_RECORD_BYTES)
+    except TooManyElements as error:
+        raise _invalid("", f"A request may have {_MAX_RECORDS:,} records at most; POST /data loads more.") from error
+    except ValueTooLarge as error:
+        pointer = "" if error.position is None else f"/{error.position}"
+        raise _invalid(pointer, f"A record may have {MAX_RECORD_BYTES:,} bytes at most as JSON.") from error
+
+
+def _find(table: Table, id: str) -> int:
+    position = table.find(id)
+    if position is None:
+        raise _not_found(id)
+    return position
+
+
+def _check_if_match(table: Table, position: int | None) -> None:
+    """Raise 412 unless `If-Match` has the entity tag of the record at `position`, or of the dataset."""
+    if "If-Match" not in request.headers or request.if_match.star_tag:
+        return
+    version = table.description.version
+    current = version
+    if position is not None:
+        current = etag_of(json_response(table.records_of([table.rows.row(position)], _reserve_memory)[0]))
+    if any(tag in (current, version) or tag.startswith(f"{version}.") for tag in request.if_match.as_set()):
+        return
+    detail = "If-Match names another version than there is now: read it again."
+    raise Problem("precondition-failed", detail, headers={"ETag": f'"{current}"'})
+
+
+def _with_tag(response: Response) -> Response:
+    response.set_etag(etag_of(response))
+    return response
+
+
+def _address(identifier: Any) -> str:
+    """Return the path of a record."""
+    text = identifier if isinstance(identifier, str) else json.dumps(identifier)
+    return path_to(f"/data/{quote(text, safe='')}")
+
+
+def _reserve_memory(size: int) -> None:
+    budget.reserve(_EXPANSION * size)
+
+
+def _settings() -> Settings:
+    settings: Settings = current_app.config["SETTINGS"]
+    return settings
+
+
+def _invalid(pointer: str, detail: str) -> Problem:
+    return Problem("invalid", detail, errors=[{"pointer": pointer, "detail": detail}])
+
+
+def _not_found(id: str) -> Problem:
+    return Problem("record-not-found", f"The dataset has no record {id[:100]!r}; see /data.")
