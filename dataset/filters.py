@@ -7,14 +7,14 @@ from itertools import islice
 from typing import Any, Final, cast
 
 import polars as pl
-import polars.selectors as cs
 
 from dataset.bounds import Interval, Ordering, compare, parse_value, physical, rounded
 from dataset.errors import FilterError, quoted
+from dataset.expressions import column_expr
 from dataset.search import fold, fold_text
 from dataset.type_inference import ColumnType
 
-__all__ = ["MAX_FILTERS", "column_expr", "query_condition", "unknown_column", "where_condition"]
+__all__ = ["MAX_FILTERS", "query_condition", "unknown_column", "where_condition"]
 
 MAX_FILTERS: Final = 50
 """The maximum number of filters in a request or a job."""
@@ -72,11 +72,6 @@ def unknown_column(columns: Iterable[str], name: str) -> str:
     """Return the detail of the error that there is no such column."""
     known = ", ".join(map(quoted, islice(columns, 20))) or "none"
     return f"There is no column {quoted(name)}. The columns are: {known}."
-
-
-def column_expr(name: str) -> pl.Expr:
-    """Return the expression of a column; unlike in `pl.col`, no name is a pattern."""
-    return cs.by_name(name).as_expr()
 
 
 class _Field:

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any, Final
 import polars as pl
 
 from dataset.errors import FilterError
-from dataset.filters import column_expr, query_condition, unknown_column
+from dataset.expressions import column_expr
+from dataset.filters import query_condition, unknown_column
 from dataset.serialization import records
 from dataset.sizes import count_fitting, fitting_slices, fixed_record_bytes
 
@@ -122,7 +123,7 @@ class Listing:
     def blocks(
         self, *, row: int = 0, offset: int = 0, limit: int | None = None
     ) -> tuple[Iterator[pl.DataFrame], int | None]:
-        """Return the records in blocks of at most 4 MiB of text, or of one record; and the row or position after `limit`.
+        """Return the records in blocks of at most 4 MiB of text, or of one record; and where the next page begins.
 
         Raises Busy as `page` does.
         """

@@ -12,7 +12,8 @@ import polars as pl
 from dataset.bounds import parse_bounds, range_condition
 from dataset.description import Description
 from dataset.errors import BoundsError, FilterError, quoted
-from dataset.filters import column_expr, unknown_column, where_condition
+from dataset.expressions import column_expr
+from dataset.filters import unknown_column, where_condition
 from dataset.search import SearchIndex
 from dataset.sizes import row_slices
 
