@@ -24,6 +24,7 @@ __all__ = ["settle_types"]
 _SENTINEL: Final = re.compile(r"-(?:9{3,5}(?:\.9+)?|99\.9+|9\.99+)|9{3,5}\.9+")
 _POSSIBLE_SENTINEL: Final = re.compile("-99|9{3,5}")  # also plain numbers, unless they repeat or there are many others
 _MANY: Final = 8
+_MAX_NOTES: Final = 200
 _MAYBE_THOUSANDS: Final = re.compile(MAYBE_THOUSANDS).search
 _DECIDED_BY: Final = "?decimal="
 
@@ -59,7 +60,20 @@ def settle_types(frame: pl.DataFrame, options: LoadOptions, final: Collection[st
         typed = _settle_doubt(frame.to_series(positions[name]), samples[name], options, implied)
         frame.replace_column(positions[name], typed.column.alias(name))
         notes[name] = typed.notes
-    return [note for name in positions for note in notes[name]]
+    return _merge([note for name in positions for note in notes[name]])
+
+
+def _merge(notes: list[Note]) -> list[Note]:
+    """Return the notes; if there are very many, one for each detail, since every answer repeats them."""
+    if len(notes) <= _MAX_NOTES:
+        return notes
+    alike: dict[str, list[Note]] = {}
+    for note in notes:
+        alike.setdefault(note.detail, []).append(note)
+    return [
+        first._replace(detail=f"{detail} The same in {len(others):,} other columns.") if others else first
+        for detail, (first, *others) in alike.items()
+    ][:_MAX_NOTES]
 
 
 def _may_be_thousands(sample: Sample) -> bool:

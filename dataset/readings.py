@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cache
+from functools import lru_cache
 from typing import Final, NamedTuple
 
 import polars as pl
@@ -15,7 +15,7 @@ from dataset.notes import Note
 __all__ = ["Reading", "Typed", "always", "in_slices"]
 
 _SLICE_ROWS: Final = 2**17
-_compile = cache(re.compile)  # on first use: most files need none of the patterns
+_compile = lru_cache(512)(re.compile)  # on first use: most files need none of the patterns
 
 
 @dataclass(frozen=True, slots=True)

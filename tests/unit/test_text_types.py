@@ -184,6 +184,18 @@ def test_separators_in_doubt_are_decided_by_other_columns(others, values, expect
     assert bool(notes) == (expected[0] != "number" or "," in values[0])
 
 
+def test_a_table_of_very_many_columns_has_few_notes():
+    names = [f"c{number}" for number in range(3000)]
+    body = "\n".join("\t".join(cells) for cells in (names, ["1,5"] * len(names), ["31.12.2020"] + ["2"] * 2999))
+    notes = ingest(body.encode(), "text/tab-separated-values").description.notes
+
+    (note,) = notes
+    assert (note.column, note.detail) == (
+        "c1",
+        "Read as numbers with a decimal comma. The same in 2,998 other columns.",
+    )
+
+
 def test_numbers_that_do_not_fit_the_option_stay_text_with_a_note():
     kind, _, (note,) = read("0.5", "0.25", thousands=".")
 
