@@ -35,7 +35,7 @@ class Repairs:
     def add(self, kind: str, example: str, rows: int = 1) -> None:
         """Count `rows` more rows of a kind."""
         count, first = self._found.get(kind, (0, example))
-        self._found[kind] = (count + rows, first)
+        self._found[kind] = (count + rows, first.replace("\0", "\\0"))
 
     def update(self, other: Repairs) -> None:
         """Add what another has counted."""

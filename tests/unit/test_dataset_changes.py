@@ -328,7 +328,5 @@ def test_random_changes_leave_what_a_dict_has_and_no_keys(machine):
     checks = [HealthCheck.too_slow, HealthCheck.data_too_large]
     run_state_machine_as_test(
         machine,
-        settings=settings(
-            max_examples=60, stateful_step_count=25, deadline=None, suppress_health_check=checks
-        ),
+        settings=settings(max_examples=60, stateful_step_count=25, deadline=None, suppress_health_check=checks),
     )
