@@ -37,12 +37,14 @@ __all__ = ["MEDIA_TYPES", "read", "sniff"]
 MEDIA_TYPES: Final = ("text/csv", "text/tab-separated-values", "text/plain")
 
 _CONTROLS: Final = re.compile(rb"[\x01-\x08\x0e-\x19\x1b-\x1f]")
+_COMMENTS: Final = re.compile(rb"(?:[ \t]*(?:[#%][^\r\n]*)?[\r\n]+)*+")
 _JSON: Final = re.compile(rb"\s*[\[{]")
 _BLANK: Final = re.compile(rb"\s*\Z")
 _WINDOW_BYTES: Final = 4 * 2**20
 _PART_BYTES: Final = 16 * 2**20  # of the body; as columns of text they take several times as much
 _MAX_QUOTED_BYTES: Final = 8 * 2**20
 _SNIFFED_BYTES: Final = 2**16
+_MAX_COMMENT_BYTES: Final = 16 * 2**20
 _HEAD_BYTES: Final = 2**18
 _MIN_HEAD_LINES: Final = 3
 _NO_HEADER: Final = Note(
@@ -61,7 +63,7 @@ def read(source: Source) -> Read:
     _refuse_other_formats(body)
     options, repairs = source.options, Repairs()
     try:
-        head, begin = read_head(_head_text(body), options, repairs, escaped=_is_escaped(body, options))
+        head, begin = read_head(_head_text(body, options), options, repairs, escaped=_is_escaped(body, options))
         names = normalize_names(map(str.strip, head.names or [""] * head.width), source.limits)
         table = _Table(body, begin, find_end(body, begin, head, comment_marks(options), repairs), head)
         rows = RaggedRows(*table, options, source.limits.values)
@@ -108,13 +110,17 @@ class _IrregularRows(Exception):
     """polars would not parse the rows as they are meant."""
 
 
-def _head_text(body: Body) -> str:
-    """Return the first lines: at least a few whole ones, and as many as fit."""
-    if len(body) <= _HEAD_BYTES:
+def _head_text(body: Body, options: LoadOptions) -> str:
+    """Return the first lines: at least a few whole ones after comments and skipped lines, and as many as fit."""
+    begin = 0 if options.comment is not None else _COMMENTS.match(body).end()  # type: ignore[union-attr]
+    for _ in range(options.skip or 0):
+        begin = body.find(b"\n", begin) + 1 or begin
+    first = min(begin, _MAX_COMMENT_BYTES) + _HEAD_BYTES
+    if len(body) <= first:
         return body[:].decode()
-    end = max(body.rfind(line_end, 0, _HEAD_BYTES) for line_end in (b"\n", b"\r")) + 1
-    line_end = b"\n" if body.find(b"\n", 0, _HEAD_BYTES) >= 0 or body.find(b"\n") >= 0 else b"\r"
-    for _ in range(_MIN_HEAD_LINES - body[:end].count(line_end)):
+    end = max(body.rfind(line_end, 0, first) for line_end in (b"\n", b"\r")) + 1
+    line_end = b"\n" if body.find(b"\n") >= 0 else b"\r"
+    for _ in range(_MIN_HEAD_LINES - body[begin:end].count(line_end)):
         end = body.find(line_end, end) + 1 or len(body)
     return body[:end].decode()
 

@@ -82,8 +82,10 @@ def _sample_table(lines: Sequence[str], first: int, options: LoadOptions, *, esc
     begin = _end_of_comments(lines, first, options)
     sample = detect_dialect(lines[begin:], begin, options, escaped=escaped)
     if begin > first and not any(row.cells for row in sample.rows):
-        begin = first  # every line begins like a comment
+        begin = first  # every line begins like a comment: these may be values
         sample = detect_dialect(lines[begin:], begin, options, escaped=escaped)
+        if sample.width <= 1:
+            raise Malformed("The body holds comments only: send rows, or add ?comment= (empty) if these are rows.")
     if not any(row.cells for row in sample.rows):
         for _ in Records(lines[begin:], sample.dialect, Repairs(), line=begin):
             pass  # raises the reason why the first record cannot be read

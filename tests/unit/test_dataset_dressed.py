@@ -229,6 +229,7 @@ def test_each_kind_of_repair(text, options, columns, rows, notes):
         ("town,2020\nx,5\ny,7\n", "Line 1 may be a header or a row.*header=yes"),
         ("a,b\n1,2\n\nc,d,e\n1,2,3\n4,5,6\n", "Line 1 has 2 fields, line 4 has 3.*skip=3"),
         ("| a | b |\n|---|---|\n| 1 | 2 |\n", "Line 2 is a ruled line"),
+        ("# a\n# b\n", "comments only.*comment="),
         ("1 2 3\n4 5 6\n", "Line 1 looks like 3 fields.*delimiter=space"),
         ("- a: 1\n  b: 2\n", "YAML|JSON"),
     ],
@@ -286,3 +287,26 @@ def test_a_table_in_any_dialect_that_is_named_is_read_back(table, delimiter, quo
     loaded = load(written(table, delimiter=delimiter, quotechar=quote), delimiter=delimiter, quote=quote)
 
     assert [loaded.frame.columns, *texts_of(loaded)] == table
+
+
+def test_a_long_preamble_is_left_out():
+    comments, titles = "# a comment, which is long\n" * 20_000, "a title\n" * 100_000
+
+    assert rows_of(load(f"{comments}a,b\n1,2\n")) == [[1, 2]]
+    assert rows_of(load(f"{titles}a,b\n1,2\n", skip=100_000)) == [[1, 2]]
+
+
+def test_a_table_that_is_long_is_repaired_at_any_place():
+    # Given some megabytes of clean rows, and a few that are not
+    rows = "".join(f'{number},"text, {number}",x\n' for number in range(150_000))
+    text = f'a,b,c\n{rows}1,"say "x"",y\n2,z\n# done\n{rows}3,"line\nof text",x\n'
+    # when they are loaded
+    table = load(text)
+    # then no row is lost, and the repairs are counted
+    assert table.description.count == 300_003
+    assert rows_of_end(table) == [[149_999, "text, 149999", "x"], [3, "line\nof text", "x"]]
+    assert [rows for _, _, rows in notes_of(table)] == [1, 1, 1]
+
+
+def rows_of_end(table: Table) -> list[list[Any]]:
+    return [list(row) for row in table.frame.tail(2).rows()]
