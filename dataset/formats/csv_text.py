@@ -17,7 +17,7 @@ from typing import Final, NamedTuple
 
 import polars as pl
 
-from dataset.errors import Malformed
+from dataset.errors import InvalidDataset, Malformed
 from dataset.formats import json_values, unsupported
 from dataset.formats.dialects import comment_marks, filled_width
 from dataset.formats.encodings import as_utf8
@@ -39,6 +39,7 @@ MEDIA_TYPES: Final = ("text/csv", "text/tab-separated-values", "text/plain")
 _CONTROLS: Final = re.compile(rb"[\x01-\x08\x0e-\x19\x1b-\x1f]")
 _COMMENTS: Final = re.compile(rb"(?:[ \t]*(?:[#%][^\r\n]*)?[\r\n]+)*+")
 _JSON: Final = re.compile(rb"\s*[\[{]")
+_LINE_END: Final = re.compile(rb"[\r\n]")
 _BLANK: Final = re.compile(rb"\s*\Z")
 _WINDOW_BYTES: Final = 4 * 2**20
 _PART_BYTES: Final = 16 * 2**20  # of the body; as columns of text they take several times as much
@@ -47,6 +48,10 @@ _SNIFFED_BYTES: Final = 2**16
 _MAX_COMMENT_BYTES: Final = 16 * 2**20
 _HEAD_BYTES: Final = 2**18
 _MIN_HEAD_LINES: Final = 3
+_ONE_LINE: Final = (
+    "The body is a single line, so there are no records below the header. `curl -d @FILE` strips the ends of lines: send "
+    "a file with --data-binary @FILE. If only the names of the columns are meant, add ?empty=yes."
+)
 _NO_HEADER: Final = Note(
     "The first row is like the others, so the columns are named by position: add ?header=yes if it names them."
 )
@@ -62,6 +67,8 @@ def read(source: Source) -> Read:
     body, notes = as_utf8(source.body, source.charset, source.options.encoding, guess=True)
     _refuse_other_formats(body)
     options, repairs = source.options, Repairs()
+    if not (_LINE_END.search(body) or options.empty or options.header in ("no", "only")):
+        raise InvalidDataset(_ONE_LINE)
     try:
         head, begin = read_head(_head_text(body, options), options, repairs, escaped=_is_escaped(body, options))
         names = normalize_names(map(str.strip, head.names or [""] * head.width), source.limits)

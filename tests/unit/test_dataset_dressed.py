@@ -11,6 +11,7 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
+from api import create_app
 from dataset import DatasetError, LoadOptions, Malformed, Table, UnsupportedMediaType, ingest
 
 CASES = Path(__file__).parents[1] / "data" / "cases"
@@ -306,6 +307,39 @@ def test_a_table_that_is_long_is_repaired_at_any_place():
     assert table.description.count == 300_003
     assert rows_of_end(table) == [[149_999, "text, 149999", "x"], [3, "line\nof text", "x"]]
     assert [rows for _, _, rows in notes_of(table)] == [1, 1, 1]
+
+
+@pytest.mark.parametrize(
+    ("name", "media_type", "query", "status", "parameter"),
+    [
+        ("tsv.tsv", "text/tab-separated-values", "", 201, None),
+        ("hgnc_complete_set.txt", "text/plain", "", 201, None),
+        ("iss.oem.txt", "text/plain", "", 400, None),
+        ("iss.oem.txt", "text/plain", "?skip=6&delimiter=space&header=no", 201, None),
+        ("fixed_width.txt", "text/csv", "?delimiter=%20", 201, None),
+        ("bom.csv", "text/csv", "?encoding=klingon", 422, "encoding"),
+        ("bom.csv", "text/csv; charset=klingon", "", 415, None),
+        ("xml.xml", "text/csv", "", 415, None),
+    ],
+)
+def test_the_options_are_taken_by_post_data(rd, name, media_type, query, status, parameter):
+    client = create_app(redis_client=rd).test_client()
+
+    answer = client.post(f"/data{query}", data=(CASES / name).read_bytes(), content_type=media_type)
+
+    assert answer.status_code == status, answer.json
+    assert [error["parameter"] for error in answer.json.get("errors", ())] == ([parameter] if parameter else [])
+
+
+def test_a_file_without_line_ends_is_refused_with_the_way_to_send_it(rd):
+    # Given a file as `curl -d @x.csv` sends it
+    body = (CASES / "noaa_co2.csv").read_bytes().replace(b"\n", b"")
+    client = create_app(redis_client=rd).test_client()
+    # when it is posted, then the error says how to keep its lines
+    for one in (body, b"id,v1,22,3", b'id,name,v1,"x, y"2,z,3', b'a,b1,"x2,y'):
+        answer = client.post("/data", data=one)
+        assert answer.status_code == 422
+        assert "--data-binary" in answer.json["detail"]
 
 
 def rows_of_end(table: Table) -> list[list[Any]]:
