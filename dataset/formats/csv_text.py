@@ -49,8 +49,8 @@ _MAX_COMMENT_BYTES: Final = 16 * 2**20
 _HEAD_BYTES: Final = 2**18
 _MIN_HEAD_LINES: Final = 3
 _ONE_LINE: Final = (
-    "The body is a single line, so there are no records below the header. `curl -d @FILE` strips the ends of lines: send "
-    "a file with --data-binary @FILE. If only the names of the columns are meant, add ?empty=yes."
+    "The body is a single line, so there are no records below the header. `curl -d @FILE` strips the ends of lines: "
+    "send a file with --data-binary @FILE. If only the names of the columns are meant, add ?empty=yes."
 )
 _NO_HEADER: Final = Note(
     "The first row is like the others, so the columns are named by position: add ?header=yes if it names them."

@@ -14,6 +14,7 @@ _DETAILS: Final = {
     "titles": "Lines before the header were left out.",
     "comments": "Comment lines were left out.",
     "commented": "The names of the columns were read from the last comment line before the rows.",
+    "units": "The row below the header was left out: it has text, such as units, where the others have none.",
     "footers": "Lines after the last row were left out.",
     "headers": "Rows that repeat the header were left out.",
     "nul": "NUL characters were left out.",

@@ -39,12 +39,15 @@ def find_end(body: Body, begin: int, head: Head, marks: tuple[str, ...], repairs
     if first == 0 or _is_second_table(rows[first:]):
         return len(body)
     for end in range(first, len(rows)):
-        if all(_is_footer(row, head, is_apart=[] in rows[first:n]) for n, row in enumerate(rows) if n >= end and row):
-            footers = lines[len(lines) - len(rows) + end :]
-            shown = [line for line in footers if line.strip(" \r\n")]
-            for line in shown:
-                repairs.add("comments" if line.startswith(marks) else "footers", line)
-            return len(body) - sum(len(line.encode()) for line in footers) if shown else len(body)
+        if all(_is_footer(row, head, is_apart=[] in rows[first:n]) for n, row in enumerate(rows) if n >= end):
+            left_out = lines[len(lines) - len(rows) + end :]
+            kinds = ["footers" if filled_width(row or ()) else "comments" for row in rows[end:]]
+            shown = [
+                each for each in zip(kinds, left_out, strict=True) if each[0] == "footers" or each[1].startswith(marks)
+            ]
+            for kind, line in shown:
+                repairs.add(kind, line)
+            return len(body) - sum(len(line.encode()) for line in left_out) if shown else len(body)
     return len(body)
 
 
@@ -64,7 +67,10 @@ def _may_be_footer(row: list[str] | None, head: Head) -> bool:
 
 
 def _is_footer(row: Sequence[str] | None, head: Head, *, is_apart: bool) -> bool:
-    if not row or len(row) > head.width:
+    """Return whether a line is a footer, or empty; `is_apart` is true after a blank line."""
+    if row is None or not filled_width(row):
+        return True
+    if len(row) > head.width:
         return is_apart
     contradicts = any(is_typed and kind_of(cell) == "text" for is_typed, cell in zip(head.typed, row, strict=False))
     if len(row) == head.width > 1 and filled_width(row) > 1:

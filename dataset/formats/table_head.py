@@ -128,10 +128,37 @@ def _place_header(sample: Sample, comments: list[str], options: LoadOptions, rep
             names, values, line = rows[at].cells, rows[at + 1 :], rows[at].last
     if comments:
         repairs.add("comments", comments[0], len(comments))
+    if names is not None and _is_below_header(values, len(names)):
+        repairs.add("units", sample.dialect.delimiter.join(values[0].cells))
+        values, line = values[1:], values[0].last
     width = max(sample.width, len(values[0].cells)) if names is None else len(names)
     whole = [row.cells for row in values if len(row.cells) >= width] or [row.cells for row in values]
     typed = [is_typed(cells[n] for cells in whole if n < len(cells)) for n in range(width)]
     return Head(sample.dialect, names, width, line, typed)
+
+
+def _is_below_header(values: list[Row], width: int) -> bool:
+    """Return whether the first row is not one of values, but text in each column that is typed below, such as units.
+
+    Raises Malformed if there are several such rows.
+    """
+    later = [row.cells for row in values[max(1, len(values) // 2) :]]
+    kinds = [{kind_of(cells[n]) for cells in later if n < len(cells)} - {"missing"} for n in range(width)]
+    typed = [n for n, found in enumerate(kinds) if found and "text" not in found]
+    texts = 0
+    for row in values:
+        cells = [row.cells[n] for n in typed if n < len(row.cells) and kind_of(row.cells[n]) != "missing"]
+        alone = len(cells) == sum(bool(cell.strip()) for cell in row.cells)
+        if not all(kind_of(cell) == "text" for cell in cells) or len(cells) < (1 if alone and cells else 2):
+            break
+        texts += 1
+    if texts > 1:
+        last = values[texts - 1].last
+        raise Malformed(
+            f"Lines {values[0].first} to {last} are text where those below are not: add ?skip={last} (and ?header=no "
+            f"unless line {last + 1} names the columns) if the table begins there."
+        )
+    return texts == 1 and len(later) > 1
 
 
 def _find_first_row(sample: Sample, rows: list[Row]) -> int:
