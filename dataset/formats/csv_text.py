@@ -52,9 +52,10 @@ _ONE_LINE: Final = (
     "The body is a single line, so there are no records below the header. `curl -d @FILE` strips the ends of lines: "
     "send a file with --data-binary @FILE. If only the names of the columns are meant, add ?empty=yes."
 )
-_NO_HEADER: Final = Note(
+_NO_HEADER: Final = (
     "The first row is like the others, so the columns are named by position: add ?header=yes if it names them."
 )
+_MAX_EXAMPLE: Final = 120  # bytes
 
 
 def sniff(head: bytes) -> bool:
@@ -79,11 +80,16 @@ def read(source: Source) -> Read:
         raise Malformed(f"The body is no CSV: {error}.") from error
     frame = _drop_empty_columns(columns.frame, head, repairs)
     repairs.update(rows.repairs)
-    if head.names is None:
-        notes += (_NO_HEADER,) if options.header is None else ()
-    else:
-        notes += notes_on_names(head.names[: frame.width], frame.columns)
-    return Read(frame, (*notes, *repairs.notes(), *columns.notes))
+    return Read(frame, (*notes, *_header_notes(table, frame, options), *repairs.notes(), *columns.notes))
+
+
+def _header_notes(table: _Table, frame: pl.DataFrame, options: LoadOptions) -> tuple[Note, ...]:
+    if table.head.names is not None:
+        return notes_on_names([name.strip() for name in table.head.names[: frame.width]], frame.columns)
+    if options.header is not None:
+        return ()
+    first = table.body[table.begin : table.begin + _MAX_EXAMPLE].decode(errors="ignore").lstrip()
+    return (Note(_NO_HEADER, example=re.split("[\r\n]", first)[0]),)
 
 
 class _Table(NamedTuple):
@@ -105,9 +111,9 @@ def _read_columns(table: _Table, names: list[str], rows: RaggedRows, options: Lo
 
 def _drop_empty_columns(frame: pl.DataFrame, head: Head, repairs: Repairs) -> pl.DataFrame:
     """Return the frame without the columns at its end that have neither a name nor a value."""
-    width = filled_width(head.names) if head.names else frame.width
-    while width < frame.width and frame.to_series(width).null_count() < frame.height:
-        width += 1
+    width, named = frame.width, filled_width(head.names) if head.names else frame.width
+    while width > named and frame.to_series(width - 1).null_count() == frame.height:
+        width -= 1
     if width < frame.width:
         repairs.add("trailing", head.dialect.delimiter.join(head.names or ()), frame.height)
     return frame[:, :width]

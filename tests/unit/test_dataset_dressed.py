@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -44,8 +45,8 @@ CLEAN: list[tuple[str, list[str], list[Any]]] = [
 ]
 DRESSED: list[tuple[str, dict[str, Any], list[str], list[Any], int, list[tuple[str, str | None, int | None]]]] = [
     ("comment_footer.csv", {}, ["a", "b"], [3, 4], 2, [("Lines after", "Source: X", 1)]),
-    ("dup_header.csv", {}, ["id", "value", "value_2"], [2, 4, 5], 2, [("Columns that", None, None)]),
-    ("empty_header.csv", {}, ["column_1", "a", "b"], [1, 3, 4], 2, [("Columns that", None, None)]),
+    ("dup_header.csv", {}, ["id", "value", "value_2"], [2, 4, 5], 2, [("Columns that", "value", None)]),
+    ("empty_header.csv", {}, ["column_1", "a", "b"], [1, 3, 4], 2, [("Columns that", "", None)]),
     ("noaa_co2.csv", {}, ["year", "month"], [1958, 4], 2, [("Comment lines", f"# {'-' * 68}", 4)]),
     ("nul.csv", {}, ["id", "v"], [2, 3], 2, [("NUL characters", "1,2\\0", 1)]),
     ("sep_line.csv", {}, ["a", "b"], [1, 2], 1, [("The line", "sep=;", 1)]),
@@ -69,7 +70,7 @@ DRESSED: list[tuple[str, dict[str, Any], list[str], list[Any], int, list[tuple[s
         [f"column_{number}" for number in range(1, 9)],
         ["AEM00041194", 20240101, "TMAX", 268, "H", None, "S", None],
         3,
-        [("The first", None, None)],
+        [("The first", "AE000041196,20240101,TMAX,278,H,,S,", None)],
     ),
     ("fixed_width.txt", {"delimiter": " "}, ["a", "b", "c"], [4, 5, 6], 2, []),
     (
@@ -170,16 +171,17 @@ A = ["a", "b", "c"]
         # Ragged rows
         ("a,b,c\n1,2,3\n4,5\n6\n", {}, A, [[1, 2, 3], [4, 5, None], [6, None, None]], [("Rows with", "4,5", 2)]),
         ("a,b,\n1,2,\n3,4,\n", {}, A[:2], [[1, 2], [3, 4]], [("Empty fields", "a,b,", 2)]),
+        ("a,,,\n1,,2,\n3,,4,\n", {}, ["a", "column_2", "column_3"], [[1, None, 2], [3, None, 4]], None),
         ("a,b\n1,2\n3,4,,\n", {}, A[:2], [[1, 2], [3, 4]], [("Empty fields", "3,4,,", 1)]),
         (
             "x,x,,x_2\n1,2,3,4\n",
             {},
             ["x", "x_3", "column_3", "x_2"],
             [[1, 2, 3, 4]],
-            [("Columns that", None, None)] * 2,
+            [("Columns that", "", None), ("Columns that", "x", None)],
         ),
         # Headers
-        ("x,2\ny,3\n", {}, ["column_1", "column_2"], [["x", 2], ["y", 3]], [("The first", None, None)]),
+        ("x,2\ny,3\n", {}, ["column_1", "column_2"], [["x", 2], ["y", 3]], [("The first", "x,2", None)]),
         ("x,2\ny,3\n", {"header": "yes"}, ["x", "2"], [["y", 3]], []),
         ("x,y\nz,u\n", {}, ["x", "y"], [["z", "u"]], []),
         ("x,y\nz,u\n", {"header": "no"}, ["column_1", "column_2"], [["x", "y"], ["z", "u"]], []),
@@ -348,3 +350,25 @@ def test_a_file_without_line_ends_is_refused_with_the_way_to_send_it(rd):
 
 def rows_of_end(table: Table) -> list[list[Any]]:
     return [list(row) for row in table.frame.tail(2).rows()]
+
+
+@pytest.mark.parametrize("ending", ["", "1,2\n", "# done\n"])
+def test_wide_tables_and_long_values_are_read(ending):
+    # Given 5,000 columns, and values of a megabyte, in clean files and in others
+    names = [f"c{number}" for number in range(5000)]
+    wide = load(",".join(names) + "\n" + (",".join(["7"] * 5000) + "\n") * 3 + ending)
+    long = load('a,b,c\n1,"' + "x,\n" * 300_000 + '",y\n2,z,\n3,z,"' + "é" * 500_000 + f'"\n{ending}')
+    # when they are loaded, then no value is changed
+    assert wide.frame.columns == names
+    assert wide.frame["c4999"].to_list()[:3] == [7, 7, 7]
+    assert [len(value) for value in long.frame["b"].to_list()[:3]] == [900_000, 1, 1]
+    assert long.frame["c"].to_list()[2] == "é" * 500_000
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.text("ab1,;\t|\"'\\\n\r#% é-=", max_size=60), st.sampled_from((None, "no", "yes")))
+def test_any_text_is_read_or_refused(text, header):
+    for options in ({}, {"delimiter": ","}, {"quote": "'"}, {"comment": ""}, {"skip": 1}):
+        with suppress(DatasetError):
+            table = load(text, header=header, **options)
+            assert len(rows_of(table)) == table.description.count > 0
