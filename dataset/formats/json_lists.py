@@ -103,7 +103,8 @@ def _one_record(document: Any) -> Grid:
 def _check_known(document: dict[str, Any]) -> None:
     """Raise InvalidDataset for formats that are no tables though their lists might look so."""
     for holder in (document, *(member for member in document.values() if isinstance(member, dict))):
-        if isinstance(holder.get("dimension"), dict) and isinstance(holder.get("value"), dict | list):
+        cube = holder.get("dimension")
+        if isinstance(cube, dict) and any("category" in each for each in cube.values() if isinstance(each, dict)):
             raise InvalidDataset("The body is JSON-stat, a cube of values: download it as CSV instead.")
         if isinstance(holder.get("dataSets"), list):
             raise InvalidDataset("The body is SDMX-JSON, a cube of values: download it as CSV instead.")

@@ -63,9 +63,9 @@ def list_table(values: list[Any], names: Names | None, options: LoadOptions) -> 
         return None
     if names is not None:
         return Table(Pool.RECORDS, len(values), lambda: _named_grid(values, names), names)
-    if not set(map(type, chain.from_iterable(values))) <= _SCALARS:
-        return None
     headed = options.header in ("yes", "only") or (options.header is None and has_header(values[0], values[1:51]))
+    if not set(map(type, values[0] if headed else chain.from_iterable(values))) <= _SCALARS:
+        return None
     return Table(
         Pool.RECORDS if headed else Pool.COLUMNS, len(values) - headed, lambda: _rows_grid(values, headed, options)
     )
