@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from itertools import islice
 from typing import Any, Final, NamedTuple
 
@@ -57,7 +58,7 @@ class _Candidate(NamedTuple):
 def find_grid(document: Any, options: LoadOptions) -> tuple[Grid, list[Note]]:
     """Return the table in a document, and notes on the choice. Raises InvalidDataset."""
     if options.list is not None:
-        return _named_table(document, options.list, options).read()
+        return _read_named(document, options.list, options)
     if isinstance(document, list):
         table = list_table(document, None, options)
         if table is not None:
@@ -249,8 +250,10 @@ def _listed(candidates: list[_Candidate]) -> str:
     return ", ".join(shown)
 
 
-def _named_table(document: Any, pointer: str, options: LoadOptions) -> Table:
-    """Return the table at a JSON pointer (RFC 6901)."""
+def _read_named(document: Any, pointer: str, options: LoadOptions) -> tuple[Grid, list[Note]]:
+    """Return the table at a JSON pointer (RFC 6901), or in the object there."""
+    if pointer and not pointer.startswith("/"):
+        raise InvalidDataset(f"A JSON pointer begins with a slash. {_known_pointers(document, options)}", "list")
     value, holder = document, None
     for part in pointer.split("/")[1:]:
         name = part.replace("~1", "/").replace("~0", "~")
@@ -260,18 +263,16 @@ def _named_table(document: Any, pointer: str, options: LoadOptions) -> Table:
             value, holder = value[int(name)], None
         else:
             raise InvalidDataset(f"There is nothing at {quoted(pointer)}. {_known_pointers(document, options)}", "list")
-    if pointer and not pointer.startswith("/"):
-        raise InvalidDataset(f"A JSON pointer begins with a slash. {_known_pointers(document, options)}", "list")
     table = None
     if isinstance(value, list):
         table = list_table(value, NameLists().beside(holder, value), options)
-    elif isinstance(value, dict) and value:
-        table = object_table(value, is_whole=True, is_named=True) or Table(
-            Pool.KEYED, 1, lambda: (grid_of_objects([value]), [])
-        )
+    elif isinstance(value, dict):
+        table = object_table(value, is_whole=True, is_named=True)
+        if table is None:
+            return find_grid(value, replace(options, list=None))
     if table is None:
         raise InvalidDataset(f"No records are at {quoted(pointer)}. {_known_pointers(document, options)}", "list")
-    return table
+    return table.read()
 
 
 def _known_pointers(document: Any, options: LoadOptions) -> str:

@@ -202,7 +202,15 @@ def test_an_empty_pointer_names_the_whole_document() -> None:
     document = {"id": 1, "x": [1, 2], "y": [3, 4]}
 
     assert records(document, list="") == [{"x": 1, "y": 3}, {"x": 2, "y": 4}]
-    assert records({"a": 1, "b": {"c": 2}}, list="/b") == [{"c": 2}]
+
+
+def test_a_pointer_to_an_object_reads_what_is_in_it() -> None:
+    feature = {"type": "Feature", "properties": {"p": 1}, "geometry": None}
+    document = {"a": {"c": 2}, "b": {"n": 1, "rows": TWO}, "g": {"type": "FeatureCollection", "features": [feature]}}
+
+    assert records(document, list="/a") == [{"c": 2}]
+    assert records(document, list="/b") == TWO
+    assert records(document, list="/g") == [{"p": 1}]
 
 
 @pytest.mark.parametrize("pointer", ["/z", "data", "/data/5", "/data/0/a", "/data/-1", "/data/x"])
