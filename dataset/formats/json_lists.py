@@ -11,7 +11,7 @@ from dataset.errors import InvalidDataset, quoted
 from dataset.formats import geojson
 from dataset.formats.columns import Grid, grid_of_objects
 from dataset.formats.json_names import NameLists
-from dataset.formats.json_tables import Pool, Table, list_table, object_table
+from dataset.formats.json_tables import Pool, Table, is_grouped, list_table, object_table
 from dataset.load_options import LoadOptions
 from dataset.notes import Note
 
@@ -189,7 +189,7 @@ def _choose(found: list[_Candidate]) -> tuple[Grid, list[Note]]:
     if any(_rivals(each, best) for each in likely if each is not best) or _is_doubtful(best):
         raise InvalidDataset(
             "It is not certain which values in the body are the records: those (with as many as stand in brackets) at "
-            f"{_listed(filled)}. Choose with ?list=POINTER.",
+            f"{_listed(filled)}. Choose with ?list=POINTER.{_group_remedy(likely)}",
             "list",
         )
     grid, notes = best.table.read()
@@ -199,6 +199,14 @@ def _choose(found: list[_Candidate]) -> tuple[Grid, list[Note]]:
     if others:
         notes.insert(0, _choice_note(best, others))
     return grid, notes
+
+
+def _group_remedy(likely: list[_Candidate]) -> str:
+    """Return how to read several lists together, if they are all members of one object."""
+    path = likely[0].path
+    if path is None or path.holder is None or len(likely) != len(path.holder) or not is_grouped(path.holder):
+        return ""
+    return f" ?list={_pointer(path.parent)} reads them together, with a column of their names."
 
 
 def _is_doubtful(candidate: _Candidate) -> bool:

@@ -23,7 +23,7 @@ from dataset.formats.json_names import Names
 from dataset.load_options import LoadOptions
 from dataset.notes import Note
 
-__all__ = ["Pool", "Table", "list_table", "object_table"]
+__all__ = ["Pool", "Table", "is_grouped", "list_table", "object_table"]
 
 _MIN_MIXED_ROWS: Final = 10  # of lists beside other members, which might be one record
 _MIN_KEYED: Final = 10
@@ -76,7 +76,20 @@ def object_table(members: dict[str, Any], *, is_whole: bool = False, is_named: b
 
     A whole document, and even more so a value that the client has named, need not be as clear as others.
     """
+    if is_named and is_grouped(members):
+        return Table(Pool.RECORDS, sum(map(len, members.values())), lambda: (_grouped_grid(members), []))
     return _columns_table(members, is_whole=is_whole, is_named=is_named) or _keyed_table(members, is_whole=is_whole)
+
+
+def is_grouped(members: dict[str, Any]) -> bool:
+    """Return whether all members are lists of objects, as of records by day; they are a table only if named."""
+    lists = list(members.values())
+    return len(lists) > 1 and set(map(type, lists)) == {list} and set(map(type, chain.from_iterable(lists))) == {dict}
+
+
+def _grouped_grid(members: dict[str, list[dict[str, Any]]]) -> Grid:
+    labels = [label for label, rows in members.items() for _ in rows]
+    return _with_index(_objects_grid(list(chain.from_iterable(members.values()))), labels)
 
 
 def _objects_grid(rows: list[dict[str, Any]]) -> Grid:

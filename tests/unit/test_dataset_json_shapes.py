@@ -204,6 +204,17 @@ def test_an_empty_pointer_names_the_whole_document() -> None:
     assert records(document, list="") == [{"x": 1, "y": 3}, {"x": 2, "y": 4}]
 
 
+def test_lists_by_day_are_read_together_where_their_object_is_named() -> None:
+    days = {"2015-09-07": [{"id": 1}], "2015-09-08": [{"id": 2}, {"id": 3}]}
+    assert "?list=/near reads them together" in error_of({"near": days}).detail
+
+    assert records({"near": days}, list="/near") == [
+        {"date": "2015-09-07", "id": 1},
+        {"date": "2015-09-08", "id": 2},
+        {"date": "2015-09-08", "id": 3},
+    ]
+
+
 def test_a_pointer_to_an_object_reads_what_is_in_it() -> None:
     feature = {"type": "Feature", "properties": {"p": 1}, "geometry": None}
     document = {"a": {"c": 2}, "b": {"n": 1, "rows": TWO}, "g": {"type": "FeatureCollection", "features": [feature]}}
