@@ -10,7 +10,6 @@ __all__ = ["MAX_PAGE_BYTES", "current_dataset", "page_room", "pinned_dataset", "
 
 MAX_PAGE_BYTES = 8 * 2**20
 
-_MAX_TRIES = 5
 _EXPANSION = 10  # bytes of memory per byte of JSON while it is serialized
 
 
@@ -19,13 +18,10 @@ def current_dataset(store: Store) -> tuple[Description, Table] | None:
 
     :raises Problem: unavailable, if it keeps being replaced.
     """
-    for _ in range(_MAX_TRIES):
-        description = store.current()
-        try:
-            return (description, store.table(description.version)) if description else None
-        except VersionNotFound:
-            continue  # replaced since
-    raise Problem("unavailable", "The dataset is being replaced all the time; try again.", headers=RETRY_AFTER)
+    try:
+        return store.current_table()
+    except VersionNotFound as error:
+        raise Problem("unavailable", error.detail, headers=RETRY_AFTER) from error
 
 
 def pinned_dataset(store: Store, version: str) -> tuple[Description, Table]:

@@ -59,6 +59,11 @@ class Description:
         notes = tuple(map(Note.from_json, members.get("notes", ())))
         return cls(**{**members, "columns": columns, "loaded": loaded, "notes": notes})
 
+    def has_columns_of(self, other: Description) -> bool:
+        """Return whether the columns have the same names and types, and identifier and index are the same."""
+        names = (self.id, self.index) == (other.id, other.index)
+        return names and list(self.types().items()) == list(other.types().items())
+
     def types(self) -> dict[str, ColumnType]:
         """Return the type of each column."""
         return {column.name: column.type for column in self.columns}

@@ -42,7 +42,9 @@ _EXPECTED: Final = {
 def parse_text(text: str, dtype: pl.DataType | type[pl.DataType]) -> Any:
     """Return the physical value of this type that the text reads as, or None."""
     if dtype == pl.String:
-        return text
+        return text if _is_unicode(text) else None
+    if text != text.strip():
+        return None
     if dtype == pl.Boolean:
         return _BOOLEANS.get(text.lower())
     if dtype in (pl.Int64, pl.Float64):
@@ -52,6 +54,10 @@ def parse_text(text: str, dtype: pl.DataType | type[pl.DataType]) -> Any:
     if kind:
         return value if kind == COLUMN_TYPES[dtype] and (dtype != TIME or value in _TIMES) else None
     return None
+
+
+def _is_unicode(text: str) -> bool:
+    return not any("\ud800" <= character <= "\udfff" for character in text)
 
 
 class RecordReader:
@@ -130,10 +136,11 @@ def _from_number(number: float | None, dtype: pl.DataType | type[pl.DataType]) -
     if number is None:
         return None
     if dtype == pl.Int64:
-        return int(number) if math.isfinite(number) and number == int(number) and int(number) in _INT64 else None
+        is_whole = isinstance(number, int) or number.is_integer()
+        return int(number) if is_whole and int(number) in _INT64 else None
     if dtype != pl.Float64:
         return None
     try:
-        return float(number) if math.isfinite(float(number)) else None
+        return float(number) if math.isfinite(number) else None
     except OverflowError:
         return None

@@ -63,12 +63,9 @@ class Store:
         """Create a store whose decoded rows and indexes take at most `max_memory` bytes; None means no limit."""
         self._rd = rd
         self._max_memory = max_memory
-        self._publish, self._clear, self._change, self._rebase, self._current = (
-            rd.register_script("".join((Path(__file__).parent / f"{name}.lua").read_text("utf-8") for name in names))
-            for names in (
-                *(("drop_version", name) for name in ("publish", "clear", "change", "rebase")),
-                ("current",),
-            )
+        self._publish, self._clear, self._change, self._rebase = (
+            rd.register_script("".join((Path(__file__).parent / f"{each}.lua").read_text("utf-8") for each in names))
+            for names in (("drop_version", name) for name in ("publish", "clear", "change", "rebase"))
         )
         self._cache = TableCache(max_memory)
         self._reader = VersionReader(rd, self._cache, max_memory)
@@ -109,11 +106,11 @@ class Store:
         """
         with self._changing:
             for _ in range(_MAX_TRIES):
-                description = self.current()
-                if description is None:
+                found = self.current_table()
+                if found is None:
                     return None
                 with suppress(VersionNotFound):  # replaced since
-                    table = self.table(description.version)
+                    table = found[1]
                     change = decide(table)
                     changed = table if change is None else self._try_change(table, change)
                     if changed is not None:
@@ -122,8 +119,16 @@ class Store:
 
     def current(self) -> Description | None:
         """Return the current description in one round trip; None if no dataset is loaded."""
-        answer: Any = self._current(keys=[_CURRENT])
-        return None if answer is None else self._reader.parse_description(answer)
+        found = self._reader.read_current(None)
+        return None if found is None else found.description
+
+    def current_table(self) -> tuple[Description, Table] | None:
+        """Return the current description and its table; None if no dataset is loaded.
+
+        Raises VersionNotFound if the dataset is replaced all the time, and Busy as `table` does. Changes of records do
+        not make it fail, however fast they follow each other.
+        """
+        return self._reader.current_table()
 
     def describe(self, version: str) -> Description:
         """Return the description of a version in Redis. Raises VersionNotFound."""
@@ -215,8 +220,11 @@ class Store:
         return changed
 
     def _rebase_and_release(self, table: Table) -> None:
+        from redis.exceptions import RedisError  # not before: it would delay the start of the ingest subprocess
+
         try:
-            self.rebase(table)
+            with suppress(RedisError):  # a later change tries again
+                self.rebase(table)
         finally:
             self._rebasing.release()
 

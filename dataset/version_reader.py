@@ -5,7 +5,10 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any, Final
+from contextlib import suppress
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from dataset.arrow_chunks import decode_chunks
 from dataset.changes import decode_change
@@ -22,7 +25,18 @@ if TYPE_CHECKING:
 
 __all__ = ["VersionReader", "move"]
 
+_CURRENT: Final = "data.current"
+_MAX_TRIES: Final = 20
 _VERSION: Final = re.compile("[0-9a-f]{32}")
+
+
+class _Current(NamedTuple):
+    """A version, and the changes that lead to it from a table."""
+
+    description: Description
+    memory: int
+    location: Location
+    further: list[bytes]
 
 
 class VersionReader:
@@ -32,6 +46,7 @@ class VersionReader:
         self._rd = rd
         self._cache = cache
         self._max_memory = max_memory
+        self._current = rd.register_script((Path(__file__).parent / "current.lua").read_text("utf-8"))
         self._last_parsed: tuple[bytes, Description] | None = None
 
     def describe(self, version: str) -> Description:
@@ -42,6 +57,38 @@ class VersionReader:
         if answer is None:
             raise _version_not_found(version)
         return self.parse_description(answer)
+
+    def read_current(self, known: Table | None) -> _Current | None:
+        """Return the current version in one round trip, with the changes that lead to it from a table."""
+        base, changes, log, _ = Location("") if known is None else known.location
+        answer: Any = self._current(keys=[_CURRENT], args=[base, log, changes])
+        if answer is None:
+            return None
+        version, (text, memory, *location), further = answer
+        name = version.decode()
+        found = _parse_location(name, [*location, b""])
+        return (
+            None
+            if text is None or found is None
+            else _Current(self.parse_description(text), int(memory or 0), found, further)
+        )
+
+    def current_table(self) -> tuple[Description, Table] | None:
+        """Return the current description and its table; see `Store.current_table`."""
+        known = next(iter(self._cache.tables()[::-1]), None)
+        for _ in range(_MAX_TRIES):
+            found = self.read_current(known)
+            if found is None:
+                return None
+            version, location = found.description.version, found.location
+            with suppress(VersionNotFound):  # replaced since
+                if location.base == version or self._cache.has(version):
+                    return found.description, self._cache.get(version, partial(self.fetch, version))
+                if known is not None and _leads_to(known, location):
+                    return found.description, self._cache.get(version, partial(_replay, known, found))
+                # The base outlives the changes to come.
+                known = self.nearest(location) or self._fetch_chunks(location.base)
+        raise VersionNotFound("The dataset is being replaced all the time: try again.")
 
     def locate(self, version: str) -> Location | None:
         """Return how a version is stored; None if it is not."""
@@ -84,8 +131,7 @@ class VersionReader:
             changes, fields = moment.execute()
         if _parse_location(version, fields) != location:
             raise _version_not_found(version)
-        location = location._replace(bytes=table.location.bytes + sum(map(len, changes)))
-        return replay_changes(table, list(map(decode_change, changes)), description, location, int(memory or 0))
+        return _replay(table, _Current(description, int(memory or 0), location, changes))
 
     def _fetch_chunks(self, version: str) -> Table:
         description = self.describe(version)
@@ -122,6 +168,11 @@ def move(table: Table, folded: Location, base: str) -> None:
     if (location.base, location.log) == (folded.base, folded.log) and location.changes >= folded.changes:
         left = location.changes - folded.changes
         table.location = Location(base, left, location.log if left else "")
+
+
+def _replay(table: Table, found: _Current) -> Table:
+    location = found.location._replace(bytes=table.location.bytes + sum(map(len, found.further)))
+    return replay_changes(table, list(map(decode_change, found.further)), found.description, location, found.memory)
 
 
 def _parse_location(version: str, fields: Any) -> Location | None:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Container, Iterable, Sequence
+from dataclasses import replace
 from functools import cached_property
 from typing import Any
 
@@ -15,7 +16,7 @@ from web.problems import RETRY_AFTER, Problem, pointer_to
 
 __all__ = ["submit"]
 
-_MAX_TRIES = 5
+_MAX_TRIES = 50
 _NO_COLUMNS = DatasetColumns({})
 
 
@@ -35,21 +36,34 @@ def submit(
     :raises Problem: invalid, unknown-analysis, no-dataset; unavailable if the dataset keeps being replaced.
     """
     requests = parse_job_requests(values, prefixes, max_params_bytes)
+    reading = {name for name, analysis in get_registry()[0].items() if analysis.reads_dataset}
+    reads_dataset = any(job.analysis in reading for job in requests)
+    validated: Description | None = None
+    submissions: list[jobs.Submission] = []
     for _ in range(_MAX_TRIES):
-        submissions = _validate_jobs(requests, prefixes, store, retry_of)
+        dataset = store.current() if reads_dataset else None
+        if validated is not None and dataset is not None and dataset.has_columns_of(validated):
+            # Only records have changed: a new validation could take longer than the next change.
+            submissions = [replace(each, dataset=each.dataset and dataset.version) for each in submissions]
+        else:
+            submissions = _validate_jobs(requests, prefixes, store, dataset, reading, retry_of)
+        validated = dataset
         try:
             return jobs.add_jobs(submissions, idempotency)
         except jobs.DatasetChanged:
-            continue  # replaced since the validation: validate against the new version
+            continue  # replaced since the validation
     raise Problem("unavailable", "The dataset is being replaced all the time; try again.", headers=RETRY_AFTER)
 
 
 def _validate_jobs(
-    requests: Sequence[JobRequest], prefixes: Sequence[str], store: Store, retry_of: str | None
+    requests: Sequence[JobRequest],
+    prefixes: Sequence[str],
+    store: Store,
+    dataset: Description | None,
+    reading: Container[str],
+    retry_of: str | None,
 ) -> list[jobs.Submission]:
     known, broken, _ = get_registry()
-    reading = {name for name, analysis in known.items() if analysis.reads_dataset}
-    dataset = store.current() if any(job.analysis in reading for job in requests) else None
     rows = _RowCheck(dataset) if dataset else None
     columns = DatasetColumns(dataset.types(), dataset.index) if dataset else _NO_COLUMNS
     ranges = Ranges(store, dataset.version) if dataset else None

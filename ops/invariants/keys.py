@@ -2,15 +2,27 @@
 
 from __future__ import annotations
 
+import re
+from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
 from ops.invariants.reader import Reader, list_of, text
 from ops.invariants.violation import Violation
 
-__all__ = ["check_bulk", "check_chunk", "check_idempotency", "check_queue_key", "check_version", "check_workers"]
+__all__ = [
+    "check_bulk",
+    "check_chunk",
+    "check_derived",
+    "check_idempotency",
+    "check_queue_key",
+    "check_version",
+    "check_workers",
+]
 
 _EXISTS_AT_ONCE = 1000
+_TRIES = 20
+_VERSION = re.compile(r"data\.(?!current$)[^.]+")
 
 
 def check_idempotency(reader: Reader, key: str) -> Iterator[Violation]:
@@ -60,6 +72,26 @@ def check_version(reader: Reader, version: str) -> Iterator[Violation]:
         yield Violation(4, key, f"neither current nor pinned, with {pins or 'no'} pins")
     if (agreed := reader.pins(version)) and agreed[0] != agreed[1]:
         yield Violation(4, key, f"{agreed[0]} pins, and {agreed[1]} unfinished jobs hold it")
+
+
+def check_derived(reader: Reader) -> Iterator[Violation]:
+    """Check that each version counts those that are derived from it; read again while records change."""
+    for left in range(_TRIES - 1, -1, -1):
+        keys = sorted(key for key in map(text, reader.records.scan_iter("data.*")) if _VERSION.fullmatch(key))
+        with reader.records.pipeline() as moment:
+            moment.get("data.current")
+            for key in keys:
+                moment.hmget(key, "base", "derived", "pins")
+            current, *fields = moment.execute()
+        bases = Counter(f"data.{text(base)}" for base, _, _ in fields)
+        wrong = [
+            Violation(4, key, f"counts {text(derived) or 'no'} versions that are derived from it, and {bases[key]} are")
+            for key, (_, derived, pins) in zip(keys, fields, strict=True)
+            if pins is not None and int(derived or 0) != bases[key]
+        ]
+        if not wrong or (not left and (not current or f"data.{text(current)}" in keys)):
+            yield from wrong
+            return
 
 
 def check_chunk(reader: Reader, key: str) -> Iterator[Violation]:

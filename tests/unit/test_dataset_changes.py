@@ -8,6 +8,7 @@ from typing import Any
 
 import fakeredis
 import pytest
+import redis
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
@@ -20,8 +21,10 @@ from hypothesis.stateful import (
 )
 
 import dataset.edits
+import dataset.id_index
+import dataset.sizes
 import dataset.store
-from dataset import Store, Table, ingest
+from dataset import Selection, Store, Table, ingest
 from dataset.changes import Append, Remove, Replace, decode_change, encode_change
 
 RELEASE = Path(__file__).parents[2] / "jobstore/lua/includes/release_dataset.lua"
@@ -126,6 +129,8 @@ def test_rows_that_are_numbered_keep_their_numbers(rd):
         assert table.record("5") == {"v": 7, "t": None}
         assert table.record("2") is None
         assert table.record("4") is None
+        for bounds, values in {(2, 5): [2, 7], (None, 2): [0], (4, 4): [], (-9, 0.5): [], (9, 10**30): []}.items():
+            assert table.select(Selection(*bounds, index="row"))["v"].to_list() == values
     # also after the version was given chunks of its own
     assert store.rebase(changed)
     again = Store(rd).table(changed.description.version)
@@ -201,6 +206,75 @@ def test_a_search_after_a_change_renders_only_the_slices_that_changed(rd, monkey
     assert {number for _, number in changed.rows.lines} == {*range(10)} - {5}
     assert changed.page(search="needle", limit=5).records == [{"id": "needle", "v": 1, "t": None}]
     assert changed.page(search="k5", limit=20).total == 10
+
+
+def test_a_version_stored_by_an_older_release_can_be_changed(rd):
+    # Given a version without the fields that came with changes of records
+    store = Store(rd)
+    version = load(store, 3, numbered=True).description.version
+    rd.hdel(f"data.{version}", "memory", "next_row")
+    # when a process changes it
+    changed = Store(rd).change(lambda table: Append([(9, None)], table.next_row))
+    # then the new version has its rows
+    assert Store(rd).table(changed.description.version).page(limit=9).numbers == [1, 2, 3, 4]
+
+
+def test_a_worker_keeps_the_version_that_the_next_one_follows_from(rd):
+    # Given a worker that has decoded a version and another dataset
+    worker, store = Store(rd), Store(rd)
+    first = load(store, 50).description.version
+    rd.hincrby(f"data.{first}", "pins", 1)
+    other = load(store, 60).description.version
+    rd.hincrby(f"data.{other}", "pins", 1)
+    load(store, 50)
+    for version in (first, other):
+        worker.table(version)
+    changed = store.change(lambda table: Remove(0)).description.version
+    # when it makes room for the next version
+    assert worker.evict_others(keep=changed, max_bytes=0)
+    # then only what that does not need is dropped
+    assert (worker.is_cached(first), worker.is_cached(other)) == (True, False)
+    rd.delete(f"data.{first}.0")
+    assert worker.table(changed).rows.height == 49
+
+
+def test_two_processes_that_change_one_version_do_not_lose_a_change(rd):
+    # Given a process that has read a version, which another changes before it does
+    one, two = Store(rd), Store(rd)
+    load(one, 3)
+    tries = []
+
+    def decide(table):
+        tries.append(table.description.version)
+        if len(tries) == 1:
+            two.change(lambda table: Replace(0, ("k0", 10, None)))
+        return Replace(0, (*table.rows.row(0)[:1], table.rows.row(0)[1] + 1, None))
+
+    # when it changes the record, then it does so on top of the other change
+    changed = one.change(decide)
+    assert (len(set(tries)), changed.record("k0")["v"]) == (2, 11)
+
+
+def test_a_rebase_that_fails_is_tried_again_later(rd, monkeypatch):
+    monkeypatch.setattr(dataset.store, "_MIN_REBASE_BYTES", 200)
+    store = Store(rd)
+    base = load(store, 5).description.version
+    # Given a Redis that takes no chunks
+    upload = rd.set
+    monkeypatch.setattr(rd, "set", lambda *_, **__: (_ for _ in ()).throw(redis.exceptions.OutOfMemoryError("full")))
+    for n in range(12):
+        store.change(lambda table, n=n: Replace(0, ("k0", n, None)))
+    store._rebasing.acquire()
+    store._rebasing.release()
+    assert rd.llen(f"data.{base}.changes") == 12
+    # when it does again, then the list is folded
+    monkeypatch.setattr(rd, "set", upload)
+    for n in range(12):
+        changed = store.change(lambda table, n=n: Replace(0, ("k0", n, None)))
+        store._rebasing.acquire()
+        store._rebasing.release()
+    assert f"data.{base}" not in keys(rd)
+    assert Store(rd).table(changed.description.version).record("k0")["v"] == 11
 
 
 class Changes(RuleBasedStateMachine):
@@ -324,7 +398,11 @@ class NumberedChanges(Changes):
 
 
 @pytest.mark.parametrize("machine", [Changes, NumberedChanges])
-def test_random_changes_leave_what_a_dict_has_and_no_keys(machine):
+def test_random_changes_leave_what_a_dict_has_and_no_keys(machine, monkeypatch):
+    monkeypatch.setattr(dataset.edits, "_MAX_PENDING", 4)
+    monkeypatch.setattr(dataset.edits, "SLICE_ROWS", 3)
+    monkeypatch.setattr(dataset.sizes, "SLICE_ROWS", 3)
+    monkeypatch.setattr(dataset.id_index, "_MAX_CHANGES", 5)
     checks = [HealthCheck.too_slow, HealthCheck.data_too_large]
     run_state_machine_as_test(
         machine,
