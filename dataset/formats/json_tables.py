@@ -4,6 +4,7 @@
 - a list of lists under a header row, or with the columns' names in a list beside it (pandas' `split`, Socrata)
 - an object of lists of equal length: the columns
 - an object of objects: records by their identifiers, or columns by row (pandas' `index` and `columns`)
+- an object of values by date
 """
 
 from __future__ import annotations
@@ -78,7 +79,11 @@ def object_table(members: dict[str, Any], *, is_whole: bool = False, is_named: b
     """
     if is_named and is_grouped(members):
         return Table(Pool.RECORDS, sum(map(len, members.values())), lambda: (_grouped_grid(members), []))
-    return _columns_table(members, is_whole=is_whole, is_named=is_named) or _keyed_table(members, is_whole=is_whole)
+    return (
+        _columns_table(members, is_whole=is_whole, is_named=is_named)
+        or _keyed_table(members, is_whole=is_whole)
+        or _series_table(members)
+    )
 
 
 def is_grouped(members: dict[str, Any]) -> bool:
@@ -169,6 +174,14 @@ def _keyed_table(members: dict[str, Any], *, is_whole: bool) -> Table | None:
             return Table(Pool.KEYED, len(inner), lambda: (_by_column(members, inner), []), certain=certain)
     grid = partial(grid_of_objects, objects)
     return Table(Pool.KEYED, len(members), lambda: (_with_index(grid(), list(members)), []), certain=certain)
+
+
+def _series_table(members: dict[str, Any]) -> Table | None:
+    """Return an object of values by date as a table of two columns."""
+    if len(members) < 2 or not set(map(type, members.values())) <= _SCALARS or not all(map(_DATE.fullmatch, members)):
+        return None
+    grid = Grid(["value"], [list(members.values())], len(members))
+    return Table(Pool.KEYED, len(members), lambda: (_with_index(grid, list(members)), []))
 
 
 def _holds_tables(members: dict[str, Any]) -> bool:

@@ -181,6 +181,11 @@ def test_a_table_is_not_taken_for_another_format(body: bytes) -> None:
     ingest(body, None, options=LoadOptions(empty=True))
 
 
+def test_binary_files_sent_as_text_are_named_too() -> None:
+    assert "workbook" in error_of(workbook({"s": [["a"], [1]]}), "text/csv").detail
+    assert ".xls" in error_of(b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + bytes(500), "text/csv").detail
+
+
 def test_options_of_another_format_are_refused() -> None:
     for options in ({"list": "/a"}, {"sheet": "a"}):
         error = error_of(CSV, **options)

@@ -64,6 +64,10 @@ def test_each_shape_gives_the_same_records_without_a_note(document: Any) -> None
     [
         ({"Meta Data": {"1. Symbol": "IBM"}, "Time Series (Daily)": SERIES}, DAYS),
         ({"open": {"2020-01-02": 1.5, "2020-01-03": 2.5}}, DAYS),
+        (
+            {"bpi": {"2020-01-02": 1.5, "2020-01-03": 2.5}, "disclaimer": "x"},
+            [{"date": "2020-01-02", "value": 1.5}, {"date": "2020-01-03", "value": 2.5}],
+        ),
         ({"columns": ["open"], "index": ["2020-01-02", "2020-01-03"], "data": [[1.5], [2.5]]}, DAYS),
         (
             {"r1": {"a": 1, "b": "x"}, "r2": {"a": 2, "b": "y"}},
