@@ -237,7 +237,7 @@ def _are_alike(one: Any, other: Any) -> bool:
     first, second = (value[0] if isinstance(value, list) and value else None for value in (one, other))
     if not isinstance(first, dict) or not isinstance(second, dict):
         return False
-    return 2 * len(first.keys() & second.keys()) > len(first.keys() | second.keys())
+    return 3 * len(first.keys() & second.keys()) > len(first) + len(second)  # the half of all members
 
 
 def _choice_note(best: _Candidate, others: list[_Candidate]) -> Note:

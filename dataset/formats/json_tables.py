@@ -20,7 +20,7 @@ from dataset.errors import InvalidDataset
 from dataset.formats import geojson
 from dataset.formats.columns import Grid, grid_of_objects
 from dataset.formats.header_row import NO_HEADER_NOTE, has_header
-from dataset.formats.json_names import Names
+from dataset.formats.json_names import NameLists, Names
 from dataset.load_options import LoadOptions
 from dataset.notes import Note
 
@@ -186,8 +186,12 @@ def _series_table(members: dict[str, Any]) -> Table | None:
 
 def _holds_tables(members: dict[str, Any]) -> bool:
     """Return whether an object holds a list of objects, or columns."""
-    lists = (value for value in members.values() if isinstance(value, list))
-    return any(isinstance(item, dict) for items in lists for item in items) or _columns_table(members) is not None
+    lists = [value for value in members.values() if isinstance(value, list)]
+    return (
+        any(isinstance(item, dict) for items in lists for item in items)
+        or any(NameLists().beside(members, items) for items in lists)
+        or _columns_table(members) is not None
+    )
 
 
 def _are_labels(names: Iterable[str]) -> bool:

@@ -167,6 +167,7 @@ def test_objects_with_too_many_members_stay_json() -> None:
     ("document", "words"),
     [
         ({"near": {"2015-09-07": [{"id": 1}], "2015-09-08": [{"id": 2}, {"id": 3}]}}, "'/near/2015-09-08' (2)"),
+        ({"s": {"columns": ["a"], "data": [[1], [2]]}, "t": {"columns": ["b"], "data": [[3], [4]]}}, "'/s/data' (2)"),
         ({"prices": [[1, 2.5]] * 12, "volumes": [[1, 3]] * 12}, "'/prices' (12)"),
         ({"data": {"r1": {"a": 1, "b": "x"}, "r2": {"a": 2, "b": "y"}}, "n": 2}, "'/data' (2)"),
         ({"x": [{"p": 1}, {"p": 2}], "data": [{"q": 1}]}, "'/data' (1)"),
