@@ -124,10 +124,13 @@ def encrypted() -> bytes:
     [
         (zip_of({"x.csv": CSV})[:-10], Malformed),
         (zip_of({"x.csv": CSV}).replace(b"x.csv", b"y.csv", 1), Malformed),
+        (zip_of({"x.csv": CSV * 99}, zipfile.ZIP_BZIP2).replace(b"BZh91AY&SY", b"BZh91AY&SZ"), Malformed),
+        (zip_of({"x.csv": CSV * 99}, zipfile.ZIP_LZMA)[:60] + bytes(200), Malformed),
         (gzip.compress(CSV)[:-4], Malformed),
         (gzip.compress(CSV) + b"x", Malformed),
         (encrypted(), InvalidDataset),
         (zip_of({}), InvalidDataset),
+        (zip_of({"": CSV, "x.csv": CSV}), InvalidDataset),
         (zip_of({"folder/": b""}), InvalidDataset),
         (zip_of({"x.zip": zip_of({"x.csv": CSV})}), UnsupportedMediaType),
         (zip_of({"x.csv": b""}), Malformed),
