@@ -73,6 +73,10 @@ def test_the_format_within_a_zip_is_detected(content: bytes) -> None:
     assert records(gzip.compress(zip_of({"data": content})))[:1] == ROW
 
 
+def test_a_file_without_a_name_is_read() -> None:
+    assert records(zip_of({"x.csv": CSV}).replace(b"x.csv", b"\0.csv")) == ROW
+
+
 def test_a_member_of_a_zip_with_several_files_is_chosen_by_name() -> None:
     body = zip_of({"a.csv": CSV, "b/a.csv": b"x\n7\n"})
     error = error_of(body)
@@ -130,7 +134,6 @@ def encrypted() -> bytes:
         (gzip.compress(CSV) + b"x", Malformed),
         (encrypted(), InvalidDataset),
         (zip_of({}), InvalidDataset),
-        (zip_of({"": CSV, "x.csv": CSV}), InvalidDataset),
         (zip_of({"folder/": b""}), InvalidDataset),
         (zip_of({"x.zip": zip_of({"x.csv": CSV})}), UnsupportedMediaType),
         (zip_of({"x.csv": b""}), Malformed),
