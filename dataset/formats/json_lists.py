@@ -22,6 +22,7 @@ _MAX_LISTED: Final = 20
 _MAX_LISTED_LENGTH: Final = 500  # characters
 _MAX_MIXED: Final = 10  # items of a list that is searched
 _MIN_INNER_ROWS: Final = 10
+_MAX_POSITION: Final = 4  # numbers
 _REMEDY: Final = "send a list of objects, or an object that holds one such list"
 # Members that describe the records, in the answers of portals and other services.
 _ASIDES: Final = frozenset(
@@ -141,7 +142,7 @@ def _candidates(document: Any, options: LoadOptions) -> Iterator[_Candidate]:
         path, value = ahead.pop()
         table = _table_at(path, value, names, options)
         if path and table and table.pool == Pool.COLUMNS and isinstance(value, list) and not _is_clearly_data(path):
-            path = path._replace(min_rows=_MIN_INNER_ROWS, doubtful=True)  # a matrix or a polygon of a record
+            path = path._replace(min_rows=_MIN_INNER_ROWS if _are_positions(value) else 0, doubtful=True)
         if table is not None and (table.names or path is None or table.rows >= path.min_rows):
             yield _Candidate(path, value, table)
         ahead += reversed(list(_inner(path, value, table)))
@@ -153,6 +154,11 @@ def _table_at(path: _Path | None, value: Any, names: NameLists, options: LoadOpt
     if not isinstance(value, list):
         return None
     return list_table(value, names.beside(path.holder if path else None, value), options)
+
+
+def _are_positions(rows: list[list[Any]]) -> bool:
+    """Return whether lists may be a matrix, or the positions of a shape, within one record."""
+    return all(len(row) <= _MAX_POSITION and set(map(type, row)) <= {int, float} for row in rows[:_MIN_INNER_ROWS])
 
 
 def _inner(path: _Path | None, value: Any, table: Table | None) -> Iterator[tuple[_Path, Any]]:

@@ -81,6 +81,7 @@ def test_each_shape_gives_the_same_records_without_a_note(document: Any) -> None
         ({"columns": [["a", "x"], ["a", "y"]], "data": [[1, 2]]}, [{"a.x": 1, "a.y": 2}]),
         ({"hourly": {"time": ["2020-01-02"] * 3, "t": [1, 2, 3]}, "daily": {"time": ["2020-01-02"], "t": [4]}}, 3),
         ({"c": [1.5] * 12, "t": [1] * 12, "status": "ok"}, 12),
+        ({"id": 1, "ring": [[0, 0], [0, 1], [1, 1]]}, 1),
         ({"id": 1, "place": {"city": "x", "geo": {"lat": 1.5}}, "tags": ["a"]}, 1),
     ],
 )
@@ -169,6 +170,7 @@ def test_objects_with_too_many_members_stay_json() -> None:
         ({"near": {"2015-09-07": [{"id": 1}], "2015-09-08": [{"id": 2}, {"id": 3}]}}, "'/near/2015-09-08' (2)"),
         ({"s": {"columns": ["a"], "data": [[1], [2]]}, "t": {"columns": ["b"], "data": [[3], [4]]}}, "'/s/data' (2)"),
         ({"prices": [[1, 2.5]] * 12, "volumes": [[1, 3]] * 12}, "'/prices' (12)"),
+        ({"time": 5, "states": [["a", 1.5], ["b", 2.5]]}, "'/states' (2)"),
         ({"data": {"r1": {"a": 1, "b": "x"}, "r2": {"a": 2, "b": "y"}}, "n": 2}, "'/data' (2)"),
         ({"x": [{"p": 1}, {"p": 2}], "data": [{"q": 1}]}, "'/data' (1)"),
         ({"book": [{"id": 1, "name": "x", "pages": [{"n": n} for n in range(20)]}]}, "'/book/0/pages' (20)"),
