@@ -13,7 +13,7 @@ import re
 from collections.abc import Callable, Iterable, Sequence
 from enum import IntEnum
 from functools import partial
-from itertools import chain
+from itertools import chain, compress
 from typing import Any, Final, NamedTuple
 
 from dataset.errors import InvalidDataset
@@ -105,12 +105,11 @@ def _objects_grid(rows: list[dict[str, Any]]) -> Grid:
 
 def _named_grid(rows: list[list[Any]], names: Names) -> tuple[Grid, list[Note]]:
     grid, notes = _padded_grid(list(names.names), rows)
-    columns = list(zip(grid.names, range(len(grid.names)), strict=True))
-    kept = [(name, position) for name, position in columns if position not in names.left_out]
+    is_kept = [position not in names.left_out for position in range(len(grid.names))]
     if names.left_out:
         shown = ", ".join(repr(names.names[position]) for position in sorted(names.left_out))
         notes.append(Note(f"The portal's own columns were left out, as in its exports: {shown}."))
-    grid = Grid([name for name, _ in kept], ([row[position] for row in rows] for _, position in kept), len(rows))
+    grid = Grid(list(compress(grid.names, is_kept)), compress(grid.columns, is_kept), len(rows))
     return (_with_index(grid, names.labels) if names.labels is not None else grid), notes
 
 
@@ -123,16 +122,20 @@ def _rows_grid(rows: list[list[Any]], headed: bool, options: LoadOptions) -> tup
 
 
 def _padded_grid(names: list[str], rows: list[list[Any]]) -> tuple[Grid, list[Note]]:
-    """Return the rows' columns; rows that are short are lengthened in place."""
-    width, short = len(names), 0
-    for number, row in enumerate(rows, start=1):
-        if len(row) > width:
-            raise InvalidDataset(f"Row {number} has {len(row)} values, but {width} columns have names: name them all.")
-        if len(row) < width:
-            short += 1
-            row += [None] * (width - len(row))
-    notes = [Note("These rows are short: their last values are missing.", rows=short)] if short else []
-    return Grid(names, ([row[position] for row in rows] for position in range(width)), len(rows)), notes
+    """Return the columns of rows, of which some may be short. Raises InvalidDataset for a long one."""
+    width, lengths = len(names), list(map(len, rows))
+    if lengths and max(lengths) > width:
+        number = next(number for number, length in enumerate(lengths) if length > width)
+        raise InvalidDataset(
+            f"Row {number + 1} has {lengths[number]} values, but {width} columns have names: name them all."
+        )
+    short = sum(length < width for length in lengths)
+    if not short:
+        return Grid(names, ([row[position] for row in rows] for position in range(width)), len(rows)), []
+    # Lengthened one column at a time: a few long rows among many short ones would take much memory.
+    columns = ([row[position] if position < len(row) else None for row in rows] for position in range(width))
+    note = Note("These rows are short: their last values are missing.", rows=short)
+    return Grid(names, columns, len(rows)), [note]
 
 
 def _columns_table(members: dict[str, Any], *, is_whole: bool = False, is_named: bool = False) -> Table | None:
