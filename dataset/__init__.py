@@ -22,7 +22,7 @@ from dataset.errors import (
     VersionNotFound,
 )
 from dataset.exports import EXPORT_BYTES, EXPORTS, no_records
-from dataset.formats import MEDIA_TYPES, is_specific_type
+from dataset.formats import MEDIA_TYPES, PACKED_TYPES, is_specific_type
 from dataset.ingest import ingest
 from dataset.listing import Listing, Page
 from dataset.load_options import OPTION_NAMES, TYPE_PREFIX, LoadOptions
@@ -41,6 +41,7 @@ __all__ = [
     "MAX_RECORD_BYTES",
     "MEDIA_TYPES",
     "OPTION_NAMES",
+    "PACKED_TYPES",
     "TYPE_PREFIX",
     "Append",
     "BoundsError",

@@ -20,7 +20,9 @@ from dataset.type_inference import parse_number
 
 __all__ = ["settle_types"]
 
-_SENTINEL: Final = re.compile(r"-(?:99+(?:\.9+)?|9\.99+)|999+(?:\.9+)?")
+_SENTINEL: Final = re.compile(r"-(?:9{3,5}(?:\.9+)?|99\.9+|9\.99+)|9{3,5}\.9+")
+_POSSIBLE_SENTINEL: Final = re.compile("-99|9{3,5}")  # also plain numbers, unless they repeat or there are many others
+_MANY: Final = 8
 
 
 def settle_types(frame: pl.DataFrame, options: LoadOptions, final: Collection[str] = ()) -> list[Note]:
@@ -77,14 +79,14 @@ def _note_sentinel(numbers: pl.Series) -> list[Note]:
     """Return a note if an extreme value is of nines alone and far from all others, such as -999."""
     extremes: tuple[Any, Any] = numbers.min(), numbers.max()
     for extreme in extremes:
-        if extreme is None or not _SENTINEL.fullmatch(str(extreme).removesuffix(".0")):
+        text = str(extreme).removesuffix(".0")
+        if not (_SENTINEL.fullmatch(text) or _POSSIBLE_SENTINEL.fullmatch(text)):
             continue
         others = numbers.filter(numbers != extreme)
         low, high = cast(float, others.min()), cast(float, others.max())
-        if len(others) and high > low and min(abs(extreme - low), abs(extreme - high)) > high - low:
-            count = len(numbers) - numbers.null_count() - len(others)
-            detail = (
-                f"{extreme} is far from the other values: if it stands for a missing value, add ?missing={extreme}."
-            )
-            return [Note(detail, numbers.name, str(extreme), count)]
+        count = len(numbers) - numbers.null_count() - len(others)
+        is_sure = count > 1 or len(others) >= _MANY or _SENTINEL.fullmatch(text)
+        if is_sure and len(others) and 0 < high - low < min(abs(extreme - low), abs(extreme - high)):
+            detail = f"{text} is far from the other values: if it stands for a missing value, add ?missing={text}."
+            return [Note(detail, numbers.name, text, count)]
     return []

@@ -20,17 +20,24 @@ from dataset.readings import Reading, always, in_slices
 
 __all__ = ["date_readings"]
 
-_MONTHS: Final = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
+_MONTHS: Final = (
+    *("jan ene gen", "feb fev f\u00e9v", "mar m\u00e4r maa", "apr avr abr", "may mai mei mag", "jun juin giu"),
+    *("jul juil lug", "aug aou ao\u00fb ago", "sep set", "oct okt ott out", "nov", "dec dez d\u00e9c dic"),
+)
+"""The beginnings of the months' names in English, German, French, Spanish, Italian, Portuguese and Dutch."""
+
+_MONTH_NUMBERS: Final = {name: f"{number:02}" for number, names in enumerate(_MONTHS, 1) for name in names.split()}
 _Y: Final = "(?P<y>[0-9]{4})"
+_SURE_Y: Final = "(?P<y>(?:1[6-9]|2[01])[0-9]{2})"  # 1234-05 is a code
 _YY: Final = "(?P<yy>[0-9]{2})"
 _SURE_YY: Final = "(?P<yy>[012][0-9]|[789][0-9])"  # of the others, some conventions make 19, some 20
 _M: Final = "(?P<m>0?[1-9]|1[0-2])"
 _MM: Final = "(?P<m>0[1-9]|1[0-2])"
 _D: Final = "(?P<d>0?[1-9]|[12][0-9]|3[01])"
 _DD: Final = "(?P<d>0[1-9]|[12][0-9]|3[01])"
-_B: Final = (
-    "(?P<b>(?i:jan(?:uary)?|feb(?:ruary)?|mar(?:ch)?|apr(?:il)?|may|june?|july?|aug(?:ust)?|"
-    r"sept?(?:ember)?|oct(?:ober)?|nov(?:ember)?|dec(?:ember)?))\.?"
+_B: Final = f"(?P<b>(?i:{'|'.join(sorted(_MONTH_NUMBERS, reverse=True))}))(?i:[a-z\u00df-\u00ff]{{0,7}})\\.?"
+_ENGLISH_B: Final = (  # SET-2020 is a code, not September in Italian
+    "(?P<b>(?i:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec))(?i:uary|ruary|ch|il|e|y|ust|t|tember|ober|ember)?\\.?"
 )
 _TH: Final = "(?i:st|nd|rd|th)?"
 _WEEKDAY: Final = r"(?:(?i:mon|tues?|wed(?:nes)?|thu(?:rs?)?|fri|sat(?:ur)?|sun)(?i:day)?\.?,? +)?"
@@ -78,8 +85,7 @@ def _month(groups: dict[str, pl.Series]) -> pl.Series:
     if "q" in groups:
         return (groups["q"].cast(pl.Int64) * 3 - 2).cast(pl.String).str.zfill(2)
     if "b" in groups:
-        numbers = {name: f"{number:02}" for number, name in enumerate(_MONTHS, start=1)}
-        return groups["b"].str.slice(0, 3).str.to_lowercase().replace_strict(numbers, default=None)
+        return groups["b"].str.to_lowercase().replace_strict(_MONTH_NUMBERS, default=None)
     return groups["m"].str.zfill(2)
 
 
@@ -113,7 +119,9 @@ def _reading(pattern: str, detail: str, order: str = "", doubt: Callable[[pl.Ser
 def _numeric_readings(separator: str, *years: str) -> Iterator[Reading]:
     """Yield the readings of three numbers with this separator, a regular expression."""
     for year, (order, words) in product(years, _ORDERS.items()):
-        pattern = separator.join({"y": year, "m": _M, "d": _D}[part] for part in order)
+        # Without zeros, 3.11.20 is a version and 1-2-20 a code.
+        month, day = (_MM, _DD) if year == _YY and separator != "/" else (_M, _D)
+        pattern = separator.join({"y": year, "m": month, "d": day}[part] for part in order)
         detail = f"dates in the order {words}" + (", with years of two digits" if year == _YY else "")
         is_sure = year == _Y and order == "ymd"
         doubt = always if year == _YY else _are_mixed if is_sure and separator == "-" else None
@@ -134,14 +142,15 @@ _YMD: Final = "dates in the order year, month, day"
 _NAMED: Final = "dates with the name of a month"
 _SHORT: Final = "dates with years of two digits,"
 _SEP: Final = "[-/ .,]"
+_GAP: Final = f"(?:{_SEP}{{0,2}}| de )"
 _DATE_READINGS: Final = (
-    *chain(*(_numeric_readings(separator, _Y, _YY) for separator in ("-", "/", r"\."))),
+    *chain(*(_numeric_readings(separator, _Y, _YY) for separator in ("-", "/", r"\. ?"))),
     *_numeric_readings(" ", _Y),
     _reading(
         f"{_Y} ?[\u5e74\ub144] ?{_M} ?[\u6708\uc6d4] ?{_D} ?[\u65e5\uc77c]?{_TIME}",
         "dates in the order year, month, day",
     ),
-    _reading(f"{_WEEKDAY}{_D}{_TH}{_SEP}{{0,2}}{_B}{_SEP}{{0,2}}{_Y}(?:(?:,? +|T|:){_CLOCK})?", _NAMED),
+    _reading(f"{_WEEKDAY}{_D}{_TH}{_GAP}{_B}{_GAP}{_Y}(?:(?:,? +|T|:){_CLOCK})?", _NAMED),
     _reading(f"{_WEEKDAY}{_B}[-/ ]{{0,2}}{_D}{_TH}(?:,? +|[-/]){_Y}{_TIME}", _NAMED),
     _reading(f"{_WEEKDAY}{_B} +{_D} +{_CLOCK} +{_Y}", _NAMED),
     _reading(f"{_Y}{_SEP}{{0,2}}{_B}{_SEP}{{0,2}}{_D}{_TIME}", _NAMED),
@@ -152,15 +161,15 @@ _DATE_READINGS: Final = (
         "dmy",
         always,
     ),
-    _reading(f"{_B}{_SEP}{{1,2}}{_Y}", "months, by their first day"),
-    _reading(f"{_Y}{_SEP}{{1,2}}{_B}", "months, by their first day"),
-    _reading(f"{_Y}[-/]{_MM}", "months, by their first day", doubt=_are_school_years),
-    _reading(f"{_Y}-?M{_MM}", "months, by their first day"),
-    _reading(f"{_MM}[-/]{_Y}", "months, by their first day"),
-    _reading(f"{_Y}[-/: ]?[Qq](?P<q>[1-4])", "quarters, by their first day"),
-    _reading(f"[Qq](?P<q>[1-4])[-/: ]?{_Y}", "quarters, by their first day"),
-    _reading(f"(?P<q>[1-4])[Qq][-/: ]?{_Y}", "quarters, by their first day"),
-    _reading(f"{_Y}-?W(?P<w>[0-4][0-9]|5[0-3])(?:-(?P<u>[1-7]))?", "ISO weeks, by their Monday"),
+    _reading(f"{_ENGLISH_B}{_SEP}{{1,2}}{_SURE_Y}", "months, by their first day"),
+    _reading(f"{_SURE_Y}{_SEP}{{1,2}}{_ENGLISH_B}", "months, by their first day"),
+    _reading(f"{_SURE_Y}[-/]{_MM}", "months, by their first day", doubt=_are_school_years),
+    _reading(f"{_SURE_Y}-?M{_MM}", "months, by their first day"),
+    _reading(f"{_MM}[-/]{_SURE_Y}", "months, by their first day"),
+    _reading(f"{_SURE_Y}[-/: ]?[Qq](?P<q>[1-4])", "quarters, by their first day"),
+    _reading(f"[Qq](?P<q>[1-4])[-/: ]?{_SURE_Y}", "quarters, by their first day"),
+    _reading(f"(?P<q>[1-4])[Qq][-/: ]?{_SURE_Y}", "quarters, by their first day"),
+    _reading(f"{_SURE_Y}-?W(?P<w>[0-4][0-9]|5[0-3])(?:-(?P<u>[1-7]))?", "ISO weeks, by their Monday"),
     _reading(f"{_Y}-?(?P<j>[0-3][0-9]{{2}})T{_CLOCK}", "times with the day of the year"),
     _reading(
         f"{_Y}{_MM}{_DD}T(?P<h>[0-9]{{2}})(?P<i>[0-5][0-9])(?P<s>[0-5][0-9])?(?P<z>Z)?", "times without separators"

@@ -21,6 +21,8 @@ _MILLISECONDS: Final = frozenset(("ms", "millis", "millisecond", "milliseconds",
 _SECONDS: Final = frozenset(("s", "sec", "secs", "second", "seconds"))
 _OTHER_UNITS: Final = frozenset("us ns micros nanos microseconds nanoseconds min mins minutes h hours days".split())
 _EPOCH_WORDS: Final = frozenset(("epoch", "unix", "timestamp"))
+_DATE_WORDS: Final = frozenset("date day datum fecha ymd yyyymmdd yearmoda dateadded dt".split())
+_MONTH_WORDS: Final = frozenset("month yearmonth yyyymm period ym".split())
 _TIME_WORDS: Final = frozenset("time timestamp datetime date updated created modified edited published ts".split())
 _DURATION_WORDS: Final = frozenset(
     "cpu run elapsed wait response play total travel lead processing execution exec user system flight lap race".split()
@@ -32,11 +34,7 @@ EPOCH_UNITS: Final = {"seconds": 1_000_000, "milliseconds": 1_000}
 _TIME_DIGITS: Final = 14
 _DATE_DIGITS: Final = 8
 _REST_OF_DATE: Final = {4: "0101", 6: "01", 8: ""}
-_HINTS: Final = {
-    8: re.compile("date|day|datum|fecha|ymd|yyyymmdd|yearmoda"),
-    14: re.compile("date|time|updated|created|modified"),
-    6: re.compile("month|yyyymm|period"),
-}  # parts of names
+_HINTS: Final = {8: _DATE_WORDS, 14: _DATE_WORDS | _TIME_WORDS, 6: _MONTH_WORDS}
 _DIGITS_NOTES: Final = {8: "dates, from digits such as 20160229", 14: "times, from digits", 6: "months, from digits"}
 _YEARS: Final = (1600, 2200)
 _LIKELY_YEARS: Final = (1900, 2100)
@@ -62,7 +60,7 @@ def read_integer_dates(numbers: pl.Series) -> Typed:
     dates = from_digits(numbers, digits, _YEARS)
     if dates.null_count() > numbers.null_count():
         return Typed(numbers, [])
-    if _HINTS[digits].search(name.lower()):
+    if words_of(name) & _HINTS[digits]:
         return Typed(dates, [_note(f"Read as {_DIGITS_NOTES[digits]}.", numbers)])
     is_likely = from_digits(numbers, digits, _LIKELY_YEARS).null_count() == numbers.null_count()
     if digits != _DATE_DIGITS or not is_likely:

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
+from functools import reduce
+from operator import or_
 from typing import Final, NamedTuple
 
 import polars as pl
@@ -31,13 +33,13 @@ _NEARLY_ALL: Final = 0.9
 _MAX_OTHERS: Final = 0.2  # of the sample of a column of which nine in ten values are read
 _DIGIT: Final = re.compile("[0-9]")
 _PLAIN: Final = re.compile(r"^[-+.]*(?:[0-9]|inf|nan|true|false)", re.IGNORECASE)
-_VERSION_WORDS: Final = frozenset(("version", "versions", "release", "revision", "ver"))
+_VERSION_WORDS: Final = frozenset("version versions ver release revision section chapter clause".split())
 _CODE_WORDS: Final = frozenset("phone telephone tel fax mobile zip zipcode postcode postal plz".split())
 _NOUNS: Final = {"number": "a number", "date": "a date or time", "boolean": "yes or no"}
 
 
 class Sample(NamedTuple):
-    """Some values from a whole column, stripped, without markers of missing values; whether it has blank ones."""
+    """Some values from a whole column, stripped, without markers of missing values; whether it may have blank ones."""
 
     values: list[str]
     has_blank: bool
@@ -69,6 +71,12 @@ def infer_text(column: pl.Series, whole_sample: Sample, options: LoadOptions) ->
     is_plain = bool(sample and _PLAIN.search(sample[0])) and infer_plain(name, pl.Series(sample), options) is not None
     if not readings and not is_plain:
         return Typed(texts, [])
+    if (
+        is_plain
+        and (clean := infer_plain(name, texts, options)) is not None
+        and clean.null_count() == texts.null_count()
+    ):
+        return Typed(clean, [])
     stripped = texts.str.strip_chars(" \t")
     marked = stripped.is_in(missing_texts(options)).fill_null(value=False)
     values = stripped.set(marked, None)
@@ -93,7 +101,8 @@ def samples_of(frame: pl.DataFrame, options: LoadOptions) -> dict[str, Sample]:
     if (step := frame.height // _SAMPLE_ROWS) > 1:
         some = some.append(known.gather_every(step))
     texts = frame.select(some.str.head(_SAMPLE_CHARACTERS + 1).implode())
-    blanks = frame.select(pl.col(pl.String).str.contains("^[ \t]*$").any())
+    padded = (pl.col(pl.String).str.starts_with(space) for space in (" ", "\t"))
+    blanks = frame.select(reduce(or_, padded, pl.col(pl.String) == "").any())
     missing = frozenset(missing_texts(options))
     return {
         column.name: Sample(
@@ -174,7 +183,7 @@ def _example(values: pl.Series) -> str:
 
 
 def _are_versions(name: str, texts: pl.Series) -> bool:
-    """Return whether the texts are versions such as 1.10, which is not 1.1."""
+    """Return whether the texts are numbers of versions or sections such as 1.10, which is not 1.1."""
     return bool(words_of(name) & _VERSION_WORDS) and bool(texts.str.contains(r"\.[0-9]+0$").any())
 
 

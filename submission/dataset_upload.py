@@ -6,6 +6,7 @@ from config.memory import available_memory
 from config.settings import Settings
 from dataset import (
     MEDIA_TYPES,
+    PACKED_TYPES,
     Busy,
     DatasetError,
     FilterError,
@@ -28,7 +29,7 @@ _SLUGS: dict[type[DatasetError], str] = {
     TooLarge: "too-large",
     UnsupportedMediaType: "unsupported-media-type",
 }
-_ACCEPT_POST = {"Accept-Post": ", ".join((*MEDIA_TYPES, "multipart/form-data"))}
+_ACCEPT_POST = {"Accept-Post": ", ".join((*MEDIA_TYPES, *PACKED_TYPES, "multipart/form-data"))}
 
 
 def load_limits(settings: Settings) -> LoadLimits:

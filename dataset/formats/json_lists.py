@@ -70,9 +70,11 @@ def find_grid(document: Any, options: LoadOptions) -> tuple[Grid, list[Note]]:
             return grid_of_objects(geojson.features_to_rows(document["features"])), []
     found = list(_candidates(document, options))
     if geojson.is_feature(document):
-        found = [each for each in found if each.table.pool == Pool.KEYED]
+        found = [each for each in found if each.table.rows > 1 and not (each.path and each.path.aside)]
         if not found:
             return grid_of_objects(geojson.features_to_rows([document])), []
+        grid, notes = _choose(found)
+        return grid, notes or [Note("The records within the Feature were read, without its geometry.")]
     if found:
         return _choose(found)
     return _one_record(document), []
@@ -100,8 +102,11 @@ def _one_record(document: Any) -> Grid:
 
 def _check_known(document: dict[str, Any]) -> None:
     """Raise InvalidDataset for formats that are no tables though their lists might look so."""
-    if document.get("class") == "dataset" and {"id", "size", "dimension"} <= document.keys():
-        raise InvalidDataset("The body is JSON-stat, a cube of values: download it as CSV instead.")
+    for holder in (document, *(member for member in document.values() if isinstance(member, dict))):
+        if isinstance(holder.get("dimension"), dict) and isinstance(holder.get("value"), dict | list):
+            raise InvalidDataset("The body is JSON-stat, a cube of values: download it as CSV instead.")
+        if isinstance(holder.get("dataSets"), list):
+            raise InvalidDataset("The body is SDMX-JSON, a cube of values: download it as CSV instead.")
     if document.get("type") == "Topology" and "arcs" in document:
         raise InvalidDataset("The body is TopoJSON: convert it to GeoJSON or CSV.")
 

@@ -28,7 +28,7 @@ def sniff(head: bytes) -> bool:
 
 def read(source: Source) -> Read:
     """Read the table. Raises Malformed or InvalidDataset."""
-    body, notes = as_utf8(source.body, source.charset)
+    body, notes = as_utf8(source.body, source.charset, source.options.encoding)
     text = bytes(body)
 
     def grid(parse: json_values.Parse) -> tuple[Grid, list[Note]]:

@@ -40,8 +40,8 @@ def to_read(grid: Callable[[Parse], tuple[Grid, list[Note]]], body_bytes: int, s
 
 def describe_error(error: ValueError) -> str:
     """Return the reason of a parse error for an error detail."""
-    words = str(error)
-    return words.replace("recursion limit exceeded", "it is nested too deeply")
+    words = str(error).replace("recursion limit exceeded", "it is nested too deeply")
+    return f"{words}; of one value a line, the type is application/x-ndjson" if "trailing" in words else words
 
 
 def _parse_exact(text: bytes) -> Any:

@@ -36,7 +36,7 @@ def sniff(head: bytes) -> bool:
 
 def read(source: Source) -> Read:
     """Parse a column for each member name. Raises Malformed or InvalidDataset with the line number."""
-    body, notes = as_utf8(source.body, source.charset)
+    body, notes = as_utf8(source.body, source.charset, source.options.encoding)
     text = bytes(body)
     if not text or text.isspace():
         raise Malformed("The body is empty: send one object a line.")

@@ -75,6 +75,9 @@ def test_times_with_slashes_are_utc(values, printed):
         ("2019-W53",),
         ("2018-060", "2018-366"),
         ("12:30", "13:45"),
+        ("3.11.20", "2.7.18"),  # versions
+        ("1234-05", "2345-11"),  # codes
+        ("SET-2020", "GEN-2021"),
     ],
 )
 def test_ambiguous_or_invalid_dates_stay_text(values):
@@ -91,6 +94,10 @@ def test_ambiguous_or_invalid_dates_stay_text(values):
         (["Jan 1 2000", "December 31, 2001"], "2000-01-01"),
         (["1 March 2011", "3rd Jan. 2012"], "2011-03-01"),
         (["09MAR2011"], "2011-03-09"),
+        (["9. M\u00e4rz 2011", "10. Okt. 2011"], "2011-03-09"),
+        (["9 de marzo de 2011"], "2011-03-09"),
+        (["9 juillet 2011", "9 juin 2011", "9 ao\u00fbt 2011"], "2011-07-09"),
+        (["31. 12. 2020"], "2020-12-31"),
         (["2011-Mar-09"], "2011-03-09"),
         (["Wednesday, March 9, 2011"], "2011-03-09"),
         (["09-Mar-11", "10-Mar-99"], "2011-03-09"),

@@ -372,7 +372,8 @@ def test_an_empty_feature_collection_is_a_dataset_without_rows():
 
 @settings(max_examples=150, deadline=None)
 @given(
-    name=st.sampled_from([name for name in NAMES if not name.endswith(".gz")]),
+    # A damaged Arrow file may make polars abort the process, which is why it is read in another.
+    name=st.sampled_from([name for name in NAMES if not name.endswith((".gz", ".arrow", ".arrows"))]),
     answer=st.booleans(),
     damage=st.lists(st.tuples(st.integers(0, 2500), st.integers(0, 255)), min_size=1, max_size=4),
     length=st.none() | st.integers(0, 2500),

@@ -103,12 +103,18 @@ def test_an_empty_list_is_a_dataset_without_rows() -> None:
         (b'[{"a": 1}, 2]', InvalidDataset, "Item 1"),
         (b"[{}, {}]", InvalidDataset, "no members"),
         (b'{"a": [{"x": 1}], "b": {"c": [{"y": 1}]}}', InvalidDataset, r"'/a' \(1\), '/b/c' \(1\)"),
-        (b'[{"": 1, "column_1": 2}]', InvalidDataset, "column_1"),
     ],
 )
 def test_broken_documents_are_give_errors_with_a_reason(body: bytes, error: type[DatasetError], words: str) -> None:
     with pytest.raises(error, match=words):
         load(body)
+
+
+def test_members_whose_columns_would_have_one_name_are_numbered() -> None:
+    table = load([{"": 1, "column_1": 2, "a": {"b": 3}, "a.b": 4}])
+
+    assert list(table.description.types()) == ["column_1_2", "column_1", "a.b", "a.b_2"]
+    assert len(table.description.notes) == 2
 
 
 def test_a_small_body_cannot_create_a_large_table() -> None:

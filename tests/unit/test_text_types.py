@@ -244,7 +244,9 @@ def test_a_number_of_nines_far_from_the_others_is_noted_but_kept():
 
     assert (kind, records[2]) == ("number", -999.9)
     assert "?missing=-999.9" in note
-    assert read("1", "9999", "20000", "3")[2] == []
+    assert "?missing=9999" in read("1", "9999", "9999", "3")[2][0]
+    for clean in (["1", "9999", "20000", "3"], ["1", "9999", "3"], ["-99", "5", "6"]):
+        assert read(*clean)[2] == []
 
 
 @pytest.mark.parametrize(
