@@ -4,6 +4,8 @@ import json
 
 import pytest
 
+import submission.record_changes
+import submission.record_routes
 from api import create_app
 
 QUAKES = """\
@@ -72,6 +74,33 @@ def test_a_list_is_appended_all_or_none(loaded):
     assert faults(answer) == ["/1/magnitude", "/1/nope"]
     assert version(loaded) == before
     assert loaded.get("/data/z").status_code == 404
+
+
+def test_a_long_list_is_appended_all_or_none(loaded):
+    # Given an appended record, and one that was removed
+    loaded.post("/data/records", json={"id": "new"})
+    loaded.delete("/data/q2")
+    # when a long list has their identifiers, then only the one that is there is refused
+    records = [{"id": f"n{n}", "depth": n} for n in range(2500)]
+    records[7]["id"], records[1200]["id"], records[1300]["id"] = "q2", "new", "q3"
+    assert faults(loaded.post("/data/records", json=records)) == ["/1200/id", "/1300/id"]
+    records[1200]["id"], records[1300]["id"] = "n1200", "n1300"
+    answer = loaded.post("/data/records", json=records)
+    assert answer.status_code == 201
+    assert [record["depth"] for record in answer.json] == list(range(2500))
+    assert loaded.get("/data").json["total"] == 2503
+    assert loaded.get("/data/n2499").json["depth"] == 2499
+    # and of many faults a hundred are named
+    assert len(faults(loaded.post("/data/records", json=records))) == 100
+    assert len(faults(loaded.post("/data/records", json=[{"depth": "x"}] * 200))) == 100
+
+
+def test_more_than_a_request_may_have_is_refused(loaded, monkeypatch):
+    monkeypatch.setattr(submission.record_changes, "_MAX_VALUES", 20)
+    monkeypatch.setattr(submission.record_routes, "_MAX_RECORDS", 5)
+    assert faults(loaded.post("/data/records", json=[{"id": f"n{n}"} for n in range(3)])) == [""]
+    assert faults(loaded.post("/data/records", json=[{"id": f"n{n}"} for n in range(6)])) == [""]
+    assert loaded.post("/data/records", json=[{"id": f"n{n}"} for n in range(2)]).status_code == 201
 
 
 @pytest.mark.parametrize(
