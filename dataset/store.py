@@ -55,9 +55,9 @@ _NONE: Final = "-"
 _UPLOAD_SECONDS: Final = 3600
 _MAX_UPLOADS: Final = 5
 _MAX_TRIES: Final = 100  # in half a second
-_MIN_REBASE_BYTES: Final = 2**16
+_MIN_REBASE_BYTES: Final = 2**19
 _REBASE_FRACTION: Final = 64
-"""The list of changes may have a 64th of the bytes of the decoded rows, until the version gets chunks."""
+"""The list of changes may have a 64th of the bytes of the decoded rows, and at least 512 KiB."""
 _INDEX_SECONDS: Final = 0.1  # most often enough, so that the first search after a load does not wait
 
 
@@ -219,7 +219,7 @@ class Store:
     def _try_change(self, table: Table, change: Change, caller: str) -> Table:
         """Publish the table with the change. Raises _Moved if another process replaced the version, or has its turn."""
         changed, stored = apply_change(table, change)
-        if self._max_memory is not None and changed.memory > self._max_memory:
+        if self._max_memory is not None and changed.memory > max(self._max_memory, table.memory):
             raise TooLarge(f"The dataset would take more than {self._max_memory:,} bytes of memory: send less.")
         parent, description = table.description.version, changed.description
         answer: Any = self._change(

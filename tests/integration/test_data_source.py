@@ -64,12 +64,13 @@ def test_a_server_with_a_trusted_certificate_is_fetched_from(start_api, secure_s
     assert "certificate" in api.post("/data").json()["detail"]
 
 
-def test_a_file_is_loaded_at_the_start_and_on_request(start_api):
+def test_a_file_is_loaded_at_the_start_and_on_request(start_api, start):
     # Given an API with a source, and no dataset
     api = start_api(DATA_SOURCE=ROOT / "samples" / "seattle-weather.csv")
     # then it loads the source
     eventually(lambda: api.get("/data").json()["dataset"])
     assert api.get("/data").json()["total"] == 1461
+    eventually(lambda: "data source loaded version=" in start.started[-1].log.read_text())
     # and again when it is asked to
     api.delete("/data")
     answer = api.post("/data")
