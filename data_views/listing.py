@@ -14,7 +14,7 @@ from flask import Response, request
 import jobs
 from config import __version__
 from data_views.dataset import current_dataset, page_room, pinned_dataset, reserve_json
-from dataset import EXPORT_BYTES, EXPORTS, Description, FilterError, Listing, Store, Table, no_records
+from dataset import EXPORTS, Description, FilterError, Listing, Store, Table, no_records
 from web import budget, pagination
 from web.problems import Problem
 from web.query_params import field_filters, given_parameters, int_param, invalid, parameter
@@ -111,18 +111,20 @@ def _export(
     limit = None if parameter("limit") is None else pagination.read_limit()
     response = _file_response(media_type, description.version)
     if response.status_code == 200 and (limit is not None or request.method != "HEAD"):
-        budget.reserve(min(EXPORT_BYTES, _EXPANSION * table.memory))
+        export = EXPORTS[media_type]
+        size = min(export.memory(len(description.columns)), _EXPANSION * table.memory)
+        (budget.hold if export.is_spooled else budget.reserve)(size)
         blocks, following = listing.blocks(**start, limit=limit)
         response.headers.update(_next_link(description, following, digest)[1])
-        response.response = _encode(media_type, blocks, listing.schema)
+        response.response = _encode(media_type, blocks, listing.schema, listing.record_bytes)
     return response
 
 
-def _encode(media_type: str, blocks: Any, schema: Any) -> Iterator[bytes]:
+def _encode(media_type: str, blocks: Any, schema: Any, record_bytes: int) -> Iterator[bytes]:
     """Return the parts of a file, of which the first is encoded here: it may fail."""
     if media_type == _PARQUET and not schema.width:
         raise Problem("not-acceptable", "There are no columns, and a Parquet file needs some: ask for another type.")
-    parts = EXPORTS[media_type].encode(blocks, schema)
+    parts = EXPORTS[media_type].encode(blocks, schema, record_bytes)
     return chain([next(parts, b"")], parts)
 
 
@@ -147,7 +149,7 @@ def _without_dataset(media_type: str) -> Response:
         return with_etag(json_response({"records": [], "total": 0, "next": None, "dataset": None}))
     response = _file_response(media_type, "")
     if response.status_code == 200:
-        response.response = _encode(media_type, *no_records())
+        response.response = _encode(media_type, *no_records(), 0)
     return response
 
 

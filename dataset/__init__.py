@@ -21,7 +21,7 @@ from dataset.errors import (
     UnsupportedMediaType,
     VersionNotFound,
 )
-from dataset.exports import EXPORT_BYTES, EXPORTS, no_records
+from dataset.exports import EXPORTS, no_records
 from dataset.formats import MEDIA_TYPES, PACKED_TYPES, is_specific_type
 from dataset.ingest import ingest
 from dataset.listing import Listing, Page
@@ -37,7 +37,6 @@ from dataset.table import Table, first_records
 
 __all__ = [
     "EXPORTS",
-    "EXPORT_BYTES",
     "MAX_RECORD_BYTES",
     "MEDIA_TYPES",
     "OPTION_NAMES",

@@ -7,14 +7,14 @@ from itertools import islice
 from typing import Any, Final, cast
 
 import polars as pl
-import polars.selectors as cs
 
 from dataset.bounds import Interval, Ordering, compare, parse_value, physical, rounded
 from dataset.errors import FilterError, quoted
+from dataset.expressions import column_expr
 from dataset.search import fold, fold_text
 from dataset.type_inference import ColumnType
 
-__all__ = ["MAX_FILTERS", "column_expr", "query_condition", "unknown_column", "where_condition"]
+__all__ = ["MAX_FILTERS", "query_condition", "unknown_column", "where_condition"]
 
 MAX_FILTERS: Final = 50
 """The maximum number of filters in a request or a job."""
@@ -74,11 +74,6 @@ def unknown_column(columns: Iterable[str], name: str) -> str:
     return f"There is no column {quoted(name)}. The columns are: {known}."
 
 
-def column_expr(name: str) -> pl.Expr:
-    """Return the expression of a column; unlike in `pl.col`, no name is a pattern."""
-    return cs.by_name(name).as_expr()
-
-
 class _Field:
     """One column of a filter, and the name by which errors refer to it."""
 
@@ -122,7 +117,7 @@ class _Field:
             if value is None or value == "":
                 continue
             first, last = rounded(kind, self._parse(value, operator))
-            if first != last and first < last:
+            if first < last:
                 conditions.append(physical(self._column, kind).is_between(first, last))
             elif first == last and (kind in ("number", "text", "boolean") or -(2**63) <= first < 2**63):
                 found.append(first)

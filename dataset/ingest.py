@@ -6,6 +6,7 @@ import datetime as dt
 import hashlib
 import re
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import Final
 
 import polars as pl
@@ -48,7 +49,9 @@ def ingest(
     Raises Malformed, UnsupportedMediaType, InvalidDataset or TooLarge.
     """
     chosen, source = formats.open_body(body, media_type, options, limits)
-    frame, notes, final = chosen.read(source)
+    with ThreadPoolExecutor(1) as thread:  # hashing releases the GIL
+        version = thread.submit(_version, source.body, (chosen.MEDIA_TYPES[0], source.charset, options.as_json()))
+        frame, notes, final = chosen.read(source)
     notes = (*notes, *settle_types(frame, options, final))
     if not frame.height and not options.empty and options.header != "only":
         raise InvalidDataset(_NO_RECORDS)
@@ -59,7 +62,7 @@ def ingest(
     index = _choose_index(frame, options.index, identifier) or row_number
     first, last = _index_bounds(frame, index)
     description = Description(
-        version=_version(source.body, (chosen.MEDIA_TYPES[0], source.charset, options.as_json())),
+        version=version.result(),
         count=frame.height,
         id=identifier,
         index=index,

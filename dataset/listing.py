@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any, Final
 import polars as pl
 
 from dataset.errors import FilterError
-from dataset.filters import column_expr, query_condition, unknown_column
+from dataset.expressions import column_expr
+from dataset.filters import query_condition, unknown_column
 from dataset.serialization import records
 from dataset.sizes import count_fitting, fitting_slices, fixed_record_bytes
 
@@ -23,7 +24,8 @@ ReserveBytes = Callable[[int], None]
 """Called with the size of what is about to be created, in bytes; may raise."""
 
 _BLOCK_ROWS: Final = 32_768
-_BLOCK_BYTES: Final = 2**20
+_BLOCK_BYTES: Final = 4 * 2**20
+_VALUE_BYTES: Final = 16
 _MAX_COMMAS: Final = 20
 _REPEATS: Final = 8
 _SORTED_BYTES: Final = 32
@@ -96,6 +98,11 @@ class Listing:
         """The columns of the list, without rows."""
         return self._count(self._table.frame.clear()) if self._distinct else self._project(self._table.frame.clear())
 
+    @property
+    def record_bytes(self) -> int:
+        """The mean size of a record of the table in memory."""
+        return self._table.memory // max(1, self._table.frame.height)
+
     def page(
         self, *, row: int = 0, offset: int = 0, limit: int, max_bytes: int, reserve: ReserveBytes | None = None
     ) -> Page:
@@ -116,7 +123,7 @@ class Listing:
     def blocks(
         self, *, row: int = 0, offset: int = 0, limit: int | None = None
     ) -> tuple[Iterator[pl.DataFrame], int | None]:
-        """Return the records in blocks of about a mebibyte of text, and the row or position after the `limit`, if any.
+        """Return the records in blocks of at most 4 MiB of text, or of one record; and where the next page begins.
 
         Raises Busy as `page` does.
         """
@@ -124,16 +131,15 @@ class Listing:
             cut = self._cut(row, offset, limit)
             return _split(iter([cut.part])), self._next(cut, offset, cut.part.height)
         if self._distinct:
-            parts = iter([self._counts().slice(offset)])
-        elif self._sort:
-            order = self._order().slice(offset)
-            slices = (order.slice(first, _BLOCK_ROWS) for first in range(0, len(order), _BLOCK_ROWS))
-            parts = map(self._gather, slices)
+            return _split(iter([self._counts().slice(offset)])), None
+        if self._sort:
+            places = iter([self._order().slice(offset)])
         else:
             # A search may hold a resource until it ends, and a client may be slow.
-            places = self._match() if self._search is None else iter([*self._match()])
-            parts = map(self._gather, _skip(places, row, offset))
-        return _split(parts), None
+            places = _skip(self._match() if self._search is None else iter([*self._match()]), row, offset)
+        size = max(1, min(_BLOCK_ROWS, _BLOCK_BYTES // (_VALUE_BYTES * max(1, self.schema.width))))
+        batches = (rows.slice(first, size) for rows in places for first in range(0, len(rows), size))
+        return _split(map(self._gather, batches)), None
 
     def _cut(self, row: int, offset: int, limit: int) -> _Cut:
         if self._distinct:

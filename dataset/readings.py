@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from functools import cache
 from typing import Final, NamedTuple
 
 import polars as pl
@@ -14,6 +15,7 @@ from dataset.notes import Note
 __all__ = ["Reading", "Typed", "always", "in_slices"]
 
 _SLICE_ROWS: Final = 2**17
+_compile = cache(re.compile)  # on first use: most files need none of the patterns
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,10 +37,11 @@ class Reading:
     doubt: Callable[[pl.Series], bool] | None = None
     certain: bool = False
     needs: str = ""
-    matches: Callable[[str], object] = field(init=False, repr=False, compare=False)
 
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "matches", re.compile(self.pattern).search)
+    @property
+    def matches(self) -> Callable[[str], object]:
+        """The function that returns whether a text matches the pattern."""
+        return _compile(self.pattern).search
 
 
 class Typed(NamedTuple):

@@ -12,7 +12,8 @@ import polars as pl
 from dataset.bounds import parse_bounds, range_condition
 from dataset.description import Description
 from dataset.errors import BoundsError, FilterError, quoted
-from dataset.filters import column_expr, unknown_column, where_condition
+from dataset.expressions import column_expr
+from dataset.filters import unknown_column, where_condition
 from dataset.search import SearchIndex
 from dataset.sizes import row_slices
 
@@ -91,18 +92,19 @@ class Selector:
             condition = pl.all_horizontal(given) if given else None
         else:
             frame = _slice_rows(frame, low, high, numbers)
-        rows = frame.lazy()
+        if condition is not None and column is not None and not selection.search:
+            return frame.lazy().filter(condition).select(column_expr(column)).collect()
         if condition is not None:
-            rows = rows.filter(condition)
+            frame = frame.lazy().filter(condition).collect()
         if selection.search and frame.width:
-            rows = _search(rows.collect(), selection.search).lazy()
-        return (rows if column is None else rows.select(column_expr(column))).collect()
+            frame = _search(frame, selection.search)
+        return frame if column is None else frame.select(column_expr(column))
 
     def _bounds(self, selection: Selection) -> tuple[str, Any, Any]:
         """Return the index and the bounds as its physical values."""
         index = self.index(selection)
         kind = self._types.get(index, "integer")
-        if index not in (*self._types, self._id, self._index):
+        if index not in self._types and index not in (self._id, self._index):
             raise BoundsError(unknown_column(self._types, index), "/index")
         if kind == "boolean":
             raise BoundsError(f"The column {quoted(index)} is boolean and has no range: name another.", "/index")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Container, Iterable, Sequence
 from dataclasses import replace
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Any
 
 import jobs
@@ -121,6 +121,8 @@ class _RowCheck:
     def __init__(self, dataset: Description) -> None:
         self._check_bounds = dataset.bounds_check()
         self._dataset = dataset
+        # Most jobs of a bulk have the same filters.
+        self._found = lru_cache(maxsize=256, typed=True)(self._check_selection)
 
     @cached_property
     def _selector(self) -> Selector:
@@ -135,7 +137,11 @@ class _RowCheck:
                 pass
             else:
                 return []
-        return [(pointer_to(*path), detail) for path, detail in self._selector.errors(_selection(job))]
+        return self._found(job.start, job.end, job.index, job.where)
+
+    def _check_selection(self, start: Any, end: Any, index: str | None, where: str | None) -> list[tuple[str, str]]:
+        selection = Selection(start, end, index, json.loads(where or "null"))
+        return [(pointer_to(*path), detail) for path, detail in self._selector.errors(selection)]
 
 
 def _bound_errors(job: JobRequest) -> list[tuple[str, str]]:
@@ -148,9 +154,8 @@ def _selection(job: JobRequest) -> Selection:
 
 
 def _submission(job: JobRequest, **members: Any) -> jobs.Submission:
-    given = vars(job)
-    members |= {name: given[name] for name in given if name not in jobs.SELECTION_FIELDS}
-    selection = {name: given[name] for name in jobs.SELECTION_FIELDS if given[name]}
+    members |= vars(job) | {"params": json.loads(job.params)}
+    selection = {name: value for name in jobs.SELECTION_FIELDS if (value := members.pop(name))}
     if job.where:
         selection["where"] = json.loads(job.where)
-    return jobs.Submission(**members | {"params": json.loads(job.params), "selection": selection})
+    return jobs.Submission(**members, selection=selection)

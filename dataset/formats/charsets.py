@@ -15,8 +15,6 @@ from functools import partial
 from itertools import pairwise
 from typing import Final
 
-from charset_normalizer import from_bytes
-
 __all__ = ["guess_charset"]
 
 _WESTERN: Final = "cp1252"
@@ -82,6 +80,8 @@ def guess_charset(sample: bytes) -> str | None:
     best = max(scores, key=scores.__getitem__, default=None)
     if best is not None and scores[best] >= _MIN_SCORE:
         return best
+    from charset_normalizer import from_bytes  # rarely needed, and slow to import
+
     other = from_bytes(sample).best()
     return other.encoding if other is not None and other.coherence >= _MIN_COHERENCE else None
 

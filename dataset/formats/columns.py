@@ -91,22 +91,22 @@ def _check_size(height: int, width: int, most: int) -> None:
 
 
 def _to_series(leaf: Leaf) -> pl.Series:
-    name, values, kinds = leaf
+    _, values, kinds = leaf
     kinds = kinds - {type(None)}
     try:
         if kinds == {str}:
-            return pl.Series(name, values, dtype=pl.String)
+            return pl.Series(values, dtype=pl.String)
         if kinds == {bool}:
-            return pl.Series(name, values, dtype=pl.Boolean)
+            return pl.Series(values, dtype=pl.Boolean)
         if kinds == {int}:
-            return pl.Series(name, values, dtype=pl.Int64)
+            return pl.Series(values, dtype=pl.Int64)
         if float in kinds and kinds <= {int, float}:
             if int in kinds:
                 values = [None if value is None else float(value) for value in values]
-            floats = pl.Series(name, values, dtype=pl.Float64)
+            floats = pl.Series(values, dtype=pl.Float64)
             if floats.is_infinite().any():
                 raise InfiniteNumber
             return null_non_finite(floats)
     except (OverflowError, TypeError):  # integers beyond 64 bits, or beyond a double
         pass
-    return pl.Series(name, map(to_json_text, values), dtype=pl.String)
+    return pl.Series(map(to_json_text, values), dtype=pl.String)

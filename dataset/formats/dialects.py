@@ -1,7 +1,7 @@
 """Detection of the dialect of a text table from its first lines.
 
 Each delimiter, quote and escape is tried. The score of one is the share of rows that it splits into the same number of
-fields, times the share of fields that are plain (Van den Burg et al., 2019, without the patterns), times a preference for more
+fields, times the share of fields that are plain (Van den Burg et al., 2019, without the patterns), times a preference for
 columns. Two that score alike are not decided between.
 """
 

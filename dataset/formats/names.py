@@ -19,7 +19,8 @@ _MAX_NAMES_BYTES: Final = 2**20
 def normalize_names(names: Iterable[str], limits: Limits) -> list[str]:
     """Return the names, all distinct and not empty.
 
-    An empty name becomes `column_<position>`; a repeated one gets a number: `x`, `x_2`. Raises InvalidDataset for names
+    An empty name becomes `column_<position>`; a repeated one gets a number: `x`, `x_2`; one that polars would read as
+    the pattern of several, `*` or `^…$`, gets an underscore. Raises InvalidDataset for names
     of more than 1 MiB in total; TooManyValues for more columns than the limit.
     """
     seen: dict[str, None] = {}
@@ -31,7 +32,7 @@ def normalize_names(names: Iterable[str], limits: Limits) -> list[str]:
     taken = set(given)
     counts: Counter[str] = Counter()
     for position, each in enumerate(given, start=1):
-        base = name = each or f"column_{position}"
+        base = name = f"{each}_" if _is_pattern(each) else each or f"column_{position}"
         while name in seen or (name != each and name in taken):
             counts[base] = max(counts[base], 1) + 1
             name = f"{base}_{counts[base]}"
@@ -40,14 +41,19 @@ def normalize_names(names: Iterable[str], limits: Limits) -> list[str]:
 
 
 def notes_on_names(given: Sequence[str], names: Sequence[str]) -> tuple[Note, ...]:
-    """Return a note on columns without a name, and one on names that occur more than once."""
+    """Return a note on each reason for which names were changed."""
     changed = [(old.strip(), name) for old, name in zip(given, names, strict=True) if old.strip() != name]
     notes = []
-    for is_repeated, what in (
-        (False, "have no name and are named by position"),
-        (True, "repeat a name and got a number"),
+    for is_kind, what in (
+        (lambda old: not old, "have no name and are named by position"),
+        (_is_pattern, "have the name of a pattern and got an underscore"),
+        (lambda old: old and not _is_pattern(old), "repeat a name and got a number"),
     ):
-        found = [name for old, name in changed if bool(old) == is_repeated]
+        found = [name for old, name in changed if is_kind(old)]
         if found:
             notes.append(Note(f"Columns that {what}: {len(found)}.", column=found[0]))
     return tuple(notes)
+
+
+def _is_pattern(name: str) -> bool:
+    return name == "*" or (name.startswith("^") and name.endswith("$"))

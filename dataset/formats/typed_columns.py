@@ -12,6 +12,7 @@ from typing import Final
 import polars as pl
 
 from dataset.errors import InvalidDataset, TooLarge, TooManyValues
+from dataset.expressions import column_expr
 from dataset.formats.names import normalize_names, notes_on_names
 from dataset.formats.nested_values import NestedTooLarge, to_json_texts
 from dataset.formats.source import Limits, Read, Source
@@ -36,7 +37,7 @@ def read_scan(scan: pl.LazyFrame, source: Source) -> Read:
     given = schema.names()
 
     def batch(first: int) -> list[pl.Series]:
-        return scan.select(given[first : first + _COLUMN_BATCH]).collect().get_columns()
+        return scan.select(map(column_expr, given[first : first + _COLUMN_BATCH])).collect().get_columns()
 
     return convert_columns(given, batch, source)
 
@@ -80,7 +81,7 @@ def _too_large(most: int) -> TooLarge:
 
 
 def _sum_lengths(name: str, kind: pl.DataType) -> pl.Expr:
-    column = pl.col(name)
+    column = column_expr(name)
     return (column.str.len_bytes() if kind == pl.String else column.bin.size()).cast(pl.Int64).sum()
 
 

@@ -194,7 +194,7 @@ def test_a_time_that_never_changes_is_no_index(client, rd):
         {"start": 1, "end": 1952},
         {"start": 1, "end": None},
         {"start": "1", "end": "2"},
-        {"start": 1.5, "end": 2.5},
+        {"start": 1.0, "end": 2.0},
         {"start": True, "end": 2},
         {"start": 1, "end": 2, "index": "year"},
     ],
@@ -202,3 +202,4 @@ def test_a_time_that_never_changes_is_no_index(client, rd):
 def test_bounds_that_may_be_meant_as_a_time_are_refused(client, bounds):
     client.post("/data", json=METEORITES)
     assert errors_of(client.post("/jobs", json=bounds)).keys() == {"/start"}
+    assert errors_of(client.post("/jobs", json=[{"start": 1, "end": 2}, bounds])).keys() == {"/1/start"}
