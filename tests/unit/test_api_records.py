@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-import submission.record_changes
-import submission.record_routes
+import data_views.record_changes
+import data_views.records
 from api import create_app
 
 QUAKES = """\
@@ -100,8 +100,8 @@ def test_a_long_list_is_appended_all_or_none(loaded):
 
 
 def test_more_than_a_request_may_have_is_refused(loaded, monkeypatch):
-    monkeypatch.setattr(submission.record_changes, "_MAX_VALUES", 20)
-    monkeypatch.setattr(submission.record_routes, "_MAX_RECORDS", 5)
+    monkeypatch.setattr(data_views.record_changes, "_MAX_VALUES", 20)
+    monkeypatch.setattr(data_views.records, "_MAX_RECORDS", 5)
     assert faults(loaded.post("/data/records", json=[{"id": f"n{n}"} for n in range(3)])) == [""]
     assert faults(loaded.post("/data/records", json=[{"id": f"n{n}"} for n in range(6)])) == [""]
     assert loaded.post("/data/records", json=[{"id": f"n{n}"} for n in range(2)]).status_code == 201

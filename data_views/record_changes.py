@@ -7,12 +7,12 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from dataset import Append, InvalidRecords, Path, RecordReader, Replace, Table, TooLarge, check_size, to_frame
-from submission.schema import MAX_ERRORS
 
 __all__ = ["append", "replace"]
 
 _ID: Final = "The identifier"
 _MAX_VALUES: Final = 2_000_000
+_MAX_ERRORS: Final = 100
 
 
 def append(table: Table, records: Sequence[Any], paths: Sequence[Path], max_bytes: int) -> Append:
@@ -42,7 +42,7 @@ def append(table: Table, records: Sequence[Any], paths: Sequence[Path], max_byte
         if reader.is_full:
             break
         rows.append(tuple(map(values.get, schema)))
-    for value in table.ids.find_all(list(ids))[:MAX_ERRORS]:
+    for value in table.ids.find_all(list(ids))[:_MAX_ERRORS]:
         reader.errors.append((ids[value], f"{_ID} is that of a record in the dataset: change it by PATCH or PUT."))
     _raise(reader)
     check_size(to_frame(schema, rows), sys.maxsize, None)
@@ -73,4 +73,4 @@ def replace(table: Table, position: int, members: Any, *, merge: bool) -> Replac
 
 def _raise(reader: RecordReader) -> None:
     if reader.errors:
-        raise InvalidRecords(reader.errors[:MAX_ERRORS])
+        raise InvalidRecords(reader.errors[:_MAX_ERRORS])
