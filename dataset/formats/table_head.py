@@ -14,6 +14,7 @@ from dataset.formats.cell_kinds import is_typed, kind_of
 from dataset.formats.dialects import Row, Sample, comment_marks, detect_dialect, filled_width, read_sample
 from dataset.formats.quoting import Dialect, Records
 from dataset.formats.repairs import Repairs
+from dataset.formats.single_column import check_single_column
 from dataset.load_options import LoadOptions
 
 __all__ = ["EMPTY", "Head", "read_head"]
@@ -24,7 +25,6 @@ _SEPARATOR_LINE: Final = re.compile(r'"?sep=(.)"?[ \t]*[\r\n]*', re.IGNORECASE)
 _RULE: Final = re.compile(r"(?=.*[|+])[\s|+:=-]*[-=]{3}[\s|+:=-]*")
 _YEAR: Final = re.compile("(?:1[5-9]|2[01])[0-9]{2}")
 _MAX_TITLES: Final = 50
-_TYPED_TOKENS: Final = 0.6
 
 _Evidence = Literal["typed", "plain", "none", "unclear"]
 """Of a header: `typed` if a value below has another type, `plain` if none has one, `none` if all are as the first."""
@@ -57,7 +57,7 @@ def read_head(text: str, options: LoadOptions, repairs: Repairs, *, escaped: boo
         first += 1
     sample, begin = _sample_table(lines, first, options, escaped=escaped)
     if sample.width == 1 and options.delimiter is None:
-        _refuse_columns_of_spaces(sample)
+        check_single_column(lines[begin:], begin)
     ruled = next((row for row in sample.rows if _RULE.fullmatch(lines[row.first - 1])), None)
     if ruled is not None:
         raise Malformed(
@@ -70,8 +70,11 @@ def read_head(text: str, options: LoadOptions, repairs: Repairs, *, escaped: boo
     try:
         head = _place_header(sample, comments, options, repairs)
     except Malformed:
+        if options.delimiter is None:
+            check_single_column(lines[begin:], begin)
+        is_divided = sample.dialect.delimiter == "\t" or any(len(row.cells) > 1 for row in sample.rows[:1])
         sample = read_sample(lines[begin:], begin, Dialect())
-        if options.delimiter is not None or sample.width != 1 or sample.regular < 1:
+        if options.delimiter is not None or is_divided or sample.width != 1 or sample.regular < 1:
             raise
         head = _place_header(sample, comments, options, repairs)  # one column, whose values hold delimiters
     return head, sum(len(line.encode()) for line in lines[: head.line])
@@ -108,6 +111,8 @@ def _end_of_comments(lines: Sequence[str], first: int, options: LoadOptions) -> 
 def _place_header(sample: Sample, comments: list[str], options: LoadOptions, repairs: Repairs) -> Head:
     rows = [row for row in sample.rows if row.cells]
     at = 0 if options.skip is not None else _find_first_row(sample, rows)
+    if at == 1 and _is_without_first_name(sample, rows):
+        rows[0], at = rows[0]._replace(cells=["", *rows[0].cells]), 0
     if at and len(rows[0].cells) == len(rows[at].cells) and _is_header_with_gaps(sample, rows, at, options):
         at = 0
     line, values, evidence = rows[at].first - 1, rows[at:], _evidence([row.cells for row in rows[at:]], sample.width)
@@ -182,6 +187,20 @@ def _is_header_with_gaps(sample: Sample, rows: list[Row], at: int, options: Load
     return options.header is not None or (first == "typed" and later != "typed")
 
 
+def _is_without_first_name(sample: Sample, rows: list[Row]) -> bool:
+    """Return whether the header has a name for all columns but the first, as R writes it, in a file that has no titles.
+
+    Where fields are between commas, one of them may also be part of a value.
+    """
+    names = rows[0].cells
+    return (
+        sample.dialect.delimiter in "\t "
+        and 1 < len(names) == sample.width - 1
+        and all(kind_of(name) == "text" for name in names)
+        and all(len(row.cells) == sample.width for row in rows[1:])
+    )
+
+
 def _check_titles(sample: Sample, titles: list[Row], row: Row, evidence: _Evidence) -> None:
     """Raise Malformed unless lines of other widths are titles: before a blank line or a sure header, or in words."""
     is_apart = any(not filled_width(each.cells) and titles[0].last < each.first < row.first for each in sample.rows)
@@ -251,20 +270,3 @@ def _evidence(rows: Sequence[Sequence[str]], width: int) -> _Evidence:
     if len(years) == 1:
         return "unclear" if len(typed) == 1 and width > 1 else "none"
     return "typed" if {b - a for a, b in pairwise(years)} in ({1}, {-1}, {5}, {10}) else "none"
-
-
-def _refuse_columns_of_spaces(sample: Sample) -> None:
-    """Raise Malformed if lines look like fields between spaces."""
-    lines = [(row.first, "".join(row.cells)) for row in sample.rows if row.cells]
-    for (number, line), (_, following) in pairwise(lines):
-        tokens = [each.split() for each in (line, following)]
-        if len(tokens[0]) < 2 or len(tokens[0]) != len(tokens[1]) or kind_of(line) != "text":
-            continue
-        cells = tokens[0] + tokens[1]
-        are_typed = sum(kind_of(cell) != "text" for cell in cells) >= _TYPED_TOKENS * len(cells)
-        if are_typed or all(number == lines[0][0] and re.search(r"\S\s{2,}\S", each) for each in (line, following)):
-            skip = f"?skip={number - 1}&delimiter=space" if number > 1 else "?delimiter=space"
-            raise Malformed(
-                f"Line {number} looks like {len(tokens[0])} fields between spaces: {quoted(line)}. "
-                f"Add {skip} to read it so, or ?delimiter=, to read a single column."
-            )
