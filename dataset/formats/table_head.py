@@ -22,9 +22,11 @@ __all__ = ["EMPTY", "Head", "read_head"]
 EMPTY: Final = "The body is empty: send a first row that names the columns."
 
 _SEPARATOR_LINE: Final = re.compile(r'"?sep=(.)"?[ \t]*[\r\n]*', re.IGNORECASE)
+_HEADER_BLOCK: Final = re.compile(r'"?-+ ?(begin|end) header ?-+"?[,;\s]*', re.IGNORECASE)
 _RULE: Final = re.compile(r"(?=.*[|+])[\s|+:=-]*[-=]{3}[\s|+:=-]*")
 _YEAR: Final = re.compile("(?:1[5-9]|2[01])[0-9]{2}")
 _MAX_TITLES: Final = 50
+_HEADER_LINES: Final = 1000
 
 _Evidence = Literal["typed", "plain", "none", "unclear"]
 """Of a header: `typed` if a value below has another type, `plain` if none has one, `none` if all are as the first."""
@@ -55,6 +57,7 @@ def read_head(text: str, options: LoadOptions, repairs: Repairs, *, escaped: boo
         repairs.add("separator", lines[first])
         options = replace(options, delimiter=match[1])
         first += 1
+    first = _end_of_header_block(lines, first, repairs)
     sample, begin = _sample_table(lines, first, options, escaped=escaped)
     if sample.width == 1 and options.delimiter is None:
         check_single_column(lines[begin:], begin)
@@ -96,6 +99,15 @@ def _sample_table(lines: Sequence[str], first: int, options: LoadOptions, *, esc
     return sample, begin
 
 
+def _end_of_header_block(lines: Sequence[str], first: int, repairs: Repairs) -> int:
+    """Return the position after a block of titles whose begin and end are marked, as those of NASA are."""
+    marks = [n for n, line in enumerate(lines[:_HEADER_LINES]) if n >= first and _HEADER_BLOCK.fullmatch(line)]
+    if len(marks) < 2 or any(line.strip() for line in lines[first : marks[0]]):
+        return first
+    repairs.add("titles", lines[marks[0]], marks[1] + 1 - marks[0])
+    return marks[1] + 1
+
+
 def _end_of_comments(lines: Sequence[str], first: int, options: LoadOptions) -> int:
     """Return the position after the comments at the beginning, and the blank lines between them."""
     marks = comment_marks(options)
@@ -115,6 +127,8 @@ def _place_header(sample: Sample, comments: list[str], options: LoadOptions, rep
         rows[0], at = rows[0]._replace(cells=["", *rows[0].cells]), 0
     if at and len(rows[0].cells) == len(rows[at].cells) and _is_header_with_gaps(sample, rows, at, options):
         at = 0
+    if at == 0 and options.header is None and options.skip is None:
+        _check_first_row(sample, rows)
     line, values, evidence = rows[at].first - 1, rows[at:], _evidence([row.cells for row in rows[at:]], sample.width)
     if at:
         _check_titles(sample, rows[:at], rows[at], evidence)
@@ -178,7 +192,22 @@ def _find_first_row(sample: Sample, rows: list[Row]) -> int:
             and _evidence([row.cells for row in rows[at:later]], sample.width) != "typed"
         ):
             return later
-    return at
+    rest = [row.cells for row in rows[at + 1 :]]
+    is_wider = bool(rest) and filled_width(rows[at].cells) > sample.width >= max(map(len, rest))
+    return at + 1 if is_wider and _evidence(rest, sample.width) == "typed" else at
+
+
+def _check_first_row(sample: Sample, rows: list[Row]) -> None:
+    """Raise InvalidDataset if only the first row has spaces after its delimiters and the second may be the header."""
+    are_spaced = [any(cell[:1] == " " for cell in row.cells[1:]) for row in rows]
+    rest = [row.cells for row in rows[1:]]
+    if are_spaced[0] and not any(are_spaced[1:]) and len(rest) > 1 and _evidence(rest, sample.width) == "typed":
+        line = rows[1].first
+        raise InvalidDataset(
+            f"Line {rows[0].first} may be a title: {quoted(sample.dialect.delimiter.join(rows[0].cells))}. Add "
+            f"?skip={line - 1} if line {line} names the columns, or ?header=yes if line {rows[0].first} does.",
+            "skip",
+        )
 
 
 def _is_header_with_gaps(sample: Sample, rows: list[Row], at: int, options: LoadOptions) -> bool:
@@ -222,6 +251,12 @@ def _check_titles(sample: Sample, titles: list[Row], row: Row, evidence: _Eviden
         f"Line {titles[0].first} has {filled_width(titles[0].cells)} fields, line {row.first} has "
         f"{filled_width(row.cells)}: put values with delimiters in quotes, or add ?skip={row.first - 1} if the table "
         f"begins at line {row.first}, or name the ?delimiter= or ?quote= of the file."
+        + (
+            f" If line {titles[0].first} names all columns but the first, add a name for it, or "
+            f"?skip={row.first - 1}&header=no to name them by position."
+            if len(titles) == 1 < widths[0] == filled_width(row.cells) - 1
+            else ""
+        )
     )
 
 

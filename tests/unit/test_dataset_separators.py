@@ -74,3 +74,11 @@ def test_a_header_without_a_name_for_the_first_column_is_read():
     assert table.frame.columns == ["column_1", "mpg", "cyl"]
     assert rows_of(table) == [["Mazda RX4", 21, 6], ["Datsun", 22.8, 4]]
     assert notes_of(table) == [("Columns that", "", None)]
+
+
+def test_a_header_that_may_lack_a_first_name_is_refused_with_the_option_that_reads_the_rows():
+    text = '"mpg","cyl"\n"Mazda RX4",21,6\n"Datsun",22.8,4\n'
+    with pytest.raises(DatasetError, match=r"\?skip=1&header=no"):
+        load(text)
+
+    assert rows_of(load(text, skip=1, header="no")) == [["Mazda RX4", 21, 6], ["Datsun", 22.8, 4]]
