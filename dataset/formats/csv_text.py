@@ -141,7 +141,7 @@ def _head_text(body: Body, options: LoadOptions) -> str:
 def _is_escaped(body: Body, quote: str, delimiter: str) -> bool:
     """Return whether a backslash precedes a quote that could not stand there otherwise."""
     q, d = re.escape(quote.encode()), re.escape(delimiter.encode())
-    if not quote or body.find(b"\\" + quote.encode()) < 0:
+    if not quote or body.find(b"\\") < 0 or body.find(b"\\" + quote.encode()) < 0:  # a single byte is found fast
         return False
     return re.search(rb"(?<!\\)\\%b(?!%b|%b|[\r\n]|\Z)" % (q, q, d), body) is not None
 
@@ -180,12 +180,12 @@ def _count_regular_rows(table: _Table, options: LoadOptions) -> int:
     header = bytes(body[:begin]).rstrip().rpartition(b"\n")[2]
     if body.find(b"\0", begin, end) >= 0 or (header and any(head.typed) and body.find(b"\n" + header, begin, end) >= 0):
         raise _IrregularRows
-    marks = tuple(b"\n" + mark.encode() for mark in comment_marks(options)) if head.typed[0] else ()
+    marks = tuple(mark.encode() for mark in comment_marks(options)) if head.typed[0] else ()
     delimiters, lines = 0, 0
     for part in _iter_unquoted(table, delimiter):
         if b'"' in part or b"\n\n" in part or part.startswith(b"\n") or b"\r" in part:
             raise _IrregularRows
-        if any(mark in part or part.startswith(mark[1:]) for mark in marks):
+        if any(mark in part and (b"\n" + mark in part or part.startswith(mark)) for mark in marks):
             raise _IrregularRows
         delimiters += part.count(delimiter)
         lines += part.count(b"\n")
