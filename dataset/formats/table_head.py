@@ -11,7 +11,7 @@ from typing import Final, Literal, NamedTuple
 
 from dataset.errors import InvalidDataset, Malformed, quoted
 from dataset.formats.cell_kinds import is_typed, kind_of
-from dataset.formats.dialects import Row, Sample, comment_marks, detect_dialect, filled_width, read_sample
+from dataset.formats.dialects import EscapeTest, Row, Sample, comment_marks, detect_dialect, filled_width, read_sample
 from dataset.formats.quoting import Dialect, Records
 from dataset.formats.repairs import Repairs
 from dataset.formats.single_column import check_single_column
@@ -46,7 +46,7 @@ class Head(NamedTuple):
     typed: list[bool]
 
 
-def read_head(text: str, options: LoadOptions, repairs: Repairs, *, escaped: bool) -> tuple[Head, int]:
+def read_head(text: str, options: LoadOptions, repairs: Repairs, is_escaped: EscapeTest) -> tuple[Head, int]:
     """Find the header in the first lines of a file; return also the number of bytes before the first row of values.
 
     Raises Malformed, or InvalidDataset that names an option.
@@ -58,7 +58,7 @@ def read_head(text: str, options: LoadOptions, repairs: Repairs, *, escaped: boo
         options = replace(options, delimiter=match[1])
         first += 1
     first = _end_of_header_block(lines, first, repairs)
-    sample, begin = _sample_table(lines, first, options, escaped=escaped)
+    sample, begin = _sample_table(lines, first, options, is_escaped)
     if sample.width == 1 and options.delimiter is None:
         check_single_column(lines[begin:], begin)
     ruled = next((row for row in sample.rows if _RULE.fullmatch(lines[row.first - 1])), None)
@@ -83,13 +83,13 @@ def read_head(text: str, options: LoadOptions, repairs: Repairs, *, escaped: boo
     return head, sum(len(line.encode()) for line in lines[: head.line])
 
 
-def _sample_table(lines: Sequence[str], first: int, options: LoadOptions, *, escaped: bool) -> tuple[Sample, int]:
+def _sample_table(lines: Sequence[str], first: int, options: LoadOptions, is_escaped: EscapeTest) -> tuple[Sample, int]:
     """Return the first rows after the comments at the beginning, and the number of lines before them."""
     begin = _end_of_comments(lines, first, options)
-    sample = detect_dialect(lines[begin:], begin, options, escaped=escaped)
+    sample = detect_dialect(lines[begin:], begin, options, is_escaped)
     if begin > first and not any(row.cells for row in sample.rows):
         begin = first  # every line begins like a comment: these may be values
-        sample = detect_dialect(lines[begin:], begin, options, escaped=escaped)
+        sample = detect_dialect(lines[begin:], begin, options, is_escaped)
         if sample.width <= 1:
             raise Malformed("The body holds comments only: send rows, or add ?comment= (empty) if these are rows.")
     if not any(row.cells for row in sample.rows):
