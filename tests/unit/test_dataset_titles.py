@@ -36,3 +36,51 @@ def test_a_first_line_that_may_be_a_title_is_refused_with_the_options_that_decid
     assert load(text, skip=1).frame.columns == ["id", "x"]
     assert load(text, header="yes").frame.columns == ["Report", "final"]
     assert load("a, b\n1,2\n3,4\n").frame.columns == ["a", "b"]
+
+
+FEW = "a,b,c\nx,1,2\ny,2,3\n"
+PAIRS = "county,pop\nA,1\nB,2\n"
+DATES = "date,temp\n2020-01-01,1.5\n2020-01-02,2.5\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "footers"),
+    [
+        (PAIRS, "Source: Census\n"),
+        (PAIRS, "* provisional\n"),
+        (PAIRS, '"Note: a, b"\n'),
+        (PAIRS, "Last updated: 2020-01-01\n"),
+        (PAIRS, "Source: NOAA, Centers\n"),
+        (FEW, "Notes:\nrounded\n"),
+        (FEW, "EOF\n"),
+        (FEW, "END\n"),
+        (FEW, "12 rows\n"),
+        (FEW, "-----\n"),
+        (FEW, "Source: a, b, c, d\n"),
+        (DATES, "Source: NOAA, Centers\n"),
+        (DATES, "Source: NOAA, Centers, Asheville\n"),
+        (DATES, "Preliminary,values\n"),
+    ],
+)
+def test_footers_without_a_blank_line_before_them_are_left_out(text, footers):
+    expected = load(text)
+
+    table = load(text + footers)
+
+    assert table.frame.equals(expected.frame)
+    assert notes_of(table) == [("Lines after", footers.partition("\n")[0], footers.count("\n"))]
+
+
+@pytest.mark.parametrize("last", ["C,3\n", "Total,3\n", '"Source: X",3\n', "END,3\n"])
+def test_a_last_row_with_a_value_of_each_type_is_a_record(last):
+    table = load(PAIRS + last)
+
+    assert table.description.count == 3
+    assert not notes_of(table)
+
+
+def test_a_last_row_that_may_be_a_footer_is_a_record_with_a_note():
+    table = load(f"{PAIRS}C\nall provisional\n")
+
+    assert rows_of(table)[2:] == [["C", None], ["all provisional", None]]
+    assert ("The last", "all provisional", 1) in notes_of(table)
