@@ -219,11 +219,9 @@ def _commented_header(
     is_verbatim = options.comment is None and len(comments) == 1 and (evidence == "none" or line[1:2].isalnum())
     if not is_verbatim and evidence == "plain":
         return None
-    names = (
-        read_sample([line if is_verbatim else line.lstrip("".join(comment_marks(options)))], 0, sample.dialect)
-        .rows[0]
-        .cells
-    )
+    line = line if is_verbatim else line.lstrip("".join(comment_marks(options)))
+    rows = read_sample([line], 0, sample.dialect).rows
+    names = rows[0].cells if rows else []
     if len(names) not in (sample.width, len(row.cells)):
         return None
     if not is_verbatim:

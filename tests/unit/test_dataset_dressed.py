@@ -154,6 +154,7 @@ A = ["a", "b", "c"]
             [("Comment lines", "# made by x", 1), ("The names", "# a,b", 1)],
         ),
         ("#a,b\n1,2\n", {}, ["#a", "b"], [[1, 2]], []),
+        ("# a\n#\n1,2\n3,4\n", {"header": "yes"}, ["1", "2"], [[3, 4]], [("Comment lines", "# a", 2)]),
         ("a,b,c\n1,2,3\nTotal of x\n", {}, A, [[1, 2, 3]], [("Lines after", "Total of x", 1)]),
         (
             "a,b,c\nx,2,3\ny,5,6\nSource: X, Y\n",
