@@ -24,6 +24,7 @@ _SEPARATOR_LINE: Final = re.compile(r'"?sep=(.)"?[ \t]*[\r\n]*', re.IGNORECASE)
 _RULE: Final = re.compile(r"(?=.*[|+])[\s|+:=-]*[-=]{3}[\s|+:=-]*")
 _YEAR: Final = re.compile("(?:1[5-9]|2[01])[0-9]{2}")
 _MAX_TITLES: Final = 50
+_WIDE_LINES: Final = 0.8
 _TYPED_TOKENS: Final = 0.6
 
 _Evidence = Literal["typed", "plain", "none", "unclear"]
@@ -254,15 +255,25 @@ def _evidence(rows: Sequence[Sequence[str]], width: int) -> _Evidence:
 def _refuse_columns_of_spaces(sample: Sample) -> None:
     """Raise Malformed if lines look like fields between spaces."""
     lines = [(row.first, "".join(row.cells)) for row in sample.rows if row.cells]
-    for (number, line), (_, following) in pairwise(lines):
-        tokens = [each.split() for each in (line, following)]
-        if len(tokens[0]) < 2 or len(tokens[0]) != len(tokens[1]) or kind_of(line) != "text":
-            continue
-        cells = tokens[0] + tokens[1]
-        are_typed = sum(kind_of(cell) != "text" for cell in cells) >= _TYPED_TOKENS * len(cells)
-        if are_typed or all(number == lines[0][0] and re.search(r"\S\s{2,}\S", each) for each in (line, following)):
-            skip = f"?skip={number - 1}&delimiter=space" if number > 1 else "?delimiter=space"
-            raise Malformed(
-                f"Line {number} looks like {len(tokens[0])} fields between spaces: {quoted(line)}. "
-                f"Add {skip} to read it so, or ?delimiter=, to read a single column."
-            )
+    is_wide = len(lines) > 1 and sum(map(_has_gaps, (line for _, line in lines))) >= _WIDE_LINES * len(lines)
+    found = lines[0] if is_wide else next((line for line, later in pairwise(lines) if _are_typed(line, later)), None)
+    if found is not None:
+        number, line = found
+        skip = f"?skip={number - 1}&delimiter=space" if number > 1 else "?delimiter=space"
+        raise Malformed(
+            f"Line {number} looks like {len(line.split())} fields between spaces: {quoted(line)}. "
+            f"Add {skip} to read it so, or ?delimiter=, to read a single column."
+        )
+
+
+def _has_gaps(line: str) -> bool:
+    return re.search(r"\S {2,}\S", line) is not None
+
+
+def _are_typed(first: tuple[int, str], second: tuple[int, str]) -> bool:
+    """Return whether two lines have the same number of words, most of which are not text."""
+    words = [line.split() for _, line in (first, second)]
+    if len(words[0]) < 2 or len(words[0]) != len(words[1]) or kind_of(first[1]) != "text":
+        return False
+    cells = words[0] + words[1]
+    return sum(kind_of(cell) != "text" for cell in cells) >= _TYPED_TOKENS * len(cells)
