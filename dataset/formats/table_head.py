@@ -64,9 +64,6 @@ def read_head(text: str, options: LoadOptions, repairs: Repairs, is_escaped: Esc
         raise Malformed(
             f"Line {ruled.first} is a ruled line: {quoted(lines[ruled.first - 1].strip())}. Export the table as CSV."
         )
-    if sample.dialect.quote == "'" and options.quote is None:
-        enclosed = [line for line in lines if "'" in line]
-        repairs.add("single", enclosed[0], len(enclosed))
     comments = [line for line in lines[first:begin] if line.strip()]
     try:
         head = _place_header(sample, comments, options, repairs)
