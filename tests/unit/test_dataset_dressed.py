@@ -327,6 +327,7 @@ def test_a_table_that_is_long_is_repaired_at_any_place():
         ("iss.oem.txt", "text/plain", "?skip=6&delimiter=space&header=no", 201, None),
         ("fixed_width.txt", "text/csv", "?delimiter=%20", 201, None),
         ("bom.csv", "text/csv", "?encoding=klingon", 422, "encoding"),
+        ("bom.csv", "text/csv", "?header=only", 422, "header"),
         ("bom.csv", "text/csv; charset=klingon", "", 415, None),
         ("xml.xml", "text/csv", "", 415, None),
     ],
