@@ -11,6 +11,7 @@ from flask.typing import ResponseReturnValue
 
 import jobs
 from config.settings import Settings, load_or_exit
+from data_views import records
 from data_views.dataset import current_dataset, page_room, reserve_json
 from data_views.listing import PARAMETERS, data_response
 from dataset import (
@@ -24,7 +25,6 @@ from dataset import (
     VersionNotFound,
     first_records,
 )
-from submission import record_routes
 from submission.data_source import load_at_start, load_posted
 from submission.dataset_upload import load_limits, problem_from_dataset_error
 from submission.schema import read_job_body
@@ -69,7 +69,7 @@ def create_app(settings: Settings | None = None, *, redis_client: Any = None) ->
     app.extensions["waiting"] = LongPolling(settings.api_threads - 16)
     install_hooks(app, settings)
     app.register_error_handler(DatasetError, _dataset_error)
-    for routes in (data_routes, record_routes.routes, job_routes, system_routes.routes):
+    for routes in (data_routes, job_routes, system_routes.routes):
         app.register_blueprint(routes)
     links.install(app, settings.url_prefix)
     load_at_start(app.extensions["store"], settings, limits)
@@ -91,8 +91,8 @@ def load_data() -> Response:
     loaded = load_posted(_settings(), limits, options)
     if dry_run:
         most = page_room(loaded.description)
-        records = first_records(loaded, _DRY_RUN_RECORDS, most, reserve_json)
-        return json_response({**loaded.description.as_json(), "records": records})
+        found = first_records(loaded, _DRY_RUN_RECORDS, most, reserve_json)
+        return json_response({**loaded.description.as_json(), "records": found})
     try:
         description = _store().publish(loaded)
     except VersionNotFound as error:
@@ -116,6 +116,34 @@ def show_record(id: str) -> Response:
     if record is None:
         raise Problem("record-not-found", f"The dataset has no record {id[:100]!r}; see /data.")
     return with_etag(json_response(record))
+
+
+@data_routes.post("/data/records")
+@parameters()
+def append_records() -> Response:
+    """Append a record, or a list of them: all, or none."""
+    return records.append_records(_store())
+
+
+@data_routes.put("/data/<text:id>")
+@parameters()
+def replace_record(id: str) -> Response:
+    """Replace one record; members that are absent become missing values."""
+    return records.replace_record(_store(), id, merge=False)
+
+
+@data_routes.patch("/data/<text:id>")
+@parameters()
+def patch_record(id: str) -> Response:
+    """Change the members of one record that are sent (JSON Merge Patch)."""
+    return records.replace_record(_store(), id, merge=True)
+
+
+@data_routes.delete("/data/<text:id>")
+@parameters()
+def remove_record(id: str) -> Response:
+    """Remove one record; the others keep their row numbers."""
+    return records.remove_record(_store(), id)
 
 
 @data_routes.delete("/data")

@@ -1,1 +1,1 @@
-"""What `GET /data` returns: pages of records as JSON, and records as files."""
+"""The work of the data routes: pages of records as JSON, records as files, and changes of records."""

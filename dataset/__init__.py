@@ -6,7 +6,7 @@ Without an identifier column, records are identified by their row number, starti
 
 from dataset.arrow_chunks import EncodedTable
 from dataset.bounds import start_after_end
-from dataset.changes import Append, Change, Remove, Replace, to_frame
+from dataset.changes import Append, Change, Remove, Replace, Row, to_frame
 from dataset.description import Column, Description
 from dataset.errors import (
     BoundsError,
@@ -30,7 +30,7 @@ from dataset.notes import Note
 from dataset.ranges import Ranges
 from dataset.record_values import RecordReader
 from dataset.selection import Selection, Selector
-from dataset.sizes import MAX_RECORD_BYTES, check_size
+from dataset.sizes import MAX_RECORD_BYTES, check_size, json_bytes
 from dataset.store import Store
 from dataset.subprocess_ingest import LoadLimits, ingest_in_subprocess
 from dataset.table import Table, first_records
@@ -64,6 +64,7 @@ __all__ = [
     "RecordReader",
     "Remove",
     "Replace",
+    "Row",
     "Selection",
     "Selector",
     "Store",
@@ -76,6 +77,7 @@ __all__ = [
     "ingest",
     "ingest_in_subprocess",
     "is_specific_type",
+    "json_bytes",
     "no_records",
     "start_after_end",
     "to_frame",

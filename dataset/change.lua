@@ -1,15 +1,17 @@
 -- Makes a changed version current: its rows are those of its base with a list of changes, the last of which is new.
---   takes:   KEYS[1] data.current
+--   takes:   KEYS[1] data.current   [2] data.change.turn
 --            ARGV[1] version that is changed   [2] its base   [3] the number of its changes   [4] the new change
 --            [5] new version   [6] description (JSON)   [7] bytes of memory of the decoded rows   [8] as publish.lua [5]
---   checks:  the version is current, and stored as the caller believes; no other version has further changes
+--            [9] name of the caller
+--   checks:  it is nobody else's turn; the version is current, and stored as the caller believes; no other version has further changes
 --   answers: moved     nothing was changed: another version is current, or it is stored in another way
 --            forked    nothing was changed: versions with other changes to the same base are pinned
 --            current
 local current, parent, base, changes, version = KEYS[1], ARGV[1], ARGV[2], tonumber(ARGV[3]), ARGV[5]
 local log = 'data.' .. base .. '.changes'
 
-if call('GET', current) ~= parent then
+local turn = call('GET', KEYS[2])
+if call('GET', current) ~= parent or (turn and turn ~= ARGV[9]) then
   return 'moved'
 end
 local stored = call('HMGET', 'data.' .. parent, 'base', 'changes', 'log')
@@ -28,4 +30,5 @@ call('HINCRBY', 'data.' .. base, 'pins', 1)
 call('HINCRBY', 'data.' .. base, 'derived', 1)
 call('SET', current, version)
 drop_version(parent)
+if turn then call('UNLINK', KEYS[2]) end
 return 'current'

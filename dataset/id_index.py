@@ -20,6 +20,7 @@ __all__ = ["INDEXED_ID_BYTES", "IdIndex"]
 
 INDEXED_ID_BYTES: Final = 40  # of one row in the index: text view and row number, twice while sorting
 _MAX_CHANGES: Final = 5000
+_FEW_VALUES: Final = 100
 _SCANNED_ROWS: Final = 2**20
 
 
@@ -120,6 +121,14 @@ class IdIndex:
             return None
         place = bisect_left(self._removed, slot)
         return None if self._removed[place : place + 1] == [slot] else slot - place
+
+    def find_all(self, values: Sequence[Any]) -> list[Any]:
+        """Return those of the values that are identifiers of records."""
+        if len(values) > _FEW_VALUES:
+            column = self._base.column
+            stored = pl.Series(values, dtype=column.dtype).is_in(column.implode())
+            values = [value for value, known in zip(values, stored, strict=True) if known or value in self._added]
+        return [value for value in values if self.find(value) is not None]
 
     def changed(self, changes: Sequence[Change], id_position: int | None) -> IdIndex:
         """Return the index after changes; `id_position` is that of the identifiers in a row, None for row numbers."""

@@ -17,6 +17,7 @@ __all__ = [
     "count_fitting",
     "fitting_slices",
     "fixed_record_bytes",
+    "json_bytes",
     "memory_size",
     "row_bytes",
     "row_slices",
@@ -138,6 +139,11 @@ def fixed_record_bytes(frame: pl.DataFrame) -> int:
         size += len(json.dumps(name, ensure_ascii=False).encode(errors="replace")) + 2
         size += quotes if kind == pl.String else _MAX_LENGTHS.get(kind.base_type(), _MAX_TIME_LENGTH)
     return size
+
+
+def json_bytes(frame: pl.DataFrame) -> int:
+    """Return the size of all records as JSON, with numbers and times at their maximum length."""
+    return int(_json_sizes(frame, fixed_record_bytes(frame)).sum())
 
 
 def _max_record_size(frame: pl.DataFrame, fixed: int) -> int:

@@ -12,6 +12,8 @@ Keys, in the database of the job records:
   the base's rows after the first `changes` entries of the list `data.<base>.changes`. The base counts such versions as
   `derived`, and in its `pins`.
 
+- `data.change.turn`: the process that may make the next change, for a second at most, after others were faster.
+
 A version that is neither current nor pinned is deleted, by the script that replaces, clears or unpins it. When the list
 of changes has become long, the version gets chunks and becomes the base of the next ones (`rebase.lua`).
 """
@@ -19,11 +21,14 @@ of changes has become long, the version gets chunks and becomes the base of the 
 from __future__ import annotations
 
 import json
+import random
+import time
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from threading import Lock, Thread
 from typing import TYPE_CHECKING, Any, Final
+from uuid import uuid4
 
 from dataset.arrow_chunks import EncodedTable, decode_chunks, encode_chunks
 from dataset.changes import Change
@@ -41,15 +46,23 @@ if TYPE_CHECKING:
 __all__ = ["Store"]
 
 _CURRENT: Final = "data.current"
+_TURN: Final = "data.change.turn"
+_TURN_MILLISECONDS: Final = 1000
+_TRIES_BEFORE_TURN: Final = 3
+_MAX_PAUSE_SECONDS: Final = 0.01
 _ANY: Final = ""
 _NONE: Final = "-"
 _UPLOAD_SECONDS: Final = 3600
 _MAX_UPLOADS: Final = 5
-_MAX_TRIES: Final = 100
-_MIN_REBASE_BYTES: Final = 2**16
+_MAX_TRIES: Final = 100  # in half a second
+_MIN_REBASE_BYTES: Final = 2**19
 _REBASE_FRACTION: Final = 64
-"""The list of changes may have a 64th of the bytes of the decoded rows, until the version gets chunks."""
+"""The list of changes may have a 64th of the bytes of the decoded rows, and at least 512 KiB."""
 _INDEX_SECONDS: Final = 0.1  # most often enough, so that the first search after a load does not wait
+
+
+class _Moved(Exception):
+    """The current version is another one, or stored in another way, than it was."""
 
 
 class Store:
@@ -105,17 +118,35 @@ class Store:
         replaced the version at the same time. Raises TooLarge, and Busy if the version is replaced all the time.
         """
         with self._changing:
+            for _ in range(_TRIES_BEFORE_TURN):
+                with suppress(_Moved):
+                    return self._decide_and_try(decide, "")
+            return self._change_in_turn(decide)
+
+    def _change_in_turn(self, decide: Callable[[Table], Change | None]) -> Table | None:
+        """Change the current version as `change` does, while other processes let this one go first."""
+        caller = uuid4().hex
+        try:
             for _ in range(_MAX_TRIES):
-                found = self.current_table()
-                if found is None:
-                    return None
-                with suppress(VersionNotFound):  # replaced since
-                    table = found[1]
-                    change = decide(table)
-                    changed = table if change is None else self._try_change(table, change)
-                    if changed is not None:
-                        return changed
+                self._rd.set(_TURN, caller, nx=True, px=_TURN_MILLISECONDS)
+                with suppress(_Moved):
+                    return self._decide_and_try(decide, caller)
+                time.sleep(random.uniform(0, _MAX_PAUSE_SECONDS))
+        finally:
+            if self._rd.get(_TURN) == caller.encode():
+                self._rd.delete(_TURN)
         raise Busy("The dataset is being replaced all the time: try again.")
+
+    def _decide_and_try(self, decide: Callable[[Table], Change | None], caller: str) -> Table | None:
+        """Change the current version unless it is replaced at the same time. Raises _Moved."""
+        try:
+            found = self.current_table()
+            if found is None:
+                return None
+            change = decide(found[1])
+            return found[1] if change is None else self._try_change(found[1], change, caller)
+        except VersionNotFound as error:
+            raise _Moved from error
 
     def current(self) -> Description | None:
         """Return the current description in one round trip; None if no dataset is loaded."""
@@ -185,14 +216,14 @@ class Store:
             move(other, folded, version)
         return True
 
-    def _try_change(self, table: Table, change: Change) -> Table | None:
-        """Publish the table with the change, unless another process replaced the version."""
+    def _try_change(self, table: Table, change: Change, caller: str) -> Table:
+        """Publish the table with the change. Raises _Moved if another process replaced the version, or has its turn."""
         changed, stored = apply_change(table, change)
-        if self._max_memory is not None and changed.memory > self._max_memory:
+        if self._max_memory is not None and changed.memory > max(self._max_memory, table.memory):
             raise TooLarge(f"The dataset would take more than {self._max_memory:,} bytes of memory: send less.")
         parent, description = table.description.version, changed.description
         answer: Any = self._change(
-            keys=[_CURRENT],
+            keys=[_CURRENT, _TURN],
             args=[
                 parent,
                 *table.location[:2],
@@ -201,16 +232,17 @@ class Store:
                 json.dumps(description.as_json()),
                 changed.memory,
                 changed.next_row,
+                caller,
             ],
         )
         if answer == b"forked":
             changed.location = Location(description.version)
             if not self._upload_and_publish(changed, parent):
-                return None
+                raise _Moved
         elif answer != b"current":
             if (location := self._reader.locate(parent)) is not None:
                 table.location = location
-            return None
+            raise _Moved
         self._cache.discard(parent)
         self._cache.add(changed)
         limit = max(_MIN_REBASE_BYTES, changed.memory // _REBASE_FRACTION)

@@ -21,7 +21,7 @@ from dataset.rows import Rows
 from dataset.search import SearchIndex
 from dataset.selection import Selection, Selector
 from dataset.serialization import records
-from dataset.sizes import count_fitting, fixed_record_bytes, memory_size
+from dataset.sizes import fixed_record_bytes, json_bytes, memory_size
 
 __all__ = ["Location", "Table", "first_records"]
 
@@ -96,7 +96,7 @@ class Table:
         """Return rows with the columns of this table as records with JSON values."""
         part = to_frame(self.rows.schema, rows)
         if reserve is not None:
-            reserve(count_fitting(part, fixed_record_bytes(part), sys.maxsize)[1])
+            reserve(json_bytes(part))
         return records(part)
 
     def find(self, id_text: str) -> int | None:

@@ -52,7 +52,8 @@ def help_text(app: Flask, base: str) -> str:
     written = [(rule, method) for rule in app.url_map.iter_rules() for method in sorted(_methods(rule))]
     sections = [_section(app, base, rule, method) for rule, method in written if method != "DELETE"]
     examples = [_example(base, analysis) for analysis in get_analyses().values()]
-    removals = [_section(app, base, rule, method) for rule, method in written if method == "DELETE"]
+    removed = sorted((rule for rule, method in written if method == "DELETE"), key=lambda rule: -len(rule.rule))
+    removals = [_section(app, base, rule, "DELETE") for rule in removed]
     return "\n".join([_INTRODUCTION, *sections, "An example job of each analysis\n", *examples, *removals])
 
 

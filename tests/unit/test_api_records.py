@@ -1,9 +1,15 @@
 """The routes of single records: append, replace, patch, remove."""
 
 import json
+from urllib.parse import quote
 
+import fakeredis
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
+import data_views.record_changes
+import data_views.records
 from api import create_app
 
 QUAKES = """\
@@ -72,6 +78,33 @@ def test_a_list_is_appended_all_or_none(loaded):
     assert faults(answer) == ["/1/magnitude", "/1/nope"]
     assert version(loaded) == before
     assert loaded.get("/data/z").status_code == 404
+
+
+def test_a_long_list_is_appended_all_or_none(loaded):
+    # Given an appended record, and one that was removed
+    loaded.post("/data/records", json={"id": "new"})
+    loaded.delete("/data/q2")
+    # when a long list has their identifiers, then only the one that is there is refused
+    records = [{"id": f"n{n}", "depth": n} for n in range(2500)]
+    records[7]["id"], records[1200]["id"], records[1300]["id"] = "q2", "new", "q3"
+    assert faults(loaded.post("/data/records", json=records)) == ["/1200/id", "/1300/id"]
+    records[1200]["id"], records[1300]["id"] = "n1200", "n1300"
+    answer = loaded.post("/data/records", json=records)
+    assert answer.status_code == 201
+    assert [record["depth"] for record in answer.json] == list(range(2500))
+    assert loaded.get("/data").json["total"] == 2503
+    assert loaded.get("/data/n2499").json["depth"] == 2499
+    # and of many faults a hundred are named
+    assert len(faults(loaded.post("/data/records", json=records))) == 100
+    assert len(faults(loaded.post("/data/records", json=[{"depth": "x"}] * 200))) == 100
+
+
+def test_more_than_a_request_may_have_is_refused(loaded, monkeypatch):
+    monkeypatch.setattr(data_views.record_changes, "_MAX_VALUES", 20)
+    monkeypatch.setattr(data_views.records, "_MAX_RECORDS", 5)
+    assert faults(loaded.post("/data/records", json=[{"id": f"n{n}"} for n in range(3)])) == [""]
+    assert faults(loaded.post("/data/records", json=[{"id": f"n{n}"} for n in range(6)])) == [""]
+    assert loaded.post("/data/records", json=[{"id": f"n{n}"} for n in range(2)]).status_code == 201
 
 
 @pytest.mark.parametrize(
@@ -283,3 +316,46 @@ def test_jobs_keep_the_version_that_they_were_submitted_with(loaded, worker):
     assert job["dataset"] == before != version(loaded)
     later = loaded.post("/jobs", json={"start": None, "end": None}).json
     assert later["dataset"] == version(loaded)
+
+
+TEXTS = st.text(max_size=5) | st.sampled_from(
+    ["2018-01-31", "12:00", "1e999", "-0", "NaN", "yes", "5%", "1,5", "q2", "9" * 30]
+)
+NUMBERS = st.integers() | st.integers(-(10**400), 10**400) | st.floats(allow_nan=False, allow_infinity=False)
+SCALARS = st.none() | st.booleans() | NUMBERS | TEXTS
+VALUES = st.recursive(SCALARS, lambda inner: st.lists(inner, max_size=2) | st.dictionaries(TEXTS, inner, max_size=2))
+RECORDS = st.dictionaries(st.sampled_from([*FIRST, "nope"]), VALUES, max_size=7)
+BODIES = RECORDS | st.lists(RECORDS | VALUES, max_size=3) | VALUES
+REQUESTS = st.tuples(
+    st.sampled_from(["POST", "PUT", "PATCH", "DELETE"]),
+    st.sampled_from(["q2", "q3", "a/b", "%00", "\n", "%F0%9F%98%80", "%ff", " ", "x" * 300])
+    | st.text(min_size=1, max_size=3),
+    BODIES,
+    st.none() | st.sampled_from(["*", '"x"', "x", 'W/"x"', '"', ",,", "ü"]),
+)
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(REQUESTS, max_size=6))
+def test_no_request_fails_and_records_stay_readable(requests):
+    # Given a dataset
+    client = create_app(redis_client=fakeredis.FakeRedis(server=fakeredis.FakeServer())).test_client()
+    client.post("/data", data=QUAKES, content_type="text/csv")
+    # when anything is sent
+    for method, name, body, tag in requests:
+        path = "/data/records" if method == "POST" else f"/data/{name}"
+        headers = {} if tag is None else {"If-Match": tag.encode("utf-8").decode("latin-1")}
+        answer = client.open(path, method=method, data=json.dumps(body).encode(), headers=headers)
+        assert answer.status_code in (200, 201, 204, 400, 404, 405, 412, 415, 422), (method, path, body, answer.data)
+    # then every record is found by its identifier, and the description is true
+    page = client.get("/data?limit=1000").json
+    assert page["dataset"]["count"] == page["total"] == len(page["records"])
+    assert len({record["id"] for record in page["records"]}) == page["total"]
+    for record in page["records"]:
+        assert list(record) == list(FIRST)
+        if record["id"] not in (".", ".."):
+            assert client.get(f"/data/{quote(record['id'], safe='')}").json == record
+    for column in page["dataset"]["columns"]:
+        assert column["missing"] == sum(record[column["name"]] is None for record in page["records"])
+    times = [record["time"] for record in page["records"] if record["time"]]
+    assert (page["dataset"]["first"] is None) == (not times)

@@ -156,6 +156,15 @@ def test_a_slow_answer_is_broken_off(client, manual, site):
         assert refused(client(page, max_load_seconds=1.0).post("/data")) == (502, "bad-source")
 
 
+def test_a_server_that_says_nothing_is_left(client, manual):
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        for scheme in ("http", "https"):
+            address = f"{scheme}://127.0.0.1:{silent.getsockname()[1]}/"
+            answer = client(address, max_load_seconds=1.0).post("/data")
+            assert refused(answer) == (502, "bad-source")
+            assert "1 s" in answer.json["detail"]
+
+
 @pytest.mark.parametrize(
     "target",
     [

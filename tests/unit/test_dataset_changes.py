@@ -24,7 +24,7 @@ import dataset.edits
 import dataset.id_index
 import dataset.sizes
 import dataset.store
-from dataset import Selection, Store, Table, ingest
+from dataset import Busy, Selection, Store, Table, ingest
 from dataset.changes import Append, Remove, Replace, decode_change, encode_change
 
 RELEASE = Path(__file__).parents[2] / "jobstore/lua/includes/release_dataset.lua"
@@ -253,6 +253,32 @@ def test_two_processes_that_change_one_version_do_not_lose_a_change(rd):
     # when it changes the record, then it does so on top of the other change
     changed = one.change(decide)
     assert (len(set(tries)), changed.record("k0")["v"]) == (2, 11)
+
+
+def test_a_process_that_is_slower_than_another_gets_its_turn(rd, monkeypatch):
+    monkeypatch.setattr(dataset.store, "_TURN_MILLISECONDS", 600_000)
+    monkeypatch.setattr(dataset.store, "_MAX_TRIES", 5)
+    # Given a process whose every look at the dataset is followed by a change of another
+    one, two = Store(rd), Store(rd)
+    load(one, 3)
+    tries = []
+
+    def decide(table):
+        tries.append(table.description.version)
+        try:
+            two.change(lambda table: Replace(1, ("k1", len(tries), None)))
+        except Busy:
+            tries.append("busy")
+        return Replace(0, ("k0", 10, None))
+
+    # when it changes a record, then the other has to wait
+    assert one.change(decide).record("k0")["v"] == 10
+    assert tries.count("busy") == 1
+    assert "data.change.turn" not in keys(rd)
+    # and also when it was refused
+    with pytest.raises(ValueError, match="refused"):
+        one._change_in_turn(lambda table: (_ for _ in ()).throw(ValueError("refused")))
+    assert "data.change.turn" not in keys(rd)
 
 
 def test_a_rebase_that_fails_is_tried_again_later(rd, monkeypatch):

@@ -12,6 +12,7 @@ __all__ = ["append", "replace"]
 
 _ID: Final = "The identifier"
 _MAX_VALUES: Final = 2_000_000
+_MAX_ERRORS: Final = 100
 
 
 def append(table: Table, records: Sequence[Any], paths: Sequence[Path], max_bytes: int) -> Append:
@@ -21,31 +22,31 @@ def append(table: Table, records: Sequence[Any], paths: Sequence[Path], max_byte
     """
     if table.description.bytes > max_bytes:
         raise TooLarge(f"The dataset has more than {max_bytes:,} bytes, and may grow no further.")
-    if len(records) * len(table.rows.schema) > _MAX_VALUES:
+    schema = table.rows.schema
+    if len(records) * len(schema) > _MAX_VALUES:
         raise InvalidRecords(
             [((), f"The records have more than {_MAX_VALUES:,} values: send fewer, or use POST /data.")]
         )
-    reader = RecordReader(table.rows.schema)
+    reader = RecordReader(schema)
     id_name = None if table.has_numbers else table.description.id
-    rows, seen = [], set[Any]()
+    rows, ids = [], dict[Any, Path]()
     for record, path in zip(records, paths, strict=True):
         faults = len(reader.errors)
         values = reader.read(record, path)
         if id_name is not None and len(reader.errors) == faults:
-            value = values.get(id_name)
+            value, where = values.get(id_name), (*path, id_name)
             if value is None:
-                reader.errors.append(((*path, id_name), f"{_ID} is missing."))
-            elif value in seen or table.ids.find(value) is not None:
-                where = "this request" if value in seen else "the dataset"
-                reader.errors.append(((*path, id_name), f"{_ID} {record[id_name]!r:.80} is already in {where}."))
-            seen.add(value)
+                reader.errors.append((where, f"{_ID} is missing."))
+            elif ids.setdefault(value, where) != where:
+                reader.errors.append((where, f"{_ID} is that of another record in this request."))
         if reader.is_full:
             break
-        rows.append(tuple(map(values.get, table.rows.schema)))
+        rows.append(tuple(map(values.get, schema)))
+    for value in table.ids.find_all(list(ids))[:_MAX_ERRORS]:
+        reader.errors.append((ids[value], f"{_ID} is that of a record in the dataset: change it by PATCH or PUT."))
     _raise(reader)
-    change = Append(rows, table.next_row if id_name is None else 0)
-    check_size(to_frame(table.rows.schema, rows), sys.maxsize, None)
-    return change
+    check_size(to_frame(schema, rows), sys.maxsize, None)
+    return Append(rows, table.next_row if id_name is None else 0)
 
 
 def replace(table: Table, position: int, members: Any, *, merge: bool) -> Replace | None:
@@ -72,4 +73,4 @@ def replace(table: Table, position: int, members: Any, *, merge: bool) -> Replac
 
 def _raise(reader: RecordReader) -> None:
     if reader.errors:
-        raise InvalidRecords(reader.errors)
+        raise InvalidRecords(reader.errors[:_MAX_ERRORS])

@@ -1,93 +1,70 @@
-"""The routes that change single records of the dataset. Each change makes a new version; jobs keep theirs."""
+"""Requests that change records: each makes a new version of the dataset, and jobs keep theirs."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Iterator, Sequence
 from typing import Any, Final
 from urllib.parse import quote
 
-from flask import Blueprint, Response, current_app, request
+from flask import Response, current_app, request
 
 from config.settings import Settings
-from dataset import MAX_RECORD_BYTES, Append, Change, Remove, Replace, Store, Table
-from submission import record_changes
+from data_views import record_changes
+from data_views.dataset import reserve_json
+from dataset import MAX_RECORD_BYTES, Append, Remove, Replace, Row, Store, Table, json_bytes, to_frame
 from web import budget
 from web.json_body import JsonBody, TooManyElements, ValueTooLarge
 from web.links import path_to
 from web.problems import Problem
-from web.query_params import parameters
 from web.request_body import read_json
 from web.responses import etag_of, json_response
 
-__all__ = ["routes"]
+__all__ = ["append_records", "remove_record", "replace_record"]
 
 _MAX_RECORDS: Final = 100_000
-_EXPANSION: Final = 10  # bytes of memory per byte of JSON while it is serialized
+_ENCODED_AT_ONCE: Final = 1000
+_COPIES: Final = 2
 _MERGE_PATCH: Final = "application/merge-patch+json"
 
-routes = Blueprint("records", __name__)
 
+def append_records(store: Store) -> Response:
+    """Append the record of the body, or its list of records: all, or none.
 
-@routes.post("/data/records")
-@parameters()
-def append_records() -> Response:
-    """Append a record, or a list of them: all, or none."""
+    :raises Problem: invalid; no-dataset; precondition-failed, by ``If-Match``.
+    """
     body = _read_body()
     items = list(body.values())
     if not items:
         raise _invalid("", "Expected a record, or a list of at least one.")
     paths = [(number,) for number in range(len(items))] if body.is_list else [()]
-    records: list[dict[str, Any]] = []
-    addresses: list[str] = []
+    appended: list[Append] = []
 
     def decide(table: Table) -> Append:
         _check_if_match(table, None)
-        change = record_changes.append(table, items, paths, _settings().max_body_bytes)
-        records[:] = table.records_of(change.rows, _reserve_memory)
-        addresses[:] = [_address(change.number if table.has_numbers else records[0][table.description.id])]
-        return change
+        appended[:] = [record_changes.append(table, items, paths, _settings().max_body_bytes)]
+        budget.reserve(_COPIES * json_bytes(to_frame(table.rows.schema, appended[0].rows)))
+        return appended[0]
 
-    if _change(decide) is None:
+    table = store.change(decide)
+    if table is None:
         raise Problem("no-dataset", "There are no columns to append records to: load a dataset by POST /data.")
+    [change] = appended
     if body.is_list:
-        return json_response(records, 201)
-    return _with_tag(json_response(records[0], 201, {"Location": addresses[0]}))
+        return Response(_encode(table, change.rows), 201, content_type="application/json")
+    [record] = table.records_of(change.rows)
+    address = _address(change.number if table.has_numbers else record[table.description.id])
+    return _with_tag(json_response(record, 201, {"Location": address}))
 
 
-@routes.put("/data/<text:id>")
-@parameters()
-def replace_record(id: str) -> Response:
-    """Replace one record; members that are absent become missing values."""
-    return _replace(id, merge=False)
+def replace_record(store: Store, id: str, *, merge: bool) -> Response:
+    """Replace a record by the body; with ``merge``, only its members that are sent (JSON Merge Patch, RFC 7396).
 
-
-@routes.patch("/data/<text:id>")
-@parameters()
-def patch_record(id: str) -> Response:
-    """Change the members of one record that are sent (JSON Merge Patch)."""
-    if request.mimetype == "application/json-patch+json":
+    :raises Problem: invalid; record-not-found; precondition-failed, by ``If-Match``; unsupported-media-type.
+    """
+    if merge and request.mimetype == "application/json-patch+json":
         detail = f"JSON Patch is not supported: send a JSON Merge Patch, {_MERGE_PATCH}."
         raise Problem("unsupported-media-type", detail, headers={"Accept-Patch": _MERGE_PATCH})
-    return _replace(id, merge=True)
-
-
-@routes.delete("/data/<text:id>")
-@parameters()
-def delete_record(id: str) -> Response:
-    """Remove one record; the others keep their row numbers."""
-
-    def decide(table: Table) -> Remove:
-        position = _find(table, id)
-        _check_if_match(table, position)
-        return Remove(position)
-
-    if _change(decide) is None:
-        raise _not_found(id)
-    return Response(status=204)
-
-
-def _replace(id: str, *, merge: bool) -> Response:
     body = _read_body()
     if body.is_list:
         raise _invalid("", "Expected an object: the members of one record.")
@@ -99,17 +76,28 @@ def _replace(id: str, *, merge: bool) -> Response:
         _check_if_match(table, position)
         change = record_changes.replace(table, position, members, merge=merge)
         row = table.rows.row(position) if change is None else change.row
-        records[:] = table.records_of([row], _reserve_memory)
+        records[:] = table.records_of([row], reserve_json)
         return change
 
-    if _change(decide) is None:
+    if store.change(decide) is None:
         raise _not_found(id)
     return _with_tag(json_response(records[0]))
 
 
-def _change(decide: Callable[[Table], Change | None]) -> Table | None:
-    store: Store = current_app.extensions["store"]
-    return store.change(decide)
+def remove_record(store: Store, id: str) -> Response:
+    """Remove a record.
+
+    :raises Problem: record-not-found; precondition-failed, by ``If-Match``.
+    """
+
+    def decide(table: Table) -> Remove:
+        position = _find(table, id)
+        _check_if_match(table, position)
+        return Remove(position)
+
+    if store.change(decide) is None:
+        raise _not_found(id)
+    return Response(status=204)
 
 
 def _read_body() -> JsonBody:
@@ -138,11 +126,20 @@ def _check_if_match(table: Table, position: int | None) -> None:
     version = table.description.version
     current = version
     if position is not None:
-        current = etag_of(json_response(table.records_of([table.rows.row(position)], _reserve_memory)[0]))
+        current = etag_of(json_response(table.records_of([table.rows.row(position)], reserve_json)[0]))
     if any(tag in (current, version) or tag.startswith(f"{version}.") for tag in request.if_match.as_set()):
         return
     detail = "If-Match names another version than there is now: read it again."
     raise Problem("precondition-failed", detail, headers={"ETag": f'"{current}"'})
+
+
+def _encode(table: Table, rows: Sequence[Row]) -> Iterator[bytes]:
+    """Encode a list of records, some at a time: as objects they take ten times the memory."""
+    for first in range(0, len(rows), _ENCODED_AT_ONCE):
+        found = table.records_of(rows[first : first + _ENCODED_AT_ONCE])
+        items = ",".join(json.dumps(record, ensure_ascii=False, separators=(",", ":")) for record in found)
+        yield f"{',' if first else '['}{items}".encode()
+    yield b"]\n"
 
 
 def _with_tag(response: Response) -> Response:
@@ -154,10 +151,6 @@ def _address(identifier: Any) -> str:
     """Return the path of a record."""
     text = identifier if isinstance(identifier, str) else json.dumps(identifier)
     return path_to(f"/data/{quote(text, safe='')}")
-
-
-def _reserve_memory(size: int) -> None:
-    budget.reserve(_EXPANSION * size)
 
 
 def _settings() -> Settings:
