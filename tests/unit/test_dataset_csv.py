@@ -158,7 +158,7 @@ def test_a_header_alone_can_be_a_dataset_without_rows() -> None:
         (b"a,b\n1,2\n3,4\n5,6,7\n", Malformed, "Line 4 has 3 fields, the header has 2: '5,6,7'"),
         (b"a,b\n1\n1,2,3\n", Malformed, "line 3 has 3"),
         (b'a,b\n"1,2\n', Malformed, "Line 2: no quote closes the one in .*quote="),
-        (b"\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR", Malformed, "neither UTF-8 nor other text"),
+        (b"\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR", UnsupportedMediaType, "an image"),
         (b"\xff\xfea", Malformed, "utf-16"),
         (b"\n<!DOCTYPE html><p>Log in first", UnsupportedMediaType, "HTML: save its table as CSV"),
         (b'{"a": 1, "b": 2}\n{"a": 1, "b": 2}\n', Malformed, "JSON"),
