@@ -14,7 +14,8 @@ from dataset.integer_dates import read_integer_dates
 from dataset.load_options import TYPE_PREFIX, LoadOptions
 from dataset.missing import missing_notes
 from dataset.notes import Note
-from dataset.readings import Typed
+from dataset.number_formats import MAYBE_THOUSANDS, implied_options
+from dataset.readings import Reading, Typed
 from dataset.text_types import Sample, infer_text, samples_of
 from dataset.type_inference import parse_number
 
@@ -23,6 +24,9 @@ __all__ = ["settle_types"]
 _SENTINEL: Final = re.compile(r"-(?:9{3,5}(?:\.9+)?|99\.9+|9\.99+)|9{3,5}\.9+")
 _POSSIBLE_SENTINEL: Final = re.compile("-99|9{3,5}")  # also plain numbers, unless they repeat or there are many others
 _MANY: Final = 8
+_MAX_NOTES: Final = 200
+_MAYBE_THOUSANDS: Final = re.compile(MAYBE_THOUSANDS).search
+_DECIDED_BY: Final = "?decimal="
 
 
 def settle_types(frame: pl.DataFrame, options: LoadOptions, final: Collection[str] = ()) -> list[Note]:
@@ -35,32 +39,77 @@ def settle_types(frame: pl.DataFrame, options: LoadOptions, final: Collection[st
             known = ", ".join(map(quoted, frame.columns[:20])) or "none"
             parameter = f"{TYPE_PREFIX}{name}"
             raise InvalidDataset(f"There is no column {quoted(name)}. The columns are: {known}.", parameter)
-    notes: list[Note] = []
     samples = samples_of(frame.drop(*final, *options.types), options)
-    for position in range(frame.width):
-        column = frame.to_series(position)
-        typed = _settle(column, samples.get(column.name), options)
-        if typed.column is not column:
-            frame.replace_column(position, typed.column.alias(column.name))
-        notes += typed.notes
-        del column, typed
-    return notes
+    in_doubt = {name for name, sample in samples.items() if _may_be_thousands(sample)}
+    notes: dict[str, list[Note]] = {}
+    readings: list[Reading] = []
+    positions = {name: position for position, name in enumerate(frame.columns)}
+    for name, position in positions.items():
+        if name in in_doubt:
+            continue
+        typed = _settle(frame.to_series(position), samples.get(name), options)
+        if typed.column.dtype == pl.String and any(_DECIDED_BY in note.detail for note in typed.notes):
+            in_doubt.add(name)
+        frame.replace_column(position, typed.column.alias(name))
+        notes[name] = typed.notes
+        readings += [typed.reading] if typed.reading is not None else []
+        del typed
+    is_open = options.decimal is None and options.thousands is None
+    implied = implied_options(readings, options) if is_open else options
+    for name in in_doubt:
+        typed = _settle_doubt(frame.to_series(positions[name]), samples[name], options, implied)
+        frame.replace_column(positions[name], typed.column.alias(name))
+        notes[name] = typed.notes
+    return _merge([note for name in positions for note in notes[name]])
+
+
+def _merge(notes: list[Note]) -> list[Note]:
+    """Return the notes; if there are very many, one for each detail, since every answer repeats them."""
+    if len(notes) <= _MAX_NOTES:
+        return notes
+    alike: dict[str, list[Note]] = {}
+    for note in notes:
+        alike.setdefault(note.detail, []).append(note)
+    return [
+        first._replace(detail=f"{detail} The same in {len(others):,} other columns.") if others else first
+        for detail, (first, *others) in alike.items()
+    ][:_MAX_NOTES]
+
+
+def _may_be_thousands(sample: Sample) -> bool:
+    return any("." in text for text in sample.values) and all(map(_MAYBE_THOUSANDS, sample.values))
+
+
+def _settle_doubt(column: pl.Series, sample: Sample, options: LoadOptions, implied: LoadOptions) -> Typed:
+    """Return a column whose separators mean one thing or another, in the light of the other columns of the file."""
+    if implied.thousands or (implied.decimal and not _may_be_thousands(sample)):
+        typed = infer_text(column, sample, implied)
+        if typed.reading is not None and implied != options:
+            first, *rest = typed.notes
+            note = first._replace(detail=f"{first.detail.removesuffix('.')}, as in other columns.")
+            return _finish(typed._replace(notes=[note, *rest]), options)
+    have_points = implied == options or implied.thousands == ","
+    prefers_plain = have_points or not column.drop_nulls().str.contains(MAYBE_THOUSANDS).all()
+    return _finish(infer_text(column, sample, options, prefers_plain=prefers_plain), options)
 
 
 def _settle(column: pl.Series, sample: Sample | None, options: LoadOptions) -> Typed:
     kind = options.types.get(column.name)
     if kind is not None:
         return convert_to(kind, column, options)
-    notes: list[Note] = []
-    if sample is not None:
-        column, notes = infer_text(column, sample, options)
+    return _finish(Typed(column, []) if sample is None else infer_text(column, sample, options), options)
+
+
+def _finish(typed: Typed, options: LoadOptions) -> Typed:
+    """Return the column with dates that are written as integers, and notes on its numbers."""
+    column, notes, reading = typed
     if column.dtype == pl.Int64:
-        column, more = read_integer_dates(column)
+        column, more, _ = read_integer_dates(column)
         notes = [*notes, *more]
     if column.dtype.is_numeric():
-        column, more = _without_named(column, options)
+        column, more, _ = _without_named(column, options)
         notes = [*notes, *more, *_note_sentinel(column)]
-    return Typed(column, notes)
+    return Typed(column, notes, reading)
 
 
 def _without_named(numbers: pl.Series, options: LoadOptions) -> Typed:

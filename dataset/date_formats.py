@@ -43,9 +43,9 @@ _TH: Final = "(?i:st|nd|rd|th)?"
 _WEEKDAY: Final = r"(?:(?i:mon|tues?|wed(?:nes)?|thu(?:rs?)?|fri|sat(?:ur)?|sun)(?i:day)?\.?,? +)?"
 _CLOCK: Final = (
     "(?P<h>[0-9]{1,2}):(?P<i>[0-5][0-9])(?::(?P<s>[0-5][0-9])(?:[.,](?P<f>[0-9]{1,9}))?)?"
-    r"(?: ?(?P<a>[AaPp])\.?[Mm]\.?)?(?: ?(?P<z>Z|UTC|GMT|[+-](?:[01][0-9]|2[0-3]):?[0-5][0-9]))?"
+    r"(?: ?(?P<a>[AaPp])\.?[Mm]\.?)?(?: ?(?P<z>[Zz]|UTC|GMT|[+-](?:[01][0-9]|2[0-3])(?::?[0-5][0-9])?))?"
 )
-_TIME: Final = f"(?:(?:,? +|T){_CLOCK})?"
+_TIME: Final = f"(?:(?:,? +|[Tt]){_CLOCK})?"
 _LAST_21ST: Final = 68  # of the years of two digits, by POSIX
 _ORDERS: Final = {"ymd": "year, month, day", "dmy": "day, month, year", "mdy": "month, day, year"}
 

@@ -79,12 +79,12 @@ def _to_plain_numbers(texts: pl.Series, options: LoadOptions) -> pl.Series:
 
 
 def _to_number(texts: pl.Series, options: LoadOptions) -> Typed:
-    numbers, notes = _to_numbers(texts, options)
+    numbers, notes, _ = _to_numbers(texts, options)
     return Typed(numbers.cast(pl.Float64), notes)
 
 
 def _to_integer(texts: pl.Series, options: LoadOptions) -> Typed:
-    numbers, notes = _to_numbers(texts, options)
+    numbers, notes, _ = _to_numbers(texts, options)
     if numbers.dtype == pl.Float64:
         # Beyond 2**53 a double is one of several integers.
         numbers = numbers.set((numbers % 1 != 0) | (numbers.abs() > 2**53), None).cast(pl.Int64)
@@ -98,14 +98,14 @@ def _to_boolean(texts: pl.Series, options: LoadOptions) -> Typed:
 
 
 def _to_time(texts: pl.Series, options: LoadOptions) -> Typed:
-    instants, notes = _to_instants(texts, options)
+    instants, notes, _ = _to_instants(texts, options)
     return Typed(
         instants.cast(pl.Datetime("us")).dt.replace_time_zone("UTC") if instants.dtype == pl.Date else instants, notes
     )
 
 
 def _to_date(texts: pl.Series, options: LoadOptions) -> Typed:
-    instants, notes = _to_instants(texts, options)
+    instants, notes, _ = _to_instants(texts, options)
     if instants.dtype == TIME:
         instants = instants.set(instants.cast(pl.Int64) % _DAY != 0, None).dt.date()
     return Typed(instants, notes)

@@ -8,7 +8,7 @@ the same in the whole column.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from functools import partial
 from itertools import product
@@ -19,7 +19,10 @@ import polars as pl
 from dataset.load_options import LoadOptions
 from dataset.readings import Reading, in_slices
 
-__all__ = ["number_readings"]
+__all__ = ["MAYBE_THOUSANDS", "implied_options", "number_readings"]
+
+MAYBE_THOUSANDS: Final = r"^[+-]?(?:0|[1-9][0-9]{0,2}(?:\.[0-9]{3})?)$"
+"""The pattern of numerals of which a point may be a decimal point or separate thousands."""
 
 _MINUS: Final = "\\-\u2212\u2013"  # in a class of characters
 _SPACE: Final = "[ \u00a0\u2009\u202f]"
@@ -57,6 +60,17 @@ def number_readings(sample: Sequence[str], options: LoadOptions) -> list[Reading
     return readings
 
 
+def implied_options(readings: Iterable[Reading], options: LoadOptions) -> LoadOptions:
+    """Return the options with the separators that some columns imply for numbers in the other columns."""
+    kinds = [(reading.decimal, reading.thousands) for reading in readings]
+    have_commas = any(decimal == "," for decimal, _ in kinds)
+    if any(thousands == "," for _, thousands in kinds):
+        return options if have_commas else replace(options, thousands=",")
+    if any(thousands == "." for _, thousands in kinds):
+        return replace(options, thousands=".")
+    return replace(options, decimal=",") if have_commas else options
+
+
 def _reading(mark: str, group: str, before: str, after: str) -> Reading:
     digits = "(?:0|[1-9][0-9]*)"
     if group:
@@ -72,17 +86,23 @@ def _reading(mark: str, group: str, before: str, after: str) -> Reading:
         sign = f"[+{_MINUS}]?"
         pattern = rf"^(?:{sign}{start}{sign if before else ''}{core}{end}|\({start}{core}{end}\)|0)$"
     else:
-        # A plus before an integer is that of a telephone number.
-        pattern = rf"^(?:[{_MINUS}]?{core}|\+(?:{digits})?{fraction}|\({core}\))$"
+        # A plus before an integer is that of a telephone number, and 1e5 without a fraction or a sign is a code.
+        scientific = f"(?:{digits}?{fraction}[eE][+{_MINUS}]?|{digits}[eE][+{_MINUS}])[0-9]+"
+        pattern = (
+            rf"^(?:[{_MINUS}]?(?:{core}|{digits}{_MARKS[mark]}|{scientific})|\+(?:{digits}?{fraction}|{scientific})"
+            rf"|\({core}\))$"
+        )
     return Reading(
         "number",
         _describe(mark, group, unit),
         pattern,
-        partial(_convert, mark, unit, pattern),
+        partial(_convert, mark, group, unit, pattern),
         f"?thousands={'space' if group == ' ' else group}" if group else f"?decimal={mark}",
         partial(_is_doubtful, group),
         certain=mark == "." and (_POINT_CURRENCIES.search(unit) is not None if _is_currency(unit) else not group),
         needs=group and f"[0-9]{_GROUPS[group]}[0-9]",
+        decimal=mark,
+        thousands=group,
     )
 
 
@@ -110,21 +130,15 @@ def _is_doubtful(group: str, texts: pl.Series) -> bool:
     return False
 
 
-def _convert(mark: str, unit: str, pattern: str, texts: pl.Series) -> pl.Series:
+def _convert(mark: str, group: str, unit: str, pattern: str, texts: pl.Series) -> pl.Series:
     """Return integers, or numbers if any text has a fraction; null where a text is not such a number."""
-    matching = in_slices(texts, partial(_strip, unit, pattern))
-    dtype = pl.Float64() if matching.str.contains(f"{_MARKS[mark]}[0-9]").any() else pl.Int64()
-    return in_slices(matching, partial(_to_numbers, mark, dtype))
+    numerals = in_slices(texts, partial(_to_numerals, mark, group, unit, pattern))
+    dtype = pl.Float64() if numerals.str.contains("[.eE]").any() else pl.Int64()
+    numbers = numerals.cast(dtype, strict=False)
+    return numbers if dtype == pl.Int64 else numbers.set(numbers.is_infinite(), None)
 
 
-def _strip(unit: str, pattern: str, texts: pl.Series) -> pl.Series:
-    return texts.set(~texts.str.contains(pattern), None).str.replace(unit, "", literal=True)
-
-
-def _to_numbers(mark: str, dtype: pl.DataType, texts: pl.Series) -> pl.Series:
-    digits = texts.str.replace_all(f"[^0-9{mark}]", "").str.replace(mark, ".", literal=True)
-    numbers = digits.cast(dtype, strict=False)
-    if dtype == pl.Float64:
-        numbers = numbers.set(numbers.is_infinite(), None)
-    is_negative = texts.str.contains(f"[{_MINUS}(]").fill_null(value=False)
-    return numbers.zip_with(~is_negative, -numbers)
+def _to_numerals(mark: str, group: str, unit: str, pattern: str, texts: pl.Series) -> pl.Series:
+    matching = texts.set(~texts.str.contains(pattern), None).str.replace(unit, "", literal=True)
+    bare = matching.str.replace_all(f"{_GROUPS[group] or _SPACE}|{_SPACE}|[)+]", "")
+    return bare.str.replace_all(f"[{_MINUS}(]", "-").str.replace(mark, ".", literal=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cache
+from functools import lru_cache
 from typing import Final, NamedTuple
 
 import polars as pl
@@ -15,7 +15,7 @@ from dataset.notes import Note
 __all__ = ["Reading", "Typed", "always", "in_slices"]
 
 _SLICE_ROWS: Final = 2**17
-_compile = cache(re.compile)  # on first use: most files need none of the patterns
+_compile = lru_cache(512)(re.compile)  # on first use: most files need none of the patterns
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +27,7 @@ class Reading:
     "Read as ...". `option` is the query option that chooses the reading among several that fit. Texts for which
     `doubt` is true are often something else: they are read only if the client chose this reading. Of two readings that
     fit, a `certain` one is taken. A reading of a column without a match of `needs` would be another reading.
+    `decimal` and `thousands` are the separators of numbers.
     """
 
     kind: str
@@ -37,6 +38,8 @@ class Reading:
     doubt: Callable[[pl.Series], bool] | None = None
     certain: bool = False
     needs: str = ""
+    decimal: str = ""
+    thousands: str = ""
 
     @property
     def matches(self) -> Callable[[str], object]:
@@ -45,10 +48,11 @@ class Reading:
 
 
 class Typed(NamedTuple):
-    """A column and the notes on how it was read."""
+    """A column, the notes on how it was read, and the reading unless its values are plain."""
 
     column: pl.Series
     notes: list[Note]
+    reading: Reading | None = None
 
 
 def always(texts: pl.Series) -> bool:

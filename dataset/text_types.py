@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import reduce
 from operator import or_
 from typing import Final, NamedTuple
@@ -31,6 +32,8 @@ _SAMPLE_ROWS: Final = 250
 _SAMPLE_CHARACTERS: Final = 80  # no value of a reading is longer
 _NEARLY_ALL: Final = 0.9
 _MAX_OTHERS: Final = 0.2  # of the sample of a column of which nine in ten values are read
+_FORMAT_OPTIONS: Final = ("decimal", "thousands", "dates")
+_NOT_FINITE: Final = ("nan", "inf", "+inf", "-inf", "Infinity", "+Infinity", "-Infinity")
 _DIGIT: Final = re.compile("[0-9]")
 _PLAIN: Final = re.compile(r"^[-+.]*(?:[0-9]|inf|nan|true|false)", re.IGNORECASE)
 _VERSION_WORDS: Final = frozenset("version versions ver release revision section chapter clause".split())
@@ -63,25 +66,43 @@ def infer_plain(name: str, texts: pl.Series, options: LoadOptions) -> pl.Series 
     return None if typed is None else typed.alias(name)
 
 
-def infer_text(column: pl.Series, whole_sample: Sample, options: LoadOptions) -> Typed:
-    """Return a column of text with the type of its values, or as text with its blank values missing."""
+def infer_text(column: pl.Series, sample: Sample, options: LoadOptions, *, prefers_plain: bool = True) -> Typed:
+    """Return a column of text with the type of its values, or as text with its blank values missing.
+
+    Unless it prefers plain numbers, 1.234 may be 1234 too.
+    """
+    typed = _infer(column, sample, options, prefers_plain=prefers_plain)
+    given = [f"?{name}={value}" for name in _FORMAT_OPTIONS if (value := getattr(options, name))]
+    if typed.column.dtype != pl.String or typed.notes or not given:
+        return typed
+    texts = pl.Series(column.name, sample.values, dtype=pl.String)
+    without = _infer(texts, sample, replace(options, decimal=None, thousands=None, dates=None)).column
+    if without.dtype == pl.String:
+        return typed
+    kind = column_type(without)
+    detail = f"Text, because the values do not fit {' and '.join(given)}: without, they are read as {kind}."
+    return Typed(typed.column, [Note(detail, column.name, sample.values[0], len(column) - column.null_count())])
+
+
+def _infer(column: pl.Series, whole_sample: Sample, options: LoadOptions, *, prefers_plain: bool = True) -> Typed:
     name, sample = column.name, whole_sample.values
     texts = without_blank(column, options) if whole_sample.has_blank else column
     readings = [reading for reading in _readings(texts, sample, options) if _fits_most(reading.matches, sample)]
-    is_plain = bool(sample and _PLAIN.search(sample[0])) and infer_plain(name, pl.Series(sample), options) is not None
+    is_plain = prefers_plain and bool(sample and _PLAIN.search(sample[0]))
+    is_plain = is_plain and infer_plain(name, pl.Series(sample), options) is not None
     if not readings and not is_plain:
         return Typed(texts, [])
-    if (
-        is_plain
-        and (clean := infer_plain(name, texts, options)) is not None
-        and clean.null_count() == texts.null_count()
-    ):
+    clean = infer_plain(name, texts, options) if is_plain else None
+    if clean is not None and clean.null_count() == texts.null_count():
         return Typed(clean, [])
     stripped = texts.str.strip_chars(" \t")
-    marked = stripped.is_in(missing_texts(options)).fill_null(value=False)
+    marked = stripped.is_in((*missing_texts(options), *_NOT_FINITE)).fill_null(value=False)
     values = stripped.set(marked, None)
     typed = infer_plain(name, values, options) if is_plain else None
-    found = Typed(typed, []) if typed is not None else _decide(name, texts, values, find_fits(readings, values))
+    if typed is None:
+        found = _decide(texts, values, find_fits(readings, values), is_plain=prefers_plain)
+    else:
+        found = Typed(typed, [])
     if found.column.dtype == pl.String:
         return Typed(texts, found.notes)
     lost = noted_markers(stripped, found.column.is_null())  # also infinities
@@ -103,7 +124,7 @@ def samples_of(frame: pl.DataFrame, options: LoadOptions) -> dict[str, Sample]:
     texts = frame.select(some.str.head(_SAMPLE_CHARACTERS + 1).implode())
     padded = (pl.col(pl.String).str.starts_with(space) for space in (" ", "\t"))
     blanks = frame.select(reduce(or_, padded, pl.col(pl.String) == "").any())
-    missing = frozenset(missing_texts(options))
+    missing = frozenset((*missing_texts(options), *_NOT_FINITE))
     return {
         column.name: Sample(
             [text for text in (text.strip(" \t") for text in column[0]) if text not in missing],
@@ -143,16 +164,17 @@ def _fits_most(matches: Callable[[str], object], sample: Sequence[str]) -> bool:
     return bool(sample)
 
 
-def _decide(name: str, texts: pl.Series, values: pl.Series, fits: list[Fit]) -> Typed:
+def _decide(texts: pl.Series, values: pl.Series, fits: list[Fit], *, is_plain: bool) -> Typed:
     """Return the column in the one reading that fits all values, else as text with a note on what does not fit."""
+    name = texts.name
     total = len(values) - values.null_count()
     whole = [fit for fit in fits if fit.read == total]
     sure = [fit for fit in whole if fit.reading.doubt is None or not fit.reading.doubt(values)]
-    certain = [fit for fit in sure if fit.reading.certain] or sure
+    certain = [fit for fit in sure if fit.reading.certain and is_plain] or sure
     if certain and same_values(certain):
         reading = certain[0].reading
         note = Note(f"Read as {reading.detail}.", name, _example(values), total)
-        return Typed(certain[0].values, [note])
+        return Typed(certain[0].values, [note], reading)
     if whole:
         return Typed(texts, [_note_doubt(name, values, whole if not sure else certain, total)])
     best = max((fit for fit in fits if fit.reading.kind != "boolean"), key=lambda fit: fit.read, default=None)

@@ -6,6 +6,7 @@ import datetime as dt
 import io
 import zipfile
 from collections.abc import Collection, Mapping, Sequence
+from string import ascii_uppercase
 from typing import Any
 from xml.sax.saxutils import escape, quoteattr
 
@@ -24,8 +25,13 @@ _STYLES = (
 )
 
 
-def workbook(sheets: Mapping[str, Sequence[Sequence[Any]]], hidden: Collection[str] = ()) -> bytes:
-    """Return a workbook with the rows of each sheet; a value that is an exception is an error such as ``#N/A``."""
+def workbook(
+    sheets: Mapping[str, Sequence[Sequence[Any]]], hidden: Collection[str] = (), far: str | None = None
+) -> bytes:
+    """Return a workbook with the rows of each sheet; a value that is an exception is an error such as ``#N/A``.
+
+    ``far`` names a cell beyond the others, such as ``XFD1048576``, that has a value too.
+    """
     file = io.BytesIO()
     with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
         numbers = range(1, len(sheets) + 1)
@@ -56,7 +62,7 @@ def workbook(sheets: Mapping[str, Sequence[Sequence[Any]]], hidden: Collection[s
         )
         archive.writestr("xl/styles.xml", _STYLES)
         for number, rows in enumerate(sheets.values(), start=1):
-            archive.writestr(f"xl/worksheets/sheet{number}.xml", _sheet(rows))
+            archive.writestr(f"xl/worksheets/sheet{number}.xml", _sheet(rows, far))
     return file.getvalue()
 
 
@@ -68,11 +74,13 @@ def _relations(targets: Sequence[tuple[str, str]]) -> str:
     return f'<Relationships xmlns="{_PACKAGE}/relationships">{items}</Relationships>'
 
 
-def _sheet(rows: Sequence[Sequence[Any]]) -> str:
+def _sheet(rows: Sequence[Sequence[Any]], far: str | None) -> str:
     lines = []
     for number, row in enumerate(rows, start=1):
         cells = (_cell(f"{_letters(column)}{number}", value) for column, value in enumerate(row, start=1))
         lines.append(f'<row r="{number}">{"".join(cells)}</row>')
+    if far is not None:
+        lines.append(f'<row r="{far.lstrip(ascii_uppercase)}">{_cell(far, 1)}</row>')
     return f'<worksheet xmlns="{_MAIN}"><sheetData>{"".join(lines)}</sheetData></worksheet>'
 
 

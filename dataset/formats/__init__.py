@@ -9,7 +9,7 @@ import re
 from types import ModuleType
 from typing import Final, Protocol, cast
 
-from dataset.errors import InvalidDataset, UnsupportedMediaType
+from dataset.errors import InvalidDataset, Malformed, UnsupportedMediaType
 from dataset.formats import archives, arrow, csv_text, json_text, ndjson, parquet, unsupported, xlsx
 from dataset.formats.encodings import check_charset, decode_head
 from dataset.formats.source import Body, Limits, Read, Source
@@ -107,9 +107,18 @@ def _detect_format(media_type: str | None, body: Body) -> tuple[Format, str | No
         return _sniff(body), charset
     for candidate in _FORMATS:
         if essence in candidate.MEDIA_TYPES:
+            if candidate in _TEXT_FORMATS:
+                _check_text(body[:_HEAD_BYTES])
             return cast(Format, candidate), charset
     unsupported.reject_type(essence)
     raise UnsupportedMediaType(f"Send the dataset with a Content-Type among: {', '.join(MEDIA_TYPES)}.")
+
+
+def _check_text(head: bytes) -> None:
+    """Raise Malformed or UnsupportedMediaType if a body that is sent as text is in a binary format."""
+    if xlsx.sniff(head):
+        raise Malformed(f"The body is an Excel workbook: send it as {xlsx.MEDIA_TYPES[0]}.")
+    unsupported.reject_binary(head)
 
 
 def _sniff(body: Body) -> Format:

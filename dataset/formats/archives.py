@@ -93,11 +93,19 @@ def _open_zip(body: Body) -> Iterator[zipfile.ZipFile]:
     except zipfile.BadZipFile as error:
         raise Malformed(f"The body is not a complete zip: {error}.") from error
     except _ZIP_ERRORS as error:
-        raise Malformed(f"The zip cannot be unpacked: {str(error)[:200]}.") from error
+        raise _damaged(error) from error
+    except OSError as error:
+        if error.errno is not None:  # of the disk
+            raise
+        raise _damaged(error) from error
+
+
+def _damaged(error: Exception) -> Malformed:
+    return Malformed(f"The zip cannot be unpacked: {str(error)[:200]}.")
 
 
 def _choose_member(archive: zipfile.ZipFile, member: str | None) -> zipfile.ZipInfo:
-    files = [each for each in archive.infolist() if not each.is_dir() and not _is_by_product(each.filename)]
+    files = [each for each in archive.infolist() if not _is_by_product(each.filename)]
     for marker, kind in _OTHER_KINDS.items():
         if any(each.filename == marker for each in files):
             raise UnsupportedMediaType(f"The body is {kind}.")
@@ -115,9 +123,14 @@ def _choose_member(archive: zipfile.ZipFile, member: str | None) -> zipfile.ZipI
 
 
 def _is_by_product(name: str) -> bool:
-    """Return whether a system adds this file to archives by itself."""
+    """Return whether this is a folder, or a file that a system adds to archives by itself."""
     base = name.rpartition("/")[2]
-    return name.startswith("__MACOSX/") or base in (".DS_Store", "Thumbs.db", "desktop.ini") or base.startswith("._")
+    return (
+        name.endswith("/")
+        or name.startswith("__MACOSX/")
+        or base in (".DS_Store", "Thumbs.db", "desktop.ini")
+        or base.startswith("._")
+    )
 
 
 def _read_member(archive: zipfile.ZipFile, member: zipfile.ZipInfo, max_bytes: int) -> Body:

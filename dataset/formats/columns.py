@@ -20,6 +20,7 @@ __all__ = ["Grid", "InfiniteNumber", "from_grid", "grid_of_objects", "to_json_te
 
 # Missing members are stored too, so a small body of sparse objects can give a large table.
 _MIN_VALUES_LIMIT: Final = 10_000_000
+_MEMBER_BYTES: Final = 4  # at least, in the body; columns of members that nearly all objects lack are not made
 _SCALARS: Final = {str, int, float, bool, type(None)}
 
 
@@ -55,7 +56,7 @@ def from_grid(grid: Grid, body_bytes: int, source: Source) -> Read:
         normalize_names(grid.names, limits)  # raises the error
     _check_size(grid.height, width, min(limits.values, _MIN_VALUES_LIMIT + 2 * body_bytes))
     # The same whether the body is read in this process or, with larger limits, in another.
-    budget = Budget(width, grid.height, min(Limits().values, _MIN_VALUES_LIMIT + 2 * body_bytes))
+    budget = Budget(width, grid.height, min(Limits().values, _MIN_VALUES_LIMIT + body_bytes // _MEMBER_BYTES))
     leaves: list[str] = []
     series: list[pl.Series] = []
     final: list[bool] = []

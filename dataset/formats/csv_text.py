@@ -17,9 +17,9 @@ from typing import Final, NamedTuple
 
 import polars as pl
 
-from dataset.errors import Malformed, UnsupportedMediaType
-from dataset.formats import json_values
-from dataset.formats.dialects import filled_width
+from dataset.errors import InvalidDataset, Malformed
+from dataset.formats import json_values, unsupported
+from dataset.formats.dialects import comment_marks, filled_width
 from dataset.formats.encodings import as_utf8
 from dataset.formats.names import normalize_names, notes_on_names
 from dataset.formats.parts import read_typed
@@ -28,7 +28,7 @@ from dataset.formats.ragged_rows import RaggedRows
 from dataset.formats.repairs import Repairs
 from dataset.formats.source import Body, Read, Source
 from dataset.formats.table_end import find_end
-from dataset.formats.table_head import COMMENT_MARKS, EMPTY, Head, read_head
+from dataset.formats.table_head import EMPTY, Head, read_head
 from dataset.load_options import LoadOptions
 from dataset.notes import Note
 
@@ -36,19 +36,26 @@ __all__ = ["MEDIA_TYPES", "read", "sniff"]
 
 MEDIA_TYPES: Final = ("text/csv", "text/tab-separated-values", "text/plain")
 
-_MARKUP: Final = re.compile(rb"\s*<[!?a-z]", re.IGNORECASE)
-_YAML: Final = re.compile(rb"(?:#[^\n]*\n)*(?:---[ \t]*\r?\n|%YAML|- [\w ]+:[ \r\n])")
 _CONTROLS: Final = re.compile(rb"[\x01-\x08\x0e-\x19\x1b-\x1f]")
+_COMMENTS: Final = re.compile(rb"(?:[ \t]*(?:[#%][^\r\n]*)?[\r\n]+)*+")
 _JSON: Final = re.compile(rb"\s*[\[{]")
+_LINE_END: Final = re.compile(rb"[\r\n]")
 _BLANK: Final = re.compile(rb"\s*\Z")
 _WINDOW_BYTES: Final = 4 * 2**20
 _PART_BYTES: Final = 16 * 2**20  # of the body; as columns of text they take several times as much
 _MAX_QUOTED_BYTES: Final = 8 * 2**20
+_SNIFFED_BYTES: Final = 2**16
+_MAX_COMMENT_BYTES: Final = 16 * 2**20
 _HEAD_BYTES: Final = 2**18
 _MIN_HEAD_LINES: Final = 3
-_NO_HEADER: Final = Note(
+_ONE_LINE: Final = (
+    "The body is a single line, so there are no records below the header. `curl -d @FILE` strips the ends of lines: "
+    "send a file with --data-binary @FILE. If only the names of the columns are meant, add ?empty=yes."
+)
+_NO_HEADER: Final = (
     "The first row is like the others, so the columns are named by position: add ?header=yes if it names them."
 )
+_MAX_EXAMPLE: Final = 120  # bytes
 
 
 def sniff(head: bytes) -> bool:
@@ -61,21 +68,28 @@ def read(source: Source) -> Read:
     body, notes = as_utf8(source.body, source.charset, source.options.encoding, guess=True)
     _refuse_other_formats(body)
     options, repairs = source.options, Repairs()
+    if not (_LINE_END.search(body) or options.empty or options.header in ("no", "only")):
+        raise InvalidDataset(_ONE_LINE)
     try:
-        head, begin = read_head(_head_text(body), options, repairs, escaped=_is_escaped(body, options))
+        head, begin = read_head(_head_text(body, options), options, repairs, escaped=_is_escaped(body, options))
         names = normalize_names(map(str.strip, head.names or [""] * head.width), source.limits)
-        table = _Table(body, begin, find_end(body, begin, head, repairs), head)
-        rows = RaggedRows(*table, options.comment, source.limits.values)
+        table = _Table(body, begin, find_end(body, begin, head, comment_marks(options), repairs), head)
+        rows = RaggedRows(*table, options, source.limits.values)
         columns = _read_columns(table, names, rows, options)
     except csv.Error as error:
         raise Malformed(f"The body is no CSV: {error}.") from error
     frame = _drop_empty_columns(columns.frame, head, repairs)
     repairs.update(rows.repairs)
-    if head.names is None:
-        notes += (_NO_HEADER,) if options.header is None else ()
-    else:
-        notes += notes_on_names(head.names[: frame.width], frame.columns)
-    return Read(frame, (*notes, *repairs.notes(), *columns.notes))
+    return Read(frame, (*notes, *_header_notes(table, frame, options), *repairs.notes(), *columns.notes))
+
+
+def _header_notes(table: _Table, frame: pl.DataFrame, options: LoadOptions) -> tuple[Note, ...]:
+    if table.head.names is not None:
+        return notes_on_names([name.strip() for name in table.head.names[: frame.width]], frame.columns)
+    if options.header is not None:
+        return ()
+    first = table.body[table.begin : table.begin + _MAX_EXAMPLE].decode(errors="ignore").lstrip()
+    return (Note(_NO_HEADER, example=re.split("[\r\n]", first)[0]),)
 
 
 class _Table(NamedTuple):
@@ -90,16 +104,16 @@ class _Table(NamedTuple):
 def _read_columns(table: _Table, names: list[str], rows: RaggedRows, options: LoadOptions) -> Read:
     # polars raises OSError for text that begins as zlib does: x^.
     with suppress(pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError, _IrregularRows):
-        height = _count_regular_rows(table, has_comments=rows.has_comments)
+        height = _count_regular_rows(table, options)
         return read_typed(names, partial(_read_with_polars, table, height), options)
     return read_typed(names, rows.parts, options)
 
 
 def _drop_empty_columns(frame: pl.DataFrame, head: Head, repairs: Repairs) -> pl.DataFrame:
     """Return the frame without the columns at its end that have neither a name nor a value."""
-    width = filled_width(head.names) if head.names else frame.width
-    while width < frame.width and frame.to_series(width).null_count() < frame.height:
-        width += 1
+    width, named = frame.width, filled_width(head.names) if head.names else frame.width
+    while width > named and frame.to_series(width - 1).null_count() == frame.height:
+        width -= 1
     if width < frame.width:
         repairs.add("trailing", head.dialect.delimiter.join(head.names or ()), frame.height)
     return frame[:, :width]
@@ -109,13 +123,17 @@ class _IrregularRows(Exception):
     """polars would not parse the rows as they are meant."""
 
 
-def _head_text(body: Body) -> str:
-    """Return the first lines: at least a few whole ones, and as many as fit."""
-    if len(body) <= _HEAD_BYTES:
+def _head_text(body: Body, options: LoadOptions) -> str:
+    """Return the first lines: at least a few whole ones after comments and skipped lines, and as many as fit."""
+    begin = 0 if options.comment is not None else _COMMENTS.match(body).end()  # type: ignore[union-attr]
+    for _ in range(options.skip or 0):
+        begin = body.find(b"\n", begin) + 1 or begin
+    first = min(begin, _MAX_COMMENT_BYTES) + _HEAD_BYTES
+    if len(body) <= first:
         return body[:].decode()
-    end = max(body.rfind(line_end, 0, _HEAD_BYTES) for line_end in (b"\n", b"\r")) + 1
-    line_end = b"\n" if body.find(b"\n", 0, _HEAD_BYTES) >= 0 or body.find(b"\n") >= 0 else b"\r"
-    for _ in range(_MIN_HEAD_LINES - body[:end].count(line_end)):
+    end = max(body.rfind(line_end, 0, first) for line_end in (b"\n", b"\r")) + 1
+    line_end = b"\n" if body.find(b"\n") >= 0 else b"\r"
+    for _ in range(_MIN_HEAD_LINES - body[begin:end].count(line_end)):
         end = body.find(line_end, end) + 1 or len(body)
     return body[:end].decode()
 
@@ -132,10 +150,7 @@ def _is_escaped(body: Body, options: LoadOptions) -> bool:
 def _refuse_other_formats(body: Body) -> None:
     if body.find(b"\0") >= 0 and _CONTROLS.search(body):
         raise Malformed("The body is binary, not text: send it with its own Content-Type.")
-    if _MARKUP.match(body):
-        raise UnsupportedMediaType("The body is XML or a page of HTML: convert it to CSV or JSON.")
-    if _YAML.match(body):
-        raise UnsupportedMediaType("The body is YAML: convert it to CSV or JSON.")
+    unsupported.reject_text(body[:_SNIFFED_BYTES])
     if _is_json(body):
         raise Malformed("The body is JSON, not CSV: send it with its own Content-Type.")
     if _BLANK.match(body):
@@ -153,7 +168,7 @@ def _is_json(body: Body) -> bool:
     return False
 
 
-def _count_regular_rows(table: _Table, *, has_comments: bool) -> int:
+def _count_regular_rows(table: _Table, options: LoadOptions) -> int:
     """Return the number of rows if polars parses them all correctly, else raise _IrregularRows.
 
     polars pads short rows and guesses at stray quotes, but rejects long rows. So delimiters outside of quotes are
@@ -161,12 +176,12 @@ def _count_regular_rows(table: _Table, *, has_comments: bool) -> int:
     """
     body, begin, end, head = table
     delimiter = head.dialect.delimiter.encode()
-    if head.dialect != Dialect(head.dialect.delimiter) or len(delimiter) > 1 or delimiter == b" " or has_comments:
+    if head.dialect != Dialect(head.dialect.delimiter) or len(delimiter) > 1 or delimiter == b" " or options.comment:
         raise _IrregularRows
     header = bytes(body[:begin]).rstrip().rpartition(b"\n")[2]
     if body.find(b"\0", begin, end) >= 0 or (header and any(head.typed) and body.find(b"\n" + header, begin, end) >= 0):
         raise _IrregularRows
-    marks = tuple(b"\n" + mark.encode() for mark in COMMENT_MARKS) if head.typed[0] else ()
+    marks = tuple(b"\n" + mark.encode() for mark in comment_marks(options)) if head.typed[0] else ()
     delimiters, lines = 0, 0
     for part in _iter_unquoted(table, delimiter):
         if b'"' in part or b"\n\n" in part or part.startswith(b"\n") or b"\r" in part:

@@ -1,7 +1,7 @@
 """Detection of the dialect of a text table from its first lines.
 
-Each delimiter, quote and escape is tried. The score of one is the share of rows that it splits into the same number of
-fields, times the share of fields that are plain (Van den Burg et al., 2019, without the patterns), times a preference for
+Each delimiter, quote and escape is tried. Its score is the share of rows that it splits into the same number of fields,
+times the share of fields that are plain (Van den Burg et al., 2019, without the patterns), times a preference for more
 columns. Two that score alike are not decided between.
 """
 
@@ -19,8 +19,9 @@ from dataset.formats.quoting import Dialect, Records
 from dataset.formats.repairs import Repairs
 from dataset.load_options import LoadOptions
 
-__all__ = ["Row", "Sample", "detect_dialect", "filled_width", "read_sample"]
+__all__ = ["Row", "Sample", "comment_marks", "detect_dialect", "filled_width", "read_sample"]
 
+_COMMENT_MARKS: Final = ("#", "%")
 _DELIMITERS: Final = ",;\t|"
 _MAX_ROWS: Final = 60
 _MAX_CELLS: Final = 20_000
@@ -51,6 +52,11 @@ class Sample(NamedTuple):
     regular: float = 0
 
 
+def comment_marks(options: LoadOptions) -> tuple[str, ...]:
+    """Return what comment lines begin with."""
+    return _COMMENT_MARKS if options.comment is None else tuple(options.comment)
+
+
 def filled_width(cells: Sequence[str]) -> int:
     """Return the number of fields up to the last one that is not empty."""
     width = len(cells)
@@ -65,7 +71,7 @@ def detect_dialect(lines: Sequence[str], line: int, options: LoadOptions, *, esc
     Raises InvalidDataset if two dialects fit alike.
     """
     delimiters = _DELIMITERS if options.delimiter is None else options.delimiter
-    samples = [_best_variant(lines, line, delimiter, options.quote, escaped=escaped) for delimiter in delimiters]
+    samples = [_best_variant(lines, line, delimiter, options, escaped=escaped) for delimiter in delimiters]
     candidates = [sample for sample in samples if sample.width > 1] or samples[:1]
     if len(candidates) == 1:
         return candidates[0]
@@ -83,22 +89,23 @@ def detect_dialect(lines: Sequence[str], line: int, options: LoadOptions, *, esc
     return best
 
 
-def _best_variant(lines: Sequence[str], line: int, delimiter: str, quote: str | None, *, escaped: bool) -> Sample:
+def _best_variant(lines: Sequence[str], line: int, delimiter: str, options: LoadOptions, *, escaped: bool) -> Sample:
     """Return the sample with double quotes, unless single quotes or escapes make more of its rows regular."""
-    best = read_sample(lines, line, Dialect(delimiter, '"' if quote is None else quote, escaped))
+    marks = tuple(options.comment or "")
+    best = read_sample(lines, line, Dialect(delimiter, '"' if options.quote is None else options.quote, escaped), marks)
     head = lines[:_MAX_ROWS]
-    if quote is None and (share := _share_in_single_quotes(head, delimiter)):
-        other = read_sample(lines, line, Dialect(delimiter, "'"))
+    if options.quote is None and (share := _share_in_single_quotes(head, delimiter)):
+        other = read_sample(lines, line, Dialect(delimiter, "'"), marks)
         best = other if other.regular > best.regular or share > _MOST else best
     if not escaped and any("\\" + delimiter in text for text in head):
-        other = read_sample(lines, line, best.dialect._replace(escaped=True))
+        other = read_sample(lines, line, best.dialect._replace(escaped=True), marks)
         best = other if other.regular > best.regular else best
     return best
 
 
-def read_sample(lines: Iterable[str], line: int, dialect: Dialect) -> Sample:
-    """Return the first rows in a dialect, up to the first one that cannot be read in it."""
-    records = Records(lines, dialect, Repairs(), line=line)
+def read_sample(lines: Iterable[str], line: int, dialect: Dialect, marks: tuple[str, ...] = ()) -> Sample:
+    """Return the first rows in a dialect, up to one that cannot be read in it, without lines that begin with a mark."""
+    records = Records(lines, dialect, Repairs(), line=line, marks=marks)
     rows: list[Row] = []
     cells = 0
     try:

@@ -38,10 +38,10 @@ class Budget:
         self._max_width = min(MAX_COLUMNS, max_values // max(1, height))
         self._names_bytes = 0
 
-    def take(self, prefix: str, members: Iterable[str], *, replaced: int = 1) -> bool:
+    def take(self, prefix: str, members: Iterable[str]) -> bool:
         """Return whether there is room for the members of a column, in place of it, and count them."""
         lengths = [len(prefix) + len(member) for member in members]
-        width, names_bytes = self.width - replaced + len(lengths), self._names_bytes + sum(lengths)
+        width, names_bytes = self.width - 1 + len(lengths), self._names_bytes + sum(lengths)
         if width >= self._max_width or names_bytes > _MAX_NAMES_BYTES:
             self.notes.append(
                 Note(f"The objects have {len(lengths):,} members, too many for columns: they became JSON text.", prefix)
@@ -59,10 +59,10 @@ def flatten(name: str, values: list[Any], budget: Budget) -> Iterator[Leaf]:
         return
     members = dict.fromkeys(chain.from_iterable(value for value in values if type(value) is dict))
     text = _text_member(members, values)
-    if text is not None:
-        yield from _flatten_texts(name, values, text, [member for member in members if member != text], budget)
-    elif not members or not budget.take(name, members):
+    if not members or not budget.take(name, members):
         yield Leaf(name, values, kinds)
+    elif text is not None:
+        yield from _flatten_texts(name, values, text, [member for member in members if member != text], budget)
     else:
         if kinds - {dict, type(None)}:
             others = [None if type(value) is dict else value for value in values]
@@ -95,6 +95,7 @@ def _flatten_texts(name: str, values: list[Any], text: str, attributes: list[str
         if len(different) == 1:
             detail = f"Only the text of the objects was taken: their {attribute} is {different.pop()!r:.80} throughout."
             budget.notes.append(Note(detail, name))
-        elif budget.take(name, [attribute], replaced=0):
+            budget.width -= 1
+        else:
             column = [None if value is _ABSENT else value for value in given]
             yield Leaf(f"{name}.{attribute}", column, set(map(type, column)))

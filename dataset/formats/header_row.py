@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Sequence
 from itertools import pairwise
 from typing import Any, Final
 
+from dataset.formats.cell_kinds import kind_of
 from dataset.notes import Note
 
 __all__ = ["NO_HEADER_NOTE", "cell_kind", "has_header"]
@@ -16,8 +16,6 @@ NO_HEADER_NOTE: Final = Note(
 )
 
 _SAMPLE_ROWS: Final = 50
-_NUMBER: Final = re.compile(r"[+-]?[\d.,]*\d[\d.,]*(?:[eE][+-]?\d+)?%?")
-_TEMPORAL: Final = re.compile(r"\d{1,4}[-/.]\d{1,2}[-/.]\d{1,4}(?:[T ].*)?")
 
 
 def has_header(first: Sequence[Any], others: Sequence[Sequence[Any]]) -> bool:
@@ -40,13 +38,13 @@ def _common_kind(cells: Iterable[Sequence[Any]]) -> str | None:
 
 
 def cell_kind(value: Any) -> str | None:
-    """Return number, temporal, text or the name of another type; None for a missing value."""
-    if value is None or value == "":
-        return None
-    if not isinstance(value, str):
-        return "number" if isinstance(value, int | float) and not isinstance(value, bool) else type(value).__name__
-    text = value.strip()
-    return "temporal" if _TEMPORAL.fullmatch(text) else "number" if _NUMBER.fullmatch(text) else "text"
+    """Return the kind of a value, of a text as if it stood in CSV; None if it is missing."""
+    if isinstance(value, str):
+        kind = kind_of(value)
+        return None if kind == "missing" else kind
+    if value is None or isinstance(value, bool):
+        return None if value is None else "boolean"
+    return "number" if isinstance(value, int | float) else type(value).__name__
 
 
 def _are_consecutive(names: Sequence[str]) -> bool:

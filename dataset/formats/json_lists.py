@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from itertools import islice
 from typing import Any, Final, NamedTuple
 
@@ -10,7 +11,7 @@ from dataset.errors import InvalidDataset, quoted
 from dataset.formats import geojson
 from dataset.formats.columns import Grid, grid_of_objects
 from dataset.formats.json_names import NameLists
-from dataset.formats.json_tables import Pool, Table, list_table, object_table
+from dataset.formats.json_tables import Pool, Table, is_grouped, list_table, object_table
 from dataset.load_options import LoadOptions
 from dataset.notes import Note
 
@@ -21,6 +22,7 @@ _MAX_LISTED: Final = 20
 _MAX_LISTED_LENGTH: Final = 500  # characters
 _MAX_MIXED: Final = 10  # items of a list that is searched
 _MIN_INNER_ROWS: Final = 10
+_MAX_POSITION: Final = 4  # numbers
 _REMEDY: Final = "send a list of objects, or an object that holds one such list"
 # Members that describe the records, in the answers of portals and other services.
 _ASIDES: Final = frozenset(
@@ -57,7 +59,7 @@ class _Candidate(NamedTuple):
 def find_grid(document: Any, options: LoadOptions) -> tuple[Grid, list[Note]]:
     """Return the table in a document, and notes on the choice. Raises InvalidDataset."""
     if options.list is not None:
-        return _named_table(document, options.list, options).read()
+        return _read_named(document, options.list, options)
     if isinstance(document, list):
         table = list_table(document, None, options)
         if table is not None:
@@ -103,7 +105,8 @@ def _one_record(document: Any) -> Grid:
 def _check_known(document: dict[str, Any]) -> None:
     """Raise InvalidDataset for formats that are no tables though their lists might look so."""
     for holder in (document, *(member for member in document.values() if isinstance(member, dict))):
-        if isinstance(holder.get("dimension"), dict) and isinstance(holder.get("value"), dict | list):
+        cube = holder.get("dimension")
+        if isinstance(cube, dict) and any("category" in each for each in cube.values() if isinstance(each, dict)):
             raise InvalidDataset("The body is JSON-stat, a cube of values: download it as CSV instead.")
         if isinstance(holder.get("dataSets"), list):
             raise InvalidDataset("The body is SDMX-JSON, a cube of values: download it as CSV instead.")
@@ -139,7 +142,7 @@ def _candidates(document: Any, options: LoadOptions) -> Iterator[_Candidate]:
         path, value = ahead.pop()
         table = _table_at(path, value, names, options)
         if path and table and table.pool == Pool.COLUMNS and isinstance(value, list) and not _is_clearly_data(path):
-            path = path._replace(min_rows=_MIN_INNER_ROWS, doubtful=True)  # a matrix or a polygon of a record
+            path = path._replace(min_rows=_MIN_INNER_ROWS if _are_positions(value) else 0, doubtful=True)
         if table is not None and (table.names or path is None or table.rows >= path.min_rows):
             yield _Candidate(path, value, table)
         ahead += reversed(list(_inner(path, value, table)))
@@ -151,6 +154,11 @@ def _table_at(path: _Path | None, value: Any, names: NameLists, options: LoadOpt
     if not isinstance(value, list):
         return None
     return list_table(value, names.beside(path.holder if path else None, value), options)
+
+
+def _are_positions(rows: list[list[Any]]) -> bool:
+    """Return whether lists may be a matrix, or the positions of a shape, within one record."""
+    return all(len(row) <= _MAX_POSITION and set(map(type, row)) <= {int, float} for row in rows[:_MIN_INNER_ROWS])
 
 
 def _inner(path: _Path | None, value: Any, table: Table | None) -> Iterator[tuple[_Path, Any]]:
@@ -187,7 +195,7 @@ def _choose(found: list[_Candidate]) -> tuple[Grid, list[Note]]:
     if any(_rivals(each, best) for each in likely if each is not best) or _is_doubtful(best):
         raise InvalidDataset(
             "It is not certain which values in the body are the records: those (with as many as stand in brackets) at "
-            f"{_listed(filled)}. Choose with ?list=POINTER.",
+            f"{_listed(filled)}. Choose with ?list=POINTER.{_group_remedy(likely)}",
             "list",
         )
     grid, notes = best.table.read()
@@ -197,6 +205,14 @@ def _choose(found: list[_Candidate]) -> tuple[Grid, list[Note]]:
     if others:
         notes.insert(0, _choice_note(best, others))
     return grid, notes
+
+
+def _group_remedy(likely: list[_Candidate]) -> str:
+    """Return how to read several lists together, if they are all members of one object."""
+    path = likely[0].path
+    if path is None or path.holder is None or len(likely) != len(path.holder) or not is_grouped(path.holder):
+        return ""
+    return f" ?list={_pointer(path.parent)} reads them together, with a column of their names."
 
 
 def _is_doubtful(candidate: _Candidate) -> bool:
@@ -227,7 +243,7 @@ def _are_alike(one: Any, other: Any) -> bool:
     first, second = (value[0] if isinstance(value, list) and value else None for value in (one, other))
     if not isinstance(first, dict) or not isinstance(second, dict):
         return False
-    return 2 * len(first.keys() & second.keys()) > len(first.keys() | second.keys())
+    return 3 * len(first.keys() & second.keys()) > len(first) + len(second)  # the half of all members
 
 
 def _choice_note(best: _Candidate, others: list[_Candidate]) -> Note:
@@ -248,8 +264,10 @@ def _listed(candidates: list[_Candidate]) -> str:
     return ", ".join(shown)
 
 
-def _named_table(document: Any, pointer: str, options: LoadOptions) -> Table:
-    """Return the table at a JSON pointer (RFC 6901)."""
+def _read_named(document: Any, pointer: str, options: LoadOptions) -> tuple[Grid, list[Note]]:
+    """Return the table at a JSON pointer (RFC 6901), or in the object there."""
+    if pointer and not pointer.startswith("/"):
+        raise InvalidDataset(f"A JSON pointer begins with a slash. {_known_pointers(document, options)}", "list")
     value, holder = document, None
     for part in pointer.split("/")[1:]:
         name = part.replace("~1", "/").replace("~0", "~")
@@ -259,18 +277,16 @@ def _named_table(document: Any, pointer: str, options: LoadOptions) -> Table:
             value, holder = value[int(name)], None
         else:
             raise InvalidDataset(f"There is nothing at {quoted(pointer)}. {_known_pointers(document, options)}", "list")
-    if pointer and not pointer.startswith("/"):
-        raise InvalidDataset(f"A JSON pointer begins with a slash. {_known_pointers(document, options)}", "list")
     table = None
     if isinstance(value, list):
         table = list_table(value, NameLists().beside(holder, value), options)
-    elif isinstance(value, dict) and value:
-        table = object_table(value, is_whole=True, is_named=True) or Table(
-            Pool.KEYED, 1, lambda: (grid_of_objects([value]), [])
-        )
+    elif isinstance(value, dict):
+        table = object_table(value, is_whole=True, is_named=True)
+        if table is None:
+            return find_grid(value, replace(options, list=None))
     if table is None:
         raise InvalidDataset(f"No records are at {quoted(pointer)}. {_known_pointers(document, options)}", "list")
-    return table
+    return table.read()
 
 
 def _known_pointers(document: Any, options: LoadOptions) -> str:

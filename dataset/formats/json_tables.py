@@ -4,6 +4,7 @@
 - a list of lists under a header row, or with the columns' names in a list beside it (pandas' `split`, Socrata)
 - an object of lists of equal length: the columns
 - an object of objects: records by their identifiers, or columns by row (pandas' `index` and `columns`)
+- an object of values by date
 """
 
 from __future__ import annotations
@@ -12,18 +13,18 @@ import re
 from collections.abc import Callable, Iterable, Sequence
 from enum import IntEnum
 from functools import partial
-from itertools import chain
+from itertools import chain, compress
 from typing import Any, Final, NamedTuple
 
 from dataset.errors import InvalidDataset
 from dataset.formats import geojson
 from dataset.formats.columns import Grid, grid_of_objects
 from dataset.formats.header_row import NO_HEADER_NOTE, has_header
-from dataset.formats.json_names import Names
+from dataset.formats.json_names import NameLists, Names
 from dataset.load_options import LoadOptions
 from dataset.notes import Note
 
-__all__ = ["Pool", "Table", "list_table", "object_table"]
+__all__ = ["Pool", "Table", "is_grouped", "list_table", "object_table"]
 
 _MIN_MIXED_ROWS: Final = 10  # of lists beside other members, which might be one record
 _MIN_KEYED: Final = 10
@@ -63,9 +64,9 @@ def list_table(values: list[Any], names: Names | None, options: LoadOptions) -> 
         return None
     if names is not None:
         return Table(Pool.RECORDS, len(values), lambda: _named_grid(values, names), names)
-    if not set(map(type, chain.from_iterable(values))) <= _SCALARS:
-        return None
     headed = options.header in ("yes", "only") or (options.header is None and has_header(values[0], values[1:51]))
+    if not set(map(type, values[0] if headed else chain.from_iterable(values))) <= _SCALARS:
+        return None
     return Table(
         Pool.RECORDS if headed else Pool.COLUMNS, len(values) - headed, lambda: _rows_grid(values, headed, options)
     )
@@ -76,7 +77,24 @@ def object_table(members: dict[str, Any], *, is_whole: bool = False, is_named: b
 
     A whole document, and even more so a value that the client has named, need not be as clear as others.
     """
-    return _columns_table(members, is_whole=is_whole, is_named=is_named) or _keyed_table(members, is_whole=is_whole)
+    if is_named and is_grouped(members):
+        return Table(Pool.RECORDS, sum(map(len, members.values())), lambda: (_grouped_grid(members), []))
+    return (
+        _columns_table(members, is_whole=is_whole, is_named=is_named)
+        or _keyed_table(members, is_whole=is_whole)
+        or _series_table(members)
+    )
+
+
+def is_grouped(members: dict[str, Any]) -> bool:
+    """Return whether all members are lists of objects, as of records by day; they are a table only if named."""
+    lists = list(members.values())
+    return len(lists) > 1 and set(map(type, lists)) == {list} and set(map(type, chain.from_iterable(lists))) == {dict}
+
+
+def _grouped_grid(members: dict[str, list[dict[str, Any]]]) -> Grid:
+    labels = [label for label, rows in members.items() for _ in rows]
+    return _with_index(_objects_grid(list(chain.from_iterable(members.values()))), labels)
 
 
 def _objects_grid(rows: list[dict[str, Any]]) -> Grid:
@@ -87,12 +105,11 @@ def _objects_grid(rows: list[dict[str, Any]]) -> Grid:
 
 def _named_grid(rows: list[list[Any]], names: Names) -> tuple[Grid, list[Note]]:
     grid, notes = _padded_grid(list(names.names), rows)
-    columns = list(zip(grid.names, range(len(grid.names)), strict=True))
-    kept = [(name, position) for name, position in columns if position not in names.left_out]
+    is_kept = [position not in names.left_out for position in range(len(grid.names))]
     if names.left_out:
         shown = ", ".join(repr(names.names[position]) for position in sorted(names.left_out))
         notes.append(Note(f"The portal's own columns were left out, as in its exports: {shown}."))
-    grid = Grid([name for name, _ in kept], ([row[position] for row in rows] for _, position in kept), len(rows))
+    grid = Grid(list(compress(grid.names, is_kept)), compress(grid.columns, is_kept), len(rows))
     return (_with_index(grid, names.labels) if names.labels is not None else grid), notes
 
 
@@ -105,16 +122,20 @@ def _rows_grid(rows: list[list[Any]], headed: bool, options: LoadOptions) -> tup
 
 
 def _padded_grid(names: list[str], rows: list[list[Any]]) -> tuple[Grid, list[Note]]:
-    """Return the rows' columns; rows that are short are lengthened in place."""
-    width, short = len(names), 0
-    for number, row in enumerate(rows, start=1):
-        if len(row) > width:
-            raise InvalidDataset(f"Row {number} has {len(row)} values, but {width} columns have names: name them all.")
-        if len(row) < width:
-            short += 1
-            row += [None] * (width - len(row))
-    notes = [Note("These rows are short: their last values are missing.", rows=short)] if short else []
-    return Grid(names, ([row[position] for row in rows] for position in range(width)), len(rows)), notes
+    """Return the columns of rows, of which some may be short. Raises InvalidDataset for a long one."""
+    width, lengths = len(names), list(map(len, rows))
+    if lengths and max(lengths) > width:
+        number = next(number for number, length in enumerate(lengths) if length > width)
+        raise InvalidDataset(
+            f"Row {number + 1} has {lengths[number]} values, but {width} columns have names: name them all."
+        )
+    short = sum(length < width for length in lengths)
+    if not short:
+        return Grid(names, ([row[position] for row in rows] for position in range(width)), len(rows)), []
+    # Lengthened one column at a time: a few long rows among many short ones would take much memory.
+    columns = ([row[position] if position < len(row) else None for row in rows] for position in range(width))
+    note = Note("These rows are short: their last values are missing.", rows=short)
+    return Grid(names, columns, len(rows)), [note]
 
 
 def _columns_table(members: dict[str, Any], *, is_whole: bool = False, is_named: bool = False) -> Table | None:
@@ -158,10 +179,22 @@ def _keyed_table(members: dict[str, Any], *, is_whole: bool) -> Table | None:
     return Table(Pool.KEYED, len(members), lambda: (_with_index(grid(), list(members)), []), certain=certain)
 
 
+def _series_table(members: dict[str, Any]) -> Table | None:
+    """Return an object of values by date as a table of two columns."""
+    if len(members) < 2 or not set(map(type, members.values())) <= _SCALARS or not all(map(_DATE.fullmatch, members)):
+        return None
+    grid = Grid(["value"], [list(members.values())], len(members))
+    return Table(Pool.KEYED, len(members), lambda: (_with_index(grid, list(members)), []))
+
+
 def _holds_tables(members: dict[str, Any]) -> bool:
     """Return whether an object holds a list of objects, or columns."""
-    lists = (value for value in members.values() if isinstance(value, list))
-    return any(isinstance(item, dict) for items in lists for item in items) or _columns_table(members) is not None
+    lists = [value for value in members.values() if isinstance(value, list)]
+    return (
+        any(isinstance(item, dict) for items in lists for item in items)
+        or any(NameLists().beside(members, items) for items in lists)
+        or _columns_table(members) is not None
+    )
 
 
 def _are_labels(names: Iterable[str]) -> bool:

@@ -42,16 +42,16 @@ def normalize_names(names: Iterable[str], limits: Limits) -> list[str]:
 
 def notes_on_names(given: Sequence[str], names: Sequence[str]) -> tuple[Note, ...]:
     """Return a note on each reason for which names were changed."""
-    changed = [(old.strip(), name) for old, name in zip(given, names, strict=True) if old.strip() != name]
+    changed = [(old, name) for old, name in zip(given, names, strict=True) if old != name]
     notes = []
     for is_kind, what in (
         (lambda old: not old, "have no name and are named by position"),
         (_is_pattern, "have the name of a pattern and got an underscore"),
         (lambda old: old and not _is_pattern(old), "repeat a name and got a number"),
     ):
-        found = [name for old, name in changed if is_kind(old)]
+        found = [(old, name) for old, name in changed if is_kind(old)]
         if found:
-            notes.append(Note(f"Columns that {what}: {len(found)}.", column=found[0]))
+            notes.append(Note(f"Columns that {what}: {len(found)}.", column=found[0][1], example=found[0][0]))
     return tuple(notes)
 
 

@@ -15,8 +15,9 @@ from dataset.formats.source import Read
 from dataset.load_options import LoadOptions
 from dataset.missing import blank_texts, missing_notes, missing_texts, noted_markers
 from dataset.notes import Note
+from dataset.number_formats import MAYBE_THOUSANDS
 from dataset.text_types import infer_plain
-from dataset.type_inference import are_undecided, column_type
+from dataset.type_inference import all_match, are_undecided, column_type
 
 __all__ = ["read_typed"]
 
@@ -69,22 +70,25 @@ class _Column:
             return
         stripped = texts.str.strip_chars(" \t")
         if "text" in self._kinds:
-            self._parts.append(texts.set(stripped.is_in(blank_texts(self._options)), None))
+            self._parts.append(texts.set(self._are_blank(stripped), None))
             return
         missing = stripped.is_in(self._missing)
         if missing.all():
             self._count(noted_markers(stripped, missing))
-            self._has_lost_texts |= not stripped.is_in(blank_texts(self._options)).all()
+            self._has_lost_texts |= not self._are_blank(stripped).all()
             self._parts.append(pl.repeat(None, len(texts), dtype=pl.Null, eager=True))
             return
         kind, typed = _infer(self._name, stripped.set(missing, None), self._options)
         self._kinds.add(kind)
         if typed is None:
-            self._parts.append(texts.set(stripped.is_in(blank_texts(self._options)), None))
+            self._parts.append(texts.set(self._are_blank(stripped), None))
         else:
             self._parts.append(typed)
-            if typed.null_count():  # also infinities
+            if typed.null_count() > (stripped == "").sum():  # markers and infinities
                 self._count(noted_markers(stripped, typed.is_null()))
+
+    def _are_blank(self, stripped: pl.Series) -> pl.Series:
+        return stripped.is_in(blank_texts(self._options)) if self._options.missing else stripped == ""
 
     def _count(self, marked: pl.Series) -> None:
         self._markers.update(marked.unique())
@@ -121,6 +125,8 @@ class _Column:
 def _infer(name: str, stripped: pl.Series, options: LoadOptions) -> tuple[str, pl.Series | None]:
     """Return the type of a part, and its values unless they stay text."""
     typed = infer_plain(name, stripped, options)
+    if typed is not None and typed.dtype == pl.Float64 and all_match(stripped, MAYBE_THOUSANDS):
+        return "text", None  # which the other columns decide
     if typed is not None:
         return column_type(typed), typed
     if not are_undecided(stripped):

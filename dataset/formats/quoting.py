@@ -87,7 +87,7 @@ class Records:
         """Return a line without NUL, with each backslash that escapes nothing doubled, so that it stays."""
         text = line
         if "\0" in text:
-            self._repairs.add("nul", text.replace("\0", "\\0"))
+            self._repairs.add("nul", text)
             text = text.replace("\0", "")
         if self._dialect.escaped and "\\" in text:
             if any(match[1] for match in self._backslash.finditer(text)):
@@ -162,7 +162,7 @@ class Records:
 
 @lru_cache
 def _patterns(dialect: Dialect) -> tuple[re.Pattern[str], ...]:
-    """Return the patterns of a record of RFC 4180, of the beginning of one that spans lines, of a field, of a backslash.
+    """Return the patterns of a record of RFC 4180, of the first line of one with more, of a field, of a backslash.
 
     That of a field tries in turn: a quoted field, perhaps between spaces; an unquoted one with quotes inside; a quoted
     one with quotes inside; one that begins with a quote and has as many of them as close.

@@ -11,10 +11,12 @@ import polars as pl
 
 from dataset.errors import Malformed, TooManyValues, quoted
 from dataset.formats.cell_kinds import kind_of
+from dataset.formats.dialects import comment_marks
 from dataset.formats.quoting import Records, is_clean
 from dataset.formats.repairs import Repairs
 from dataset.formats.source import Body
-from dataset.formats.table_head import COMMENT_MARKS, Head
+from dataset.formats.table_head import Head
+from dataset.load_options import LoadOptions
 
 __all__ = ["RaggedRows"]
 
@@ -28,17 +30,12 @@ _MIN_VALUES: Final = 10_000_000  # a small body of short rows can give a large t
 class RaggedRows:
     """The rows between two positions of a body. `repairs` counts those of the last complete reading."""
 
-    def __init__(self, body: Body, begin: int, end: int, head: Head, comment: str | None, max_values: int) -> None:
+    def __init__(self, body: Body, begin: int, end: int, head: Head, options: LoadOptions, max_values: int) -> None:
         self.repairs = Repairs()
         self._body, self._begin, self._end = body, begin, end
         self._head = head
-        self._comment = comment
+        self._options = options
         self._max_values = min(max_values, _MIN_VALUES + 2 * len(body))
-
-    @property
-    def has_comments(self) -> bool:
-        """Return whether the client has named what begins a comment."""
-        return bool(self._comment)
 
     def parts(self, positions: Sequence[int]) -> Iterator[list[pl.Series]]:
         """Yield the columns at these positions, part by part. Raises Malformed, TooManyValues and csv.Error."""
@@ -59,7 +56,7 @@ class RaggedRows:
     def _rows(self) -> Iterator[list[str]]:
         """Yield the rows, all as wide as the header."""
         head, width = self._head, self._head.width
-        marks = COMMENT_MARKS if self._comment is None else tuple(self._comment)
+        marks = comment_marks(self._options)
         lines = io.TextIOWrapper(_open(self._body, self._begin, self._end), encoding="utf-8", newline="")
         records = Records(lines, head.dialect, self.repairs, line=head.line, marks=marks, is_comment=self._is_comment)
         is_after_blank, count = False, 0
@@ -112,7 +109,7 @@ class RaggedRows:
 
     def _is_comment(self, line: str) -> bool:
         """Return whether a line with the mark of a comment is not a row: of another width, or no value of its type."""
-        if self._comment is not None:
+        if self._options.comment is not None:
             return True
         row = next(self._head.dialect.parse([line]), []) if is_clean(line, self._head.dialect) else []
         return len(row) != self._head.width or (self._head.typed[0] and kind_of(row[0]) == "text")

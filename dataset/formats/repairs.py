@@ -14,6 +14,7 @@ _DETAILS: Final = {
     "titles": "Lines before the header were left out.",
     "comments": "Comment lines were left out.",
     "commented": "The names of the columns were read from the last comment line before the rows.",
+    "units": "The row below the header was left out: it has text, such as units, where the others have none.",
     "footers": "Lines after the last row were left out.",
     "headers": "Rows that repeat the header were left out.",
     "nul": "NUL characters were left out.",
@@ -35,7 +36,7 @@ class Repairs:
     def add(self, kind: str, example: str, rows: int = 1) -> None:
         """Count `rows` more rows of a kind."""
         count, first = self._found.get(kind, (0, example))
-        self._found[kind] = (count + rows, first)
+        self._found[kind] = (count + rows, first.replace("\0", "\\0"))
 
     def update(self, other: Repairs) -> None:
         """Add what another has counted."""

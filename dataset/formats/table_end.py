@@ -24,35 +24,40 @@ _WORDS_OF_FOOTERS: Final = re.compile(
 )
 
 
-def find_end(body: Body, begin: int, head: Head, repairs: Repairs) -> int:
+def find_end(body: Body, begin: int, head: Head, marks: tuple[str, ...], repairs: Repairs) -> int:
     """Return the number of bytes up to the end of the last row; what follows is left out and counted.
 
     Footers have fewer fields than the header. They follow a blank line, contradict the type of a column, or begin as
-    footers do.
+    footers do. Lines that begin with a mark are comments, if they are not rows.
     """
     start = max(begin, len(body) - _TAIL_BYTES)
     if start > begin:
         start = body.find(b"\n", start) + 1 or len(body)
     lines = list(io.StringIO(body[start:].decode(errors="replace"), newline=""))
-    rows = [_fields(line, head) for line in lines[-_MAX_FOOTERS:]]
+    rows = [_fields(line, head, marks) for line in lines[-_MAX_FOOTERS:]]
     first = next((n for n in range(len(rows), 0, -1) if not _may_be_footer(rows[n - 1], head)), 0)
     if first == 0 or _is_second_table(rows[first:]):
         return len(body)
     for end in range(first, len(rows)):
-        if all(_is_footer(row, head, is_apart=[] in rows[first:n]) for n, row in enumerate(rows) if n >= end and row):
-            footers = lines[len(lines) - len(rows) + end :]
-            shown = [line for line in footers if line.strip(" \r\n")]
-            if shown:
-                repairs.add("footers", shown[0], len(shown))
-            return len(body) - sum(len(line.encode()) for line in footers) if shown else len(body)
+        if all(_is_footer(row, head, is_apart=[] in rows[first:n]) for n, row in enumerate(rows) if n >= end):
+            left_out = lines[len(lines) - len(rows) + end :]
+            kinds = ["footers" if filled_width(row or ()) else "comments" for row in rows[end:]]
+            shown = [
+                each for each in zip(kinds, left_out, strict=True) if each[0] == "footers" or each[1].startswith(marks)
+            ]
+            for kind, line in shown:
+                repairs.add(kind, line)
+            return len(body) - sum(len(line.encode()) for line in left_out) if shown else len(body)
     return len(body)
 
 
-def _fields(line: str, head: Head) -> list[str] | None:
-    """Return the fields of a line, none of a blank one; None if a quoted field begins or ends elsewhere."""
-    if not line.strip(" \r\n"):
-        return []
-    return next(head.dialect.parse([line]), []) if is_clean(line, head.dialect) else None
+def _fields(line: str, head: Head, marks: tuple[str, ...]) -> list[str] | None:
+    """Return the fields of a line, none of a blank one or a comment; None if a quoted field begins or ends outside."""
+    if not is_clean(line, head.dialect):
+        return None
+    row = next(head.dialect.parse([line]), []) if line.strip(" \r\n") else []
+    is_row = len(row) == head.width and not (head.typed[0] and kind_of(row[0]) == "text")
+    return row if is_row or not line.startswith(marks) else []
 
 
 def _may_be_footer(row: list[str] | None, head: Head) -> bool:
@@ -62,7 +67,10 @@ def _may_be_footer(row: list[str] | None, head: Head) -> bool:
 
 
 def _is_footer(row: Sequence[str] | None, head: Head, *, is_apart: bool) -> bool:
-    if not row or len(row) > head.width:
+    """Return whether a line is a footer, or empty; `is_apart` is true after a blank line."""
+    if row is None or not filled_width(row):
+        return True
+    if len(row) > head.width:
         return is_apart
     contradicts = any(is_typed and kind_of(cell) == "text" for is_typed, cell in zip(head.typed, row, strict=False))
     if len(row) == head.width > 1 and filled_width(row) > 1:

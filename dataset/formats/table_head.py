@@ -11,17 +11,17 @@ from typing import Final, Literal, NamedTuple
 
 from dataset.errors import InvalidDataset, Malformed, quoted
 from dataset.formats.cell_kinds import is_typed, kind_of
-from dataset.formats.dialects import Row, Sample, detect_dialect, filled_width, read_sample
-from dataset.formats.quoting import Dialect
+from dataset.formats.dialects import Row, Sample, comment_marks, detect_dialect, filled_width, read_sample
+from dataset.formats.quoting import Dialect, Records
 from dataset.formats.repairs import Repairs
 from dataset.load_options import LoadOptions
 
-__all__ = ["COMMENT_MARKS", "EMPTY", "Head", "read_head"]
+__all__ = ["EMPTY", "Head", "read_head"]
 
 EMPTY: Final = "The body is empty: send a first row that names the columns."
-COMMENT_MARKS: Final = ("#", "%")
 
 _SEPARATOR_LINE: Final = re.compile(r'"?sep=(.)"?[ \t]*[\r\n]*', re.IGNORECASE)
+_RULE: Final = re.compile(r"(?=.*[|+])[\s|+:=-]*[-=]{3}[\s|+:=-]*")
 _YEAR: Final = re.compile("(?:1[5-9]|2[01])[0-9]{2}")
 _MAX_TITLES: Final = 50
 _TYPED_TOKENS: Final = 0.6
@@ -55,15 +55,14 @@ def read_head(text: str, options: LoadOptions, repairs: Repairs, *, escaped: boo
         repairs.add("separator", lines[first])
         options = replace(options, delimiter=match[1])
         first += 1
-    begin = _end_of_comments(lines, first, options)
-    sample = detect_dialect(lines[begin:], begin, options, escaped=escaped)
-    if begin > first and not any(row.cells for row in sample.rows):
-        begin = first  # every line begins like a comment
-        sample = detect_dialect(lines[begin:], begin, options, escaped=escaped)
-    if not any(row.cells for row in sample.rows):
-        raise Malformed(EMPTY)
+    sample, begin = _sample_table(lines, first, options, escaped=escaped)
     if sample.width == 1 and options.delimiter is None:
         _refuse_columns_of_spaces(sample)
+    ruled = next((row for row in sample.rows if _RULE.fullmatch(lines[row.first - 1])), None)
+    if ruled is not None:
+        raise Malformed(
+            f"Line {ruled.first} is a ruled line: {quoted(lines[ruled.first - 1].strip())}. Export the table as CSV."
+        )
     if sample.dialect.quote == "'" and options.quote is None:
         enclosed = [line for line in lines if "'" in line]
         repairs.add("single", enclosed[0], len(enclosed))
@@ -78,9 +77,25 @@ def read_head(text: str, options: LoadOptions, repairs: Repairs, *, escaped: boo
     return head, sum(len(line.encode()) for line in lines[: head.line])
 
 
+def _sample_table(lines: Sequence[str], first: int, options: LoadOptions, *, escaped: bool) -> tuple[Sample, int]:
+    """Return the first rows after the comments at the beginning, and the number of lines before them."""
+    begin = _end_of_comments(lines, first, options)
+    sample = detect_dialect(lines[begin:], begin, options, escaped=escaped)
+    if begin > first and not any(row.cells for row in sample.rows):
+        begin = first  # every line begins like a comment: these may be values
+        sample = detect_dialect(lines[begin:], begin, options, escaped=escaped)
+        if sample.width <= 1:
+            raise Malformed("The body holds comments only: send rows, or add ?comment= (empty) if these are rows.")
+    if not any(row.cells for row in sample.rows):
+        for _ in Records(lines[begin:], sample.dialect, Repairs(), line=begin):
+            pass  # raises the reason why the first record cannot be read
+        raise Malformed(EMPTY)
+    return sample, begin
+
+
 def _end_of_comments(lines: Sequence[str], first: int, options: LoadOptions) -> int:
     """Return the position after the comments at the beginning, and the blank lines between them."""
-    marks = COMMENT_MARKS if options.comment is None else tuple(options.comment)
+    marks = comment_marks(options)
     end = first
     for position in range(first, len(lines)):
         line = lines[position].lstrip()
@@ -113,10 +128,37 @@ def _place_header(sample: Sample, comments: list[str], options: LoadOptions, rep
             names, values, line = rows[at].cells, rows[at + 1 :], rows[at].last
     if comments:
         repairs.add("comments", comments[0], len(comments))
+    if names is not None and _is_below_header(values, len(names)):
+        repairs.add("units", sample.dialect.delimiter.join(values[0].cells))
+        values, line = values[1:], values[0].last
     width = max(sample.width, len(values[0].cells)) if names is None else len(names)
     whole = [row.cells for row in values if len(row.cells) >= width] or [row.cells for row in values]
     typed = [is_typed(cells[n] for cells in whole if n < len(cells)) for n in range(width)]
     return Head(sample.dialect, names, width, line, typed)
+
+
+def _is_below_header(values: list[Row], width: int) -> bool:
+    """Return whether the first row is not one of values, but text in each column that is typed below, such as units.
+
+    Raises Malformed if there are several such rows.
+    """
+    later = [row.cells for row in values[max(1, len(values) // 2) :]]
+    kinds = [{kind_of(cells[n]) for cells in later if n < len(cells)} - {"missing"} for n in range(width)]
+    typed = [n for n, found in enumerate(kinds) if found and "text" not in found]
+    texts = 0
+    for row in values:
+        cells = [row.cells[n] for n in typed if n < len(row.cells) and kind_of(row.cells[n]) != "missing"]
+        alone = len(cells) == sum(bool(cell.strip()) for cell in row.cells)
+        if not all(kind_of(cell) == "text" for cell in cells) or len(cells) < (1 if alone and cells else 2):
+            break
+        texts += 1
+    if texts > 1:
+        last = values[texts - 1].last
+        raise Malformed(
+            f"Lines {values[0].first} to {last} are text where those below are not: add ?skip={last} (and ?header=no "
+            f"unless line {last + 1} names the columns) if the table begins there."
+        )
+    return texts == 1 and len(later) > 1
 
 
 def _find_first_row(sample: Sample, rows: list[Row]) -> int:
@@ -143,18 +185,24 @@ def _is_header_with_gaps(sample: Sample, rows: list[Row], at: int, options: Load
 def _check_titles(sample: Sample, titles: list[Row], row: Row, evidence: _Evidence) -> None:
     """Raise Malformed unless lines of other widths are titles: before a blank line or a sure header, or in words."""
     is_apart = any(not filled_width(each.cells) and titles[0].last < each.first < row.first for each in sample.rows)
-    are_single = all(filled_width(title.cells) <= 1 for title in titles)
-    are_words = any(" " in title.cells[0].strip() for title in titles) and not any(
-        cell[:1] == " " for cell in row.cells
+    widths = [filled_width(title.cells) for title in titles]
+    are_words = all(" " in "".join(title.cells).strip() for title in titles)
+    is_list = any(cell[:1] == " " for cell in row.cells)
+    is_table = (
+        max(widths) > 1
+        and all(later.first == title.last + 1 for title, later in pairwise(titles))
+        and _evidence([title.cells for title in titles], max(widths)) == "typed"
     )
-    if (is_apart and (are_single or evidence != "none")) or (
-        are_single and (evidence == "typed" or (are_words and evidence == "plain"))
+    if not is_table and (
+        (is_apart and (max(widths) <= 1 or evidence != "none"))
+        or (evidence == "typed" and (max(widths) <= 1 or are_words))
+        or (evidence == "plain" and max(widths) <= 1 and are_words and not is_list)
     ):
         return
     raise Malformed(
         f"Line {titles[0].first} has {filled_width(titles[0].cells)} fields, line {row.first} has "
-        f"{filled_width(row.cells)}: add ?skip={row.first - 1} if the table begins at line {row.first}, or name the "
-        "?delimiter= or ?quote= of the file."
+        f"{filled_width(row.cells)}: put values with delimiters in quotes, or add ?skip={row.first - 1} if the table "
+        f"begins at line {row.first}, or name the ?delimiter= or ?quote= of the file."
     )
 
 
@@ -171,7 +219,11 @@ def _commented_header(
     is_verbatim = options.comment is None and len(comments) == 1 and (evidence == "none" or line[1:2].isalnum())
     if not is_verbatim and evidence == "plain":
         return None
-    names = read_sample([line if is_verbatim else line.lstrip("".join(COMMENT_MARKS))], 0, sample.dialect).rows[0].cells
+    names = (
+        read_sample([line if is_verbatim else line.lstrip("".join(comment_marks(options)))], 0, sample.dialect)
+        .rows[0]
+        .cells
+    )
     if len(names) not in (sample.width, len(row.cells)):
         return None
     if not is_verbatim:

@@ -13,7 +13,7 @@ _UNPACK: Final = "unpack it, or pack it as gzip or zip"
 _EXPORT: Final = "export it as CSV or Parquet"
 _XLS: Final = "a workbook of the old Excel format (.xls) or another OLE file: save it as .xlsx or CSV"
 _XML: Final = "XML: convert it to CSV or JSON"
-_HTML: Final = "a page of HTML: save its table as CSV"
+_HTML: Final = "a page of HTML: save its table as CSV or JSON"
 _YAML: Final = "YAML: convert it to JSON"
 _IMAGE: Final = "an image: send the data as CSV"
 

@@ -166,10 +166,10 @@ def _without_footer(frame: pl.DataFrame) -> tuple[pl.DataFrame, list[Note]]:
 
 
 def _is_footer(frame: pl.DataFrame, end: int, row: int) -> bool:
-    """Return whether a row of one value is a text after a blank row, or below values of other kinds."""
-    column = next(column for column in frame if column[row] is not None)
-    kinds = {cell_kind(value) for value in column.head(end).drop_nulls().tail(_SAMPLE_ROWS)}
-    return cell_kind(column[row]) == "text" and (row > end or "text" not in kinds)
+    """Return whether a row of one value is a text in the first column, after a blank row or below other values."""
+    first = frame.to_series(0)
+    kinds = {cell_kind(value) for value in first.head(end).drop_nulls().tail(_SAMPLE_ROWS)}
+    return cell_kind(first[row]) == "text" and (row > end or "text" not in kinds)
 
 
 def _refine(column: pl.Series) -> pl.Series:

@@ -69,6 +69,19 @@ def test_an_option_with_a_wrong_value_is_named(client, query, parameter):
     assert answer.json["errors"][0]["parameter"] == parameter
 
 
+def test_the_options_of_types_are_taken_and_a_value_that_does_not_fit_is_named(client):
+    body = "d,v,w\n01/02/2020,007,x\n02/03/2020,12,-\n"
+    answer = load(client, body, query="?dates=dmy&type.v=integer&missing=x,-")
+    assert [column["type"] for column in answer.json["columns"]] == ["date", "integer", "text"]
+    assert answer.json["notes"][0]["column"] == "d"
+    assert client.get("/data").json["records"][0] == {"d": "2020-02-01", "v": 7, "w": None}
+
+    answer = load(client, body, query="?type.w=number")
+    assert answer.status_code == 422
+    assert answer.json["errors"][0]["parameter"] == "type.w"
+    assert "Row 1 of the column 'w' is 'x'" in answer.json["errors"][0]["detail"]
+
+
 def test_an_empty_identifier_is_the_row_number(client):
     assert load(client, query="?id=").json["id"] == "row"
 

@@ -73,6 +73,10 @@ def test_the_format_within_a_zip_is_detected(content: bytes) -> None:
     assert records(gzip.compress(zip_of({"data": content})))[:1] == ROW
 
 
+def test_a_file_without_a_name_is_read() -> None:
+    assert records(zip_of({"x.csv": CSV}).replace(b"x.csv", b"\0.csv")) == ROW
+
+
 def test_a_member_of_a_zip_with_several_files_is_chosen_by_name() -> None:
     body = zip_of({"a.csv": CSV, "b/a.csv": b"x\n7\n"})
     error = error_of(body)
@@ -124,6 +128,8 @@ def encrypted() -> bytes:
     [
         (zip_of({"x.csv": CSV})[:-10], Malformed),
         (zip_of({"x.csv": CSV}).replace(b"x.csv", b"y.csv", 1), Malformed),
+        (zip_of({"x.csv": CSV * 99}, zipfile.ZIP_BZIP2).replace(b"BZh91AY&SY", b"BZh91AY&SZ"), Malformed),
+        (zip_of({"x.csv": CSV * 99}, zipfile.ZIP_LZMA)[:60] + bytes(200), Malformed),
         (gzip.compress(CSV)[:-4], Malformed),
         (gzip.compress(CSV) + b"x", Malformed),
         (encrypted(), InvalidDataset),
@@ -179,6 +185,11 @@ def test_the_media_type_of_a_format_that_cannot_be_read_is_named_too(media_type:
 )
 def test_a_table_is_not_taken_for_another_format(body: bytes) -> None:
     ingest(body, None, options=LoadOptions(empty=True))
+
+
+def test_binary_files_sent_as_text_are_named_too() -> None:
+    assert "workbook" in error_of(workbook({"s": [["a"], [1]]}), "text/csv").detail
+    assert ".xls" in error_of(b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + bytes(500), "text/csv").detail
 
 
 def test_options_of_another_format_are_refused() -> None:

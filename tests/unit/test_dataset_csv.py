@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from contextlib import suppress
 from typing import Any
 
@@ -12,6 +13,9 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from dataset import DatasetError, InvalidDataset, LoadOptions, Malformed, Table, UnsupportedMediaType, ingest
+
+FIELD = '(?:"(?:[^"]|"")*"|[^",\r\n]*)'
+RFC_4180 = re.compile(f"{FIELD}(?:[,\r\n]+{FIELD})*")
 
 
 def load(text: str | bytes) -> Table:
@@ -150,13 +154,13 @@ def test_a_header_alone_can_be_a_dataset_without_rows() -> None:
         (b"", Malformed, "empty"),
         (b"\n\r\n", Malformed, "empty"),
         (b" \t\n  \n", Malformed, "empty"),
-        (b"a,b\n1,2,3\n", Malformed, "Line 1 has 2 fields, line 2 has 3: add .skip=1"),
+        (b"a,b\n1,2,3\n", Malformed, "Line 1 has 2 fields, line 2 has 3: .*add .skip=1"),
         (b"a,b\n1,2\n3,4\n5,6,7\n", Malformed, "Line 4 has 3 fields, the header has 2: '5,6,7'"),
         (b"a,b\n1\n1,2,3\n", Malformed, "line 3 has 3"),
         (b'a,b\n"1,2\n', Malformed, "Line 2: no quote closes the one in .*quote="),
         (b"\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR", Malformed, "neither UTF-8 nor other text"),
         (b"\xff\xfea", Malformed, "utf-16"),
-        (b"\n<!DOCTYPE html><p>Log in first", UnsupportedMediaType, "HTML: convert it to CSV or JSON"),
+        (b"\n<!DOCTYPE html><p>Log in first", UnsupportedMediaType, "HTML: save its table as CSV"),
         (b'{"a": 1, "b": 2}\n{"a": 1, "b": 2}\n', Malformed, "JSON"),
         (b'[\n  {\n    "a": 1\n  }\n]\n', Malformed, "JSON"),
         (b"a" + b"," * 10_000, InvalidDataset, "10,000 columns"),
@@ -188,6 +192,7 @@ def test_rows_equal_those_of_the_standard_library(text: str) -> None:
         rows = []
     names = [name.strip() for name in rows[0]] if rows else []
     is_regular = len(names) > 1 and len(set(names) - {""}) == len(names) and {len(row) for row in rows} == {len(names)}
+    is_regular = is_regular and RFC_4180.fullmatch(text) is not None
     try:
         table = ingest(text.encode(), "text/csv", options=LoadOptions(delimiter=",", empty=True))
     except DatasetError:

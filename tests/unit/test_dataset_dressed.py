@@ -1,9 +1,10 @@
-"""Text tables with titles, comments, footers, ragged rows or odd quotes: repaired with a note, or an error that helps."""
+"""Text tables with titles, comments, footers, ragged rows or odd quotes: repaired with a note, or a helpful error."""
 
 from __future__ import annotations
 
 import csv
 import io
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
+from api import create_app
 from dataset import DatasetError, LoadOptions, Malformed, Table, UnsupportedMediaType, ingest
 
 CASES = Path(__file__).parents[1] / "data" / "cases"
@@ -26,8 +28,9 @@ def rows_of(table: Table) -> list[list[Any]]:
 
 
 def notes_of(table: Table) -> list[tuple[str, str | None, int | None]]:
-    """Return the first words of each note, its example and its count."""
-    return [(" ".join(note.detail.split()[:2]), note.example, note.rows) for note in table.description.notes]
+    """Return the first words of each note on the file, its example and its count."""
+    notes = [note for note in table.description.notes if note.column is None or note.detail.startswith("Columns")]
+    return [(" ".join(note.detail.split()[:2]), note.example, note.rows) for note in notes]
 
 
 CLEAN: list[tuple[str, list[str], list[Any]]] = [
@@ -42,8 +45,8 @@ CLEAN: list[tuple[str, list[str], list[Any]]] = [
 ]
 DRESSED: list[tuple[str, dict[str, Any], list[str], list[Any], int, list[tuple[str, str | None, int | None]]]] = [
     ("comment_footer.csv", {}, ["a", "b"], [3, 4], 2, [("Lines after", "Source: X", 1)]),
-    ("dup_header.csv", {}, ["id", "value", "value_2"], [2, 4, 5], 2, [("Columns that", None, None)]),
-    ("empty_header.csv", {}, ["column_1", "a", "b"], [1, 3, 4], 2, [("Columns that", None, None)]),
+    ("dup_header.csv", {}, ["id", "value", "value_2"], [2, 4, 5], 2, [("Columns that", "value", None)]),
+    ("empty_header.csv", {}, ["column_1", "a", "b"], [1, 3, 4], 2, [("Columns that", "", None)]),
     ("noaa_co2.csv", {}, ["year", "month"], [1958, 4], 2, [("Comment lines", f"# {'-' * 68}", 4)]),
     ("nul.csv", {}, ["id", "v"], [2, 3], 2, [("NUL characters", "1,2\\0", 1)]),
     ("sep_line.csv", {}, ["a", "b"], [1, 2], 1, [("The line", "sep=;", 1)]),
@@ -67,7 +70,7 @@ DRESSED: list[tuple[str, dict[str, Any], list[str], list[Any], int, list[tuple[s
         [f"column_{number}" for number in range(1, 9)],
         ["AEM00041194", 20240101, "TMAX", 268, "H", None, "S", None],
         3,
-        [("The first", None, None), ("Integers, all", "20240101", 3)],
+        [("The first", "AE000041196,20240101,TMAX,278,H,,S,", None)],
     ),
     ("fixed_width.txt", {"delimiter": " "}, ["a", "b", "c"], [4, 5, 6], 2, []),
     (
@@ -159,22 +162,26 @@ A = ["a", "b", "c"]
             [["x", 2, 3], ["y", 5, 6]],
             [("Lines after", "Source: X, Y", 1)],
         ),
-        ("a,b,c\nx,2,3\n,,\nSource: X,,\n", {}, A, [["x", 2, 3], [None] * 3], [("Lines after", "Source: X,,", 1)]),
+        ("a,b,c\nx,2,3\n,,\nSource: X,,\n", {}, A, [["x", 2, 3]], [("Lines after", "Source: X,,", 1)]),
         ("a,b\nx,2\n\n\nSome text,\nmore\n", {}, A[:2], [["x", 2]], [("Lines after", "Some text,", 2)]),
         ("a,b\n1,2\na,b\n3,4\n", {}, A[:2], [[1, 2], [3, 4]], [("Rows that", "a,b", 1)]),
+        ("a,b\nm,s\n1,2\n3,4\n", {}, A[:2], [[1, 2], [3, 4]], [("The row", "m,s", 1)]),
+        ("t,b\n,s\nx,2\ny,4\n", {}, ["t", "b"], [["x", 2], ["y", 4]], [("The row", ",s", 1)]),
+        ("t,b\nz,s\nx,2\ny,4\n", {}, ["t", "b"], [["z", "s"], ["x", "2"], ["y", "4"]], []),
         # Ragged rows
         ("a,b,c\n1,2,3\n4,5\n6\n", {}, A, [[1, 2, 3], [4, 5, None], [6, None, None]], [("Rows with", "4,5", 2)]),
         ("a,b,\n1,2,\n3,4,\n", {}, A[:2], [[1, 2], [3, 4]], [("Empty fields", "a,b,", 2)]),
+        ("a,,,\n1,,2,\n3,,4,\n", {}, ["a", "column_2", "column_3"], [[1, None, 2], [3, None, 4]], None),
         ("a,b\n1,2\n3,4,,\n", {}, A[:2], [[1, 2], [3, 4]], [("Empty fields", "3,4,,", 1)]),
         (
             "x,x,,x_2\n1,2,3,4\n",
             {},
             ["x", "x_3", "column_3", "x_2"],
             [[1, 2, 3, 4]],
-            [("Columns that", None, None)] * 2,
+            [("Columns that", "", None), ("Columns that", "x", None)],
         ),
         # Headers
-        ("x,2\ny,3\n", {}, ["column_1", "column_2"], [["x", 2], ["y", 3]], [("The first", None, None)]),
+        ("x,2\ny,3\n", {}, ["column_1", "column_2"], [["x", 2], ["y", 3]], [("The first", "x,2", None)]),
         ("x,2\ny,3\n", {"header": "yes"}, ["x", "2"], [["y", 3]], []),
         ("x,y\nz,u\n", {}, ["x", "y"], [["z", "u"]], []),
         ("x,y\nz,u\n", {"header": "no"}, ["column_1", "column_2"], [["x", "y"], ["z", "u"]], []),
@@ -226,6 +233,11 @@ def test_each_kind_of_repair(text, options, columns, rows, notes):
         ("a,b;c\n1,2;3\n", "';' and ',' divide the rows alike.*delimiter="),
         ("1,5;2,5\n3,5;4,5\n", "';' and ',' divide the rows alike.*delimiter="),
         ("town,2020\nx,5\ny,7\n", "Line 1 may be a header or a row.*header=yes"),
+        ("a,b\n1,2\n\nc,d,e\n1,2,3\n4,5,6\n", "Line 1 has 2 fields, line 4 has 3.*skip=3"),
+        ("| a | b |\n|---|---|\n| 1 | 2 |\n", "Line 2 is a ruled line"),
+        ("Title,X\nUnit,Y\nSource,Z\n2001,5\n2002,6\n2003,7\n", "Lines 2 to 3 are text.*skip=3.*header=no"),
+        ("# a\n# b\n", "comments only.*comment="),
+        ("1 2 3\n4 5 6\n", "Line 1 looks like 3 fields.*delimiter=space"),
         ("- a: 1\n  b: 2\n", "YAML|JSON"),
     ],
 )
@@ -273,7 +285,7 @@ def test_a_table_written_by_the_standard_library_is_read_back_without_a_note(tab
     loaded = load(written(table, delimiter=delimiter, quoting=quoting, lineterminator=line_end))
 
     assert [loaded.frame.columns, *texts_of(loaded)] == table
-    assert not loaded.description.notes
+    assert not notes_of(loaded)
 
 
 @settings(max_examples=150, deadline=None)
@@ -282,3 +294,81 @@ def test_a_table_in_any_dialect_that_is_named_is_read_back(table, delimiter, quo
     loaded = load(written(table, delimiter=delimiter, quotechar=quote), delimiter=delimiter, quote=quote)
 
     assert [loaded.frame.columns, *texts_of(loaded)] == table
+
+
+def test_a_long_preamble_is_left_out():
+    comments, titles = "# a comment, which is long\n" * 20_000, "a title\n" * 100_000
+
+    assert rows_of(load(f"{comments}a,b\n1,2\n")) == [[1, 2]]
+    assert rows_of(load(f"{titles}a,b\n1,2\n", skip=100_000)) == [[1, 2]]
+
+
+def test_a_table_that_is_long_is_repaired_at_any_place():
+    # Given some megabytes of clean rows, and a few that are not
+    rows = "".join(f'{number},"text, {number}",x\n' for number in range(150_000))
+    text = f'a,b,c\n{rows}1,"say "x"",y\n2,z\n# done\n{rows}3,"line\nof text",x\n'
+    # when they are loaded
+    table = load(text)
+    # then no row is lost, and the repairs are counted
+    assert table.description.count == 300_003
+    assert rows_of_end(table) == [[149_999, "text, 149999", "x"], [3, "line\nof text", "x"]]
+    assert [rows for _, _, rows in notes_of(table)] == [1, 1, 1]
+
+
+@pytest.mark.parametrize(
+    ("name", "media_type", "query", "status", "parameter"),
+    [
+        ("tsv.tsv", "text/tab-separated-values", "", 201, None),
+        ("hgnc_complete_set.txt", "text/plain", "", 201, None),
+        ("iss.oem.txt", "text/plain", "", 400, None),
+        ("iss.oem.txt", "text/plain", "?skip=6&delimiter=space&header=no", 201, None),
+        ("fixed_width.txt", "text/csv", "?delimiter=%20", 201, None),
+        ("bom.csv", "text/csv", "?encoding=klingon", 422, "encoding"),
+        ("bom.csv", "text/csv; charset=klingon", "", 415, None),
+        ("xml.xml", "text/csv", "", 415, None),
+    ],
+)
+def test_the_options_are_taken_by_post_data(rd, name, media_type, query, status, parameter):
+    client = create_app(redis_client=rd).test_client()
+
+    answer = client.post(f"/data{query}", data=(CASES / name).read_bytes(), content_type=media_type)
+
+    assert answer.status_code == status, answer.json
+    assert [error["parameter"] for error in answer.json.get("errors", ())] == ([parameter] if parameter else [])
+
+
+def test_a_file_without_line_ends_is_refused_with_the_way_to_send_it(rd):
+    # Given a file as `curl -d @x.csv` sends it
+    body = (CASES / "noaa_co2.csv").read_bytes().replace(b"\n", b"")
+    client = create_app(redis_client=rd).test_client()
+    # when it is posted, then the error says how to keep its lines
+    for one in (body, b"id,v1,22,3", b'id,name,v1,"x, y"2,z,3', b'a,b1,"x2,y'):
+        answer = client.post("/data", data=one)
+        assert answer.status_code == 422
+        assert "--data-binary" in answer.json["detail"]
+
+
+def rows_of_end(table: Table) -> list[list[Any]]:
+    return [list(row) for row in table.frame.tail(2).rows()]
+
+
+@pytest.mark.parametrize("ending", ["", "1,2\n", "# done\n"])
+def test_wide_tables_and_long_values_are_read(ending):
+    # Given 5,000 columns, and values of a megabyte, in clean files and in others
+    names = [f"c{number}" for number in range(5000)]
+    wide = load(",".join(names) + "\n" + (",".join(["7"] * 5000) + "\n") * 3 + ending)
+    long = load('a,b,c\n1,"' + "x,\n" * 300_000 + '",y\n2,z,\n3,z,"' + "é" * 500_000 + f'"\n{ending}')
+    # when they are loaded, then no value is changed
+    assert wide.frame.columns == names
+    assert wide.frame["c4999"].to_list()[:3] == [7, 7, 7]
+    assert [len(value) for value in long.frame["b"].to_list()[:3]] == [900_000, 1, 1]
+    assert long.frame["c"].to_list()[2] == "é" * 500_000
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.text("ab1,;\t|\"'\\\n\r#% é-=", max_size=60), st.sampled_from((None, "no", "yes")))
+def test_any_text_is_read_or_refused(text, header):
+    for options in ({}, {"delimiter": ","}, {"quote": "'"}, {"comment": ""}, {"skip": 1}):
+        with suppress(DatasetError):
+            table = load(text, header=header, **options)
+            assert len(rows_of(table)) == table.description.count > 0

@@ -230,35 +230,6 @@ def test_an_invalid_body_is_rejected_and_leaves_the_old_dataset(client, body, me
 
 
 @pytest.mark.parametrize(
-    ("values", "kind", "printed"),
-    [
-        (pl.Series([1, None], dtype=pl.Int8), "integer", [1, None]),
-        (pl.Series([2**64 - 1, 1], dtype=pl.UInt64), "text", [str(2**64 - 1), "1"]),
-        (pl.Series([0.5, float("inf")], dtype=pl.Float32), "number", [0.5, None]),
-        (pl.Series(["1.10", None]).cast(pl.Decimal(9, 2)), "number", [1.1, None]),
-        (pl.Series(["12345678901234567.89"]).cast(pl.Decimal(20, 2)), "text", ["12345678901234567.89"]),
-        (pl.Series([1]).cast(pl.Date), "date", ["1970-01-02"]),
-        (pl.Series([1]).cast(pl.Datetime("ns")), "time", ["1970-01-01T00:00:00.000Z"]),
-        (pl.Series([2**60]).cast(pl.Datetime("ms")), "text", [str(2**60)]),  # beyond the year 9999
-        (pl.Series([-(2**31)]).cast(pl.Date), "text", [str(-(2**31))]),
-        (pl.Series([3_600_000_000_000]).cast(pl.Time), "text", ["01:00:00"]),
-        (pl.Series([90_000]).cast(pl.Duration("ms")), "text", ["PT1M30S"]),
-        (pl.Series([b"a", None]), "text", ["a", None]),
-        (pl.Series([b"\xff"]), "text", ["ff"]),
-        (pl.Series([[1, None]]), "text", ["[1, null]"]),
-        (pl.Series([{"a": 1.5, "b": ["x"]}]), "text", ['{"a": 1.5, "b": ["x"]}']),
-        (pl.Series([None, None]), "text", [None, None]),
-        (pl.Series(["2018-01-31"]), "date", ["2018-01-31"]),
-    ],
-)
-def test_the_types_of_parquet(values, kind, printed):
-    table = ingest(parquet_of(pl.DataFrame({"v": values})), None)
-
-    assert table.description.types() == {"v": kind}
-    assert [record["v"] for record in everything(table)] == printed
-
-
-@pytest.mark.parametrize(
     ("body", "records"),
     [
         (b"a;b\n1,5;2,5\n3;4\n", [{"a": 1.5, "b": 2.5}, {"a": 3, "b": 4}]),

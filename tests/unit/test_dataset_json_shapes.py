@@ -64,6 +64,10 @@ def test_each_shape_gives_the_same_records_without_a_note(document: Any) -> None
     [
         ({"Meta Data": {"1. Symbol": "IBM"}, "Time Series (Daily)": SERIES}, DAYS),
         ({"open": {"2020-01-02": 1.5, "2020-01-03": 2.5}}, DAYS),
+        (
+            {"bpi": {"2020-01-02": 1.5, "2020-01-03": 2.5}, "disclaimer": "x"},
+            [{"date": "2020-01-02", "value": 1.5}, {"date": "2020-01-03", "value": 2.5}],
+        ),
         ({"columns": ["open"], "index": ["2020-01-02", "2020-01-03"], "data": [[1.5], [2.5]]}, DAYS),
         (
             {"r1": {"a": 1, "b": "x"}, "r2": {"a": 2, "b": "y"}},
@@ -73,9 +77,11 @@ def test_each_shape_gives_the_same_records_without_a_note(document: Any) -> None
             {"a": {"r1": 1, "r2": 2}, "b": {"r1": "x", "r2": "y"}},
             [{"index": f"r{n}", **row} for n, row in enumerate(TWO, start=1)],
         ),
+        ([["a", "b"], [1, {"c": 2}]], [{"a": 1, "b.c": 2}]),
         ({"columns": [["a", "x"], ["a", "y"]], "data": [[1, 2]]}, [{"a.x": 1, "a.y": 2}]),
         ({"hourly": {"time": ["2020-01-02"] * 3, "t": [1, 2, 3]}, "daily": {"time": ["2020-01-02"], "t": [4]}}, 3),
         ({"c": [1.5] * 12, "t": [1] * 12, "status": "ok"}, 12),
+        ({"id": 1, "ring": [[0, 0], [0, 1], [1, 1]]}, 1),
         ({"id": 1, "place": {"city": "x", "geo": {"lat": 1.5}}, "tags": ["a"]}, 1),
     ],
 )
@@ -162,7 +168,9 @@ def test_objects_with_too_many_members_stay_json() -> None:
     ("document", "words"),
     [
         ({"near": {"2015-09-07": [{"id": 1}], "2015-09-08": [{"id": 2}, {"id": 3}]}}, "'/near/2015-09-08' (2)"),
+        ({"s": {"columns": ["a"], "data": [[1], [2]]}, "t": {"columns": ["b"], "data": [[3], [4]]}}, "'/s/data' (2)"),
         ({"prices": [[1, 2.5]] * 12, "volumes": [[1, 3]] * 12}, "'/prices' (12)"),
+        ({"time": 5, "states": [["a", 1.5], ["b", 2.5]]}, "'/states' (2)"),
         ({"data": {"r1": {"a": 1, "b": "x"}, "r2": {"a": 2, "b": "y"}}, "n": 2}, "'/data' (2)"),
         ({"x": [{"p": 1}, {"p": 2}], "data": [{"q": 1}]}, "'/data' (1)"),
         ({"book": [{"id": 1, "name": "x", "pages": [{"n": n} for n in range(20)]}]}, "'/book/0/pages' (20)"),
@@ -185,7 +193,7 @@ def test_records_that_are_not_certain_are_refused_and_chosen_by_pointer(document
         {"error": "not found", "status": 404},
         {"a": [1, 2], "b": [1]},
         {"id": 1, "position": [1, 2], "velocity": [3, 4]},
-        {"class": "dataset", "id": ["geo"], "size": [1], "dimension": {"geo": {}}, "value": [1]},
+        {"class": "dataset", "id": ["geo"], "size": [1], "dimension": {"geo": {"category": {}}}, "value": [1]},
         {"data": {"dataSets": [{"observations": {"0:0": [1]}}]}},
         {"type": "Topology", "objects": {}, "arcs": []},
         [1, 2],
@@ -201,7 +209,26 @@ def test_an_empty_pointer_names_the_whole_document() -> None:
     document = {"id": 1, "x": [1, 2], "y": [3, 4]}
 
     assert records(document, list="") == [{"x": 1, "y": 3}, {"x": 2, "y": 4}]
-    assert records({"a": 1, "b": {"c": 2}}, list="/b") == [{"c": 2}]
+
+
+def test_lists_by_day_are_read_together_where_their_object_is_named() -> None:
+    days = {"2015-09-07": [{"id": 1}], "2015-09-08": [{"id": 2}, {"id": 3}]}
+    assert "?list=/near reads them together" in error_of({"near": days}).detail
+
+    assert records({"near": days}, list="/near") == [
+        {"date": "2015-09-07", "id": 1},
+        {"date": "2015-09-08", "id": 2},
+        {"date": "2015-09-08", "id": 3},
+    ]
+
+
+def test_a_pointer_to_an_object_reads_what_is_in_it() -> None:
+    feature = {"type": "Feature", "properties": {"p": 1}, "geometry": None}
+    document = {"a": {"c": 2}, "b": {"n": 1, "rows": TWO}, "g": {"type": "FeatureCollection", "features": [feature]}}
+
+    assert records(document, list="/a") == [{"c": 2}]
+    assert records(document, list="/b") == TWO
+    assert records(document, list="/g") == [{"p": 1}]
 
 
 @pytest.mark.parametrize("pointer", ["/z", "data", "/data/5", "/data/0/a", "/data/-1", "/data/x"])

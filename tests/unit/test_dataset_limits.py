@@ -56,6 +56,16 @@ def test_a_long_name_above_many_members_is_not_copied_to_each(document):
     assert peak_of(read) < 60 * MIB
 
 
+def test_a_few_long_rows_do_not_lengthen_many_short_ones():
+    body = json.dumps([[f"n{number}" for number in range(3000)], *[[1]] * 20_000]).encode()
+
+    def read() -> None:
+        with pytest.raises(InvalidDataset, match="too many"):
+            ingest(body, "application/json")
+
+    assert peak_of(read) < 30 * MIB
+
+
 def test_names_that_are_too_long_in_total_are_rejected():
     body = json.dumps([{f"{number}{'n' * 1000}": 1 for number in range(1100)}]).encode()
 

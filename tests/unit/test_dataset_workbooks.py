@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import datetime as dt
+import json
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from dataset import InvalidDataset, LoadOptions, Malformed, Table, TooLarge, ingest
 from dataset.formats import Limits
@@ -112,6 +115,35 @@ def test_a_workbook_without_records_is_refused(sheets: dict[str, Any]) -> None:
     with pytest.raises(InvalidDataset, match="no records"):
         load(sheets)
     assert load(sheets, empty=True).description.count == 0
+
+
+LETTERS = st.characters(codec="utf-8", exclude_categories=["Cc", "Cs", "Co", "Cn"])
+CELLS = {
+    "integer": st.integers(-(2**53), 2**53),
+    "number": st.floats(allow_nan=False, allow_infinity=False, allow_subnormal=False),
+    "boolean": st.booleans(),
+    "date": st.dates(dt.date(1900, 3, 1)),
+    "text": st.text(LETTERS, max_size=5).map("x{}x".format),
+}
+
+
+@settings(max_examples=60, deadline=None)
+@given(data=st.data(), kinds=st.lists(st.sampled_from(sorted(CELLS)), min_size=2, max_size=4), height=st.integers(1, 5))
+def test_a_sheet_holds_the_same_table_as_json(data: st.DataObject, kinds: list[str], height: int) -> None:
+    # Given a table, of which the first record and the first column have values
+    names = [f"n{number}" for number in range(len(kinds))]
+    rows = [
+        [
+            data.draw(CELLS[kind] if not row or not column else st.none() | CELLS[kind])
+            for column, kind in enumerate(kinds)
+        ]
+        for row in range(height)
+    ]
+    rows[0] = [0.5 if kind == "number" else cell for kind, cell in zip(kinds, rows[0], strict=True)]
+    # when it is loaded as a workbook and as JSON, then it is the same
+    objects = [dict(zip(names, row, strict=True)) for row in rows]
+    body = json.dumps(objects, default=str).encode()
+    assert load({"data": [names, *rows]}).frame.equals(ingest(body, "application/json").frame)
 
 
 def test_a_damaged_or_huge_workbook_is_refused() -> None:

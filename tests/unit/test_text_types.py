@@ -114,12 +114,14 @@ def test_numbers_in_quotes_are_numbers_and_codes_stay_text():
         (["12.5%", "-3 %", "+0.1%"], "number", [12.5, -3.0, 0.1]),
         (["1,5", "2"], "number", [1.5, 2.0]),
         (["0,500"], "number", [0.5]),
+        (["1,5E+03", "-2,5e-1"], "number", [1500.0, -0.25]),
         (["1,234,567", "5"], "integer", [1234567, 5]),
         (["1.234.567", "5"], "integer", [1234567, 5]),
         (["1 234 567", "5"], "integer", [1234567, 5]),
         (["1\u00a0234", "1\u202f235"], "integer", [1234, 1235]),
         (["1'234.5", "1\u2019000"], "number", [1234.5, 1000.0]),
         (["\u22125", "3"], "integer", [-5, 3]),
+        (["\u22120.5", "(3)", "1e\u22122"], "number", [-0.5, -3.0, 0.01]),
         (["yes", "No", "YES"], "boolean", [True, False, True]),
     ],
 )
@@ -151,6 +153,54 @@ def test_a_column_of_two_readings_stays_text_with_a_note_that_names_the_option(v
     assert f"?{name}={text}".replace("= ", "=space") in note
     # and with the option it is read
     assert read(*values, **option)[0] == kind
+
+
+@pytest.mark.parametrize(
+    ("others", "values", "expected"),
+    [
+        # Another column separates thousands, so that character does not mark decimals here.
+        (["1.234,50", "2,00"], ["1.000", "12"], ("integer", [1000, 12])),
+        (["1.234,50", "2,00"], ["5,678", "12,500"], ("number", [5.678, 12.5])),
+        (["331,449,281", "5"], ["55,869", "1,000"], ("integer", [55869, 1000])),
+        (["331,449,281", "5"], ["1.234", "5.678"], ("number", [1.234, 5.678])),
+        # Another column has a decimal comma.
+        (["2,6", "13,25"], ["5,678", "12,500"], ("number", [5.678, 12.5])),
+        (["2,6", "13,25"], ["1.000", "12"], ("text", ["1.000", "12"])),  # coordinates may have points nevertheless
+        # Another column tells nothing.
+        (["2.6", "13.25"], ["5,678", "12,500"], ("text", ["5,678", "12,500"])),
+        (["2.6", "13.25"], ["1.234", "12"], ("number", [1.234, 12.0])),
+        # They contradict each other.
+        (["331,449,281|2,6"] * 2, ["5,678", "12,500"], ("text", ["5,678", "12,500"])),
+    ],
+)
+def test_separators_in_doubt_are_decided_by_other_columns(others, values, expected):
+    rows = [[*other.split("|"), value] for other, value in zip(others, values, strict=True)]
+    file = io.StringIO()
+    csv.writer(file, delimiter="\t").writerows([[*"abc"[: len(rows[0]) - 1], "v"], *rows])
+    table = ingest(file.getvalue().encode(), "text/csv", options=LoadOptions(delimiter="\t", header="yes"))
+
+    assert (table.description.types()["v"], table.frame["v"].to_list()) == expected
+    notes = [note.detail for note in table.description.notes if note.column == "v"]
+    assert bool(notes) == (expected[0] != "number" or "," in values[0])
+
+
+def test_a_table_of_very_many_columns_has_few_notes():
+    names = [f"c{number}" for number in range(3000)]
+    body = "\n".join("\t".join(cells) for cells in (names, ["1,5"] * len(names), ["31.12.2020"] + ["2"] * 2999))
+    notes = ingest(body.encode(), "text/tab-separated-values").description.notes
+
+    (note,) = notes
+    assert (note.column, note.detail) == (
+        "c1",
+        "Read as numbers with a decimal comma. The same in 2,998 other columns.",
+    )
+
+
+def test_numbers_that_do_not_fit_the_option_stay_text_with_a_note():
+    kind, _, (note,) = read("0.5", "0.25", thousands=".")
+
+    assert kind == "text"
+    assert "do not fit ?thousands=." in note
 
 
 @pytest.mark.parametrize(
@@ -228,6 +278,8 @@ def test_a_marker_in_any_part_of_a_large_file_is_seen_in_the_type_of_the_whole(p
         (["2020-01-01", "unknown"] + ["2020-01-01"] * 9, "unknown", 2, "date"),
         (["31.12.2020"] * 10 + ["31.02.2020"], "31.02.2020", 11, "date"),
         (["$5"] * 10 + ["-", "five"], "five", 12, "number"),
+        (["1e-5", "-inf", "+0.5", "5.", ".5"] * 3 + ["x"], "x", 16, "number"),
+        (["2020-01-01 05:00", "2020-01-01t05:00:00z", "2020-01-01T05:00:00+01"] * 4 + ["x"], "x", 13, "date"),
     ],
 )
 def test_the_value_that_keeps_a_column_text_is_noted(values, outlier, row, noun):
