@@ -100,6 +100,17 @@ def test_a_long_list_is_appended_all_or_none(loaded):
     assert len(faults(loaded.post("/data/records", json=[{"depth": "x"}] * 200))) == 100
 
 
+def test_a_dataset_without_rows_may_grow(client):
+    for query, identifier in (("", "id"), ("&id=", "row")):
+        client.post(f"/data?header=only&type.v=number{query}", data="id,v\n", content_type="text/csv")
+        assert client.get("/data").json["dataset"]["id"] == identifier
+        assert client.post("/data/records", json=[{"id": "a", "v": 1}, {"id": "b"}]).status_code == 201
+        page = client.get("/data?search=a").json
+        assert (page["records"], page["dataset"]["count"]) == ([{"id": "a", "v": 1.0}], 2)
+    client.post("/data?empty=yes", data="[]", content_type="application/json")
+    assert faults(client.post("/data/records", json={})) == [""]
+
+
 def test_more_than_a_request_may_have_is_refused(loaded, monkeypatch):
     monkeypatch.setattr(data_views.record_changes, "_MAX_VALUES", 20)
     monkeypatch.setattr(data_views.records, "_MAX_RECORDS", 5)
