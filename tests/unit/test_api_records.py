@@ -332,7 +332,8 @@ def test_jobs_keep_the_version_that_they_were_submitted_with(loaded, worker):
 
 def test_jobs_are_accepted_while_records_change_all_the_time(loaded, monkeypatch):
     # Given records that change between the validation of a job and its acceptance
-    add, changes = jobs.add_jobs, []
+    add = jobs.add_jobs
+    changes: list[object] = []
 
     def change_and_add(*arguments):
         if len(changes) < 20:
