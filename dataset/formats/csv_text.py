@@ -84,6 +84,10 @@ def read(source: Source) -> Read:
     except csv.Error as error:
         raise Malformed(f"The body is no CSV: {error}.") from error
     frame = _drop_empty_columns(columns.frame, head, repairs)
+    if frame.height and options.header == "only":
+        raise InvalidDataset(
+            f"There are {frame.height:,} rows below the header: add ?header=yes to read them.", "header"
+        )
     repairs.update(rows.repairs)
     return Read(frame, (*notes, *_header_notes(table, frame, options), *repairs.notes(), *columns.notes))
 
@@ -182,6 +186,8 @@ def _count_regular_rows(table: _Table, options: LoadOptions) -> int:
     delimiter = head.dialect.delimiter.encode()
     if head.dialect != Dialect(head.dialect.delimiter) or len(delimiter) > 1 or delimiter == b" " or options.comment:
         raise _IrregularRows
+    if body.find(b"\n", begin, end) < 0:
+        raise _IrregularRows  # a window would be as large as the body
     header = bytes(body[:begin]).rstrip().rpartition(b"\n")[2]
     if body.find(b"\0", begin, end) >= 0 or (header and any(head.typed) and body.find(b"\n" + header, begin, end) >= 0):
         raise _IrregularRows

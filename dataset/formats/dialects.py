@@ -74,7 +74,9 @@ def detect_dialect(lines: Sequence[str], line: int, options: LoadOptions, is_esc
 
     Raises InvalidDataset if two dialects fit alike.
     """
-    delimiters = _DELIMITERS if options.delimiter is None else options.delimiter
+    delimiters = (_DELIMITERS if options.delimiter is None else options.delimiter).replace(options.quote or "\0", "")
+    if not delimiters:
+        raise InvalidDataset("The quote is the delimiter: name another one.", "quote")
     samples = [_best_variant(lines, line, delimiter, options, is_escaped) for delimiter in delimiters]
     candidates = (
         [sample for sample in samples if sample.width > 1]

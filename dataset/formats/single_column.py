@@ -43,11 +43,12 @@ def _check_other_separators(lines: Sequence[str], line: int) -> None:
 def _check_spaces(lines: Sequence[str], line: int) -> None:
     rows = [row for row in read_sample(lines, line, Dialect(" ")).rows if row.cells]
     texts = [lines[row.first - 1 - line] for row in rows]
-    at = next((n for n in range(len(rows) - 1) if _are_fields(rows[n : n + 2], texts[n : n + 2], n)), None)
-    if at is None:
-        if not _is_table(rows) or is_typed(texts[1:]):
-            return
+    at = next((n for n in range(len(rows) - 1) if _are_fields(rows[n], rows[n + 1], texts[n])), None)
+    if at is None and _is_table(rows) and not is_typed(texts[1:]):
         at = 0
+    if at is None:
+        _check_gaps(rows, texts)
+        return
     while at and len(rows[at - 1].cells) == len(rows[at].cells) and rows[at - 1].last + 1 == rows[at].first:
         at -= 1
     if at == 1 and _is_table(rows):
@@ -60,14 +61,27 @@ def _check_spaces(lines: Sequence[str], line: int) -> None:
     )
 
 
-def _are_fields(rows: Sequence[Row], texts: Sequence[str], position: int) -> bool:
-    """Return whether two lines have as many words, most of them no text, or a run of spaces in the first two lines."""
-    width = len(rows[0].cells)
-    if width < 2 or width != len(rows[1].cells) or any(kind_of(text) not in ("text", "missing") for text in texts[:1]):
-        return False
-    cells = [*rows[0].cells, *rows[1].cells]
-    are_typed = sum(kind_of(cell) != "text" for cell in cells) >= _TYPED_TOKENS * len(cells)
-    return are_typed or (position == 0 and all(re.search(r"\S\s{2,}\S", text) for text in texts))
+def _are_fields(row: Row, following: Row, text: str) -> bool:
+    """Return whether two lines have the same number of words, most of which are not text."""
+    cells = row.cells + following.cells
+    return (
+        1 < len(row.cells) == len(following.cells)
+        and kind_of(text) == "text"
+        and sum(kind_of(cell) != "text" for cell in cells) >= _TYPED_TOKENS * len(cells)
+    )
+
+
+def _check_gaps(rows: Sequence[Row], texts: Sequence[str]) -> None:
+    """Raise Malformed if most lines have runs of spaces."""
+    gaps = sum(re.search(r"\S {2,}\S", text) is not None for text in texts)
+    if len(rows) < 2 or gaps < _REGULAR_SHARE * len(rows):
+        return
+    is_regular = len({len(row.cells) for row in rows}) == 1
+    remedy = "Add ?delimiter=space to read it so" if is_regular else "Export the table as CSV"
+    raise Malformed(
+        f"Line {rows[0].first} looks like {len(rows[0].cells)} fields between spaces: "
+        f"{quoted(texts[0].rstrip())}. {remedy}, or add ?delimiter=, to read a single column."
+    )
 
 
 def _is_table(rows: Sequence[Row]) -> bool:

@@ -66,9 +66,6 @@ def read_head(text: str, options: LoadOptions, repairs: Repairs, is_escaped: Esc
         raise Malformed(
             f"Line {ruled.first} is a ruled line: {quoted(lines[ruled.first - 1].strip())}. Export the table as CSV."
         )
-    if sample.dialect.quote == "'" and options.quote is None:
-        enclosed = [line for line in lines if "'" in line]
-        repairs.add("single", enclosed[0], len(enclosed))
     comments = [line for line in lines[first:begin] if line.strip()]
     try:
         head = _place_header(sample, comments, options, repairs)
@@ -273,11 +270,9 @@ def _commented_header(
     is_verbatim = options.comment is None and len(comments) == 1 and (evidence == "none" or line[1:2].isalnum())
     if not is_verbatim and evidence == "plain":
         return None
-    names = (
-        read_sample([line if is_verbatim else line.lstrip("".join(comment_marks(options)))], 0, sample.dialect)
-        .rows[0]
-        .cells
-    )
+    line = line if is_verbatim else line.lstrip("".join(comment_marks(options)))
+    rows = read_sample([line], 0, sample.dialect).rows
+    names = rows[0].cells if rows else []
     if len(names) not in (sample.width, len(row.cells)):
         return None
     if not is_verbatim:
