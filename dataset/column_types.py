@@ -21,8 +21,8 @@ from dataset.type_inference import parse_number
 
 __all__ = ["settle_types"]
 
-_SENTINEL: Final = re.compile(r"-(?:9{3,5}(?:\.9+)?|99\.9+|9\.99+)|9{3,5}\.9+")
-_POSSIBLE_SENTINEL: Final = re.compile("-99|9{3,5}")  # also plain numbers, unless they repeat or there are many others
+_SENTINEL: Final = re.compile(r"-(?:9{3,5}(?:\.9+)?|99\.9+|9\.99+)|9{3,5}\.9+|9{4,5}")
+_POSSIBLE_SENTINEL: Final = re.compile("-99|999")  # only where they repeat, or there are many other values
 _MANY: Final = 8
 _MAX_NOTES: Final = 200
 _MAYBE_THOUSANDS: Final = re.compile(MAYBE_THOUSANDS).search

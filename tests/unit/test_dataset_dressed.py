@@ -249,7 +249,7 @@ def test_what_would_be_a_guess_is_refused_with_the_line_and_the_option(text, wor
 NAMES = st.lists(st.text("abcxyzé_ -", min_size=1, max_size=8).map(lambda text: f"n{text}n"), min_size=1, max_size=4)
 TEXTS = st.text("aé,;|\t\"'\n #%\\:5", max_size=8).map(lambda text: f"x{text}")
 CELLS = st.one_of(TEXTS.map(lambda text: f"{text}x"), TEXTS, st.just(""))
-NUMBERS = st.integers(-(10**6), 10**6).map(str)
+NUMBERS = st.integers(-(10**6), 10**6).map(str).filter(lambda text: set(text) - {"9", "-"})  # -999 would have a note
 
 
 @st.composite

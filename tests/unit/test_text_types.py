@@ -296,8 +296,9 @@ def test_a_number_of_nines_far_from_the_others_is_noted_but_kept():
 
     assert (kind, records[2]) == ("number", -999.9)
     assert "?missing=-999.9" in note
-    assert "?missing=9999" in read("1", "9999", "9999", "3")[2][0]
-    for clean in (["1", "9999", "20000", "3"], ["1", "9999", "3"], ["-99", "5", "6"]):
+    assert "?missing=9999" in read("1", "9999", "3")[2][0]
+    assert "?missing=999" in read("1", "999", "999", "3")[2][0]
+    for clean in (["1", "9999", "20000", "3"], ["1", "999", "3"], ["-99", "5", "6"]):
         assert read(*clean)[2] == []
 
 
@@ -362,9 +363,13 @@ def test_exact_values_of_parquet_stay_text():
     assert ingest(file.getvalue(), None).page(limit=1).records == [{"d": "0.12345678901234567890", "u": str(2**64 - 1)}]
 
 
+def is_not_all_nines(numeral: str) -> bool:
+    return set(numeral.removesuffix(".0")) - set("-.9") != set()
+
+
 CLEAN = {
-    "integer": st.integers(-(2**63), 2**63 - 1).map(str),
-    "number": st.floats(allow_nan=False, allow_infinity=False).map(repr),
+    "integer": st.integers(-(2**63), 2**63 - 1).map(str).filter(is_not_all_nines),
+    "number": st.floats(allow_nan=False, allow_infinity=False).map(repr).filter(is_not_all_nines),
     "boolean": st.sampled_from(["true", "false", "TRUE", "False"]),
     "date": st.dates().map(str),
     "time": st.datetimes().map(lambda moment: f"{moment.isoformat()}Z"),
