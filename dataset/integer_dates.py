@@ -31,11 +31,11 @@ _DURATION_WORDS: Final = frozenset(
 EPOCH_UNITS: Final = {"seconds": 1_000_000, "milliseconds": 1_000}
 """The units of times since 1970, in microseconds."""
 
-_TIME_DIGITS: Final = 14
 _DATE_DIGITS: Final = 8
-_REST_OF_DATE: Final = {4: "0101", 6: "01", 8: ""}
-_HINTS: Final = {8: _DATE_WORDS, 14: _DATE_WORDS | _TIME_WORDS, 6: _MONTH_WORDS}
-_DIGITS_NOTES: Final = {8: "dates, from digits such as 20160229", 14: "times, from digits", 6: "months, from digits"}
+_MONTH_DIGITS: Final = 6
+_REST_OF_DATE: Final = {4: "0101", 6: "01", 8: ""}  # by the number of digits
+_REST_OF_TIME: Final = {10: "0000", 12: "00", 14: ""}
+_HINTS: Final = {6: _MONTH_WORDS, 8: _DATE_WORDS, **dict.fromkeys(_REST_OF_TIME, _DATE_WORDS | _TIME_WORDS)}
 _YEARS: Final = (1600, 2200)
 _LIKELY_YEARS: Final = (1900, 2100)
 _YEAR_1: Final = -62_135_596_800  # seconds since 1970
@@ -50,22 +50,30 @@ def read_integer_dates(numbers: pl.Series) -> Typed:
     name, low, high = numbers.name, numbers.min(), numbers.max()
     if not isinstance(low, int) or not isinstance(high, int):
         return Typed(numbers, [])
-    unit = _epoch_unit(name, low, high)
-    if unit is not None:
-        times = from_epoch(numbers, EPOCH_UNITS[unit])
-        return Typed(times, [epoch_note(unit, numbers)])
+    # Before the epoch: 2020010112 is noon of a day in 2020, or a second in 2034.
     digits = len(str(low))
-    if digits not in _HINTS or digits != len(str(high)):
+    years = _YEARS if digits == _DATE_DIGITS else _LIKELY_YEARS
+    ends = pl.Series([low, high])  # which in most columns are no dates
+    if digits in _HINTS and not from_digits(ends, digits, years).null_count():
+        dates = from_digits(numbers, digits, years)
+        if dates.null_count() == numbers.null_count():
+            return _choose(numbers, dates, digits)
+    unit = _epoch_unit(name, low, high)
+    if unit is None:
         return Typed(numbers, [])
-    dates = from_digits(numbers, digits, _YEARS)
-    if dates.null_count() > numbers.null_count():
-        return Typed(numbers, [])
-    if words_of(name) & _HINTS[digits]:
-        return Typed(dates, [_note(f"Read as {_DIGITS_NOTES[digits]}.", numbers)])
-    is_likely = from_digits(numbers, digits, _LIKELY_YEARS).null_count() == numbers.null_count()
-    if digits != _DATE_DIGITS or not is_likely:
-        return Typed(numbers, [])
-    return Typed(numbers, [_note(f"Integers, all of which are dates too: ?type.{name}=date reads them so.", numbers)])
+    return Typed(from_epoch(numbers, EPOCH_UNITS[unit]), [epoch_note(unit, numbers)])
+
+
+def _choose(numbers: pl.Series, dates: pl.Series, digits: int) -> Typed:
+    """Return the dates if the name of the column denotes them, else the integers, with a note on what is likely."""
+    kind = "date" if dates.dtype == pl.Date else "time"
+    if words_of(numbers.name) & _HINTS[digits]:
+        what = "months, by their first day" if digits == _MONTH_DIGITS else f"{kind}s"
+        return Typed(dates, [_note(f"Read as {what}, from digits such as {numbers.drop_nulls()[0]}.", numbers)])
+    if digits != _MONTH_DIGITS and dates.dt.year().is_between(*_LIKELY_YEARS).all():
+        detail = f"Integers, all of which are {kind}s too: ?type.{numbers.name}={kind} reads them so."
+        return Typed(numbers, [_note(detail, numbers)])
+    return Typed(numbers, [])
 
 
 def from_epoch(numbers: pl.Series, microseconds: int) -> pl.Series:
@@ -75,13 +83,14 @@ def from_epoch(numbers: pl.Series, microseconds: int) -> pl.Series:
 
 
 def from_digits(numbers: pl.Series, digits: int, years: tuple[int, int] = _YEARS) -> pl.Series:
-    """Return the dates, or times of 14 digits, of integers such as 20160229, 201602 and 2016; null where invalid."""
+    """Return the dates, or the times, of integers such as 2016, 20160229 and 201602291200; null where invalid."""
     texts = numbers.cast(pl.String)
     texts = texts.set(texts.str.len_bytes() != digits, None)
-    if digits == _TIME_DIGITS:
-        dates = texts.str.to_datetime("%Y%m%d%H%M%S", time_unit="us", strict=False).dt.replace_time_zone("UTC")
-    elif digits in _REST_OF_DATE:
+    if digits in _REST_OF_DATE:
         dates = (texts + _REST_OF_DATE[digits]).str.to_date("%Y%m%d", strict=False)
+    elif digits in _REST_OF_TIME:
+        times = (texts + _REST_OF_TIME[digits]).str.to_datetime("%Y%m%d%H%M%S", time_unit="us", strict=False)
+        dates = times.dt.replace_time_zone("UTC")
     else:
         return pl.repeat(None, len(numbers), dtype=pl.Date, eager=True)
     return dates.set(~dates.dt.year().is_between(*years), None)
