@@ -19,7 +19,7 @@ from dataset.readings import Reading, Typed
 from dataset.text_types import Sample, infer_text, samples_of
 from dataset.type_inference import parse_number
 
-__all__ = ["settle_types"]
+__all__ = ["infer_types"]
 
 _SENTINEL: Final = re.compile(r"-(?:9{3,5}(?:\.9+)?|99\.9+|9\.99+)|9{3,5}\.9+|9{4,5}")
 _POSSIBLE_SENTINEL: Final = re.compile("-99|999")  # only where they repeat, or there are many other values
@@ -29,7 +29,7 @@ _MAYBE_THOUSANDS: Final = re.compile(MAYBE_THOUSANDS).search
 _DECIDED_BY: Final = "?decimal="
 
 
-def settle_types(frame: pl.DataFrame, options: LoadOptions, final: Collection[str] = ()) -> list[Note]:
+def infer_types(frame: pl.DataFrame, options: LoadOptions, final: Collection[str] = ()) -> list[Note]:
     """Convert the columns in place, and return the notes on them; text in the `final` columns stays text.
 
     Raises InvalidDataset for a value that does not have the type that the client names for its column.
@@ -47,7 +47,7 @@ def settle_types(frame: pl.DataFrame, options: LoadOptions, final: Collection[st
     for name, position in positions.items():
         if name in in_doubt:
             continue
-        typed = _settle(frame.to_series(position), samples.get(name), options)
+        typed = _convert(frame.to_series(position), samples.get(name), options)
         if typed.column.dtype == pl.String and any(_DECIDED_BY in note.detail for note in typed.notes):
             in_doubt.add(name)
         frame.replace_column(position, typed.column.alias(name))
@@ -59,7 +59,7 @@ def settle_types(frame: pl.DataFrame, options: LoadOptions, final: Collection[st
     have_commas = any("," in text for name in in_doubt for text in samples[name].values)
     have_points = implied.thousands == "," or (implied == options and not (is_open and have_commas))
     for name in in_doubt:
-        typed = _settle_doubt(
+        typed = _infer_ambiguous(
             frame.to_series(positions[name]), samples[name], options, implied, have_points=have_points
         )
         frame.replace_column(positions[name], typed.column.alias(name))
@@ -84,7 +84,7 @@ def _may_be_thousands(sample: Sample) -> bool:
     return any("." in text for text in sample.values) and all(map(_MAYBE_THOUSANDS, sample.values))
 
 
-def _settle_doubt(
+def _infer_ambiguous(
     column: pl.Series, sample: Sample, options: LoadOptions, implied: LoadOptions, *, have_points: bool
 ) -> Typed:
     """Return a column whose separators mean one thing or another, in the light of the other columns of the file.
@@ -96,19 +96,19 @@ def _settle_doubt(
         if typed.reading is not None and implied != options:
             first, *rest = typed.notes
             note = first._replace(detail=f"{first.detail.removesuffix('.')}, as in other columns.")
-            return _finish(typed._replace(notes=[note, *rest]), options)
+            return _complete(typed._replace(notes=[note, *rest]), options)
     prefers_plain = have_points or not column.drop_nulls().str.contains(MAYBE_THOUSANDS).all()
-    return _finish(infer_text(column, sample, options, prefers_plain=prefers_plain), options)
+    return _complete(infer_text(column, sample, options, prefers_plain=prefers_plain), options)
 
 
-def _settle(column: pl.Series, sample: Sample | None, options: LoadOptions) -> Typed:
+def _convert(column: pl.Series, sample: Sample | None, options: LoadOptions) -> Typed:
     kind = options.types.get(column.name)
     if kind is not None:
         return convert_to(kind, column, options)
-    return _finish(Typed(column, []) if sample is None else infer_text(column, sample, options), options)
+    return _complete(Typed(column, []) if sample is None else infer_text(column, sample, options), options)
 
 
-def _finish(typed: Typed, options: LoadOptions) -> Typed:
+def _complete(typed: Typed, options: LoadOptions) -> Typed:
     """Return the column with dates that are written as integers, and notes on its numbers."""
     column, notes, reading = typed
     if column.dtype.is_numeric():

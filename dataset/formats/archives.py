@@ -76,6 +76,8 @@ def unpack(body: Body, member: str | None, max_bytes: int) -> Body:
         return body
     with _open_zip(body) as archive:
         if _WORKBOOK in archive.namelist():
+            if member is not None:
+                raise InvalidDataset("The body is an Excel workbook: choose a sheet with ?sheet=NAME.", "member")
             return body
         content = _read_member(archive, _choose_member(archive, member), max_bytes)
     if is_zip(content[:4]):

@@ -69,12 +69,12 @@ def find_grid(document: Any, options: LoadOptions) -> tuple[Grid, list[Note]]:
         if _is_table_schema(document):
             return _without_row_numbers(document), []
         if geojson.is_feature_collection(document):
-            return grid_of_objects(geojson.features_to_rows(document["features"])), []
+            return geojson.grid_of_features(document["features"]), []
     found = list(_candidates(document, options))
     if geojson.is_feature(document):
         found = [each for each in found if each.table.rows > 1 and not (each.path and each.path.aside)]
         if not found:
-            return grid_of_objects(geojson.features_to_rows([document])), []
+            return geojson.grid_of_features([document]), []
         grid, notes = _choose(found)
         return grid, notes or [Note("The records within the Feature were read, without its geometry.")]
     if found:

@@ -99,7 +99,7 @@ def _grouped_grid(members: dict[str, list[dict[str, Any]]]) -> Grid:
 
 def _objects_grid(rows: list[dict[str, Any]]) -> Grid:
     if rows and all(row.get("type") == "Feature" and "properties" in row for row in rows):
-        rows = geojson.features_to_rows(rows)
+        return geojson.grid_of_features(rows)
     return grid_of_objects(rows)
 
 

@@ -122,7 +122,8 @@ def _find_header(sheet: _Sheet, options: LoadOptions) -> _Header:
         if options.header is None:
             notes.append(NO_HEADER_NOTE)
         return _Header([f"column_{number}" for number in range(1, len(cells) + 1)], position, notes)
-    return _Header([(cell or "").strip() for cell in cells], position + 1, notes)
+    first_row = sheet.height if options.header == "only" else position + 1
+    return _Header([(cell or "").strip() for cell in cells], first_row, notes)
 
 
 def _header_position(rows: Sequence[Sequence[str | None]]) -> int:

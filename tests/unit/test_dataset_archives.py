@@ -84,7 +84,7 @@ def test_a_member_of_a_zip_with_several_files_is_chosen_by_name() -> None:
     assert (error.parameter, "'a.csv' (9 bytes), 'b/a.csv' (4 bytes)" in error.detail) == ("member", True)
 
     assert records(body, member="b/a.csv") == [{"x": 7}]
-    for other, member in ((body, "c.csv"), (CSV, "a.csv")):
+    for other, member in ((body, "c.csv"), (CSV, "a.csv"), (workbook({"s": [["a"], [1]]}), "s")):
         missing = error_of(other, member=member)
         assert isinstance(missing, InvalidDataset)
         assert missing.parameter == "member"

@@ -154,6 +154,7 @@ A = ["a", "b", "c"]
             [("Comment lines", "# made by x", 1), ("The names", "# a,b", 1)],
         ),
         ("#a,b\n1,2\n", {}, ["#a", "b"], [[1, 2]], []),
+        ("# a\n#\n1,2\n3,4\n", {"header": "yes"}, ["1", "2"], [[3, 4]], [("Comment lines", "# a", 2)]),
         ("a,b,c\n1,2,3\nTotal of x\n", {}, A, [[1, 2, 3]], [("Lines after", "Total of x", 1)]),
         (
             "a,b,c\nx,2,3\ny,5,6\nSource: X, Y\n",
@@ -237,6 +238,7 @@ def test_each_kind_of_repair(text, options, columns, rows, notes):
         ("| a | b |\n|---|---|\n| 1 | 2 |\n", "Line 2 is a ruled line"),
         ("Title,X\nUnit,Y\nSource,Z\n2001,5\n2002,6\n2003,7\n", "Lines 2 to 3 are text.*skip=3.*header=no"),
         ("# a\n# b\n", "comments only.*comment="),
+        ("S1  17.1   ST JOHNS\nS22  5.1   TOWN\nS3   5.2   A B C D\n", "Line 1 looks like 4 fields"),
         ("1 2 3\n4 5 6\n", "Line 1 looks like 3 fields.*delimiter=space"),
         ("- a: 1\n  b: 2\n", "YAML|JSON"),
     ],
@@ -280,7 +282,8 @@ def texts_of(table: Table) -> list[list[str]]:
     line_end=st.sampled_from(("\n", "\r\n")),
 )
 def test_a_table_written_by_the_standard_library_is_read_back_without_a_note(table, delimiter, quoting, line_end):
-    assume(delimiter == "," or len(table[0]) > 1)
+    text = "".join(cell for row in table for cell in row)
+    assume(len(table[0]) > 1 or (delimiter == "," and "  " not in text))
 
     loaded = load(written(table, delimiter=delimiter, quoting=quoting, lineterminator=line_end))
 

@@ -86,6 +86,7 @@ def test_years_name_columns_and_records_do_not() -> None:
     assert "?header=yes" in headless.description.notes[0].detail
 
     assert load({"data": [["x", "y"], ["a", "b"]]}, header="no").description.count == 2
+    assert load({"data": TABLE}, header="only").description.count == 0
     assert records(load({"data": [["t", "u"], ["x", "y"], ["a", "b"]]}, skip=1)) == [{"x": "a", "y": "b"}]
     with pytest.raises(InvalidDataset) as error:
         load({"data": TABLE}, skip=9)
