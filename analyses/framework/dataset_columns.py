@@ -54,7 +54,7 @@ class DatasetColumns(Mapping[str, str]):
         return self._found[key]
 
     def paired(self, endings: tuple[str, ...], others: tuple[str, ...], types: tuple[str, ...]) -> list[str]:
-        """Return the columns of these types like reclat: with one of ``endings`` where reclong has one of ``others``."""
+        """Return the columns of these types like reclat: one of ``endings`` where reclong has one of ``others``."""
         key = ("paired", endings, others, types)
         if key not in self._found:
             starts = {start for name in self.of_types(types) for start in _starts(name, others)}

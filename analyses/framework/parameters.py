@@ -307,7 +307,7 @@ LongitudeColumn = Annotated[
     AfterValidator(_of(NUMBERS, "numbers")),
     _default_from_dataset(_column_named(_LONGITUDES, _LATITUDES)),
     _optional_column(
-        "The column of longitudes in degrees east; null is the one named longitude, lon, lng or long, or so at the end.",
+        "The column of longitudes in degrees east; null is the one named longitude, lon, lng or long, or ending so.",
         "number-column",
     ),
 ]
@@ -316,7 +316,7 @@ LatitudeColumn = Annotated[
     AfterValidator(_of(NUMBERS, "numbers")),
     _default_from_dataset(_column_named(_LATITUDES, _LONGITUDES)),
     _optional_column(
-        "The column of latitudes in degrees north; null is the one named latitude or lat, or so at the end.",
+        "The column of latitudes in degrees north; null is the one named latitude or lat, or ending so.",
         "number-column",
     ),
 ]
