@@ -88,6 +88,8 @@ def read(source: Source) -> Read:
         raise InvalidDataset(
             f"There are {frame.height:,} rows below the header: add ?header=yes to read them.", "header"
         )
+    if head.is_spaced:
+        frame = _without_padding(frame, repairs)
     repairs.update(rows.repairs)
     return Read(frame, (*notes, *_header_notes(table, frame, options), *repairs.notes(), *columns.notes))
 
@@ -126,6 +128,17 @@ def _drop_empty_columns(frame: pl.DataFrame, head: Head, repairs: Repairs) -> pl
     if width < frame.width:
         repairs.add("trailing", head.dialect.delimiter.join(head.names or ()), frame.height)
     return frame[:, :width]
+
+
+def _without_padding(frame: pl.DataFrame, repairs: Repairs) -> pl.DataFrame:
+    """Return the frame without spaces before the texts after a delimiter."""
+    for position in range(1, frame.width):
+        column = frame.to_series(position)
+        if column.dtype == pl.String and (padded := column.str.starts_with(" ").fill_null(value=False)).any():
+            repairs.add("padding", column.filter(padded)[0], int(padded.sum()))
+            texts = column.str.strip_chars_start(" ")
+            frame = frame.with_columns(texts.set(texts == "", None))
+    return frame
 
 
 class _IrregularRows(Exception):

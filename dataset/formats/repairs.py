@@ -25,6 +25,7 @@ _DETAILS: Final = {
     "short": "Rows with fewer fields than the header have missing values at their end.",
     "stray": "Quotes inside of values, which are not doubled, were kept.",
     "spaces": "Spaces around values in quotes were left out.",
+    "padding": "Spaces before values, which follow each separator, were left out.",
     "single": "Values in single quotes were read as quoted.",
     "escapes": "Backslashes before quotes and separators were read as escapes.",
 }

@@ -36,7 +36,7 @@ class Head(NamedTuple):
     """The dialect; the names as given, None where there is no header; the number of fields.
 
     `line` is the number of lines before the first row of values; `typed` is true for columns of another type than text,
-    as far as the first rows show.
+    as far as the first rows show. `is_spaced` is true if a space follows every delimiter in all of them.
     """
 
     dialect: Dialect
@@ -44,6 +44,7 @@ class Head(NamedTuple):
     width: int
     line: int
     typed: list[bool]
+    is_spaced: bool
 
 
 def read_head(text: str, options: LoadOptions, repairs: Repairs, is_escaped: EscapeTest) -> tuple[Head, int]:
@@ -150,7 +151,8 @@ def _place_header(sample: Sample, comments: list[str], options: LoadOptions, rep
     width = max(sample.width, len(values[0].cells)) if names is None else len(names)
     whole = [row.cells for row in values if len(row.cells) >= width] or [row.cells for row in values]
     typed = [is_typed(cells[n] for cells in whole if n < len(cells)) for n in range(width)]
-    return Head(sample.dialect, names, width, line, typed)
+    is_spaced = width > 1 and all(cell[:1] in (" ", "") for row in rows[at:] for cell in row.cells[1:])
+    return Head(sample.dialect, names, width, line, typed, is_spaced)
 
 
 def _is_below_header(values: list[Row], width: int) -> bool:

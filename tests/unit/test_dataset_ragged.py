@@ -58,3 +58,12 @@ def test_an_empty_name_after_the_last_one_does_not_make_rows_short():
 
     assert rows_of(table) == [[1, 2], [3, 4]]
     assert notes_of(table) == [("Empty fields", "a,b,", 2)]
+
+
+def test_a_space_after_every_delimiter_is_left_out():
+    table = load("id, a, x\n1, b, 2.5\n2, , 3\n3, c d,\n")
+
+    assert rows_of(table) == [[1, "b", 2.5], [2, None, 3], [3, "c d", None]]
+    assert notes_of(table) == [("Spaces before", " b", 2)]
+    assert rows_of(load("id,a\n1, b\n2,c\n")) == [[1, " b"], [2, "c"]]
+    assert not notes_of(load("id, x\n1, 2\n3, 4\n"))
