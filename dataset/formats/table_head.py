@@ -15,6 +15,7 @@ from dataset.formats.dialects import EscapeTest, Row, Sample, comment_marks, det
 from dataset.formats.quoting import Dialect, Records
 from dataset.formats.repairs import Repairs
 from dataset.load_options import LoadOptions
+from dataset.type_inference import parse_number
 
 __all__ = ["EMPTY", "Head", "read_head"]
 
@@ -235,10 +236,10 @@ def _evidence(rows: Sequence[Sequence[str]], width: int) -> _Evidence:
     typed = {n: cells for n, cells in columns.items() if is_typed(cells)}
     if not typed:
         return "plain"
-    for n, cells in typed.items():
-        kind = kind_of(first[n])
-        if kind == "text" or (kind != "missing" and kind not in map(kind_of, cells)):
-            return "typed"
+    kinds = {n: kind for n in typed if (kind := kind_of(first[n])) != "missing"}
+    alike = [n for n, kind in kinds.items() if kind != "text" and kind in map(kind_of, typed[n])]
+    if len(alike) < len(kinds):
+        return "typed" if not alike or _are_series([first[n] for n in alike]) else "unclear"
     if not first[0].strip() and all(row and row[0].strip() for row in rest):
         return "typed"  # the name of an index, left empty
     years = [int(first[n]) for n in typed if _YEAR.fullmatch(first[n].strip())]
@@ -247,6 +248,16 @@ def _evidence(rows: Sequence[Sequence[str]], width: int) -> _Evidence:
     if len(years) == 1:
         return "unclear" if len(typed) == 1 and width > 1 else "none"
     return "typed" if {b - a for a, b in pairwise(years)} in ({1}, {-1}, {5}, {10}) else "none"
+
+
+def _are_series(names: Sequence[str]) -> bool:
+    """Return whether names that are numbers may be those of columns: years, or a series."""
+    if all(_YEAR.fullmatch(name.strip()) for name in names):
+        return True
+    numbers = [parse_number(name.strip()) for name in names]
+    steps = [later - one for one, later in pairwise(numbers) if one is not None and later is not None]
+    is_rising = len(steps) == len(names) - 1 and all(step > 0 for step in steps)
+    return is_rising and (len(steps) > 1 or steps == [1])
 
 
 def _refuse_columns_of_spaces(sample: Sample) -> None:
