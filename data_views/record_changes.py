@@ -23,6 +23,8 @@ def append(table: Table, records: Sequence[Any], paths: Sequence[Path], max_byte
     if table.description.bytes > max_bytes:
         raise TooLarge(f"The dataset has more than {max_bytes:,} bytes, and may grow no further.")
     schema = table.rows.schema
+    if not schema:
+        raise InvalidRecords([((), "The dataset has no columns: load one that has by POST /data.")])
     if len(records) * len(schema) > _MAX_VALUES:
         raise InvalidRecords(
             [((), f"The records have more than {_MAX_VALUES:,} values: send fewer, or use POST /data.")]

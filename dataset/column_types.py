@@ -10,7 +10,7 @@ import polars as pl
 
 from dataset.errors import InvalidDataset, quoted
 from dataset.forced_types import convert_to
-from dataset.integer_dates import read_integer_dates
+from dataset.integer_dates import read_numeric_dates
 from dataset.load_options import TYPE_PREFIX, LoadOptions
 from dataset.missing import missing_notes
 from dataset.notes import Note
@@ -19,17 +19,17 @@ from dataset.readings import Reading, Typed
 from dataset.text_types import Sample, infer_text, samples_of
 from dataset.type_inference import parse_number
 
-__all__ = ["settle_types"]
+__all__ = ["infer_types"]
 
-_SENTINEL: Final = re.compile(r"-(?:9{3,5}(?:\.9+)?|99\.9+|9\.99+)|9{3,5}\.9+")
-_POSSIBLE_SENTINEL: Final = re.compile("-99|9{3,5}")  # also plain numbers, unless they repeat or there are many others
+_SENTINEL: Final = re.compile(r"-(?:9{3,5}(?:\.9+)?|99\.9+|9\.99+)|9{3,5}\.9+|9{4,5}")
+_POSSIBLE_SENTINEL: Final = re.compile("-99|999")  # only where they repeat, or there are many other values
 _MANY: Final = 8
 _MAX_NOTES: Final = 200
 _MAYBE_THOUSANDS: Final = re.compile(MAYBE_THOUSANDS).search
 _DECIDED_BY: Final = "?decimal="
 
 
-def settle_types(frame: pl.DataFrame, options: LoadOptions, final: Collection[str] = ()) -> list[Note]:
+def infer_types(frame: pl.DataFrame, options: LoadOptions, final: Collection[str] = ()) -> list[Note]:
     """Convert the columns in place, and return the notes on them; text in the `final` columns stays text.
 
     Raises InvalidDataset for a value that does not have the type that the client names for its column.
@@ -47,7 +47,7 @@ def settle_types(frame: pl.DataFrame, options: LoadOptions, final: Collection[st
     for name, position in positions.items():
         if name in in_doubt:
             continue
-        typed = _settle(frame.to_series(position), samples.get(name), options)
+        typed = _convert(frame.to_series(position), samples.get(name), options)
         if typed.column.dtype == pl.String and any(_DECIDED_BY in note.detail for note in typed.notes):
             in_doubt.add(name)
         frame.replace_column(position, typed.column.alias(name))
@@ -56,8 +56,12 @@ def settle_types(frame: pl.DataFrame, options: LoadOptions, final: Collection[st
         del typed
     is_open = options.decimal is None and options.thousands is None
     implied = implied_options(readings, options) if is_open else options
+    have_commas = any("," in text for name in in_doubt for text in samples[name].values)
+    have_points = implied.thousands == "," or (implied == options and not (is_open and have_commas))
     for name in in_doubt:
-        typed = _settle_doubt(frame.to_series(positions[name]), samples[name], options, implied)
+        typed = _infer_ambiguous(
+            frame.to_series(positions[name]), samples[name], options, implied, have_points=have_points
+        )
         frame.replace_column(positions[name], typed.column.alias(name))
         notes[name] = typed.notes
     return _merge([note for name in positions for note in notes[name]])
@@ -80,35 +84,37 @@ def _may_be_thousands(sample: Sample) -> bool:
     return any("." in text for text in sample.values) and all(map(_MAYBE_THOUSANDS, sample.values))
 
 
-def _settle_doubt(column: pl.Series, sample: Sample, options: LoadOptions, implied: LoadOptions) -> Typed:
-    """Return a column whose separators mean one thing or another, in the light of the other columns of the file."""
+def _infer_ambiguous(
+    column: pl.Series, sample: Sample, options: LoadOptions, implied: LoadOptions, *, have_points: bool
+) -> Typed:
+    """Return a column whose separators mean one thing or another, in the light of the other columns of the file.
+
+    Of 1,234 and 1.234 either may separate thousands, unless the other columns have points for decimals.
+    """
     if implied.thousands or (implied.decimal and not _may_be_thousands(sample)):
         typed = infer_text(column, sample, implied)
         if typed.reading is not None and implied != options:
             first, *rest = typed.notes
             note = first._replace(detail=f"{first.detail.removesuffix('.')}, as in other columns.")
-            return _finish(typed._replace(notes=[note, *rest]), options)
-    have_points = implied == options or implied.thousands == ","
+            return _complete(typed._replace(notes=[note, *rest]), options)
     prefers_plain = have_points or not column.drop_nulls().str.contains(MAYBE_THOUSANDS).all()
-    return _finish(infer_text(column, sample, options, prefers_plain=prefers_plain), options)
+    return _complete(infer_text(column, sample, options, prefers_plain=prefers_plain), options)
 
 
-def _settle(column: pl.Series, sample: Sample | None, options: LoadOptions) -> Typed:
+def _convert(column: pl.Series, sample: Sample | None, options: LoadOptions) -> Typed:
     kind = options.types.get(column.name)
     if kind is not None:
         return convert_to(kind, column, options)
-    return _finish(Typed(column, []) if sample is None else infer_text(column, sample, options), options)
+    return _complete(Typed(column, []) if sample is None else infer_text(column, sample, options), options)
 
 
-def _finish(typed: Typed, options: LoadOptions) -> Typed:
+def _complete(typed: Typed, options: LoadOptions) -> Typed:
     """Return the column with dates that are written as integers, and notes on its numbers."""
     column, notes, reading = typed
-    if column.dtype == pl.Int64:
-        column, more, _ = read_integer_dates(column)
-        notes = [*notes, *more]
     if column.dtype.is_numeric():
-        column, more, _ = _without_named(column, options)
-        notes = [*notes, *more, *_note_sentinel(column)]
+        column, missing, _ = _without_named(column, options)
+        column, dates, _ = read_numeric_dates(column)
+        notes = [*notes, *missing, *dates, *(_note_sentinel(column) if column.dtype.is_numeric() else ())]
     return Typed(column, notes, reading)
 
 

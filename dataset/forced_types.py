@@ -17,7 +17,7 @@ from dataset.number_formats import number_readings
 from dataset.readings import Reading, Typed
 from dataset.serialization import to_texts
 from dataset.text_types import find_fits, infer_plain, same_values, samples_of, without_blank
-from dataset.type_inference import TIME, column_type
+from dataset.type_inference import MAX_EXACT, TIME, column_type
 
 __all__ = ["convert_to"]
 
@@ -86,8 +86,7 @@ def _to_number(texts: pl.Series, options: LoadOptions) -> Typed:
 def _to_integer(texts: pl.Series, options: LoadOptions) -> Typed:
     numbers, notes, _ = _to_numbers(texts, options)
     if numbers.dtype == pl.Float64:
-        # Beyond 2**53 a double is one of several integers.
-        numbers = numbers.set((numbers % 1 != 0) | (numbers.abs() > 2**53), None).cast(pl.Int64)
+        numbers = numbers.set((numbers % 1 != 0) | (numbers.abs() > MAX_EXACT), None).cast(pl.Int64)
     return Typed(numbers, notes)
 
 

@@ -12,7 +12,7 @@ from typing import Final
 import polars as pl
 
 from dataset import formats, sizes
-from dataset.column_types import settle_types
+from dataset.column_types import infer_types
 from dataset.description import Column, Description
 from dataset.errors import InvalidDataset, quoted
 from dataset.load_options import LoadOptions
@@ -52,7 +52,7 @@ def ingest(
     with ThreadPoolExecutor(1) as thread:  # hashing releases the GIL
         version = thread.submit(_version, source.body, (chosen.MEDIA_TYPES[0], source.charset, options.as_json()))
         frame, notes, final = chosen.read(source)
-    notes = (*notes, *settle_types(frame, options, final))
+    notes = (*notes, *infer_types(frame, options, final))
     if not frame.height and not options.empty and options.header != "only":
         raise InvalidDataset(_NO_RECORDS)
     sizes.check_size(frame, limits.unpacked_bytes, max_memory)

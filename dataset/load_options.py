@@ -15,6 +15,8 @@ TYPE_PREFIX: Final = "type."
 """The beginning of an option that names a column's type: `type.COLUMN`."""
 
 _MAX_SKIPPED: Final = 1_000_000
+_DECIMALS: Final = (".", ",")
+_THOUSANDS: Final = ("", ",", ".", "'", "\u2019", " ", "\u00a0", "\u2009", "\u202f")
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +55,8 @@ class LoadOptions:
                 types[name.removeprefix(TYPE_PREFIX)] = _one_of(*get_args(ColumnType))(name, text)
             else:
                 members[name] = _PARSERS.get(name, _as_is)(name, text)
+        if members.get("thousands") and members["thousands"] == members.get("decimal"):
+            raise InvalidDataset("Expected another character than ?decimal=.", "thousands")
         return cls(**members, types=types)
 
     def as_json(self) -> dict[str, Any]:
@@ -101,6 +105,21 @@ def _optional_character(name: str, text: str) -> str:
     return text and _character(name, text)
 
 
+def _decimal(name: str, text: str) -> str:
+    if text not in _DECIMALS:
+        raise InvalidDataset(f"Expected a point or a comma, not {quoted(text)}.", name)
+    return text
+
+
+def _thousands(name: str, text: str) -> str:
+    text = text and _character(name, text)
+    if text not in _THOUSANDS:
+        raise InvalidDataset(
+            f"Expected a comma, a point, an apostrophe, a space (`space`) or nothing, not {quoted(text)}.", name
+        )
+    return text
+
+
 def _texts(name: str, text: str) -> tuple[str, ...]:
     return tuple(part.strip() for part in text.split(","))
 
@@ -112,8 +131,8 @@ _PARSERS: Final[dict[str, Callable[[str, str], Any]]] = {
     "delimiter": _character,
     "quote": _optional_character,
     "comment": _optional_character,
-    "decimal": _character,
-    "thousands": _optional_character,
+    "decimal": _decimal,
+    "thousands": _thousands,
     "missing": _texts,
     "dates": _one_of("dmy", "mdy", "ymd"),
 }

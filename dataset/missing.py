@@ -14,7 +14,7 @@ from dataset.notes import Note
 __all__ = ["blank_texts", "missing_notes", "missing_texts", "noted_markers"]
 
 _MARKERS: Final = (
-    "NA", "N/A", "n/a", "NaN", "null", "NULL", "None", "#N/A", "-", "--", "?", ".", "***",
+    "NA", "N/A", "n/a", "NaN", "nan", "null", "NULL", "None", "#N/A", "-", "--", "?", ".", "***",
 )  # fmt: skip
 _UNNOTED: Final = ("", "NA", "NaN", "null")  # as R, pandas and JSON write them
 _MAX_SHOWN: Final = 5

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from typing import Any, NamedTuple
+from urllib.parse import quote
 
-__all__ = ["Note"]
+__all__ = ["Note", "query_option"]
+
+_READABLE = "!$'()*,-./:;?@~"
 
 
 class Note(NamedTuple):
@@ -23,3 +26,8 @@ class Note(NamedTuple):
     def from_json(cls, note: Any) -> Note:
         """Create a note from the result of `as_json`; older releases stored a text."""
         return cls(note) if isinstance(note, str) else cls(**note)
+
+
+def query_option(name: str, value: str) -> str:
+    """Return an option as it stands in a URL."""
+    return f"?{quote(name, _READABLE)}={quote(value, _READABLE)}"

@@ -8,6 +8,7 @@ the same in the whole column.
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from functools import partial
@@ -18,11 +19,15 @@ import polars as pl
 
 from dataset.load_options import LoadOptions
 from dataset.readings import Reading, in_slices
+from dataset.type_inference import null_inexact, null_non_finite
 
-__all__ = ["MAYBE_THOUSANDS", "implied_options", "number_readings"]
+__all__ = ["MAYBE_THOUSANDS", "PLAIN", "implied_options", "number_readings"]
 
 MAYBE_THOUSANDS: Final = r"^[+-]?(?:0|[1-9][0-9]{0,2}(?:\.[0-9]{3})?)$"
 """The pattern of numerals of which a point may be a decimal point or separate thousands."""
+
+PLAIN: Final = "numbers, of which some are negative by a typographic minus or by parentheses"
+"""The reading of numbers with a decimal point and nothing else, of which plain ones are read without a note."""
 
 _MINUS: Final = "\\-\u2212\u2013"  # in a class of characters
 _SPACE: Final = "[ \u00a0\u2009\u202f]"
@@ -31,6 +36,7 @@ _CURRENCY: Final = (
     "|USD|EUR|GBP|JPY|CNY|RMB|CHF|INR|AUD|CAD|NZD|SEK|NOK|DKK|ISK|PLN|CZK|HUF|RON|BGN|RUB|UAH|TRY|BRL|MXN|ARS|CLP|COP"
     r"|ZAR|KRW|SGD|HKD|TWD|THB|IDR|MYR|PHP|VND|ILS|AED|SAR|EGP|NGN|KES|Fr\.|Rs\.?|kr\.?|z\u0142|K\u010d|Ft)"
 )
+_NO_UNIT: Final = ("", "")
 _PERCENT: Final = ("%", "\uff05", "\u2030")
 _UNIT: Final = f"{_CURRENCY}|[{''.join(_PERCENT)}]"
 _WITH_UNIT: Final = re.compile(
@@ -45,9 +51,11 @@ _ADDRESS: Final = r"^[0-9]{1,3}(?:\.[0-9]{1,3}){3}$"
 
 
 def number_readings(sample: Sequence[str], options: LoadOptions) -> list[Reading]:
-    """Return the readings of numbers that the options allow, with the unit of the first text of the sample with one."""
+    """Return the readings of numbers that the options allow, with the most frequent unit of the sample, and without."""
     matches = filter(None, map(_WITH_UNIT.search, sample))
-    before, after = next(((m["before"], m["after"]) for m in matches if m["before"] or m["after"]), (None, None))
+    counts = Counter((match["before"] or "", match["after"] or "") for match in matches)
+    bare = counts.pop(_NO_UNIT, 0)
+    units = [unit for unit, _ in counts.most_common(1)] + ([_NO_UNIT] if bare or not counts else [])
     decimal, thousands = options.decimal, options.thousands
     if decimal is None and thousands in (",", "."):
         decimal = "," if thousands == "." else "."
@@ -55,8 +63,9 @@ def number_readings(sample: Sequence[str], options: LoadOptions) -> list[Reading
     for mark, group in product(_MARKS, _GROUPS):
         is_chosen = thousands is not None and re.fullmatch(_GROUPS[group], thousands) is not None
         if group != mark and decimal in (None, mark) and (not group or thousands is None or is_chosen):
-            reading = _reading(mark, group, before or "", after or "")
-            readings.append(replace(reading, doubt=None) if is_chosen or options.decimal else reading)
+            for before, after in units:
+                reading = _reading(mark, group, before, after)
+                readings.append(replace(reading, doubt=None) if is_chosen or options.decimal else reading)
     return readings
 
 
@@ -112,7 +121,7 @@ def _is_currency(unit: str) -> bool:
 
 def _describe(mark: str, group: str, unit: str) -> str:
     if not unit and not group and mark == ".":
-        return "numbers, of which some are negative by a typographic minus or by parentheses"
+        return PLAIN
     words = [f"without {unit!r}"] if unit else []
     words += [f"with {_GROUP_NAMES[group]} between thousands"] if group else []
     words += ["with a decimal comma"] if mark == "," else []
@@ -135,7 +144,7 @@ def _convert(mark: str, group: str, unit: str, pattern: str, texts: pl.Series) -
     numerals = in_slices(texts, partial(_to_numerals, mark, group, unit, pattern))
     dtype = pl.Float64() if numerals.str.contains("[.eE]").any() else pl.Int64()
     numbers = numerals.cast(dtype, strict=False)
-    return numbers if dtype == pl.Int64 else numbers.set(numbers.is_infinite(), None)
+    return numbers if dtype == pl.Int64 else null_inexact(numerals, null_non_finite(numbers))
 
 
 def _to_numerals(mark: str, group: str, unit: str, pattern: str, texts: pl.Series) -> pl.Series:

@@ -11,7 +11,7 @@ from typing import Any, Final
 
 import polars as pl
 
-from dataset.column_types import settle_types
+from dataset.column_types import infer_types
 from dataset.errors import Path, quoted
 from dataset.formats.columns import to_json_text
 from dataset.load_options import LoadOptions
@@ -126,7 +126,7 @@ def _read_text(text: str, dtype: pl.DataType) -> Any:
     value = parse_text(text, dtype)
     if value is None and dtype != pl.Boolean:
         frame = pl.DataFrame({"value": [text]})
-        settle_types(frame, _NO_OPTIONS)
+        infer_types(frame, _NO_OPTIONS)
         found = frame["value"]
         value = found.cast(dtype).to_physical().item() if found.dtype in (dtype, _NARROWER.get(dtype)) else None
     return value

@@ -21,8 +21,8 @@ from dataset.errors import quoted
 from dataset.integer_dates import words_of
 from dataset.load_options import LoadOptions
 from dataset.missing import blank_texts, missing_notes, missing_texts, noted_markers
-from dataset.notes import Note
-from dataset.number_formats import number_readings
+from dataset.notes import Note, query_option
+from dataset.number_formats import PLAIN, number_readings
 from dataset.readings import Reading, Typed
 from dataset.type_inference import column_type, infer_numeric, infer_temporal
 
@@ -185,7 +185,11 @@ def _decide(texts: pl.Series, values: pl.Series, fits: list[Fit], *, is_plain: b
 
 def _note_doubt(name: str, values: pl.Series, fits: Sequence[Fit], rows: int) -> Note:
     distinct = [fit for number, fit in enumerate(fits) if not any(same_values([fit, each]) for each in fits[:number])]
-    choices = {fit.reading.option or f"?type.{name}={column_type(fit.values)}": fit.reading.detail for fit in distinct}
+    details = [fit.reading.detail for fit in distinct]
+    if len(distinct) > 1:
+        details = ["numbers with a decimal point" if detail == PLAIN else detail for detail in details]
+    options = [fit.reading.option or query_option(f"type.{name}", column_type(fit.values)) for fit in distinct]
+    choices = dict(zip(options, details, strict=True))
     words = "; ".join(f"{option} reads them as {detail}" for option, detail in choices.items())
     return Note(f"Text, because the values may mean more than one thing: {words}.", name, _example(values), rows)
 
@@ -194,7 +198,8 @@ def _note_outlier(name: str, values: pl.Series, best: Fit, total: int) -> Note:
     unread = (best.values.is_null() & values.is_not_null()).arg_true()
     row, value = unread[0], str(values[unread[0]])
     detail = f"Text, because {quoted(value)} in row {row + 1} is not {_NOUNS[best.reading.kind]}, as {best.read:,} of "
-    remedy = "" if "," in value else f": if it stands for a missing value, add ?missing={value[:_SAMPLE_CHARACTERS]}"
+    option = query_option("missing", value[:_SAMPLE_CHARACTERS])
+    remedy = "" if "," in value else f": if it stands for a missing value, add {option}"
     return Note(f"{detail}{total:,} values are{remedy}.", name, value[:_SAMPLE_CHARACTERS], len(unread))
 
 

@@ -16,14 +16,17 @@ import polars as pl
 
 __all__ = [
     "COLUMN_TYPES",
+    "MAX_EXACT",
     "TIME",
     "ColumnType",
     "all_match",
+    "are_exact",
     "are_undecided",
     "column_type",
     "convert_in_slices",
     "infer_numeric",
     "infer_temporal",
+    "null_inexact",
     "null_non_finite",
     "parse_number",
     "parse_temporal",
@@ -56,6 +59,9 @@ _TIME = (
     r"([0-9]{2}:[0-9]{2})(?::([0-9]{2})(?:[.,]([0-9]{1,9}))?)?"
     " ?(Z|z|UTC|GMT|[+-](?:[01][0-9]|2[0-3])(?::?[0-5][0-9])?)?$"
 )
+MAX_EXACT: Final = 2**53
+"""Numbers beyond it may stand for one of several integers."""
+
 _SAMPLE_ROWS = 100
 _SLICE_ROWS = 2**17
 _MAX_INT64_LENGTH = 20
@@ -94,11 +100,28 @@ def infer_numeric(texts: pl.Series) -> pl.Series | None:
         floats = texts.cast(pl.Float64, strict=False)
         if texts.filter(floats.is_infinite()).str.contains("[0-9]").any():
             return None
+        if null_inexact(texts, floats).null_count() > floats.null_count():
+            return None
         numbers = null_non_finite(floats)
         return numbers if numbers.null_count() < len(numbers) else None
     if all_match(texts, _BOOLEAN):
         return texts.str.to_lowercase() == "true"
     return None
+
+
+def null_inexact(texts: pl.Series, floats: pl.Series) -> pl.Series:
+    """Replace the numbers of texts that are integers, and that lose digits as numbers, by null."""
+    rows = (floats.abs() >= MAX_EXACT).arg_true()
+    if not len(rows):
+        return floats
+    numerals = texts.gather(rows)
+    lost = numerals.str.contains(_INTEGER) & ~are_exact(numerals.cast(pl.Int64, strict=False))
+    return floats.clone().scatter(rows.filter(lost), None)
+
+
+def are_exact(integers: pl.Series) -> pl.Series:
+    """Return whether each of the integers has the same digits as a number; false for null."""
+    return (integers.cast(pl.Float64).cast(pl.Int64, strict=False) == integers).fill_null(value=False)
 
 
 def infer_temporal(texts: pl.Series) -> pl.Series | None:

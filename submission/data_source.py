@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import logging
 import time
+from collections.abc import Iterator
+from functools import partial
+from tempfile import TemporaryFile
 from threading import Thread
-from typing import Final
+from typing import IO, Final
 
 import jobs
 from config.events import Event
@@ -23,13 +26,14 @@ from dataset import (
 )
 from submission.dataset_upload import problem_from_dataset_error
 from submission.source_fetch import SourceError, open_source
-from web.problems import Problem
+from web.problems import RETRY_AFTER, Problem
 from web.request_body import is_absent
 from web.uploads import read_upload, unpack_file
 
 __all__ = ["load_at_start", "load_posted", "load_source"]
 
 _PAUSE_SECONDS: Final = 2.0
+_WINDOW: Final = 2**16
 _MAX_PAUSE_SECONDS: Final = 300.0
 _NO_OPTIONS: Final = LoadOptions()
 
@@ -54,9 +58,14 @@ def load_source(settings: Settings, limits: LoadLimits, options: LoadOptions = _
     :raises Problem: naming `DATA_SOURCE`: bad-source if it cannot be fetched; as for an upload if it cannot be parsed.
     """
     try:
-        with open_source(settings.data_source, limits.seconds) as fetched:
+        with (
+            open_source(settings.data_source, limits.seconds) as fetched,
+            TemporaryFile(dir=limits.folder) as spooled,
+        ):
             upload = unpack_file(*fetched, most=limits.body_bytes, is_specific_type=is_specific_type)
-            return ingest_in_subprocess(upload.parts, upload.media_type, options=options, limits=limits)
+            # A slow source must not keep others from loading datasets.
+            parts = _spool(upload.parts, spooled)
+            return ingest_in_subprocess(parts, upload.media_type, options=options, limits=limits)
     except SourceError as error:
         raise Problem("bad-source", f"DATA_SOURCE cannot be read: {error}.") from error
     except InvalidDataset as error:
@@ -92,6 +101,17 @@ def _load_until_loaded(store: Store, settings: Settings, limits: LoadLimits) -> 
         pause = min(2 * pause, _MAX_PAUSE_SECONDS)
 
 
+def _spool(parts: Iterator[bytes], file: IO[bytes]) -> Iterator[bytes]:
+    try:
+        file.writelines(parts)
+        file.flush()
+    except OSError as error:
+        detail = f"DATA_SOURCE cannot be stored for the moment: {error.strerror}."
+        raise Problem("unavailable", detail, headers=RETRY_AFTER) from error
+    file.seek(0)
+    return iter(partial(file.read, _WINDOW), b"")
+
+
 def _name_source(problem: Problem) -> Problem:
-    detail = f"DATA_SOURCE: {problem.detail}"
+    detail = problem.detail if problem.detail.startswith("DATA_SOURCE") else f"DATA_SOURCE: {problem.detail}"
     return Problem(problem.slug, detail, errors=problem.errors, headers=problem.headers, status=problem.status)

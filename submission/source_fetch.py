@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import http.client
 import ipaddress
+import os
 import socket
 import ssl
 import stat
@@ -14,7 +15,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from threading import Timer
-from typing import Final, NamedTuple
+from typing import IO, Final, NamedTuple
 from urllib.parse import SplitResult, urljoin, urlsplit
 
 __all__ = ["Fetched", "SourceError", "open_source"]
@@ -66,7 +67,15 @@ def _open_file(path: Path) -> Iterator[Fetched]:
     except OSError as error:
         raise SourceError(f"{path} cannot be read ({error.strerror})") from error
     with file:
-        yield Fetched(iter(lambda: file.read(_WINDOW), b""), size=path.stat().st_size)
+        yield Fetched(_read_file(path, file), size=os.fstat(file.fileno()).st_size)
+
+
+def _read_file(path: Path, file: IO[bytes]) -> Iterator[bytes]:
+    try:
+        while part := file.read(_WINDOW):
+            yield part
+    except OSError as error:
+        raise SourceError(f"{path} cannot be read ({error.strerror})") from error
 
 
 class _Exchange:

@@ -14,7 +14,7 @@ from dataset.errors import InvalidDataset, TooManyValues
 from dataset.formats.flatten import Budget, Leaf, flatten
 from dataset.formats.names import normalize_names, notes_on_names
 from dataset.formats.source import Limits, Read, Source
-from dataset.type_inference import null_non_finite
+from dataset.type_inference import MAX_EXACT, null_non_finite
 
 __all__ = ["Grid", "InfiniteNumber", "from_grid", "grid_of_objects", "to_json_text"]
 
@@ -22,6 +22,7 @@ __all__ = ["Grid", "InfiniteNumber", "from_grid", "grid_of_objects", "to_json_te
 _MIN_VALUES_LIMIT: Final = 10_000_000
 _MEMBER_BYTES: Final = 4  # at least, in the body; columns of members that nearly all objects lack are not made
 _SCALARS: Final = {str, int, float, bool, type(None)}
+_NUMBERS: Final = {int, float, type(None)}
 
 
 class InfiniteNumber(Exception):
@@ -64,8 +65,9 @@ def from_grid(grid: Grid, body_bytes: int, source: Source) -> Read:
         for leaf in flatten(name, values, budget):
             _check_size(grid.height, budget.width, limits.values)
             leaves.append(leaf.name)
-            series.append(_to_series(leaf))
-            final.append(not {str} <= leaf.kinds <= _SCALARS)
+            series.append(_as_text(leaf) if source.options.types.get(leaf.name) == "text" else _to_series(leaf))
+            is_inexact = series[-1].dtype == pl.String and leaf.kinds <= _NUMBERS
+            final.append(not (is_inexact or {str} <= leaf.kinds <= _SCALARS))
     names = normalize_names(leaves, limits)
     frame = pl.DataFrame([column.alias(name) for name, column in zip(names, series, strict=True)])
     notes = (*budget.notes, *notes_on_names(leaves, names))
@@ -107,7 +109,18 @@ def _to_series(leaf: Leaf) -> pl.Series:
             floats = pl.Series(values, dtype=pl.Float64)
             if floats.is_infinite().any():
                 raise InfiniteNumber
-            return null_non_finite(floats)
+            if int not in kinds or _are_exact(leaf.values, floats):
+                return null_non_finite(floats)
     except (OverflowError, TypeError):  # integers beyond 64 bits, or beyond a double
         pass
-    return pl.Series(map(to_json_text, values), dtype=pl.String)
+    return _as_text(leaf)
+
+
+def _as_text(leaf: Leaf) -> pl.Series:
+    return pl.Series(map(to_json_text, leaf.values), dtype=pl.String)
+
+
+def _are_exact(values: Sequence[Any], floats: pl.Series) -> bool:
+    """Return whether no integer loses digits as a number."""
+    large = (values[row] for row in (floats.abs() >= MAX_EXACT).arg_true())
+    return all(float(value) == value for value in large if isinstance(value, int))

@@ -71,7 +71,7 @@ def read(source: Source) -> Read:
     if not (_LINE_END.search(body) or options.empty or options.header in ("no", "only")):
         raise InvalidDataset(_ONE_LINE)
     try:
-        head, begin = read_head(_head_text(body, options), options, repairs, escaped=_is_escaped(body, options))
+        head, begin = read_head(_head_text(body, options), options, repairs, partial(_is_escaped, body))
         names = normalize_names(map(str.strip, head.names or [""] * head.width), source.limits)
         table = _Table(body, begin, find_end(body, begin, head, comment_marks(options), repairs), head)
         rows = RaggedRows(*table, options, source.limits.values)
@@ -79,6 +79,10 @@ def read(source: Source) -> Read:
     except csv.Error as error:
         raise Malformed(f"The body is no CSV: {error}.") from error
     frame = _drop_empty_columns(columns.frame, head, repairs)
+    if frame.height and options.header == "only":
+        raise InvalidDataset(
+            f"There are {frame.height:,} rows below the header: add ?header=yes to read them.", "header"
+        )
     repairs.update(rows.repairs)
     return Read(frame, (*notes, *_header_notes(table, frame, options), *repairs.notes(), *columns.notes))
 
@@ -138,13 +142,12 @@ def _head_text(body: Body, options: LoadOptions) -> str:
     return body[:end].decode()
 
 
-def _is_escaped(body: Body, options: LoadOptions) -> bool:
+def _is_escaped(body: Body, quote: str, delimiter: str) -> bool:
     """Return whether a backslash precedes a quote that could not stand there otherwise."""
-    quote = ('"' if options.quote is None else options.quote).encode()
-    if not quote or body.find(b"\\" + quote) < 0:
+    q, d = re.escape(quote.encode()), re.escape(delimiter.encode())
+    if not quote or body.find(b"\\") < 0 or body.find(b"\\" + quote.encode()) < 0:  # a single byte is found fast
         return False
-    edges = re.escape(quote + (options.delimiter or ",;\t|").encode())
-    return re.search(rb"(?<!\\)\\%b(?![%b\r\n]|\Z)" % (re.escape(quote), edges), body) is not None
+    return re.search(rb"(?<!\\)\\%b(?!%b|%b|[\r\n]|\Z)" % (q, q, d), body) is not None
 
 
 def _refuse_other_formats(body: Body) -> None:
@@ -178,15 +181,17 @@ def _count_regular_rows(table: _Table, options: LoadOptions) -> int:
     delimiter = head.dialect.delimiter.encode()
     if head.dialect != Dialect(head.dialect.delimiter) or len(delimiter) > 1 or delimiter == b" " or options.comment:
         raise _IrregularRows
+    if body.find(b"\n", begin, end) < 0:
+        raise _IrregularRows  # a window would be as large as the body
     header = bytes(body[:begin]).rstrip().rpartition(b"\n")[2]
     if body.find(b"\0", begin, end) >= 0 or (header and any(head.typed) and body.find(b"\n" + header, begin, end) >= 0):
         raise _IrregularRows
-    marks = tuple(b"\n" + mark.encode() for mark in comment_marks(options)) if head.typed[0] else ()
+    marks = tuple(mark.encode() for mark in comment_marks(options)) if head.typed[0] else ()
     delimiters, lines = 0, 0
     for part in _iter_unquoted(table, delimiter):
         if b'"' in part or b"\n\n" in part or part.startswith(b"\n") or b"\r" in part:
             raise _IrregularRows
-        if any(mark in part or part.startswith(mark[1:]) for mark in marks):
+        if any(mark in part and (b"\n" + mark in part or part.startswith(mark)) for mark in marks):
             raise _IrregularRows
         delimiters += part.count(delimiter)
         lines += part.count(b"\n")

@@ -10,7 +10,7 @@ from __future__ import annotations
 import csv
 import re
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Final, NamedTuple
 
 from dataset.errors import InvalidDataset, Malformed, quoted
@@ -19,7 +19,7 @@ from dataset.formats.quoting import Dialect, Records
 from dataset.formats.repairs import Repairs
 from dataset.load_options import LoadOptions
 
-__all__ = ["Row", "Sample", "comment_marks", "detect_dialect", "filled_width", "read_sample"]
+__all__ = ["EscapeTest", "Row", "Sample", "comment_marks", "detect_dialect", "filled_width", "read_sample"]
 
 _COMMENT_MARKS: Final = ("#", "%")
 _DELIMITERS: Final = ",;\t|"
@@ -30,6 +30,10 @@ _MOST: Final = 0.5
 _TIE: Final = 0.95
 _TIE_IF_REGULAR: Final = 0.6
 """A second dialect with a higher share of the best score is as good."""
+
+
+EscapeTest = Callable[[str, str], bool]
+"""Returns whether backslashes escape a quote, from the quote and the delimiter."""
 
 
 class Row(NamedTuple):
@@ -65,13 +69,15 @@ def filled_width(cells: Sequence[str]) -> int:
     return width
 
 
-def detect_dialect(lines: Sequence[str], line: int, options: LoadOptions, *, escaped: bool) -> Sample:
+def detect_dialect(lines: Sequence[str], line: int, options: LoadOptions, is_escaped: EscapeTest) -> Sample:
     """Return the first rows in the best dialect; a single column if none splits them. `line` lines precede them.
 
     Raises InvalidDataset if two dialects fit alike.
     """
-    delimiters = _DELIMITERS if options.delimiter is None else options.delimiter
-    samples = [_best_variant(lines, line, delimiter, options, escaped=escaped) for delimiter in delimiters]
+    delimiters = (_DELIMITERS if options.delimiter is None else options.delimiter).replace(options.quote or "\0", "")
+    if not delimiters:
+        raise InvalidDataset("The quote is the delimiter: name another one.", "quote")
+    samples = [_best_variant(lines, line, delimiter, options, is_escaped) for delimiter in delimiters]
     candidates = [sample for sample in samples if sample.width > 1] or samples[:1]
     if len(candidates) == 1:
         return candidates[0]
@@ -89,15 +95,18 @@ def detect_dialect(lines: Sequence[str], line: int, options: LoadOptions, *, esc
     return best
 
 
-def _best_variant(lines: Sequence[str], line: int, delimiter: str, options: LoadOptions, *, escaped: bool) -> Sample:
+def _best_variant(
+    lines: Sequence[str], line: int, delimiter: str, options: LoadOptions, is_escaped: EscapeTest
+) -> Sample:
     """Return the sample with double quotes, unless single quotes or escapes make more of its rows regular."""
     marks = tuple(options.comment or "")
-    best = read_sample(lines, line, Dialect(delimiter, '"' if options.quote is None else options.quote, escaped), marks)
+    quote = '"' if options.quote is None else options.quote
+    best = read_sample(lines, line, Dialect(delimiter, quote, is_escaped(quote, delimiter)), marks)
     head = lines[:_MAX_ROWS]
     if options.quote is None and (share := _share_in_single_quotes(head, delimiter)):
         other = read_sample(lines, line, Dialect(delimiter, "'"), marks)
         best = other if other.regular > best.regular or share > _MOST else best
-    if not escaped and any("\\" + delimiter in text for text in head):
+    if not best.dialect.escaped and any("\\" + delimiter in text for text in head):
         other = read_sample(lines, line, best.dialect._replace(escaped=True), marks)
         best = other if other.regular > best.regular else best
     return best
@@ -146,9 +155,11 @@ def _plainness(cell: str) -> float:
 
 
 def _share_in_single_quotes(lines: Sequence[str], delimiter: str) -> float:
-    """Return the share of lines with a field in single quotes; 0 if a field begins with a double quote."""
+    """Return the share of lines with a field in single quotes; 0 if one is in double quotes."""
     d = re.escape(delimiter)
-    if not any("'" in line for line in lines) or any(re.search(f'(?:^|{d}) *"', line) for line in lines):
+    if not any("'" in line for line in lines) or any(
+        re.search(rf'(?:^|{d}) *"[^"]*"(?:{d}|[\r\n]|\Z)', line) for line in lines
+    ):
         return 0
     enclosed = re.compile(rf"(?:^|{d})'[^'\r\n]*(?:''[^'\r\n]*)*'(?:{d}|[\r\n]|\Z)")
     return sum(enclosed.search(line) is not None for line in lines) / max(1, len(lines))

@@ -17,13 +17,13 @@ from dataset.missing import blank_texts, missing_notes, missing_texts, noted_mar
 from dataset.notes import Note
 from dataset.number_formats import MAYBE_THOUSANDS
 from dataset.text_types import infer_plain
-from dataset.type_inference import all_match, are_undecided, column_type
+from dataset.type_inference import all_match, are_exact, are_undecided, column_type, null_inexact, null_non_finite
 
 __all__ = ["read_typed"]
 
 _THREADS: Final = 2  # converting a column takes several times its memory
 
-_UNDECIDED: Final = "undecided"  # integers beyond 64 bits or like 1e5: text, unless another part has fractions
+_UNDECIDED: Final = "undecided"  # integers like 1e5: text, unless another part has fractions
 _NUMERIC: Final = frozenset(("integer", _UNDECIDED, "number"))
 
 Parts = Callable[[Sequence[int]], Iterable[Sequence[pl.Series]]]
@@ -98,7 +98,10 @@ class _Column:
         """Return whether the column is text but some of its parts were converted, or markers in it taken as missing."""
         if self._kinds and self._kinds <= _NUMERIC and self._kinds != {"integer"}:
             # A column of numbers needs at least one finite number and one fraction.
-            return "number" not in self._kinds or all(part.null_count() == len(part) for part in self._parts)
+            if "number" not in self._kinds or all(part.null_count() == len(part) for part in self._parts):
+                return True
+            integers = (part.drop_nulls() for part in self._parts if part.dtype == pl.Int64)
+            return not all(are_exact(part).all() for part in integers)
         if self._kinds <= {"text"}:
             return self._has_lost_texts
         return self._is_inconsistent()
@@ -131,5 +134,5 @@ def _infer(name: str, stripped: pl.Series, options: LoadOptions) -> tuple[str, p
         return column_type(typed), typed
     if not are_undecided(stripped):
         return "text", None
-    floats = stripped.cast(pl.Float64)
-    return ("text", None) if floats.is_infinite().any() else (_UNDECIDED, floats)
+    floats = null_inexact(stripped, null_non_finite(stripped.cast(pl.Float64)))
+    return ("text", None) if floats.null_count() > stripped.null_count() else (_UNDECIDED, floats)

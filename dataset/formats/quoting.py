@@ -49,7 +49,8 @@ class Records:
     """The records among the lines of a file, each as one text that `Dialect.parse` reads; repairs are counted.
 
     `first` and `line` are the numbers of the first and last line of the current record. Lines that begin with
-    one of the `marks` are left out, if `is_comment` holds for them. Iteration raises Malformed.
+    one of the `marks` are left out, if `is_comment` holds for them; `counts_quotes` makes quotes a repair.
+    Iteration raises Malformed.
     """
 
     def __init__(
@@ -61,6 +62,7 @@ class Records:
         line: int = 0,
         marks: tuple[str, ...] = (),
         is_comment: Callable[[str], bool] | None = None,
+        counts_quotes: bool = False,
     ) -> None:
         self.first = self.line = line
         self._lines = iter(lines)
@@ -68,6 +70,7 @@ class Records:
         self._repairs = repairs
         self._marks = marks
         self._is_comment = is_comment
+        self._counts_quotes = counts_quotes
         self._clean, self._open, self._field, self._backslash = _patterns(dialect)
 
     def __iter__(self) -> Iterator[str]:
@@ -79,8 +82,11 @@ class Records:
                 self._repairs.add("comments", line)
                 continue
             text = self._prepare(line) if self._dialect.escaped or "\0" in line else line
-            if quote and quote in text and not self._clean.fullmatch(text):
-                text = self._repair(text)
+            if quote and quote in text:
+                if self._counts_quotes:
+                    self._repairs.add("single", text)
+                if not self._clean.fullmatch(text):
+                    text = self._repair(text)
             yield text.rstrip(" \r\n") if self._dialect.delimiter == " " else text
 
     def _prepare(self, line: str) -> str:

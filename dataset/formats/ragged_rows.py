@@ -57,8 +57,17 @@ class RaggedRows:
         """Yield the rows, all as wide as the header."""
         head, width = self._head, self._head.width
         marks = comment_marks(self._options)
+        counts_quotes = head.dialect.quote == "'" and self._options.quote is None
         lines = io.TextIOWrapper(_open(self._body, self._begin, self._end), encoding="utf-8", newline="")
-        records = Records(lines, head.dialect, self.repairs, line=head.line, marks=marks, is_comment=self._is_comment)
+        records = Records(
+            lines,
+            head.dialect,
+            self.repairs,
+            line=head.line,
+            marks=marks,
+            is_comment=self._is_comment,
+            counts_quotes=counts_quotes,
+        )
         is_after_blank, count = False, 0
         names = head.names if any(head.typed) else None
         for given in head.dialect.parse(records):

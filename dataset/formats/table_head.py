@@ -11,7 +11,7 @@ from typing import Final, Literal, NamedTuple
 
 from dataset.errors import InvalidDataset, Malformed, quoted
 from dataset.formats.cell_kinds import is_typed, kind_of
-from dataset.formats.dialects import Row, Sample, comment_marks, detect_dialect, filled_width, read_sample
+from dataset.formats.dialects import EscapeTest, Row, Sample, comment_marks, detect_dialect, filled_width, read_sample
 from dataset.formats.quoting import Dialect, Records
 from dataset.formats.repairs import Repairs
 from dataset.load_options import LoadOptions
@@ -24,6 +24,7 @@ _SEPARATOR_LINE: Final = re.compile(r'"?sep=(.)"?[ \t]*[\r\n]*', re.IGNORECASE)
 _RULE: Final = re.compile(r"(?=.*[|+])[\s|+:=-]*[-=]{3}[\s|+:=-]*")
 _YEAR: Final = re.compile("(?:1[5-9]|2[01])[0-9]{2}")
 _MAX_TITLES: Final = 50
+_WIDE_LINES: Final = 0.8
 _TYPED_TOKENS: Final = 0.6
 
 _Evidence = Literal["typed", "plain", "none", "unclear"]
@@ -44,7 +45,7 @@ class Head(NamedTuple):
     typed: list[bool]
 
 
-def read_head(text: str, options: LoadOptions, repairs: Repairs, *, escaped: bool) -> tuple[Head, int]:
+def read_head(text: str, options: LoadOptions, repairs: Repairs, is_escaped: EscapeTest) -> tuple[Head, int]:
     """Find the header in the first lines of a file; return also the number of bytes before the first row of values.
 
     Raises Malformed, or InvalidDataset that names an option.
@@ -55,7 +56,7 @@ def read_head(text: str, options: LoadOptions, repairs: Repairs, *, escaped: boo
         repairs.add("separator", lines[first])
         options = replace(options, delimiter=match[1])
         first += 1
-    sample, begin = _sample_table(lines, first, options, escaped=escaped)
+    sample, begin = _sample_table(lines, first, options, is_escaped)
     if sample.width == 1 and options.delimiter is None:
         _refuse_columns_of_spaces(sample)
     ruled = next((row for row in sample.rows if _RULE.fullmatch(lines[row.first - 1])), None)
@@ -63,9 +64,6 @@ def read_head(text: str, options: LoadOptions, repairs: Repairs, *, escaped: boo
         raise Malformed(
             f"Line {ruled.first} is a ruled line: {quoted(lines[ruled.first - 1].strip())}. Export the table as CSV."
         )
-    if sample.dialect.quote == "'" and options.quote is None:
-        enclosed = [line for line in lines if "'" in line]
-        repairs.add("single", enclosed[0], len(enclosed))
     comments = [line for line in lines[first:begin] if line.strip()]
     try:
         head = _place_header(sample, comments, options, repairs)
@@ -77,13 +75,13 @@ def read_head(text: str, options: LoadOptions, repairs: Repairs, *, escaped: boo
     return head, sum(len(line.encode()) for line in lines[: head.line])
 
 
-def _sample_table(lines: Sequence[str], first: int, options: LoadOptions, *, escaped: bool) -> tuple[Sample, int]:
+def _sample_table(lines: Sequence[str], first: int, options: LoadOptions, is_escaped: EscapeTest) -> tuple[Sample, int]:
     """Return the first rows after the comments at the beginning, and the number of lines before them."""
     begin = _end_of_comments(lines, first, options)
-    sample = detect_dialect(lines[begin:], begin, options, escaped=escaped)
+    sample = detect_dialect(lines[begin:], begin, options, is_escaped)
     if begin > first and not any(row.cells for row in sample.rows):
         begin = first  # every line begins like a comment: these may be values
-        sample = detect_dialect(lines[begin:], begin, options, escaped=escaped)
+        sample = detect_dialect(lines[begin:], begin, options, is_escaped)
         if sample.width <= 1:
             raise Malformed("The body holds comments only: send rows, or add ?comment= (empty) if these are rows.")
     if not any(row.cells for row in sample.rows):
@@ -219,11 +217,9 @@ def _commented_header(
     is_verbatim = options.comment is None and len(comments) == 1 and (evidence == "none" or line[1:2].isalnum())
     if not is_verbatim and evidence == "plain":
         return None
-    names = (
-        read_sample([line if is_verbatim else line.lstrip("".join(comment_marks(options)))], 0, sample.dialect)
-        .rows[0]
-        .cells
-    )
+    line = line if is_verbatim else line.lstrip("".join(comment_marks(options)))
+    rows = read_sample([line], 0, sample.dialect).rows
+    names = rows[0].cells if rows else []
     if len(names) not in (sample.width, len(row.cells)):
         return None
     if not is_verbatim:
@@ -256,15 +252,25 @@ def _evidence(rows: Sequence[Sequence[str]], width: int) -> _Evidence:
 def _refuse_columns_of_spaces(sample: Sample) -> None:
     """Raise Malformed if lines look like fields between spaces."""
     lines = [(row.first, "".join(row.cells)) for row in sample.rows if row.cells]
-    for (number, line), (_, following) in pairwise(lines):
-        tokens = [each.split() for each in (line, following)]
-        if len(tokens[0]) < 2 or len(tokens[0]) != len(tokens[1]) or kind_of(line) != "text":
-            continue
-        cells = tokens[0] + tokens[1]
-        are_typed = sum(kind_of(cell) != "text" for cell in cells) >= _TYPED_TOKENS * len(cells)
-        if are_typed or all(number == lines[0][0] and re.search(r"\S\s{2,}\S", each) for each in (line, following)):
-            skip = f"?skip={number - 1}&delimiter=space" if number > 1 else "?delimiter=space"
-            raise Malformed(
-                f"Line {number} looks like {len(tokens[0])} fields between spaces: {quoted(line)}. "
-                f"Add {skip} to read it so, or ?delimiter=, to read a single column."
-            )
+    is_wide = len(lines) > 1 and sum(map(_has_gaps, (line for _, line in lines))) >= _WIDE_LINES * len(lines)
+    found = lines[0] if is_wide else next((line for line, later in pairwise(lines) if _are_typed(line, later)), None)
+    if found is not None:
+        number, line = found
+        skip = f"?skip={number - 1}&delimiter=space" if number > 1 else "?delimiter=space"
+        raise Malformed(
+            f"Line {number} looks like {len(line.split())} fields between spaces: {quoted(line)}. "
+            f"Add {skip} to read it so, or ?delimiter=, to read a single column."
+        )
+
+
+def _has_gaps(line: str) -> bool:
+    return re.search(r"\S {2,}\S", line) is not None
+
+
+def _are_typed(first: tuple[int, str], second: tuple[int, str]) -> bool:
+    """Return whether two lines have the same number of words, most of which are not text."""
+    words = [line.split() for _, line in (first, second)]
+    if len(words[0]) < 2 or len(words[0]) != len(words[1]) or kind_of(first[1]) != "text":
+        return False
+    cells = words[0] + words[1]
+    return sum(kind_of(cell) != "text" for cell in cells) >= _TYPED_TOKENS * len(cells)

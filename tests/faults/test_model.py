@@ -124,7 +124,9 @@ class Machine(RuleBasedStateMachine):
         queue_db = self.world.queue.connection_pool.connection_kwargs["db"]
         self.transitions = Transitions(self.world.records, records_db=0, queue_db=queue_db, queue_name="queue")
         self.publishing, self.clearing = (
-            self.world.records.register_script((ROOT / "dataset" / f"{name}.lua").read_text())
+            self.world.records.register_script(
+                "".join((ROOT / "dataset" / f"{each}.lua").read_text() for each in ("drop_version", name))
+            )
             for name in ("publish", "clear")
         )
         self.calls: list[Call] = []
@@ -321,7 +323,7 @@ class Machine(RuleBasedStateMachine):
     def publish(self, version):
         self._settle()
         self.world.records.set(f"data.{version}.0", "rows", nx=True, ex=3600)
-        self.publishing(keys=["data.current"], args=[version, 1, "{}", 1])
+        self.publishing(keys=["data.current"], args=[version, 1, "{}", 1, "", ""])
         self.model.set_current(version)
         self._compare()
 

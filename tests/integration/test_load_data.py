@@ -47,8 +47,10 @@ def resident(pid: int) -> int:
     return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
 
 
-def post(client: httpx.Client, body: bytes, media_type: str | None = None, **headers: str) -> httpx.Response:
-    return client.post("/data", content=body, headers=headers | ({"Content-Type": media_type} if media_type else {}))
+def post(
+    client: httpx.Client, body: bytes, media_type: str | None = None, path: str = "/data", **headers: str
+) -> httpx.Response:
+    return client.post(path, content=body, headers=headers | ({"Content-Type": media_type} if media_type else {}))
 
 
 def zip_of(name: str, content: bytes) -> bytes:
@@ -88,8 +90,8 @@ def test_memory_is_released_after_rejected_bodies(start_api, start):
     rejected = [
         post(client, gzip_of_zeros(200 * MIB), "text/csv", **{"Content-Encoding": "gzip"}),
         post(client, gzip_of_zeros(200 * MIB), "application/octet-stream"),
-        client.post("/data?id=id", content=TABLE + TABLE.partition(b"\n")[2] * 4, headers={"Content-Type": "text/csv"}),
-        client.post("/data?id=id", content=rows, headers={"Content-Type": "application/json"}),
+        post(client, TABLE + TABLE.partition(b"\n")[2] * 4, "text/csv", "/data?id=id"),
+        post(client, rows, "application/json", "/data?id=id"),
         post(client, rows[:-20], "application/json"),
         post(client, b"[" * 20 * MIB, "application/json"),
         post(client, bytes(20 * MIB), "text/csv"),

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -129,3 +131,53 @@ def test_a_changed_version_is_in_the_back_up(start_api, other_server, tmp_path):
     assert (found[7]["text"], 8 in found, len(found)) == ("changed", False, ROWS - 1)
     assert restored.patch("/data/9", json={"v": 1}).json()["v"] == 1
     client.close()
+
+
+def test_an_accepted_change_survives_the_death_of_its_process(start_api, start):
+    # Given a process that is killed while clients append records
+    api = start_api()
+    load(api)
+    process = start.started[-1].process
+    accepted: list[int] = []
+
+    def append(number: int) -> None:
+        for turn in range(10_000):
+            own = 1_000_000 * (number + 1) + turn
+            try:
+                answer = api.post("/data/records", json={"id": own, "v": 1})
+            except httpx.TransportError:
+                return
+            assert answer.status_code == 201
+            accepted.append(own)
+
+    with ThreadPoolExecutor(3) as threads:
+        running = [threads.submit(append, number) for number in range(3)]
+        eventually(lambda: len(accepted) > 100)
+        os.killpg(process.pid, signal.SIGKILL)
+        for each in running:
+            each.result()
+    # when another process reads the dataset, then each accepted record is there, and at most those in flight besides
+    found = set(records(start_api())) - set(range(ROWS))
+    assert set(accepted) <= found
+    assert len(found) <= len(accepted) + 3
+    assert find_violations(jobs.rd, jobs.q._client) == []
+
+
+def test_a_change_is_refused_while_redis_is_full(start_api):
+    api = start_api()
+    load(api)
+    api.patch("/data/1", json={"v": 1})
+    before = api.get("/data").json()
+    jobs.rd.config_set("maxmemory", "1mb")
+    try:
+        answers = [
+            api.patch("/data/1", json={"v": 2}),
+            api.post("/data/records", json={"id": 99_999}),
+            api.delete("/data/1"),
+        ]
+        assert {(answer.status_code, answer.json()["type"]) for answer in answers} == {(507, "/problems/storage-full")}
+        assert api.get("/data").json() == before
+    finally:
+        jobs.rd.config_set("maxmemory", "0")
+    assert api.patch("/data/1", json={"v": 3}).json()["v"] == 3
+    assert find_violations(jobs.rd, jobs.q._client) == []

@@ -240,6 +240,23 @@ def test_an_unnamed_index_is_the_datasets_if_it_can_be() -> None:
     assert index({"station_id": "integer", "depth": "number"}, None) == "depth"
 
 
+@pytest.mark.parametrize(
+    ("names", "longitude", "latitude"),
+    [
+        (("reclat", "reclong"), "reclong", "reclat"),
+        (("INTPTLAT", "INTPTLONG"), "INTPTLONG", "INTPTLAT"),
+        (("geometry.lat", "geometry.lng"), "geometry.lng", "geometry.lat"),
+        (("start_lat", "start_lng", "end_lat", "end_lng"), "start_lng", "start_lat"),
+        (("decimalLatitude", "decimalLongitude"), "decimalLongitude", "decimalLatitude"),
+        (("lat_error", "reclat", "long_error", "site_lon", "site_lat"), "site_lon", "site_lat"),
+        (("site.lat", "site.lon", "Latitude", "Longitude"), "Longitude", "Latitude"),
+    ],
+)
+def test_a_map_finds_its_columns(names: tuple[str, ...], longitude: str, latitude: str) -> None:
+    found = get_analysis("map").check({}, {"flat": "number", **dict.fromkeys(names, "number")})
+    assert (found["longitude"], found["latitude"]) == (longitude, latitude)
+
+
 def test_unnamed_columns_are_those_that_fit() -> None:
     columns = {"id": "integer", "Site Lat": "number", "LNG": "number", "day": "date", "kind": "text", "size": "number"}
     assert get_analysis("map").check({}, columns)["longitude"] == "LNG"

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 import data_views.record_changes
 import data_views.records
+import jobs
 from api import create_app
 
 QUAKES = """\
@@ -97,6 +98,17 @@ def test_a_long_list_is_appended_all_or_none(loaded):
     # and of many faults a hundred are named
     assert len(faults(loaded.post("/data/records", json=records))) == 100
     assert len(faults(loaded.post("/data/records", json=[{"depth": "x"}] * 200))) == 100
+
+
+def test_a_dataset_without_rows_may_grow(client):
+    for query, identifier in (("", "id"), ("&id=", "row")):
+        client.post(f"/data?header=only&type.v=number{query}", data="id,v\n", content_type="text/csv")
+        assert client.get("/data").json["dataset"]["id"] == identifier
+        assert client.post("/data/records", json=[{"id": "a", "v": 1}, {"id": "b"}]).status_code == 201
+        page = client.get("/data?search=a").json
+        assert (page["records"], page["dataset"]["count"]) == ([{"id": "a", "v": 1.0}], 2)
+    client.post("/data?empty=yes", data="[]", content_type="application/json")
+    assert faults(client.post("/data/records", json={})) == [""]
 
 
 def test_more_than_a_request_may_have_is_refused(loaded, monkeypatch):
@@ -316,6 +328,35 @@ def test_jobs_keep_the_version_that_they_were_submitted_with(loaded, worker):
     assert job["dataset"] == before != version(loaded)
     later = loaded.post("/jobs", json={"start": None, "end": None}).json
     assert later["dataset"] == version(loaded)
+
+
+def test_jobs_are_accepted_while_records_change_all_the_time(loaded, monkeypatch):
+    # Given records that change between the validation of a job and its acceptance
+    add = jobs.add_jobs
+    changes: list[object] = []
+
+    def change_and_add(*arguments):
+        if len(changes) < 20:
+            changes.append(loaded.patch("/data/q2", json={"depth": len(changes)}).json)
+        return add(*arguments)
+
+    monkeypatch.setattr(jobs, "add_jobs", change_and_add)
+    # when jobs are submitted, then they are accepted for the version that is current at last
+    answer = loaded.post("/jobs", json=[{"start": None, "end": None}, {"analysis": "sleep", "params": {"seconds": 0}}])
+    assert answer.status_code == 202
+    assert [job["dataset"] for job in answer.json] == [version(loaded), None]
+    assert len(changes) == 20
+    # but a dataset with other columns is another one
+    changes.clear()
+
+    def load_and_add(*arguments):
+        if not changes:
+            changes.append(loaded.post("/data", data="id,other\n1,2\n", content_type="text/csv").json)
+        return add(*arguments)
+
+    monkeypatch.setattr(jobs, "add_jobs", load_and_add)
+    answer = loaded.post("/jobs", json={"analysis": "histogram", "params": {"column": "depth"}})
+    assert faults(answer) == ["/params/column"]
 
 
 TEXTS = st.text(max_size=5) | st.sampled_from(

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import gzip
+import io
 import ipaddress
 import socket
 from collections.abc import Callable, Iterator
@@ -252,6 +254,17 @@ def test_the_connection_is_made_to_the_address_that_was_checked(client, manual, 
     # when it is fetched, then it is resolved once
     assert refused(client(page).post("/data")) == (502, "bad-source")
     assert (len(asked), connected[-1]) == (1, "8.8.8.8")
+
+
+def test_a_full_disk_is_told(client, manual, site, monkeypatch):
+    class Full(io.BytesIO):
+        def writelines(self, lines):
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(submission.data_source, "TemporaryFile", lambda **_: Full())
+    answer = client(site("/data", CSV)).post("/data")
+    assert refused(answer) == (503, "unavailable")
+    assert answer.headers["Retry-After"]
 
 
 def test_the_source_is_loaded_at_the_start_if_nothing_is(client, site, rd):

@@ -227,6 +227,8 @@ def test_integers_that_may_be_something_else_stay_integers(name, values):
         ("YEARMODA", "18690101", "1869-01-01"),
         ("yearMonth", "201612", "2016-12-01"),
         ("timestamp", "20160229123000", "2016-02-29T12:30:00.000Z"),
+        ("time", "201602291230", "2016-02-29T12:30:00.000Z"),  # as milliseconds since 1970, in 1976
+        ("date", "2016022912", "2016-02-29T12:00:00.000Z"),  # as seconds since 1970, in 2033
     ],
 )
 def test_digits_are_dates_where_the_name_says_so(name, value, printed):
@@ -237,10 +239,12 @@ def test_digits_are_dates_where_the_name_says_so(name, value, printed):
 
 
 def test_digits_under_another_name_stay_integers_with_a_note():
-    table = load("column_2", "20240101", "20240102")
-
-    assert table.description.types()["column_2"] == "integer"
-    assert "?type.column_2=date" in table.description.notes[0].detail
+    for digits, kind in (("20240101", "date"), ("202401011230", "time")):
+        table = load("column_2", digits)
+        assert table.description.types()["column_2"] == "integer"
+        assert f"?type.column_2={kind}" in table.description.notes[0].detail
+        options = LoadOptions(types={"column_2": kind})
+        assert ingest(f"column_2\n{digits}".encode(), "text/csv", options=options).frame["column_2"][0].year == 2024
 
 
 @pytest.mark.parametrize("value", ["0.5", "253402300800000", "-62135596800001", "x"])

@@ -154,6 +154,7 @@ A = ["a", "b", "c"]
             [("Comment lines", "# made by x", 1), ("The names", "# a,b", 1)],
         ),
         ("#a,b\n1,2\n", {}, ["#a", "b"], [[1, 2]], []),
+        ("# a\n#\n1,2\n3,4\n", {"header": "yes"}, ["1", "2"], [[3, 4]], [("Comment lines", "# a", 2)]),
         ("a,b,c\n1,2,3\nTotal of x\n", {}, A, [[1, 2, 3]], [("Lines after", "Total of x", 1)]),
         (
             "a,b,c\nx,2,3\ny,5,6\nSource: X, Y\n",
@@ -237,6 +238,7 @@ def test_each_kind_of_repair(text, options, columns, rows, notes):
         ("| a | b |\n|---|---|\n| 1 | 2 |\n", "Line 2 is a ruled line"),
         ("Title,X\nUnit,Y\nSource,Z\n2001,5\n2002,6\n2003,7\n", "Lines 2 to 3 are text.*skip=3.*header=no"),
         ("# a\n# b\n", "comments only.*comment="),
+        ("S1  17.1   ST JOHNS\nS22  5.1   TOWN\nS3   5.2   A B C D\n", "Line 1 looks like 4 fields"),
         ("1 2 3\n4 5 6\n", "Line 1 looks like 3 fields.*delimiter=space"),
         ("- a: 1\n  b: 2\n", "YAML|JSON"),
     ],
@@ -249,7 +251,7 @@ def test_what_would_be_a_guess_is_refused_with_the_line_and_the_option(text, wor
 NAMES = st.lists(st.text("abcxyzé_ -", min_size=1, max_size=8).map(lambda text: f"n{text}n"), min_size=1, max_size=4)
 TEXTS = st.text("aé,;|\t\"'\n #%\\:5", max_size=8).map(lambda text: f"x{text}")
 CELLS = st.one_of(TEXTS.map(lambda text: f"{text}x"), TEXTS, st.just(""))
-NUMBERS = st.integers(-(10**6), 10**6).map(str)
+NUMBERS = st.integers(-(10**6), 10**6).map(str).filter(lambda text: set(text) - {"9", "-"})  # -999 would have a note
 
 
 @st.composite
@@ -280,7 +282,8 @@ def texts_of(table: Table) -> list[list[str]]:
     line_end=st.sampled_from(("\n", "\r\n")),
 )
 def test_a_table_written_by_the_standard_library_is_read_back_without_a_note(table, delimiter, quoting, line_end):
-    assume(delimiter == "," or len(table[0]) > 1)
+    text = "".join(cell for row in table for cell in row)
+    assume(len(table[0]) > 1 or (delimiter == "," and "  " not in text))
 
     loaded = load(written(table, delimiter=delimiter, quoting=quoting, lineterminator=line_end))
 
@@ -324,6 +327,7 @@ def test_a_table_that_is_long_is_repaired_at_any_place():
         ("iss.oem.txt", "text/plain", "?skip=6&delimiter=space&header=no", 201, None),
         ("fixed_width.txt", "text/csv", "?delimiter=%20", 201, None),
         ("bom.csv", "text/csv", "?encoding=klingon", 422, "encoding"),
+        ("bom.csv", "text/csv", "?header=only", 422, "header"),
         ("bom.csv", "text/csv; charset=klingon", "", 415, None),
         ("xml.xml", "text/csv", "", 415, None),
     ],
