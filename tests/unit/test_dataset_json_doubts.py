@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from dataset import InvalidDataset, LoadOptions, Table, ingest
+from dataset import InvalidDataset, LoadOptions, Table, UnsupportedMediaType, ingest
 
 TWO = [{"a": 1, "b": "x"}, {"a": 2, "b": "y"}]
 WEATHER = {"coord": {"lon": 1}, "weather": [{"id": 800, "main": "Clear"}], "main": {"temp": 280.1}, "dt": 1}
@@ -151,3 +151,43 @@ def test_spaces_around_names_are_left_out_without_a_note() -> None:
 
     same = load([{" k ": 1, "k": 2}])
     assert (list(same.description.types()), len(same.description.notes)) == (["k", "k_2"], 1)
+
+
+@pytest.mark.parametrize(
+    ("body", "media_type", "notes"),
+    [
+        (b'[{"a": 1, "a" : 2}, {"a": 3}]', "application/json", [("a", "1", 1)]),
+        (b'{"a": 1, "a": 2}\n{"a": 3}\n', "application/x-ndjson", [("a", "1", 1)]),
+        (b'[{"x": {"b": "p", "b": 2}}, {"x": {"b": 3, "b": 4}}]', "application/json", [("b", "p", 2)]),
+        (b'[{"a": "\\":", "b": ": x"}, {"a": ": {", "b" : "y\\" :"}]', "application/json", []),
+    ],
+)
+def test_a_member_that_stands_twice_is_noted(body: bytes, media_type: str, notes: list[Any]) -> None:
+    found = ingest(body, media_type).description.notes
+
+    assert [(note.column, note.example, note.rows) for note in found] == notes
+
+
+def test_a_json_text_sequence_is_read_as_lines_are() -> None:
+    for body in (b'\x1e{"a": 1}\n\x1e{"a": 2}\n', b'\x1e{"a":\n1}\n\x1e{"a": 2}\n\x1e'):
+        assert ingest(body, None).page(limit=9).records == [{"a": 1}, {"a": 2}]
+
+
+@pytest.mark.parametrize(
+    ("body", "words"),
+    [
+        (b'/*O_o*/\ngoogle.visualization.Query.setResponse({"version":"0.6"});', "JavaScript"),
+        (b'callback([{"a": 1}])', "JavaScript"),
+        (b')]}\'\n[{"a": 1}]', "JavaScript"),
+        (b'// x\n[{"a": 1}]', "comment"),
+        (b'/* x */ {"a": 1}', "comment"),
+    ],
+)
+@pytest.mark.parametrize("media_type", [None, "text/csv"])
+def test_json_within_something_else_is_refused(body: bytes, words: str, media_type: str | None) -> None:
+    with pytest.raises(UnsupportedMediaType, match=words):
+        ingest(body, media_type)
+
+
+def test_a_table_that_begins_like_javascript_is_read() -> None:
+    assert ingest(b"f(x),b\n1,2\n", None).page(limit=9).records == [{"f(x)": 1, "b": 2}]
