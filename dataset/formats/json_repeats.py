@@ -21,10 +21,12 @@ def repeat_notes(values: list[Any], text: bytes, parts: Callable[[], Iterable[by
 
     Parsing again would double the time. It is needed only where the text has more names than the values have members.
     """
-    names = text.count(_COLONS[0])
-    if names == (members := _count_members(values, text.count(b"{"))):
+    members = _count_members(values, text.count(b"{"))
+    if members == text.count(b":"):  # none in a string
         return []
-    names += text.count(_COLONS[1]) - sum(text.count(b"\\" + colon) for colon in _COLONS)
+    names = sum(text.count(colon) for colon in _COLONS if colon in text)
+    if names != members:
+        names -= sum(text.count(b"\\" + colon) for colon in _COLONS)
     return [] if names == members else _find_repeats(parts())
 
 
