@@ -263,6 +263,7 @@ def written_tables(draw: st.DrawFn) -> list[list[str]]:
     cells = [draw(st.sampled_from((CELLS, NUMBERS))) for _ in names]
     height = draw(st.integers(1, 8))
     rows = [[draw(each) for each in cells] for _ in range(height)]
+    assume(len(names) == 1 or all(map(any, rows)))  # rows without a value are left out
     return [names, *([draw(NUMBERS) if each is NUMBERS else "x" for each in cells] for _ in range(1)), *rows]
 
 
