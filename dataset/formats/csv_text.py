@@ -8,6 +8,7 @@ from values of any type but text.
 
 from __future__ import annotations
 
+import codecs
 import csv
 import re
 from collections.abc import Iterator, Sequence
@@ -40,8 +41,9 @@ OPTIONS: Final = ("skip", "header", "delimiter", "quote", "comment", "encoding")
 _CONTROLS: Final = re.compile(rb"[\x01-\x08\x0e-\x19\x1b-\x1f]")
 _COMMENTS: Final = re.compile(rb"(?:[ \t]*(?:[#%][^\r\n]*)?[\r\n]+)*+")
 _JSON: Final = re.compile(rb"\s*[\[{]")
+_BOM: Final = codecs.BOM_UTF8
 _LINE_END: Final = re.compile(rb"[\r\n]")
-_BLANK: Final = re.compile(rb"\s*\Z")
+_BLANK: Final = re.compile(rb"[\s\0]*\Z")
 _WINDOW_BYTES: Final = 4 * 2**20
 _PART_BYTES: Final = 16 * 2**20  # of the body; as columns of text they take several times as much
 _MAX_QUOTED_BYTES: Final = 8 * 2**20
@@ -69,6 +71,9 @@ def read(source: Source) -> Read:
     body, notes = as_utf8(source.body, source.charset, source.options.encoding, guess=True)
     _refuse_other_formats(body)
     options, repairs = source.options, Repairs()
+    while body[: len(_BOM)] == _BOM:  # a second one
+        body = body[len(_BOM) :]
+        repairs.add("bom", body[:_MAX_EXAMPLE].decode(errors="ignore").partition("\n")[0])
     if not (_LINE_END.search(body) or options.empty or options.header in ("no", "only")):
         raise InvalidDataset(_ONE_LINE)
     try:
@@ -84,6 +89,8 @@ def read(source: Source) -> Read:
         raise InvalidDataset(
             f"There are {frame.height:,} rows below the header: add ?header=yes to read them.", "header"
         )
+    if head.is_spaced:
+        frame = _without_padding(frame, repairs)
     repairs.update(rows.repairs)
     return Read(frame, (*notes, *_header_notes(table, frame, options), *repairs.notes(), *columns.notes))
 
@@ -122,6 +129,17 @@ def _drop_empty_columns(frame: pl.DataFrame, head: Head, repairs: Repairs) -> pl
     if width < frame.width:
         repairs.add("trailing", head.dialect.delimiter.join(head.names or ()), frame.height)
     return frame[:, :width]
+
+
+def _without_padding(frame: pl.DataFrame, repairs: Repairs) -> pl.DataFrame:
+    """Return the frame without spaces before the texts after a delimiter."""
+    for position in range(1, frame.width):
+        column = frame.to_series(position)
+        if column.dtype == pl.String and (padded := column.str.starts_with(" ").fill_null(value=False)).any():
+            repairs.add("padding", column.filter(padded)[0], int(padded.sum()))
+            texts = column.str.strip_chars_start(" ")
+            frame = frame.with_columns(texts.set(texts == "", None))
+    return frame
 
 
 class _IrregularRows(Exception):
@@ -187,6 +205,8 @@ def _count_regular_rows(table: _Table, options: LoadOptions) -> int:
     header = bytes(body[:begin]).rstrip().rpartition(b"\n")[2]
     if body.find(b"\0", begin, end) >= 0 or (header and any(head.typed) and body.find(b"\n" + header, begin, end) >= 0):
         raise _IrregularRows
+    if body.find(_BOM[:1], begin, end) >= 0 and body.find(b"\n" + _BOM, max(0, begin - 1), end) >= 0:
+        raise _IrregularRows
     marks = tuple(mark.encode() for mark in comment_marks(options)) if head.typed[0] else ()
     delimiters, lines = 0, 0
     for part in _iter_unquoted(table, delimiter):
@@ -224,10 +244,17 @@ def _read_with_polars(table: _Table, height: int, positions: Sequence[int]) -> I
 
 
 def _iter_unquoted(table: _Table, delimiter: bytes) -> Iterator[bytes]:
-    """Yield the rows in windows, with LF line ends and an x in place of each quoted field."""
+    """Yield the rows in windows, with LF line ends and an x in place of each quoted field.
+
+    Raises _IrregularRows if one has no value.
+    """
     edge = re.escape(delimiter) + rb"\r\n"
+    empty_row = rb'(?:""|[ \t%b])++\r?\n' % re.escape(delimiter)
+    first_row, later_row = re.compile(empty_row), re.compile(b"\n" + empty_row)
     quoted = re.compile(rb'"(?<![^%b]")[^"]*+(?:""[^"]*+)*+"(?![^%b])' % (edge, edge))
     for part in _iter_windows(table, _WINDOW_BYTES):
+        if first_row.match(part) or later_row.search(part):
+            raise _IrregularRows
         plain = quoted.sub(b"x", part) if b'"' in part else part
         yield plain.replace(b"\r\n", b"\n") if b"\r" in plain else plain
 

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Final, NamedTuple
 
 from dataset.errors import InvalidDataset, Malformed, quoted
-from dataset.formats.cell_kinds import kind_of
+from dataset.formats.cell_kinds import is_typed, kind_of
 from dataset.formats.quoting import Dialect, Records
 from dataset.formats.repairs import Repairs
 from dataset.load_options import LoadOptions
@@ -78,7 +78,11 @@ def detect_dialect(lines: Sequence[str], line: int, options: LoadOptions, is_esc
     if not delimiters:
         raise InvalidDataset("The quote is the delimiter: name another one.", "quote")
     samples = [_best_variant(lines, line, delimiter, options, is_escaped) for delimiter in delimiters]
-    candidates = [sample for sample in samples if sample.width > 1] or samples[:1]
+    candidates = (
+        [sample for sample in samples if sample.width > 1]
+        or [below for sample in samples if (below := _below_titles(sample)) is not None]
+        or samples[:1]
+    )
     if len(candidates) == 1:
         return candidates[0]
     scores = [_score(sample) for sample in candidates]
@@ -138,6 +142,24 @@ def _measure(dialect: Dialect, rows: list[Row], weight: float) -> Sample:
     width = max(filled_width(cells) for cells in filled if len(cells) == length)
     alike = [cells for cells in filled if len(cells) == length or filled_width(cells) == width]
     return Sample(dialect, rows, width, weight * len(alike) / len(filled))
+
+
+def _below_titles(sample: Sample) -> Sample | None:
+    """Return a sample as wide as its last rows, if these are a table below more titles than it has rows."""
+    rows = [row for row in sample.rows if row.cells]
+    end = max((n for n, row in enumerate(rows, 1) if filled_width(row.cells) > 1), default=0)
+    begin = end
+    while begin and len(rows[begin - 1].cells) == len(rows[end - 1].cells):
+        begin -= 1
+    table = [row.cells for row in rows[begin:end]]
+    if begin == 0 or len(table) < 2:
+        return None
+    is_apart = any(not row.cells and rows[begin - 1].last < row.first < rows[begin].first for row in sample.rows)
+    if not is_apart and not any(
+        kind_of(name) == "text" and is_typed(cells) for name, *cells in zip(*table, strict=True)
+    ):
+        return None
+    return sample._replace(width=max(map(filled_width, table)), regular=len(table) / (len(rows) - begin))
 
 
 def _score(sample: Sample) -> float:

@@ -34,6 +34,7 @@ _LABELS: Final = {"cp1252": "cp1252 (the Latin-1 of Windows)", "cp932": "cp932 (
 _NO_CHARSETS: Final = ("idna", "punycode", "raw-unicode-escape", "unicode-escape", "undefined", "utf-7")
 # Control characters that do not occur in text. (Those of Latin-1 from 0x80 on are letters in Windows-1252.)
 _CONTROLS: Final = re.compile(rb"[\0-\x08\x0b\x0e-\x19\x1c-\x1f\x7f]")
+_ISO_2022_JP: Final = re.compile(rb"\x1b\$[@B][!-~]{2}")
 _FOREIGN: Final = re.compile(rb"[\x80-\xff]")
 _UTF_8_LETTER: Final = re.compile(rb"[\xc2-\xdf][\x80-\xbf]|[\xe0-\xef][\x80-\xbf]{2}|[\xf0-\xf4][\x80-\xbf]{3}")
 
@@ -70,6 +71,9 @@ def as_utf8(
         return _transcode(body, str(codec)), ()
     error = _find_utf8_error(body)
     if error is None:
+        if guess and encoding is None and body.find(b"\x1b") >= 0 and _ISO_2022_JP.search(body):
+            text = _transcode(body, "iso2022_jp")
+            return text, (_note_guess("iso2022_jp", bytes(text[:_SAMPLE_BYTES]).decode(errors="ignore")),)
         return (body[len(_UTF_8_BOM) :] if body[: len(_UTF_8_BOM)] == _UTF_8_BOM else body), ()
     position, problem = error
     line = body[:position].count(b"\n") + 1
@@ -94,14 +98,16 @@ def _transcode_guessed(body: Body, position: int, line: int) -> tuple[Body, tupl
             f"Line {line} is not UTF-8 (at byte {position}), and its character set is not clear: "
             "name it with ?encoding=, for example cp1252, or convert the file to UTF-8."
         )
-    text = sample.decode(codec, errors="replace")
+    return _transcode(body, codec), (_note_guess(codec, sample.decode(codec, errors="replace")),)
+
+
+def _note_guess(codec: str, text: str) -> Note:
     word = re.search(r"[^,;\t|\r\n]*[^\x00-\x7f][^,;\t|\r\n]*", text)
-    note = Note(
+    return Note(
         f"The body is not UTF-8 and was read as {_LABELS.get(codec, codec)}: if letters look wrong, name its character "
         "set with ?encoding=.",
         example=word[0].strip()[:80] if word else None,
     )
-    return _transcode(body, codec), (note,)
 
 
 def _foreign_lines(body: Body, position: int) -> bytes:

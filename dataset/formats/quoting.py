@@ -16,6 +16,8 @@ __all__ = ["Dialect", "Records", "is_clean"]
 _MAX_RECORD: Final = 8 * 2**20  # characters; a longer one is a quote that nothing closes
 _REMEDY: Final = "Double the quotes within values, or add ?quote= (empty) if they are part of the values."
 
+_BOM: Final = "\ufeff"
+
 # The standard library's limit of 128 KiB is less than the outline of a country.
 csv.field_size_limit(2**31 - 1)
 
@@ -78,6 +80,9 @@ class Records:
         for line in self._lines:
             self.line += 1
             self.first = self.line
+            if line[:1] == _BOM:
+                self._repairs.add("bom", line)
+                line = line.lstrip(_BOM)
             if line.startswith(self._marks) and (self._is_comment is None or self._is_comment(line)):
                 self._repairs.add("comments", line)
                 continue

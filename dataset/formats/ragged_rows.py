@@ -11,7 +11,7 @@ import polars as pl
 
 from dataset.errors import Malformed, TooManyValues, quoted
 from dataset.formats.cell_kinds import kind_of
-from dataset.formats.dialects import comment_marks
+from dataset.formats.dialects import comment_marks, filled_width
 from dataset.formats.quoting import Records, is_clean
 from dataset.formats.repairs import Repairs
 from dataset.formats.source import Body
@@ -34,6 +34,7 @@ class RaggedRows:
         self.repairs = Repairs()
         self._body, self._begin, self._end = body, begin, end
         self._head = head
+        self._named = filled_width(head.names) if head.names else head.width
         self._options = options
         self._max_values = min(max_values, _MIN_VALUES + 2 * len(body))
 
@@ -72,8 +73,10 @@ class RaggedRows:
         names = head.names if any(head.typed) else None
         for given in head.dialect.parse(records):
             row = given
-            if len(row) != width or is_after_blank:
-                if not row or (len(row) == 1 < width and not row[0].strip()):
+            if len(row) != width or is_after_blank or not (row[0] and any(map(str.strip, row))):
+                if not row or (width > 1 and not any(map(str.strip, row))):
+                    if len(row) > 1:
+                        self.repairs.add("empty", head.dialect.delimiter.join(row))
                     is_after_blank = count > 0
                     continue
                 row = self._fit(row, records.first, count, is_after_blank=is_after_blank)
@@ -99,10 +102,11 @@ class RaggedRows:
             )
         if len(row) > width:
             if any(map(str.strip, row[width:])):
+                begins_table = count < _FEW_ROWS and not self._head.typed[0] and kind_of(row[0]) in ("number", "moment")
                 raise Malformed(
                     f"Line {line} has {len(row)} fields, the header has {width}: {quoted(shown)}. Put values with "
-                    "delimiters in quotes, or name the ?delimiter= or ?quote= of the file, or the lines to ?skip="
-                    + (f"{line - 1}." if count < _FEW_ROWS else ".")
+                    "delimiters in quotes, or name the ?delimiter= or ?quote= of the file"
+                    + (f", or add ?skip={line - 1} if the table begins there." if begins_table else ".")
                 )
             self.repairs.add("trailing", shown)
         elif len(row) < width:
@@ -113,7 +117,8 @@ class RaggedRows:
                 )
             if (count + 1) * width > self._max_values:
                 raise TooManyValues(f"{count:,} short rows of {width:,} columns are too many: send fewer of either.")
-            self.repairs.add("short", shown)
+            if len(row) < self._named:
+                self.repairs.add("short", shown)
         return row[:width] + [""] * (width - len(row))
 
     def _is_comment(self, line: str) -> bool:

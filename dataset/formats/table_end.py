@@ -19,7 +19,8 @@ __all__ = ["find_end"]
 _TAIL_BYTES: Final = 2**16
 _MAX_FOOTERS: Final = 50
 _WORDS_OF_FOOTERS: Final = re.compile(
-    r"[*†‡©(\[]|(?:sources?|notes?|data from|last updated|downloaded|generated|copyright|footnotes?)\b|.*: ",
+    r"[*†‡©(\[]|(?:sources?|notes?|data from|last updated|downloaded|generated|copyright|footnotes?)\b|.*: "
+    r"|(?:eof|end|[0-9,]+ (?:rows?|records?|lines?)(?: .*)?|[-=_]{3,})\Z",
     re.IGNORECASE,
 )
 
@@ -27,8 +28,8 @@ _WORDS_OF_FOOTERS: Final = re.compile(
 def find_end(body: Body, begin: int, head: Head, marks: tuple[str, ...], repairs: Repairs) -> int:
     """Return the number of bytes up to the end of the last row; what follows is left out and counted.
 
-    Footers have fewer fields than the header. They follow a blank line, contradict the type of a column, or begin as
-    footers do. Lines that begin with a mark are comments, if they are not rows.
+    Most footers have fewer fields than the header. They follow a blank line, contradict the type of a column, or begin
+    as footers do. Lines that begin with a mark are comments, if they are not rows.
     """
     start = max(begin, len(body) - _TAIL_BYTES)
     if start > begin:
@@ -39,7 +40,11 @@ def find_end(body: Body, begin: int, head: Head, marks: tuple[str, ...], repairs
     if first == 0 or _is_second_table(rows[first:]):
         return len(body)
     for end in range(first, len(rows)):
-        if all(_is_footer(row, head, is_apart=[] in rows[first:n]) for n, row in enumerate(rows) if n >= end):
+        if all(
+            _is_footer(row, head, is_apart=[] in rows[first:n] or any(map(_is_worded, rows[end:n])))
+            for n, row in enumerate(rows)
+            if n >= end
+        ):
             left_out = lines[len(lines) - len(rows) + end :]
             kinds = ["footers" if filled_width(row or ()) else "comments" for row in rows[end:]]
             shown = [
@@ -48,6 +53,8 @@ def find_end(body: Body, begin: int, head: Head, marks: tuple[str, ...], repairs
             for kind, line in shown:
                 repairs.add(kind, line)
             return len(body) - sum(len(line.encode()) for line in left_out) if shown else len(body)
+    if (last := rows[-1]) and len(last) == 1 < head.width and kind_of(last[0]) == "text" and not head.typed[0]:
+        repairs.add("last", lines[-1])
     return len(body)
 
 
@@ -63,21 +70,35 @@ def _fields(line: str, head: Head, marks: tuple[str, ...]) -> list[str] | None:
 def _may_be_footer(row: list[str] | None, head: Head) -> bool:
     if row is None:
         return False
-    return len(row) < head.width or filled_width(row) <= 1 or all(cell[:1] == " " for cell in row[1:])
+    return len(row) < head.width or filled_width(row) <= 1 or _is_sentence(row) or _contradictions(row, head) > 0
+
+
+def _is_worded(row: Sequence[str] | None) -> bool:
+    return row is not None and len(row) > 0 and _WORDS_OF_FOOTERS.match(row[0].strip()) is not None
+
+
+def _is_sentence(row: Sequence[str]) -> bool:
+    return all(cell[:1] == " " for cell in row[1:])
+
+
+def _contradictions(row: Sequence[str], head: Head) -> int:
+    """Return the number of columns that are typed if all their fields are text in a row, unless it is the header."""
+    kinds = [kind_of(cell) for is_typed, cell in zip(head.typed, row, strict=False) if is_typed]
+    return len(kinds) if row != head.names and all(kind == "text" for kind in kinds) else 0
 
 
 def _is_footer(row: Sequence[str] | None, head: Head, *, is_apart: bool) -> bool:
     """Return whether a line is a footer, or empty; `is_apart` is true after a blank line."""
     if row is None or not filled_width(row):
         return True
-    if len(row) > head.width:
-        return is_apart
+    if len(row) >= head.width > 1 and filled_width(row) > 1:
+        found = _contradictions(row, head)
+        is_certain = _is_sentence(row) or _is_worded(row) or (head.typed[0] and found > 1 and not is_apart)
+        return (found > 0 and is_certain) or (len(row) > head.width and is_apart)
     contradicts = any(is_typed and kind_of(cell) == "text" for is_typed, cell in zip(head.typed, row, strict=False))
-    if len(row) == head.width > 1 and filled_width(row) > 1:
-        return False
     if head.typed[0]:
         return contradicts and (is_apart or len(row) < head.width or (head.width > 1 and " " in row[0].strip()))
-    return is_apart or (head.width > 2 and _WORDS_OF_FOOTERS.match(row[0].strip()) is not None)
+    return is_apart or (head.width > 1 and _is_worded(row))
 
 
 def _is_second_table(rows: Sequence[list[str] | None]) -> bool:

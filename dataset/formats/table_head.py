@@ -14,18 +14,20 @@ from dataset.formats.cell_kinds import is_typed, kind_of
 from dataset.formats.dialects import EscapeTest, Row, Sample, comment_marks, detect_dialect, filled_width, read_sample
 from dataset.formats.quoting import Dialect, Records
 from dataset.formats.repairs import Repairs
+from dataset.formats.single_column import check_single_column
 from dataset.load_options import LoadOptions
+from dataset.type_inference import parse_number
 
 __all__ = ["EMPTY", "Head", "read_head"]
 
 EMPTY: Final = "The body is empty: send a first row that names the columns."
 
 _SEPARATOR_LINE: Final = re.compile(r'"?sep=(.)"?[ \t]*[\r\n]*', re.IGNORECASE)
+_HEADER_BLOCK: Final = re.compile(r'"?-+ ?(begin|end) header ?-+"?[,;\s]*', re.IGNORECASE)
 _RULE: Final = re.compile(r"(?=.*[|+])[\s|+:=-]*[-=]{3}[\s|+:=-]*")
 _YEAR: Final = re.compile("(?:1[5-9]|2[01])[0-9]{2}")
 _MAX_TITLES: Final = 50
-_WIDE_LINES: Final = 0.8
-_TYPED_TOKENS: Final = 0.6
+_HEADER_LINES: Final = 1000
 
 _Evidence = Literal["typed", "plain", "none", "unclear"]
 """Of a header: `typed` if a value below has another type, `plain` if none has one, `none` if all are as the first."""
@@ -35,7 +37,7 @@ class Head(NamedTuple):
     """The dialect; the names as given, None where there is no header; the number of fields.
 
     `line` is the number of lines before the first row of values; `typed` is true for columns of another type than text,
-    as far as the first rows show.
+    as far as the first rows show. `is_spaced` is true if a space follows every delimiter in all of them.
     """
 
     dialect: Dialect
@@ -43,6 +45,7 @@ class Head(NamedTuple):
     width: int
     line: int
     typed: list[bool]
+    is_spaced: bool
 
 
 def read_head(text: str, options: LoadOptions, repairs: Repairs, is_escaped: EscapeTest) -> tuple[Head, int]:
@@ -56,9 +59,10 @@ def read_head(text: str, options: LoadOptions, repairs: Repairs, is_escaped: Esc
         repairs.add("separator", lines[first])
         options = replace(options, delimiter=match[1])
         first += 1
+    first = _end_of_header_block(lines, first, repairs)
     sample, begin = _sample_table(lines, first, options, is_escaped)
     if sample.width == 1 and options.delimiter is None:
-        _refuse_columns_of_spaces(sample)
+        check_single_column(lines[begin:], begin)
     ruled = next((row for row in sample.rows if _RULE.fullmatch(lines[row.first - 1])), None)
     if ruled is not None:
         raise Malformed(
@@ -68,8 +72,11 @@ def read_head(text: str, options: LoadOptions, repairs: Repairs, is_escaped: Esc
     try:
         head = _place_header(sample, comments, options, repairs)
     except Malformed:
+        if options.delimiter is None:
+            check_single_column(lines[begin:], begin)
+        is_divided = sample.dialect.delimiter == "\t" or any(len(row.cells) > 1 for row in sample.rows[:1])
         sample = read_sample(lines[begin:], begin, Dialect())
-        if options.delimiter is not None or sample.width != 1 or sample.regular < 1:
+        if options.delimiter is not None or is_divided or sample.width != 1 or sample.regular < 1:
             raise
         head = _place_header(sample, comments, options, repairs)  # one column, whose values hold delimiters
     return head, sum(len(line.encode()) for line in lines[: head.line])
@@ -91,6 +98,15 @@ def _sample_table(lines: Sequence[str], first: int, options: LoadOptions, is_esc
     return sample, begin
 
 
+def _end_of_header_block(lines: Sequence[str], first: int, repairs: Repairs) -> int:
+    """Return the position after a block of titles whose begin and end are marked, as those of NASA are."""
+    marks = [n for n, line in enumerate(lines[:_HEADER_LINES]) if n >= first and _HEADER_BLOCK.fullmatch(line)]
+    if len(marks) < 2 or any(line.strip() for line in lines[first : marks[0]]):
+        return first
+    repairs.add("titles", lines[marks[0]], marks[1] + 1 - marks[0])
+    return marks[1] + 1
+
+
 def _end_of_comments(lines: Sequence[str], first: int, options: LoadOptions) -> int:
     """Return the position after the comments at the beginning, and the blank lines between them."""
     marks = comment_marks(options)
@@ -106,8 +122,12 @@ def _end_of_comments(lines: Sequence[str], first: int, options: LoadOptions) -> 
 def _place_header(sample: Sample, comments: list[str], options: LoadOptions, repairs: Repairs) -> Head:
     rows = [row for row in sample.rows if row.cells]
     at = 0 if options.skip is not None else _find_first_row(sample, rows)
+    if at == 1 and _is_without_first_name(sample, rows):
+        rows[0], at = rows[0]._replace(cells=["", *rows[0].cells]), 0
     if at and len(rows[0].cells) == len(rows[at].cells) and _is_header_with_gaps(sample, rows, at, options):
         at = 0
+    if at == 0 and options.header is None and options.skip is None:
+        _check_first_row(sample, rows)
     line, values, evidence = rows[at].first - 1, rows[at:], _evidence([row.cells for row in rows[at:]], sample.width)
     if at:
         _check_titles(sample, rows[:at], rows[at], evidence)
@@ -132,7 +152,8 @@ def _place_header(sample: Sample, comments: list[str], options: LoadOptions, rep
     width = max(sample.width, len(values[0].cells)) if names is None else len(names)
     whole = [row.cells for row in values if len(row.cells) >= width] or [row.cells for row in values]
     typed = [is_typed(cells[n] for cells in whole if n < len(cells)) for n in range(width)]
-    return Head(sample.dialect, names, width, line, typed)
+    is_spaced = width > 1 and all(cell[:1] in (" ", "") for row in rows[at:] for cell in row.cells[1:])
+    return Head(sample.dialect, names, width, line, typed, is_spaced)
 
 
 def _is_below_header(values: list[Row], width: int) -> bool:
@@ -171,13 +192,42 @@ def _find_first_row(sample: Sample, rows: list[Row]) -> int:
             and _evidence([row.cells for row in rows[at:later]], sample.width) != "typed"
         ):
             return later
-    return at
+    rest = [row.cells for row in rows[at + 1 :]]
+    is_wider = bool(rest) and filled_width(rows[at].cells) > sample.width >= max(map(len, rest))
+    return at + 1 if is_wider and _evidence(rest, sample.width) == "typed" else at
+
+
+def _check_first_row(sample: Sample, rows: list[Row]) -> None:
+    """Raise InvalidDataset if only the first row has spaces after its delimiters and the second may be the header."""
+    are_spaced = [any(cell[:1] == " " for cell in row.cells[1:]) for row in rows]
+    rest = [row.cells for row in rows[1:]]
+    if are_spaced[0] and not any(are_spaced[1:]) and len(rest) > 1 and _evidence(rest, sample.width) == "typed":
+        line = rows[1].first
+        raise InvalidDataset(
+            f"Line {rows[0].first} may be a title: {quoted(sample.dialect.delimiter.join(rows[0].cells))}. Add "
+            f"?skip={line - 1} if line {line} names the columns, or ?header=yes if line {rows[0].first} does.",
+            "skip",
+        )
 
 
 def _is_header_with_gaps(sample: Sample, rows: list[Row], at: int, options: LoadOptions) -> bool:
     """Return whether the first row, which has empty fields at its end, is a header rather than a title."""
     first, later = (_evidence([row.cells for row in rows[n:]], sample.width) for n in (0, at))
     return options.header is not None or (first == "typed" and later != "typed")
+
+
+def _is_without_first_name(sample: Sample, rows: list[Row]) -> bool:
+    """Return whether the header has a name for all columns but the first, as R writes it, in a file that has no titles.
+
+    Where fields are between commas, one of them may also be part of a value.
+    """
+    names = rows[0].cells
+    return (
+        sample.dialect.delimiter in "\t "
+        and 1 < len(names) == sample.width - 1
+        and all(kind_of(name) == "text" for name in names)
+        and all(len(row.cells) == sample.width for row in rows[1:])
+    )
 
 
 def _check_titles(sample: Sample, titles: list[Row], row: Row, evidence: _Evidence) -> None:
@@ -201,6 +251,12 @@ def _check_titles(sample: Sample, titles: list[Row], row: Row, evidence: _Eviden
         f"Line {titles[0].first} has {filled_width(titles[0].cells)} fields, line {row.first} has "
         f"{filled_width(row.cells)}: put values with delimiters in quotes, or add ?skip={row.first - 1} if the table "
         f"begins at line {row.first}, or name the ?delimiter= or ?quote= of the file."
+        + (
+            f" If line {titles[0].first} names all columns but the first, add a name for it, or "
+            f"?skip={row.first - 1}&header=no to name them by position."
+            if len(titles) == 1 < widths[0] == filled_width(row.cells) - 1
+            else ""
+        )
     )
 
 
@@ -235,10 +291,10 @@ def _evidence(rows: Sequence[Sequence[str]], width: int) -> _Evidence:
     typed = {n: cells for n, cells in columns.items() if is_typed(cells)}
     if not typed:
         return "plain"
-    for n, cells in typed.items():
-        kind = kind_of(first[n])
-        if kind == "text" or (kind != "missing" and kind not in map(kind_of, cells)):
-            return "typed"
+    kinds = {n: kind for n in typed if (kind := kind_of(first[n])) != "missing"}
+    alike = [n for n, kind in kinds.items() if kind != "text" and kind in map(kind_of, typed[n])]
+    if len(alike) < len(kinds):
+        return "typed" if not alike or _are_series([first[n] for n in alike]) else "unclear"
     if not first[0].strip() and all(row and row[0].strip() for row in rest):
         return "typed"  # the name of an index, left empty
     years = [int(first[n]) for n in typed if _YEAR.fullmatch(first[n].strip())]
@@ -249,28 +305,11 @@ def _evidence(rows: Sequence[Sequence[str]], width: int) -> _Evidence:
     return "typed" if {b - a for a, b in pairwise(years)} in ({1}, {-1}, {5}, {10}) else "none"
 
 
-def _refuse_columns_of_spaces(sample: Sample) -> None:
-    """Raise Malformed if lines look like fields between spaces."""
-    lines = [(row.first, "".join(row.cells)) for row in sample.rows if row.cells]
-    is_wide = len(lines) > 1 and sum(map(_has_gaps, (line for _, line in lines))) >= _WIDE_LINES * len(lines)
-    found = lines[0] if is_wide else next((line for line, later in pairwise(lines) if _are_typed(line, later)), None)
-    if found is not None:
-        number, line = found
-        skip = f"?skip={number - 1}&delimiter=space" if number > 1 else "?delimiter=space"
-        raise Malformed(
-            f"Line {number} looks like {len(line.split())} fields between spaces: {quoted(line)}. "
-            f"Add {skip} to read it so, or ?delimiter=, to read a single column."
-        )
-
-
-def _has_gaps(line: str) -> bool:
-    return re.search(r"\S {2,}\S", line) is not None
-
-
-def _are_typed(first: tuple[int, str], second: tuple[int, str]) -> bool:
-    """Return whether two lines have the same number of words, most of which are not text."""
-    words = [line.split() for _, line in (first, second)]
-    if len(words[0]) < 2 or len(words[0]) != len(words[1]) or kind_of(first[1]) != "text":
-        return False
-    cells = words[0] + words[1]
-    return sum(kind_of(cell) != "text" for cell in cells) >= _TYPED_TOKENS * len(cells)
+def _are_series(names: Sequence[str]) -> bool:
+    """Return whether names that are numbers may be those of columns: years, or a series."""
+    if all(_YEAR.fullmatch(name.strip()) for name in names):
+        return True
+    numbers = [parse_number(name.strip()) for name in names]
+    steps = [later - one for one, later in pairwise(numbers) if one is not None and later is not None]
+    is_rising = len(steps) == len(names) - 1 and all(step > 0 for step in steps)
+    return is_rising and (len(steps) > 1 or steps == [1])

@@ -162,17 +162,18 @@ class Machine(RuleBasedStateMachine):
     )
     def add(self, count, priority, delay, most, with_data, key, body):
         version = self.model.current if with_data else None
+        selection = {"search": "x"} if body == "two" else {}
         asked = [
             Submission(
                 start=n, end=None, analysis="sleep", priority=priority, delay=delay, max_attempts=most, dataset=version,
-                timeout=95.0,
+                timeout=95.0, selection=selection,
             )
             for n in range(count)
         ]  # fmt: skip
         named = [(str(uuid.UUID(int=len(self.ids) + n, version=4)), one) for n, one in enumerate(asked)]
         self.ids += [jid for jid, _ in named]
         hashed = Idempotency(key, body).hash if key else ""
-        fields = [to_add_args(jid, one, hashed) for jid, one in named]
+        fields = [to_add_args(jid, one, hashed, with_selection=bool(selection)) for jid, one in named]
         words = (
             version or "",
             hashed,

@@ -186,6 +186,7 @@ A = ["a", "b", "c"]
         ("x,2\ny,3\n", {"header": "yes"}, ["x", "2"], [["y", 3]], []),
         ("x,y\nz,u\n", {}, ["x", "y"], [["z", "u"]], []),
         ("x,y\nz,u\n", {"header": "no"}, ["column_1", "column_2"], [["x", "y"], ["z", "u"]], []),
+        ("id,400.5,402,403.5\n1,2,3,4\n", {}, ["id", "400.5", "402", "403.5"], [[1, 2, 3, 4]], []),
         ("town,2019,2020\nx,5,6\ny,7,8\n", {}, ["town", "2019", "2020"], [["x", 5, 6], ["y", 7, 8]], []),
         ("x\ny\na,b\n1,2\n", {"skip": 2}, A[:2], [[1, 2]], []),
         # Quotes
@@ -233,6 +234,7 @@ def test_each_kind_of_repair(text, options, columns, rows, notes):
         ('a,b\n1,"x\n2,"y\n', "Line 2: it is not clear where.*quote="),
         ("a,b;c\n1,2;3\n", "';' and ',' divide the rows alike.*delimiter="),
         ("1,5;2,5\n3,5;4,5\n", "';' and ',' divide the rows alike.*delimiter="),
+        ("A12,5\n13,6\n14,7\n", "Line 1 may be a header or a row.*header=no"),
         ("town,2020\nx,5\ny,7\n", "Line 1 may be a header or a row.*header=yes"),
         ("a,b\n1,2\n\nc,d,e\n1,2,3\n4,5,6\n", "Line 1 has 2 fields, line 4 has 3.*skip=3"),
         ("| a | b |\n|---|---|\n| 1 | 2 |\n", "Line 2 is a ruled line"),
@@ -261,6 +263,7 @@ def written_tables(draw: st.DrawFn) -> list[list[str]]:
     cells = [draw(st.sampled_from((CELLS, NUMBERS))) for _ in names]
     height = draw(st.integers(1, 8))
     rows = [[draw(each) for each in cells] for _ in range(height)]
+    assume(len(names) == 1 or all(map(any, rows)))  # rows without a value are left out
     return [names, *([draw(NUMBERS) if each is NUMBERS else "x" for each in cells] for _ in range(1)), *rows]
 
 
