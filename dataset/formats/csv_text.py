@@ -33,9 +33,10 @@ from dataset.formats.table_head import EMPTY, Head, read_head
 from dataset.load_options import LoadOptions
 from dataset.notes import Note
 
-__all__ = ["MEDIA_TYPES", "read", "sniff"]
+__all__ = ["MEDIA_TYPES", "OPTIONS", "read", "sniff"]
 
 MEDIA_TYPES: Final = ("text/csv", "text/tab-separated-values", "text/plain")
+OPTIONS: Final = ("skip", "header", "delimiter", "quote", "comment", "encoding")
 
 _CONTROLS: Final = re.compile(rb"[\x01-\x08\x0e-\x19\x1b-\x1f]")
 _COMMENTS: Final = re.compile(rb"(?:[ \t]*(?:[#%][^\r\n]*)?[\r\n]+)*+")

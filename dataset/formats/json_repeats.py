@@ -13,6 +13,7 @@ from dataset.notes import Note
 __all__ = ["repeat_notes"]
 
 _MAX_NOTES: Final = 20
+_HEAD_BYTES: Final = 2**16
 _COLONS: Final = (b'":', b'" :')
 
 
@@ -24,7 +25,8 @@ def repeat_notes(values: list[Any], text: bytes, parts: Callable[[], Iterable[by
     members = _count_members(values, text.count(b"{"))
     if members == text.count(b":"):  # none in a string
         return []
-    names = sum(text.count(colon) for colon in _COLONS if colon in text)
+    head = text[:_HEAD_BYTES]  # written in one style or the other, as the rest is
+    names = sum(text.count(colon) for colon in _COLONS if colon in head)
     if names != members:
         names -= sum(text.count(b"\\" + colon) for colon in _COLONS)
     return [] if names == members else _find_repeats(parts())
@@ -35,12 +37,11 @@ def _count_members(values: list[Any], most_objects: int) -> int:
     total, found, level = 0, 0, values
     while level and found < most_objects:
         objects = [value for value in level if type(value) is dict]
-        lists = [value for value in level if type(value) is list]
         total += sum(map(len, objects))
         found += len(objects)
         if found == most_objects:
             break
-        inner = [*map(dict.values, objects), *lists]
+        inner = [*map(dict.values, objects), *(value for value in level if type(value) is list)]
         level = []
         if set(map(type, chain.from_iterable(inner))) & {dict, list}:
             level = [value for value in chain.from_iterable(inner) if type(value) is dict or type(value) is list]

@@ -17,9 +17,10 @@ from dataset.formats.json_repeats import repeat_notes
 from dataset.formats.source import Read, Source
 from dataset.notes import Note
 
-__all__ = ["MEDIA_TYPES", "read", "sniff"]
+__all__ = ["MEDIA_TYPES", "OPTIONS", "read", "sniff"]
 
 MEDIA_TYPES: Final = ("application/json", "application/geo+json")
+OPTIONS: Final = ("list", "header", "encoding")
 
 
 def sniff(head: bytes) -> bool:

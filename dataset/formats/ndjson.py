@@ -16,9 +16,10 @@ from dataset.formats.json_tables import list_table
 from dataset.formats.source import Read, Source
 from dataset.notes import Note
 
-__all__ = ["MEDIA_TYPES", "read", "sniff"]
+__all__ = ["MEDIA_TYPES", "OPTIONS", "read", "sniff"]
 
 MEDIA_TYPES: Final = ("application/x-ndjson",)
+OPTIONS: Final = ("header", "encoding")
 
 _RECORD_SEPARATOR: Final = b"\x1e"  # RFC 7464; a record may take several lines
 _OBJECT_AND_MORE: Final = re.compile(rb"\s*({[^\n]*}|\[[^\n]*\])[ \t\r]*\n\s*[{\[]")
