@@ -93,9 +93,9 @@ def _infer(column: pl.Series, whole_sample: Sample, options: LoadOptions, *, pre
     if not readings and not is_plain:
         return Typed(texts, [])
     clean = infer_plain(name, texts, options) if is_plain else None
-    if clean is not None and clean.null_count() == texts.null_count():
+    if clean is not None and clean.null_count() == texts.null_count() and not options.missing:
         return Typed(clean, [])
-    stripped = texts.str.strip_chars(" \t")
+    stripped = column.str.strip_chars(" \t")
     marked = stripped.is_in((*missing_texts(options), *_NOT_FINITE)).fill_null(value=False)
     values = stripped.set(marked, None)
     typed = infer_plain(name, values, options) if is_plain else None
