@@ -16,13 +16,15 @@ from dataset.missing import missing_notes
 from dataset.notes import Note
 from dataset.number_formats import MAYBE_THOUSANDS, implied_options
 from dataset.readings import Reading, Typed
+from dataset.serialization import to_texts
 from dataset.text_types import Sample, infer_text, samples_of
-from dataset.type_inference import parse_number
+from dataset.type_inference import parse_number, parse_temporal
 
 __all__ = ["infer_types"]
 
 _SENTINEL: Final = re.compile(r"-(?:9{3,5}(?:\.9+)?|99\.9+|9\.99+)|9{3,5}\.9+|9{4,5}")
 _POSSIBLE_SENTINEL: Final = re.compile("-99|999")  # only where they repeat, or there are many other values
+_DAY: Final = 86_400_000_000  # microseconds
 _MANY: Final = 8
 _MAX_NOTES: Final = 200
 _MAYBE_THOUSANDS: Final = re.compile(MAYBE_THOUSANDS).search
@@ -111,23 +113,36 @@ def _convert(column: pl.Series, sample: Sample | None, options: LoadOptions) -> 
 def _complete(typed: Typed, options: LoadOptions) -> Typed:
     """Return the column with dates that are written as integers, and notes on its numbers."""
     column, notes, reading = typed
-    if column.dtype.is_numeric():
+    if column.dtype != pl.String and options.missing:
         column, missing, _ = _without_named(column, options)
+        notes = [*notes, *missing]
+    if column.dtype.is_numeric():
         column, dates, _ = read_numeric_dates(column)
-        notes = [*notes, *missing, *dates, *(_note_sentinel(column) if column.dtype.is_numeric() else ())]
+        notes = [*notes, *dates, *(_note_sentinel(column) if column.dtype.is_numeric() else ())]
     return Typed(column, notes, reading)
 
 
-def _without_named(numbers: pl.Series, options: LoadOptions) -> Typed:
-    """Replace the numbers that the client named as missing by null; a format with numbers has no text for them."""
-    named = [number for number in map(parse_number, options.missing or ()) if number is not None]
-    if numbers.dtype == pl.Int64:
-        named = [int(number) for number in named if number == int(number)]
-    found = numbers.is_in(pl.Series(named, dtype=numbers.dtype)) if named else pl.Series([False])
+def _without_named(column: pl.Series, options: LoadOptions) -> Typed:
+    """Replace the values that the client named as missing by null; a format with types has no text for them."""
+    missing = options.missing or ()
+    if column.dtype.is_numeric():
+        named: list[Any] = [number for number in map(parse_number, missing) if number is not None]
+        if column.dtype == pl.Int64:
+            named = [int(number) for number in named if number == int(number)]
+    elif column.dtype == pl.Boolean:
+        named = [text.lower() == "true" for text in missing if text.lower() in ("true", "false")]
+    else:
+        days = column.dtype == pl.Date
+        found_times = filter(None, map(parse_temporal, missing))
+        named = [
+            value * (1 if days or kind == "time" else _DAY) for kind, value in found_times if not days or kind == "date"
+        ]
+    values = column.to_physical()
+    found = values.is_in(pl.Series(named, dtype=values.dtype)) if named else pl.Series([False])
     if not found.any():
-        return Typed(numbers, [])
-    markers = set(map(str, numbers.filter(found)))
-    return Typed(numbers.set(found, None), missing_notes(numbers.name, markers, int(found.sum())))
+        return Typed(column, [])
+    markers = set(to_texts(column.filter(found)))
+    return Typed(column.set(found, None), missing_notes(column.name, markers, int(found.sum())))
 
 
 def _note_sentinel(numbers: pl.Series) -> list[Note]:

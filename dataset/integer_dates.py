@@ -81,8 +81,8 @@ def _read_digits(numbers: pl.Series, low: int, high: int, digits: int) -> Typed 
     first, end = (year * 10 ** (digits - 4) for year in (years[0], years[1] + 1))
     if not (first <= low and high < end):
         # 31122020 is not a second in 1970.
-        are_backwards = digits == _DATE_DIGITS and (numbers % 10_000).is_between(*years).all()
-        return Typed(numbers, []) if are_backwards else None
+        end_in_years = digits == _DATE_DIGITS and (numbers % 10_000).is_between(*years).all()
+        return Typed(numbers, []) if end_in_years else None
     dates = from_digits(numbers, digits, years)
     invalid = dates.null_count() - numbers.null_count()
     if not invalid:

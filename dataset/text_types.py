@@ -94,7 +94,7 @@ def _infer(column: pl.Series, whole_sample: Sample, options: LoadOptions, *, pre
         return Typed(texts, [])
     clean = infer_plain(name, texts, options) if is_plain else None
     if clean is not None and clean.null_count() == texts.null_count():
-        return Typed(clean, [])
+        return Typed(clean, _missing_notes(column, clean) if options.missing else [])
     stripped = texts.str.strip_chars(" \t")
     marked = stripped.is_in((*missing_texts(options), *_NOT_FINITE)).fill_null(value=False)
     values = stripped.set(marked, None)
@@ -105,9 +105,14 @@ def _infer(column: pl.Series, whole_sample: Sample, options: LoadOptions, *, pre
         found = Typed(typed, [])
     if found.column.dtype == pl.String:
         return Typed(texts, found.notes)
-    lost = noted_markers(stripped, found.column.is_null())  # also infinities
-    found.notes.extend(missing_notes(name, set(lost), len(lost)))
+    found.notes.extend(_missing_notes(column, found.column))
     return found
+
+
+def _missing_notes(texts: pl.Series, values: pl.Series) -> list[Note]:
+    """Return the note on texts that were read as missing, also infinities."""
+    lost = noted_markers(texts.str.strip_chars(" \t"), values.is_null())
+    return missing_notes(texts.name, set(lost), len(lost))
 
 
 def without_blank(texts: pl.Series, options: LoadOptions) -> pl.Series:

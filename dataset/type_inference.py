@@ -10,7 +10,7 @@ import math
 import re
 from collections.abc import Callable
 from datetime import date
-from typing import Final, Literal
+from typing import Final, Literal, cast
 
 import polars as pl
 
@@ -111,9 +111,10 @@ def infer_numeric(texts: pl.Series) -> pl.Series | None:
 
 def null_inexact(texts: pl.Series, floats: pl.Series) -> pl.Series:
     """Replace the numbers of texts that are integers, and that lose digits as numbers, by null."""
-    rows = (floats.abs() >= MAX_EXACT).arg_true()
-    if not len(rows):
+    low, high = cast(tuple[float | None, float | None], (floats.min(), floats.max()))
+    if low is None or high is None or -MAX_EXACT < low <= high < MAX_EXACT:
         return floats
+    rows = (floats.abs() >= MAX_EXACT).arg_true()
     numerals = texts.gather(rows)
     lost = numerals.str.contains(_INTEGER) & ~are_exact(numerals.cast(pl.Int64, strict=False))
     return floats.clone().scatter(rows.filter(lost), None)

@@ -1,6 +1,6 @@
 """File formats, one module each: its media types, the detection of its content, and a reader to typed columns.
 
-To add a format, write a module with the three members of `Format` and list it in `_FORMATS`.
+To add a format, write a module with the four members of `Format` and list it in `_FORMATS`.
 """
 
 from __future__ import annotations
@@ -33,6 +33,8 @@ class Format(Protocol):
     """The interface of a format's module."""
 
     MEDIA_TYPES: tuple[str, ...]
+    OPTIONS: tuple[str, ...]
+    """The options of the load that are for some formats only, this among them."""
 
     @staticmethod
     def sniff(head: bytes) -> bool:
@@ -47,6 +49,7 @@ class Format(Protocol):
 _BINARY_FORMATS: Final[tuple[ModuleType, ...]] = (parquet, arrow, xlsx)
 _TEXT_FORMATS: Final[tuple[ModuleType, ...]] = (ndjson, json_text, csv_text)
 _FORMATS: Final = (*_BINARY_FORMATS, *_TEXT_FORMATS)
+_OPTIONS: Final = frozenset(option for module in _FORMATS for option in module.OPTIONS)
 PACKED_TYPES: Final = (*archives.ZIP_TYPES, *archives.GZIP_TYPES)
 """The media types of packed files, whose content decides on the format."""
 
@@ -89,11 +92,9 @@ def open_body(body: Body, media_type: str | None, options: LoadOptions, limits: 
         raise UnsupportedMediaType("The body is not packed as its media type says: send it with its own.")
     body = archives.unpack(body, options.member, limits.unpacked_bytes)
     chosen, charset = _detect_format(media_type, body)
-    for option, value, module in (("list", options.list, json_text), ("sheet", options.sheet, xlsx)):
-        if value is not None and chosen.MEDIA_TYPES != module.MEDIA_TYPES:
-            raise InvalidDataset(
-                f"The option is for {module.MEDIA_TYPES[0]}, but the body is {chosen.MEDIA_TYPES[0]}.", option
-            )
+    for option in options.as_json().keys() & (_OPTIONS - set(chosen.OPTIONS)):
+        wanted = ", ".join(module.MEDIA_TYPES[0] for module in reversed(_FORMATS) if option in module.OPTIONS)
+        raise InvalidDataset(f"The option is for {wanted}, but the body is {chosen.MEDIA_TYPES[0]}.", option)
     return chosen, Source(body, charset, limits, options)
 
 

@@ -11,9 +11,10 @@ from dataset.errors import Malformed
 from dataset.formats.source import Read, Source
 from dataset.formats.typed_columns import read_scan
 
-__all__ = ["MEDIA_TYPES", "read", "sniff"]
+__all__ = ["MEDIA_TYPES", "OPTIONS", "read", "sniff"]
 
 MEDIA_TYPES: Final = ("application/vnd.apache.arrow.file", "application/vnd.apache.arrow.stream")
+OPTIONS: Final[tuple[str, ...]] = ()
 
 _FILE_MAGIC: Final = b"ARROW1"
 _STREAM_START: Final = b"\xff\xff\xff\xff"  # before the length of the schema

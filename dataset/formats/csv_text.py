@@ -33,16 +33,17 @@ from dataset.formats.table_head import EMPTY, Head, read_head
 from dataset.load_options import LoadOptions
 from dataset.notes import Note
 
-__all__ = ["MEDIA_TYPES", "read", "sniff"]
+__all__ = ["MEDIA_TYPES", "OPTIONS", "read", "sniff"]
 
 MEDIA_TYPES: Final = ("text/csv", "text/tab-separated-values", "text/plain")
+OPTIONS: Final = ("skip", "header", "delimiter", "quote", "comment", "encoding")
 
 _CONTROLS: Final = re.compile(rb"[\x01-\x08\x0e-\x19\x1b-\x1f]")
 _COMMENTS: Final = re.compile(rb"(?:[ \t]*(?:[#%][^\r\n]*)?[\r\n]+)*+")
 _JSON: Final = re.compile(rb"\s*[\[{]")
 _BOM: Final = codecs.BOM_UTF8
 _LINE_END: Final = re.compile(rb"[\r\n]")
-_BLANK: Final = re.compile(rb"\s*\Z")
+_BLANK: Final = re.compile(rb"[\s\0]*\Z")
 _WINDOW_BYTES: Final = 4 * 2**20
 _PART_BYTES: Final = 16 * 2**20  # of the body; as columns of text they take several times as much
 _MAX_QUOTED_BYTES: Final = 8 * 2**20

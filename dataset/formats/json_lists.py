@@ -10,48 +10,31 @@ from typing import Any, Final, NamedTuple
 from dataset.errors import InvalidDataset, quoted
 from dataset.formats import geojson
 from dataset.formats.columns import Grid, grid_of_objects
+from dataset.formats.json_known import (
+    check_known,
+    check_no_error,
+    is_table_schema,
+    pxweb_rows,
+    rows_of_table_schema,
+)
 from dataset.formats.json_names import NameLists
+from dataset.formats.json_paths import ASIDES, DATA_NAMES, Path, left_out, pointer
 from dataset.formats.json_tables import Pool, Table, is_grouped, list_table, object_table
 from dataset.load_options import LoadOptions
 from dataset.notes import Note
 
 __all__ = ["find_grid"]
 
-_MAX_NAME_LENGTH: Final = 100  # characters of a name
 _MAX_LISTED: Final = 20
 _MAX_LISTED_LENGTH: Final = 500  # characters
 _MAX_MIXED: Final = 10  # items of a list that is searched
 _MIN_INNER_ROWS: Final = 10
 _MAX_POSITION: Final = 4  # numbers
 _REMEDY: Final = "send a list of objects, or an object that holds one such list"
-# Members that describe the records, in the answers of portals and other services.
-_ASIDES: Final = frozenset(
-    """meta metadata _meta fields columns schema links _links link included facets facet_groups aggregations aggs
-    parameters params query queryinfo request header headers responseheader warnings warning errors messages notes note
-    paging pagination page dimension dimensions filters sort crs spatialreference context @context definitions options
-    licenses attributions contact debug info coordinates bbox rings paths""".split()
-)
-_DATA_NAMES: Final = frozenset(
-    "data result results records items rows features value values observations docs entries hits list content".split()
-)
-_ERROR_MEMBERS: Final = frozenset(
-    "error errors message status code detail details title type instance success reason statuscode".split()
-)
-
-
-class _Path(NamedTuple):
-    """A member's name, its object, and that object's path; parents are shared, so any depth takes constant memory."""
-
-    parent: _Path | None
-    name: str
-    holder: dict[str, Any] | None
-    aside: bool = False
-    min_rows: int = 0  # within the one object of a list, which may be the record
-    doubtful: bool = False
 
 
 class _Candidate(NamedTuple):
-    path: _Path | None
+    path: Path | None
     value: Any
     table: Table
 
@@ -60,16 +43,23 @@ def find_grid(document: Any, options: LoadOptions) -> tuple[Grid, list[Note]]:
     """Return the table in a document, and notes on the choice. Raises InvalidDataset."""
     if options.list is not None:
         return _read_named(document, options.list, options)
+    return _find(document, options)
+
+
+def _find(document: Any, options: LoadOptions, *, is_record: bool = False) -> tuple[Grid, list[Note]]:
+    """Return the table in a document, or the document as one record rather than a list in it."""
     if isinstance(document, list):
         table = list_table(document, None, options)
         if table is not None:
-            return table.read()
+            return _read_list(document, table, options)
     elif isinstance(document, dict):
-        _check_known(document)
-        if _is_table_schema(document):
-            return _without_row_numbers(document), []
+        check_known(document)
+        if is_table_schema(document):
+            return grid_of_objects(rows_of_table_schema(document)), []
         if geojson.is_feature_collection(document):
             return geojson.grid_of_features(document["features"]), []
+        if (rows := pxweb_rows(document)) is not None:
+            return _read_rows(rows, options)
     found = list(_candidates(document, options))
     if geojson.is_feature(document):
         found = [each for each in found if each.table.rows > 1 and not (each.path and each.path.aside)]
@@ -77,9 +67,36 @@ def find_grid(document: Any, options: LoadOptions) -> tuple[Grid, list[Note]]:
             return geojson.grid_of_features([document]), []
         grid, notes = _choose(found)
         return grid, notes or [Note("The records within the Feature were read, without its geometry.")]
+    if found and is_record and found[0].path is not None:
+        return grid_of_objects([document]), []
+    if not is_record:
+        has_records = any(each.table.rows and not (each.path and _is_message(each.path)) for each in found)
+        check_no_error(document, has_records=has_records)
     if found:
         return _choose(found)
     return _one_record(document), []
+
+
+def _read_rows(rows: list[list[Any]], options: LoadOptions) -> tuple[Grid, list[Note]]:
+    table = list_table(rows, None, replace(options, header="yes"))
+    if table is None:
+        raise InvalidDataset(f"The body holds no list of objects: {_REMEDY}.")
+    return table.read()
+
+
+def _read_list(document: list[Any], table: Table, options: LoadOptions) -> tuple[Grid, list[Note]]:
+    """Return the records of a list; of a single one that is but a wrapper, those in it."""
+    if len(document) != 1 or not isinstance(document[0], dict) or geojson.is_feature(document[0]):
+        return table.read()
+    check_no_error(document, has_records=False)
+    found = [each for each in _candidates(document, options) if not (each.path and each.path.aside)]
+    inner = [each for each in found if each.path and each.table.pool == Pool.RECORDS and each.table.rows > 1]
+    if not inner:
+        return table.read()
+    if all(isinstance(member, dict | list) for member in document[0].values()):
+        return _choose(found)
+    grid, notes = table.read()
+    return grid, [*notes, Note(f"The one record holds lists of records: {_listed(inner)}; ?list=POINTER reads those.")]
 
 
 def _one_record(document: Any) -> Grid:
@@ -88,8 +105,6 @@ def _one_record(document: Any) -> Grid:
         raise InvalidDataset(f"Item {number} of the list is not an object: {_REMEDY}.")
     if not isinstance(document, dict) or not document:
         raise InvalidDataset(f"The body holds no list of objects: {_REMEDY}.")
-    if not {name.lower() for name in document} - _ERROR_MEMBERS:
-        raise InvalidDataset(f"The body holds no list of objects but a message, perhaps of an error: {_REMEDY}.")
     lists = {name: len(value) for name, value in document.items() if isinstance(value, list)}
     if len(lists) == len(document) and any(isinstance(item, list) for name in lists for item in document[name]):
         raise InvalidDataset(f"The body holds no list of objects: {_REMEDY}.")
@@ -102,58 +117,31 @@ def _one_record(document: Any) -> Grid:
     return grid_of_objects([document])
 
 
-def _check_known(document: dict[str, Any]) -> None:
-    """Raise InvalidDataset for formats that are no tables though their lists might look so."""
-    for holder in (document, *(member for member in document.values() if isinstance(member, dict))):
-        cube = holder.get("dimension")
-        if isinstance(cube, dict) and any("category" in each for each in cube.values() if isinstance(each, dict)):
-            raise InvalidDataset("The body is JSON-stat, a cube of values: download it as CSV instead.")
-        if isinstance(holder.get("dataSets"), list):
-            raise InvalidDataset("The body is SDMX-JSON, a cube of values: download it as CSV instead.")
-    if document.get("type") == "Topology" and "arcs" in document:
-        raise InvalidDataset("The body is TopoJSON: convert it to GeoJSON or CSV.")
-
-
-def _is_table_schema(document: dict[str, Any]) -> bool:
-    """Return whether a document is pandas' `table`: a Table Schema beside the records."""
-    schema, rows = document.get("schema"), document.get("data")
-    return (
-        document.keys() == {"schema", "data"}
-        and isinstance(schema, dict)
-        and isinstance(schema.get("fields"), list)
-        and isinstance(rows, list)
-        and all(isinstance(row, dict) for row in rows)
-    )
-
-
-def _without_row_numbers(document: dict[str, Any]) -> Grid:
-    """Return the records, without the `index` that pandas adds where it only numbers the rows."""
-    rows = document["data"]
-    if document["schema"].get("primaryKey") == ["index"] and all(row.get("index") == n for n, row in enumerate(rows)):
-        rows = [{name: value for name, value in row.items() if name != "index"} for row in rows]
-    return grid_of_objects(rows)
-
-
 def _candidates(document: Any, options: LoadOptions) -> Iterator[_Candidate]:
     """Yield the values that can be read as a table, in order."""
     names = NameLists()
-    ahead: list[tuple[_Path | None, Any]] = [(None, document)]
+    ahead: list[tuple[Path | None, Any]] = [(None, document)]
     while ahead:
         path, value = ahead.pop()
         table = _table_at(path, value, names, options)
         if path and table and table.pool == Pool.COLUMNS and isinstance(value, list) and not _is_clearly_data(path):
             path = path._replace(min_rows=_MIN_INNER_ROWS if _are_positions(value) else 0, doubtful=True)
-        if table is not None and (table.names or path is None or table.rows >= path.min_rows):
+        if table is not None and (table.names or path is None or table.rows >= _min_rows(path)):
             yield _Candidate(path, value, table)
         ahead += reversed(list(_inner(path, value, table)))
 
 
-def _table_at(path: _Path | None, value: Any, names: NameLists, options: LoadOptions) -> Table | None:
+def _table_at(path: Path | None, value: Any, names: NameLists, options: LoadOptions) -> Table | None:
     if isinstance(value, dict):
-        return object_table(value, is_whole=path is None)
+        return object_table(value, options, is_whole=path is None)
     if not isinstance(value, list):
         return None
     return list_table(value, names.beside(path.holder if path else None, value), options)
+
+
+def _min_rows(path: Path) -> int:
+    """Return the number of rows from which on a value may be the data."""
+    return min(path.min_rows, 2) if path.name.lower() in DATA_NAMES else path.min_rows
 
 
 def _are_positions(rows: list[list[Any]]) -> bool:
@@ -161,7 +149,7 @@ def _are_positions(rows: list[list[Any]]) -> bool:
     return all(len(row) <= _MAX_POSITION and set(map(type, row)) <= {int, float} for row in rows[:_MIN_INNER_ROWS])
 
 
-def _inner(path: _Path | None, value: Any, table: Table | None) -> Iterator[tuple[_Path, Any]]:
+def _inner(path: Path | None, value: Any, table: Table | None) -> Iterator[tuple[Path, Any]]:
     """Yield the members to search: of objects, of a list's only object, and of a short list of objects and lists."""
     if isinstance(value, dict) and table is None:
         for name, member in value.items():
@@ -170,7 +158,7 @@ def _inner(path: _Path | None, value: Any, table: Table | None) -> Iterator[tupl
     elif isinstance(value, list) and table is not None and len(value) == 1 and isinstance(value[0], dict):
         scalars = sum(not isinstance(member, dict | list) for member in value[0].values())
         within = _within(path, "0")
-        within = within._replace(min_rows=_MIN_INNER_ROWS) if scalars else within
+        within = within._replace(min_rows=2 if path is None else _MIN_INNER_ROWS) if scalars else within
         yield within._replace(doubtful=within.doubtful or scalars > 1), value[0]
     elif isinstance(value, list) and len(value) <= _MAX_MIXED and {dict, list} <= set(map(type, value)):
         for number, item in enumerate(value):
@@ -178,8 +166,8 @@ def _inner(path: _Path | None, value: Any, table: Table | None) -> Iterator[tupl
                 yield _within(path, str(number)), item
 
 
-def _within(path: _Path | None, name: str, holder: dict[str, Any] | None = None) -> _Path:
-    inner = _Path(path, name, holder, holder is not None and name.lower() in _ASIDES)
+def _within(path: Path | None, name: str, holder: dict[str, Any] | None = None) -> Path:
+    inner = Path(path, name, holder, holder is not None and name.lower() in ASIDES)
     if path is None:
         return inner
     return inner._replace(aside=inner.aside or path.aside, min_rows=path.min_rows, doubtful=path.doubtful)
@@ -198,7 +186,19 @@ def _choose(found: list[_Candidate]) -> tuple[Grid, list[Note]]:
             f"{_listed(filled)}. Choose with ?list=POINTER.{_group_remedy(likely)}",
             "list",
         )
+    beside, is_part = left_out(best.path) if isinstance(best.value, list) else ([], False)
+    if is_part and best.table.rows < _MIN_INNER_ROWS:
+        raise InvalidDataset(
+            f"The body may be one record, or hold {best.table.rows:,} of them at {pointer(best.path)!r}: add "
+            f"?list={pointer(best.path)} for those, or ?list= (empty) for the whole body as one record.",
+            "list",
+        )
     grid, notes = best.table.read()
+    if beside:
+        notes.append(Note(f"The records are those of {pointer(best.path)!r}; left out were: {', '.join(beside)}."))
+    if name := _inner_data(best.value):
+        detail = f"The lists in {name!r} became JSON text: ?list={pointer(best.path)}/0/{name} reads the first of them."
+        notes.append(Note(detail, name))
     names = best.table.names
     others = [each for each in filled if each is not best and each.table.pool == pool]
     others = [each for each in others if names is None or each.value is not names.source]
@@ -207,12 +207,24 @@ def _choose(found: list[_Candidate]) -> tuple[Grid, list[Note]]:
     return grid, notes
 
 
+def _inner_data(rows: Any) -> str | None:
+    """Return the name of a member in which each of some objects holds a list of data."""
+    if not isinstance(rows, list) or not 1 < len(rows) <= _MAX_MIXED or set(map(type, rows)) != {dict}:
+        return None
+    lists = ({name for name, value in row.items() if isinstance(value, list) and len(value) > 1} for row in rows)
+    return next((name for name in set.intersection(*lists) if name.lower() == "data"), None)
+
+
+def _is_message(path: Path) -> bool:
+    return path.aside or path.name.lower() == "detail"
+
+
 def _group_remedy(likely: list[_Candidate]) -> str:
     """Return how to read several lists together, if they are all members of one object."""
     path = likely[0].path
     if path is None or path.holder is None or len(likely) != len(path.holder) or not is_grouped(path.holder):
         return ""
-    return f" ?list={_pointer(path.parent)} reads them together, with a column of their names."
+    return f" ?list={pointer(path.parent)} reads them together, with a column of their names."
 
 
 def _is_doubtful(candidate: _Candidate) -> bool:
@@ -222,7 +234,8 @@ def _is_doubtful(candidate: _Candidate) -> bool:
 def _rivals(other: _Candidate, best: _Candidate) -> bool:
     """Return whether another candidate might be the data as well."""
     if other.table.pool != best.table.pool:
-        return other.table.pool == Pool.COLUMNS and other.table.rows > max(best.table.rows, _MIN_INNER_ROWS)
+        least = 1 if best.table.rows == 1 and _has_data_name(other) else max(best.table.rows, _MIN_INNER_ROWS)
+        return other.table.pool == Pool.COLUMNS and other.table.rows > least
     return (
         other.table.rows == best.table.rows
         or (_has_data_name(other) and not _has_data_name(best))
@@ -231,11 +244,11 @@ def _rivals(other: _Candidate, best: _Candidate) -> bool:
 
 
 def _has_data_name(candidate: _Candidate) -> bool:
-    return candidate.path is not None and candidate.path.name.lower() in _DATA_NAMES
+    return candidate.path is not None and candidate.path.name.lower() in DATA_NAMES
 
 
-def _is_clearly_data(path: _Path) -> bool:
-    return path.name.lower() in _DATA_NAMES or (path.holder is not None and len(path.holder) == 1)
+def _is_clearly_data(path: Path) -> bool:
+    return path.name.lower() in DATA_NAMES or (path.holder is not None and len(path.holder) == 1)
 
 
 def _are_alike(one: Any, other: Any) -> bool:
@@ -248,7 +261,7 @@ def _are_alike(one: Any, other: Any) -> bool:
 
 def _choice_note(best: _Candidate, others: list[_Candidate]) -> Note:
     return Note(
-        f"The records are those of {_pointer(best.path)!r}. There are others in {_listed(others)}: "
+        f"The records are those of {pointer(best.path)!r}. There are others in {_listed(others)}: "
         "?list=POINTER chooses.",
         rows=best.table.rows,
     )
@@ -260,7 +273,7 @@ def _listed(candidates: list[_Candidate]) -> str:
     for each in candidates:
         if len(shown) == _MAX_LISTED or sum(map(len, shown)) > _MAX_LISTED_LENGTH:
             return f"{', '.join(shown)} and more"
-        shown.append(f"{_pointer(each.path)!r} ({each.table.rows:,})")
+        shown.append(f"{pointer(each.path)!r} ({each.table.rows:,})")
     return ", ".join(shown)
 
 
@@ -281,9 +294,9 @@ def _read_named(document: Any, pointer: str, options: LoadOptions) -> tuple[Grid
     if isinstance(value, list):
         table = list_table(value, NameLists().beside(holder, value), options)
     elif isinstance(value, dict):
-        table = object_table(value, is_whole=True, is_named=True)
+        table = object_table(value, options, is_whole=True, is_named=True)
         if table is None:
-            return find_grid(value, replace(options, list=None))
+            return _find(value, replace(options, list=None), is_record=not pointer)
     if table is None:
         raise InvalidDataset(f"No records are at {quoted(pointer)}. {_known_pointers(document, options)}", "list")
     return table.read()
@@ -292,12 +305,3 @@ def _read_named(document: Any, pointer: str, options: LoadOptions) -> tuple[Grid
 def _known_pointers(document: Any, options: LoadOptions) -> str:
     found = list(islice(_candidates(document, options), _MAX_LISTED))
     return f"There are records in: {_listed(found)}." if found else "The body holds no list of records."
-
-
-def _pointer(path: _Path | None) -> str:
-    """Return a path as a JSON pointer for an error message, with long names truncated."""
-    names: list[str] = []
-    while path is not None:
-        names.append(path.name[:_MAX_NAME_LENGTH].replace("~", "~0").replace("/", "~1"))
-        path = path.parent
-    return "".join(f"/{name}" for name in reversed(names))[: 2 * _MAX_NAME_LENGTH]

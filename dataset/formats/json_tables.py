@@ -31,6 +31,9 @@ _MIN_KEYED: Final = 10
 _MIN_RATIO: Final = 3  # of rows to columns, or columns to rows, where nothing else tells them apart
 _DATE: Final = re.compile(r"(?:1[5-9]|2[01])\d\d(-?)(?:0[1-9]|1[0-2])\1(?:0[1-9]|[12]\d|3[01])")
 _LABEL: Final = re.compile(r"[+-]?\d[\d.:/TZ +-]*")
+_ROW_NAME: Final = re.compile(r"(?:r|row|record|rec|item|obs|entry|index|idx|id|no|nr)[ _.#-]?\d+", re.IGNORECASE)
+_RECORDS_NOTE: Final = Note("The objects were read as records, by their names; ?header=yes makes them columns.")
+_COLUMNS_NOTE: Final = Note("The objects were read as columns, by the names in them; ?header=no makes them records.")
 _SCALARS: Final = {str, int, float, bool, type(None)}
 
 
@@ -72,7 +75,9 @@ def list_table(values: list[Any], names: Names | None, options: LoadOptions) -> 
     )
 
 
-def object_table(members: dict[str, Any], *, is_whole: bool = False, is_named: bool = False) -> Table | None:
+def object_table(
+    members: dict[str, Any], options: LoadOptions, *, is_whole: bool = False, is_named: bool = False
+) -> Table | None:
     """Return an object of lists or of objects as a table; None for any other object.
 
     A whole document, and even more so a value that the client has named, need not be as clear as others.
@@ -81,7 +86,7 @@ def object_table(members: dict[str, Any], *, is_whole: bool = False, is_named: b
         return Table(Pool.RECORDS, sum(map(len, members.values())), lambda: (_grouped_grid(members), []))
     return (
         _columns_table(members, is_whole=is_whole, is_named=is_named)
-        or _keyed_table(members, is_whole=is_whole)
+        or _keyed_table(members, options, is_whole=is_whole)
         or _series_table(members)
     )
 
@@ -153,7 +158,7 @@ def _columns_table(members: dict[str, Any], *, is_whole: bool = False, is_named:
     return Table(Pool.COLUMNS, height, lambda: (Grid(list(lists), lists.values(), height), notes))
 
 
-def _keyed_table(members: dict[str, Any], *, is_whole: bool) -> Table | None:
+def _keyed_table(members: dict[str, Any], options: LoadOptions, *, is_whole: bool) -> Table | None:
     """Return an object of objects of mostly the same members as a table, if it is clear which of them are the rows."""
     objects = list(members.values())
     if not objects or not all(isinstance(value, dict) for value in objects):
@@ -165,14 +170,14 @@ def _keyed_table(members: dict[str, Any], *, is_whole: bool) -> Table | None:
     outer_labels, inner_labels = _are_labels(members), _are_labels(inner)
     if flat and inner_labels and not outer_labels:
         return Table(Pool.KEYED, len(inner), lambda: (_by_column(members, inner), []))
-    if len(members) < 2 or not inner:
+    if not inner or not (len(members) > 1 or (is_whole and outer_labels)):
         return None
     certain = is_whole or outer_labels != inner_labels or len(members) >= _MIN_KEYED
     if flat and outer_labels == inner_labels:
         in_columns = all(len(_kinds(value.values())) < 2 for value in objects)
         in_rows = all(len(_kinds(value.get(name) for value in objects)) < 2 for name in inner)
         if in_columns and in_rows and max(len(inner), len(members)) < _MIN_RATIO * min(len(inner), len(members)):
-            return Table(Pool.KEYED, len(members), partial(_refuse_keyed, members), certain=certain)
+            return _either_table(members, inner, options, certain=certain)
         if in_columns and (not in_rows or len(inner) > len(members)):
             return Table(Pool.KEYED, len(inner), lambda: (_by_column(members, inner), []), certain=certain)
     grid = partial(grid_of_objects, objects)
@@ -211,10 +216,26 @@ def _by_column(members: dict[str, dict[str, Any]], labels: list[str]) -> Grid:
     return _with_index(Grid(list(members), columns, len(labels)), labels)
 
 
+def _either_table(members: dict[str, Any], inner: list[str], options: LoadOptions, *, certain: bool) -> Table:
+    """Return objects of values of one type as records or columns, by the option or by names such as `row1`."""
+    numbered = all(map(_ROW_NAME.fullmatch, members)), all(map(_ROW_NAME.fullmatch, inner))
+    if options.header is None and numbered[0] == numbered[1]:
+        return Table(Pool.KEYED, len(members), partial(_refuse_keyed, members), certain=certain)
+    are_records = options.header == "no" if options.header is not None else numbered[0]
+    notes = [] if options.header is not None else [_RECORDS_NOTE if are_records else _COLUMNS_NOTE]
+    if not are_records:
+        return Table(Pool.KEYED, len(inner), lambda: (_by_column(members, inner), notes), certain=certain)
+    labels, objects = list(members), list(members.values())
+    return Table(
+        Pool.KEYED, len(labels), lambda: (_with_index(grid_of_objects(objects), labels), notes), certain=certain
+    )
+
+
 def _refuse_keyed(members: dict[str, Any]) -> tuple[Grid, list[Note]]:
     raise InvalidDataset(
-        f"It is not certain whether the {len(members)} objects in the body are records or columns: "
-        "send a list of objects."
+        f"It is not certain whether the {len(members)} objects in the body are records or columns: add ?header=no if "
+        "they are records, or ?header=yes if their names are those of columns.",
+        "header",
     )
 
 

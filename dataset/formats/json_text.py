@@ -13,12 +13,14 @@ from dataset.formats import json_values
 from dataset.formats.columns import Grid
 from dataset.formats.encodings import as_utf8
 from dataset.formats.json_lists import find_grid
+from dataset.formats.json_repeats import repeat_notes
 from dataset.formats.source import Read, Source
 from dataset.notes import Note
 
-__all__ = ["MEDIA_TYPES", "read", "sniff"]
+__all__ = ["MEDIA_TYPES", "OPTIONS", "read", "sniff"]
 
 MEDIA_TYPES: Final = ("application/json", "application/geo+json")
+OPTIONS: Final = ("list", "header", "encoding")
 
 
 def sniff(head: bytes) -> bool:
@@ -36,7 +38,8 @@ def read(source: Source) -> Read:
             document = parse(text)
         except ValueError as error:
             raise Malformed(f"The body is no JSON: {json_values.describe_error(error)}.") from error
-        return find_grid(document, source.options)
+        found, on_choice = find_grid(document, source.options)
+        return found, [*repeat_notes([document], text, lambda: [text]), *on_choice]
 
     read = json_values.to_read(grid, len(text), source)
     return read._replace(notes=notes + read.notes)

@@ -17,14 +17,14 @@ _MAX_NAMES_BYTES: Final = 2**20
 
 
 def normalize_names(names: Iterable[str], limits: Limits) -> list[str]:
-    """Return the names, all distinct and not empty.
+    """Return the names, all distinct and not empty, without the spaces around them.
 
     An empty name becomes `column_<position>`; a repeated one gets a number: `x`, `x_2`; one that polars would read as
     the pattern of several, `*` or `^…$`, gets an underscore. Raises InvalidDataset for names
     of more than 1 MiB in total; TooManyValues for more columns than the limit.
     """
     seen: dict[str, None] = {}
-    given = list(islice(names, limits.columns + 1))
+    given = [name.strip() for name in islice(names, limits.columns + 1)]
     if len(given) > limits.columns:
         raise TooManyValues(f"There are more than {limits.columns:,} columns: send fewer, and more rows instead.")
     if sum(len(name.encode(errors="replace")) for name in given) > _MAX_NAMES_BYTES:
@@ -42,7 +42,7 @@ def normalize_names(names: Iterable[str], limits: Limits) -> list[str]:
 
 def notes_on_names(given: Sequence[str], names: Sequence[str]) -> tuple[Note, ...]:
     """Return a note on each reason for which names were changed."""
-    changed = [(old, name) for old, name in zip(given, names, strict=True) if old != name]
+    changed = [(old, name) for old, name in zip(map(str.strip, given), names, strict=True) if old != name]
     notes = []
     for is_kind, what in (
         (lambda old: not old, "have no name and are named by position"),

@@ -4,26 +4,31 @@ from __future__ import annotations
 
 import io
 import re
+from collections.abc import Iterable
 from typing import Any, Final
 
 from dataset.errors import InvalidDataset, Malformed
 from dataset.formats import json_values
 from dataset.formats.columns import Grid
 from dataset.formats.encodings import as_utf8
+from dataset.formats.json_repeats import repeat_notes
 from dataset.formats.json_tables import list_table
 from dataset.formats.source import Read, Source
 from dataset.notes import Note
 
-__all__ = ["MEDIA_TYPES", "read", "sniff"]
+__all__ = ["MEDIA_TYPES", "OPTIONS", "read", "sniff"]
 
 MEDIA_TYPES: Final = ("application/x-ndjson",)
+OPTIONS: Final = ("header", "encoding")
 
-_RECORD_SEPARATOR: Final = b"\x1e"  # RFC 7464
+_RECORD_SEPARATOR: Final = b"\x1e"  # RFC 7464; a record may take several lines
 _OBJECT_AND_MORE: Final = re.compile(rb"\s*({[^\n]*}|\[[^\n]*\])[ \t\r]*\n\s*[{\[]")
 
 
 def sniff(head: bytes) -> bool:
-    """Return whether the first line is a complete object or list, and another follows."""
+    """Return whether the first line is a complete object or list and another follows, or a JSON text sequence."""
+    if head.startswith(_RECORD_SEPARATOR):
+        return True
     match = _OBJECT_AND_MORE.match(head)
     if match is None:
         return False
@@ -42,17 +47,25 @@ def read(source: Source) -> Read:
         raise Malformed("The body is empty: send one object a line.")
 
     def grid(parse: json_values.Parse) -> tuple[Grid, list[Note]]:
-        lines = enumerate(io.BytesIO(text), start=1)
+        lines = enumerate(_lines(text), start=1)
         rows = [_row(parse, line, number) for number, line in lines if not line.isspace()]
         table = list_table(rows, None, source.options)
         if table is not None:
-            return table.read()
-        numbers = (number for number, line in enumerate(io.BytesIO(text), start=1) if not line.isspace())
+            found, on_rows = table.read()
+            return found, [*repeat_notes(rows, text, lambda: filter(bytes.strip, _lines(text))), *on_rows]
+        numbers = (number for number, line in enumerate(_lines(text), start=1) if not line.isspace())
         number = next(number for number, row in zip(numbers, rows, strict=True) if not isinstance(row, dict))
         raise InvalidDataset(f"Line {number} is not an object: send one object a line.")
 
     read = json_values.to_read(grid, len(text), source)
     return read._replace(notes=notes + read.notes)
+
+
+def _lines(text: bytes) -> Iterable[bytes]:
+    """Return the lines, or the records of a JSON text sequence (RFC 7464, RFC 8142)."""
+    if not text.startswith(_RECORD_SEPARATOR):
+        return io.BytesIO(text)
+    return filter(None, text.split(_RECORD_SEPARATOR))
 
 
 def _row(parse: json_values.Parse, line: bytes, number: int) -> Any:

@@ -10,9 +10,10 @@ from dataset.errors import Malformed
 from dataset.formats.source import Read, Source
 from dataset.formats.typed_columns import read_scan
 
-__all__ = ["MEDIA_TYPES", "read", "sniff"]
+__all__ = ["MEDIA_TYPES", "OPTIONS", "read", "sniff"]
 
 MEDIA_TYPES: Final = ("application/vnd.apache.parquet",)
+OPTIONS: Final[tuple[str, ...]] = ()
 
 _MAGIC: Final = b"PAR1"
 

@@ -13,7 +13,7 @@ import polars as pl
 
 from dataset.formats.source import Read
 from dataset.load_options import LoadOptions
-from dataset.missing import blank_texts, missing_notes, missing_texts, noted_markers
+from dataset.missing import missing_notes, missing_texts, noted_markers
 from dataset.notes import Note
 from dataset.number_formats import MAYBE_THOUSANDS
 from dataset.text_types import infer_plain
@@ -70,25 +70,22 @@ class _Column:
             return
         stripped = texts.str.strip_chars(" \t")
         if "text" in self._kinds:
-            self._parts.append(texts.set(self._are_blank(stripped), None))
+            self._parts.append(texts.set(stripped == "", None))
             return
         missing = stripped.is_in(self._missing)
         if missing.all():
             self._count(noted_markers(stripped, missing))
-            self._has_lost_texts |= not self._are_blank(stripped).all()
+            self._has_lost_texts |= not (stripped == "").all()
             self._parts.append(pl.repeat(None, len(texts), dtype=pl.Null, eager=True))
             return
         kind, typed = _infer(self._name, stripped.set(missing, None), self._options)
         self._kinds.add(kind)
         if typed is None:
-            self._parts.append(texts.set(self._are_blank(stripped), None))
+            self._parts.append(texts.set(stripped == "", None))
         else:
             self._parts.append(typed)
             if typed.null_count() > (stripped == "").sum():  # markers and infinities
                 self._count(noted_markers(stripped, typed.is_null()))
-
-    def _are_blank(self, stripped: pl.Series) -> pl.Series:
-        return stripped.is_in(blank_texts(self._options)) if self._options.missing else stripped == ""
 
     def _count(self, marked: pl.Series) -> None:
         self._markers.update(marked.unique())

@@ -98,7 +98,8 @@ def _is_footer(row: Sequence[str] | None, head: Head, *, is_apart: bool) -> bool
     contradicts = any(is_typed and kind_of(cell) == "text" for is_typed, cell in zip(head.typed, row, strict=False))
     if head.typed[0]:
         return contradicts and (is_apart or len(row) < head.width or (head.width > 1 and " " in row[0].strip()))
-    return is_apart or (head.width > 1 and _is_worded(row))
+    is_short = len(row) < head.width  # a whole row of texts alone may well be a record
+    return is_apart or (head.width > 1 and _is_worded(row) and (is_short or any(head.typed)))
 
 
 def _is_second_table(rows: Sequence[list[str] | None]) -> bool:

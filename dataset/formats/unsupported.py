@@ -78,6 +78,12 @@ _TYPES: Final = {
 
 _HTML_START: Final = re.compile(rb"\s*<(?:!doctype\s+html|html|head|body|table)\b", re.IGNORECASE)
 _XML_START: Final = re.compile(rb"\s*<[?!A-Za-z]")
+_JAVASCRIPT: Final = re.compile(
+    rb"\s*(?:/\*.*?\*/\s*)?[A-Za-z_$][\w$.]*\(\s*(?:\{\s*[\"'}\w]|\[\s*[\[{\]\"'\d-])|\s*\)\]\}'", re.DOTALL
+)
+_COMMENTED_JSON: Final = re.compile(
+    rb"\s*(?:(?://[^\r\n]*[\r\n]\s*|/\*.*?\*/\s*))+(?:\{\s*[\"}]|\[\s*[\[{\]\"])", re.DOTALL
+)
 _YAML_MARK: Final = re.compile(rb"(?:%YAML\b|---[ \t]*\r?\n)")
 _YAML_LINE: Final = re.compile(rb"[ \t]*(?:-[ \t]+[^,;\t]*|(?:-[ \t]+)?[A-Za-z_][\w -]*:(?:[ \t][^,;\t]*)?)\r?")
 _YAML_KEY: Final = re.compile(rb"[ \t]*(?:-[ \t]+)?[A-Za-z_][\w -]*:[ \t\r]")
@@ -110,6 +116,10 @@ def reject_text(head: bytes) -> None:
         raise UnsupportedMediaType(f"The body is {_HTML}.")
     if _XML_START.match(head):
         raise UnsupportedMediaType(f"The body is {_XML}.")
+    if _JAVASCRIPT.match(head):
+        raise UnsupportedMediaType("The body is JavaScript around JSON: send the JSON alone, or CSV.")
+    if _COMMENTED_JSON.match(head):
+        raise UnsupportedMediaType("The body is JSON below a comment, which JSON has not: remove the comments.")
     if _YAML_MARK.match(head) or _is_yaml(head):
         raise UnsupportedMediaType(f"The body is {_YAML}.")
 

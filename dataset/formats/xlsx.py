@@ -21,9 +21,10 @@ from dataset.formats.typed_columns import check_scan, convert_columns
 from dataset.load_options import LoadOptions
 from dataset.notes import Note
 
-__all__ = ["MEDIA_TYPES", "read", "sniff"]
+__all__ = ["MEDIA_TYPES", "OPTIONS", "read", "sniff"]
 
 MEDIA_TYPES: Final = ("application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",)
+OPTIONS: Final = ("sheet", "skip", "header")
 
 # It warns of each column without values.
 logging.getLogger("fastexcel").setLevel(logging.ERROR)

@@ -157,6 +157,16 @@ def test_a_number_named_as_missing_is_not_a_time():
     assert read_body('[{"time": 0}, {"time": 1600000000}]', "time", missing=("0",))[1] == [None, TIME_2020]
 
 
+@pytest.mark.parametrize(
+    ("value", "marker"), [("1", "x"), ("2020-01-01", "9999-12-31"), ("true", "false"), ("$5", "x")]
+)
+def test_values_named_as_missing_are_noted_in_every_format(value, marker):
+    expected = f"Read as missing values: '{marker}'."
+    assert expected in read(value, marker, value, missing=(marker,))[2]
+    body = json.dumps([{"v": value}, {"v": marker}, {"v": value}])
+    assert expected in read_body(body, "v", missing=(marker,))[2]
+
+
 def test_months_without_a_separator_are_read():
     note = "Read as months, by their first day."
     assert read("2020DEC", "2021JAN") == ("date", ["2020-12-01", "2021-01-01"], [note])
