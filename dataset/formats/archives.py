@@ -43,6 +43,7 @@ _OTHER_KINDS: Final = {
     "word/document.xml": "a Word document: save its table as CSV",
     "ppt/presentation.xml": "a PowerPoint presentation: save its table as CSV",
     "META-INF/manifest.xml": "an OpenDocument file (.ods): save it as .xlsx or CSV",
+    "content.xml": "an OpenDocument file (.ods): save it as .xlsx or CSV",
     ".zgroup": "a Zarr store: export it as CSV or Parquet",
 }
 

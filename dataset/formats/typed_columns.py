@@ -89,6 +89,8 @@ def _convert(column: pl.Series, source: Source) -> pl.Series:
     kind = column.dtype
     if kind.is_integer():
         return _convert_integers(column)
+    if kind == pl.Float32:  # 0.1 is 0.1, rather than the double nearest to the 32 bits
+        column = column.cast(pl.String).cast(pl.Float64)
     if kind.is_float():
         return null_non_finite(column.cast(pl.Float64))
     if kind == pl.Decimal:
@@ -110,6 +112,8 @@ def _convert_integers(column: pl.Series) -> pl.Series:
 
 
 def _convert_decimals(column: pl.Series) -> pl.Series:
+    if isinstance(column.dtype, pl.Decimal) and column.dtype.scale == 0:
+        return _convert_integers(column)
     texts = column.cast(pl.String)
     digits = texts.str.replace_all("[-.]", "").str.strip_chars_start("0").str.len_bytes()
     return column.cast(pl.Float64) if (digits <= _MAX_DIGITS).all() else texts

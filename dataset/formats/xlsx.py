@@ -128,10 +128,17 @@ def _find_header(sheet: _Sheet, options: LoadOptions) -> _Header:
 
 
 def _header_position(rows: Sequence[Sequence[str | None]]) -> int:
-    """Return the first row with at least half as many values as the fullest: those above are titles."""
+    """Return the first row with at least half as many values as the fullest: those above are titles.
+
+    pandas leaves the name of the index empty: such a row lacks only its first value.
+    """
     filled = list(map(_count_filled, rows))
     least = max(min(2, max(filled)), (max(filled) + 1) // 2)
-    return next(position for position, count in enumerate(filled) if count >= least)
+    return next(
+        position
+        for position, count in enumerate(filled)
+        if count >= least or (count == len(rows[position]) - 1 > 0 and not (rows[position][0] or "").strip())
+    )
 
 
 def _count_filled(row: Sequence[str | None]) -> int:

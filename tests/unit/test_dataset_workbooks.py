@@ -156,3 +156,10 @@ def test_a_damaged_or_huge_workbook_is_refused() -> None:
     large = workbook({"data": [["x"], *([number] for number in range(5000))]})
     with pytest.raises(TooLarge):
         ingest(large, XLSX, limits=Limits(unpacked_bytes=10**5))
+
+
+def test_the_header_of_a_table_with_one_column_and_an_index_has_an_empty_name() -> None:
+    assert records(load({"data": [[None, "v"], ["a", 5], ["b", 6]]})) == [
+        {"column_1": "a", "v": 5},
+        {"column_1": "b", "v": 6},
+    ]
