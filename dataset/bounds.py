@@ -9,7 +9,7 @@ from typing import Any, Final, Literal, NamedTuple
 import polars as pl
 
 from dataset.errors import BoundsError, quoted
-from dataset.type_inference import ColumnType, parse_number, parse_temporal
+from dataset.types.type_inference import ColumnType, parse_number, parse_temporal
 
 __all__ = [
     "Interval",

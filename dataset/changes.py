@@ -14,7 +14,7 @@ from typing import Any, Final
 
 import polars as pl
 
-from dataset.type_inference import TIME
+from dataset.types.type_inference import TIME
 
 __all__ = [
     "Append",

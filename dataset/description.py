@@ -10,7 +10,7 @@ from typing import Any
 
 from dataset.bounds import parse_bounds
 from dataset.notes import Note
-from dataset.type_inference import ColumnType
+from dataset.types.type_inference import ColumnType
 
 __all__ = ["Column", "Description"]
 

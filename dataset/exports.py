@@ -13,7 +13,7 @@ from polars.io.plugins import register_io_source
 
 from dataset.errors import Busy
 from dataset.serialization import to_json_values, to_texts
-from dataset.type_inference import TIME
+from dataset.types.type_inference import TIME
 
 __all__ = ["EXPORTS", "Export", "no_records"]
 

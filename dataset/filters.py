@@ -12,7 +12,7 @@ from dataset.bounds import Interval, Ordering, compare, parse_value, physical, r
 from dataset.errors import FilterError, quoted
 from dataset.expressions import column_expr
 from dataset.search import fold, fold_text
-from dataset.type_inference import ColumnType
+from dataset.types.type_inference import ColumnType
 
 __all__ = ["MAX_FILTERS", "query_condition", "unknown_column", "where_condition"]
 

@@ -12,14 +12,14 @@ from typing import Final
 import polars as pl
 
 from dataset import formats, sizes
-from dataset.column_types import infer_types
 from dataset.description import Column, Description
 from dataset.errors import InvalidDataset, quoted
 from dataset.load_options import LoadOptions
 from dataset.notes import Note
 from dataset.serialization import to_json_values, to_texts
 from dataset.table import Table
-from dataset.type_inference import column_type
+from dataset.types.column_types import infer_types
+from dataset.types.type_inference import column_type
 
 __all__ = ["ingest"]
 

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any, Final, get_args
 
 from dataset.errors import InvalidDataset, quoted
-from dataset.type_inference import ColumnType
+from dataset.types.type_inference import ColumnType
 
 __all__ = ["OPTION_NAMES", "TYPE_PREFIX", "LoadOptions"]
 

@@ -11,12 +11,12 @@ from typing import Any, Final
 
 import polars as pl
 
-from dataset.column_types import infer_types
 from dataset.errors import Path, quoted
 from dataset.formats.columns import to_json_text
 from dataset.load_options import LoadOptions
-from dataset.missing import blank_texts, missing_texts
-from dataset.type_inference import COLUMN_TYPES, TIME, parse_number, parse_temporal
+from dataset.types.column_types import infer_types
+from dataset.types.missing import blank_texts, missing_texts
+from dataset.types.type_inference import COLUMN_TYPES, TIME, parse_number, parse_temporal
 
 __all__ = ["RecordReader", "parse_text"]
 

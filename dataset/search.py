@@ -12,7 +12,7 @@ import polars as pl
 from dataset.errors import Busy
 from dataset.parallel import parallel_map
 from dataset.serialization import to_texts
-from dataset.type_inference import TIME
+from dataset.types.type_inference import TIME
 
 __all__ = ["Matcher", "SearchIndex", "fold", "fold_text"]
 

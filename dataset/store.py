@@ -77,7 +77,9 @@ class Store:
         self._rd = rd
         self._max_memory = max_memory
         self._publish, self._clear, self._change, self._rebase = (
-            rd.register_script("".join((Path(__file__).parent / f"{each}.lua").read_text("utf-8") for each in names))
+            rd.register_script(
+                "".join((Path(__file__).parent / "lua" / f"{each}.lua").read_text("utf-8") for each in names)
+            )
             for names in (("drop_version", name) for name in ("publish", "clear", "change", "rebase"))
         )
         self._cache = TableCache(max_memory)

@@ -46,7 +46,7 @@ class VersionReader:
         self._rd = rd
         self._cache = cache
         self._max_memory = max_memory
-        self._current = rd.register_script((Path(__file__).parent / "current.lua").read_text("utf-8"))
+        self._current = rd.register_script((Path(__file__).parent / "lua" / "current.lua").read_text("utf-8"))
         self._last_parsed: tuple[bytes, Description] | None = None
 
     def describe(self, version: str) -> Description:

@@ -14,7 +14,7 @@ from dataset.errors import InvalidDataset, TooManyValues
 from dataset.formats.flatten import Budget, Leaf, flatten
 from dataset.formats.names import normalize_names, notes_on_names
 from dataset.formats.source import Limits, Read, Source
-from dataset.type_inference import MAX_EXACT, null_non_finite
+from dataset.types.type_inference import MAX_EXACT, null_non_finite
 
 __all__ = ["Grid", "InfiniteNumber", "from_grid", "grid_of_objects", "to_json_text"]
 

@@ -13,11 +13,11 @@ import polars as pl
 
 from dataset.formats.source import Read
 from dataset.load_options import LoadOptions
-from dataset.missing import missing_notes, missing_texts, noted_markers
 from dataset.notes import Note
-from dataset.number_formats import MAYBE_THOUSANDS
-from dataset.text_types import infer_plain
-from dataset.type_inference import all_match, are_exact, are_undecided, column_type, null_inexact, null_non_finite
+from dataset.types.missing import missing_notes, missing_texts, noted_markers
+from dataset.types.number_formats import MAYBE_THOUSANDS
+from dataset.types.text_types import infer_plain
+from dataset.types.type_inference import all_match, are_exact, are_undecided, column_type, null_inexact, null_non_finite
 
 __all__ = ["read_typed"]
 

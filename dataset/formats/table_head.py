@@ -16,7 +16,7 @@ from dataset.formats.quoting import Dialect, Records
 from dataset.formats.repairs import Repairs
 from dataset.formats.single_column import check_single_column
 from dataset.load_options import LoadOptions
-from dataset.type_inference import parse_number
+from dataset.types.type_inference import parse_number
 
 __all__ = ["EMPTY", "Head", "read_head"]
 

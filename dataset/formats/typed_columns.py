@@ -16,7 +16,7 @@ from dataset.expressions import column_expr
 from dataset.formats.names import normalize_names, notes_on_names
 from dataset.formats.nested_values import NestedTooLarge, to_json_texts
 from dataset.formats.source import Limits, Read, Source
-from dataset.type_inference import TIME, null_non_finite
+from dataset.types.type_inference import TIME, null_non_finite
 
 __all__ = ["check_scan", "convert_columns", "read_scan"]
 

@@ -125,7 +125,7 @@ class Machine(RuleBasedStateMachine):
         self.transitions = Transitions(self.world.records, records_db=0, queue_db=queue_db, queue_name="queue")
         self.publishing, self.clearing = (
             self.world.records.register_script(
-                "".join((ROOT / "dataset" / f"{each}.lua").read_text() for each in ("drop_version", name))
+                "".join((ROOT / "dataset" / "lua" / f"{each}.lua").read_text() for each in ("drop_version", name))
             )
             for name in ("publish", "clear")
         )

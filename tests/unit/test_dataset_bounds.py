@@ -9,7 +9,7 @@ import pytest
 from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
-from dataset.type_inference import column_type, infer_numeric, infer_temporal, parse_number, parse_temporal
+from dataset.types.type_inference import column_type, infer_numeric, infer_temporal, parse_number, parse_temporal
 
 NUMERALS = st.one_of(
     st.integers().map(str),

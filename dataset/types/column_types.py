@@ -9,16 +9,16 @@ from typing import Any, Final, cast
 import polars as pl
 
 from dataset.errors import InvalidDataset, quoted
-from dataset.forced_types import convert_to
-from dataset.integer_dates import read_numeric_dates
 from dataset.load_options import TYPE_PREFIX, LoadOptions
-from dataset.missing import missing_notes
 from dataset.notes import Note
-from dataset.number_formats import MAYBE_THOUSANDS, implied_options
-from dataset.readings import Reading, Typed
 from dataset.serialization import to_texts
-from dataset.text_types import Sample, infer_text, samples_of
-from dataset.type_inference import parse_number, parse_temporal
+from dataset.types.forced_types import convert_to
+from dataset.types.integer_dates import read_numeric_dates
+from dataset.types.missing import missing_notes
+from dataset.types.number_formats import MAYBE_THOUSANDS, implied_options
+from dataset.types.readings import Reading, Typed
+from dataset.types.text_types import Sample, infer_text, samples_of
+from dataset.types.type_inference import parse_number, parse_temporal
 
 __all__ = ["infer_types"]
 

@@ -7,17 +7,17 @@ from typing import Final
 
 import polars as pl
 
-from dataset.date_formats import date_readings
 from dataset.errors import InvalidDataset, quoted
-from dataset.integer_dates import EPOCH_UNITS, epoch_note, from_digits, from_epoch
 from dataset.load_options import TYPE_PREFIX, LoadOptions
-from dataset.missing import missing_notes, missing_texts, noted_markers
 from dataset.notes import Note
-from dataset.number_formats import number_readings
-from dataset.readings import Reading, Typed
 from dataset.serialization import to_texts
-from dataset.text_types import find_fits, infer_plain, same_values, samples_of, without_blank
-from dataset.type_inference import MAX_EXACT, TIME, column_type
+from dataset.types.date_formats import date_readings
+from dataset.types.integer_dates import EPOCH_UNITS, epoch_note, from_digits, from_epoch
+from dataset.types.missing import missing_notes, missing_texts, noted_markers
+from dataset.types.number_formats import number_readings
+from dataset.types.readings import Reading, Typed
+from dataset.types.text_types import find_fits, infer_plain, same_values, samples_of, without_blank
+from dataset.types.type_inference import MAX_EXACT, TIME, column_type
 
 __all__ = ["convert_to"]
 

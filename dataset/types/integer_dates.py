@@ -12,8 +12,8 @@ from typing import Final, cast
 import polars as pl
 
 from dataset.notes import Note, query_option
-from dataset.readings import Typed
-from dataset.type_inference import MAX_EXACT, TIME
+from dataset.types.readings import Typed
+from dataset.types.type_inference import MAX_EXACT, TIME
 
 __all__ = ["EPOCH_UNITS", "epoch_note", "from_digits", "from_epoch", "read_numeric_dates", "words_of"]
 

@@ -16,7 +16,7 @@ from typing import Final
 
 import polars as pl
 
-from dataset.readings import Reading, always, in_slices
+from dataset.types.readings import Reading, always, in_slices
 
 __all__ = ["date_readings"]
 

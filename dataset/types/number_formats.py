@@ -18,8 +18,8 @@ from typing import Final
 import polars as pl
 
 from dataset.load_options import LoadOptions
-from dataset.readings import Reading, in_slices
-from dataset.type_inference import null_inexact, null_non_finite
+from dataset.types.readings import Reading, in_slices
+from dataset.types.type_inference import null_inexact, null_non_finite
 
 __all__ = ["MAYBE_THOUSANDS", "PLAIN", "implied_options", "number_readings"]
 

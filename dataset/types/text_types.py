@@ -1,6 +1,6 @@
 """Types of columns of text, from any format.
 
-Plain values are read by :mod:`dataset.type_inference`. A column of others is read only if all its values fit one
+Plain values are read by :mod:`dataset.types.type_inference`. A column of others is read only if all its values fit one
 reading, with a note; where two readings fit, or where the values could as well be something else, it stays text, with a
 note that names the option which decides it.
 """
@@ -16,15 +16,15 @@ from typing import Final, NamedTuple
 
 import polars as pl
 
-from dataset.date_formats import date_readings
 from dataset.errors import quoted
-from dataset.integer_dates import words_of
 from dataset.load_options import LoadOptions
-from dataset.missing import blank_texts, missing_notes, missing_texts, noted_markers
 from dataset.notes import Note, query_option
-from dataset.number_formats import PLAIN, number_readings
-from dataset.readings import Reading, Typed
-from dataset.type_inference import column_type, infer_numeric, infer_temporal
+from dataset.types.date_formats import date_readings
+from dataset.types.integer_dates import words_of
+from dataset.types.missing import blank_texts, missing_notes, missing_texts, noted_markers
+from dataset.types.number_formats import PLAIN, number_readings
+from dataset.types.readings import Reading, Typed
+from dataset.types.type_inference import column_type, infer_numeric, infer_temporal
 
 __all__ = ["Fit", "find_fits", "infer_plain", "infer_text", "same_values", "samples_of", "without_blank"]
 
