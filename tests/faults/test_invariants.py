@@ -78,7 +78,7 @@ def test_nothing_is_reported_under_heavy_load(live, dataset, start_worker, monke
     suspect = ops.invariants.invariants._Search._second_pass
 
     def counted(search):
-        looked_again.append(len(search._suspects))
+        looked_again.append(len(search._candidates))
         return suspect(search)
 
     monkeypatch.setattr(ops.invariants.invariants._Search, "_second_pass", counted)
