@@ -33,6 +33,7 @@ COPY jobstore jobstore/
 COPY ops ops/
 COPY runtime runtime/
 COPY submission submission/
+COPY data_views data_views/
 COPY web web/
 RUN python -m compileall -q .
 ENV PATH=/opt/venv/bin:$PATH \

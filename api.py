@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from typing import Any
 from urllib.parse import quote
@@ -12,27 +11,30 @@ from flask.typing import ResponseReturnValue
 
 import jobs
 from config.settings import Settings, load_or_exit
+from data_views import records
+from data_views.dataset import current_dataset, page_room, reserve_json
+from data_views.listing import PARAMETERS, data_response
 from dataset import (
+    OPTION_NAMES,
+    TYPE_PREFIX,
     Busy,
     DatasetError,
-    Description,
-    FilterError,
     LoadLimits,
+    LoadOptions,
     Store,
-    Table,
     VersionNotFound,
-    ingest_in_subprocess,
-    is_specific_type,
+    first_records,
 )
+from submission.data_source import load_at_start, load_posted
 from submission.dataset_upload import load_limits, problem_from_dataset_error
 from submission.schema import read_job_body
 from submission.validation import submit
-from web import budget, dev_server, links, pagination, request_body, system_routes
+from web import dev_server, links, pagination, request_body, system_routes
 from web.hooks import install_hooks
 from web.links import path_to
 from web.long_polling import LongPolling, requested_wait
 from web.problems import RETRY_AFTER, Problem
-from web.query_params import enum_param, field_filters, parameter, parameters, timestamp_param
+from web.query_params import enum_param, given_parameters, parameter, parameters, timestamp_param
 from web.representations import (
     artifact_response,
     load_results,
@@ -41,15 +43,11 @@ from web.representations import (
     results_response,
     with_links,
 )
-from web.responses import json_response, list_response, negotiate, text_response, with_etag
-from web.uploads import read_upload
+from web.responses import json_response, negotiate, text_response, with_etag
 
 __all__ = ["create_app"]
 
-_MAX_TRIES = 5
-_MAX_PAGE_BYTES = 8 * 2**20
-_EXPANSION = 10  # bytes of memory per byte of JSON while it is serialized
-_DATA_CURSOR = re.compile(r"([0-9a-f]{32})\.(\d{1,12})", re.ASCII)
+_DRY_RUN_RECORDS = 10
 
 data_routes = Blueprint("data", __name__)
 job_routes = Blueprint("jobs", __name__)
@@ -74,6 +72,7 @@ def create_app(settings: Settings | None = None, *, redis_client: Any = None) ->
     for routes in (data_routes, job_routes, system_routes.routes):
         app.register_blueprint(routes)
     links.install(app, settings.url_prefix)
+    load_at_start(app.extensions["store"], settings, limits)
     return app
 
 
@@ -81,14 +80,19 @@ def create_app(settings: Settings | None = None, *, redis_client: Any = None) ->
 
 
 @data_routes.post("/data")
-@parameters("id", "index")
+@parameters("dry_run", *OPTION_NAMES, prefix=TYPE_PREFIX)
 def load_data() -> Response:
-    """Replace the dataset by the body; `id` and `index` name columns."""
+    """Replace the dataset by the body, or by `DATA_SOURCE` if it is empty; `dry_run=yes` replaces nothing."""
     jobs.ping()  # fail before parsing a large file if Redis is unavailable
     limits: LoadLimits = current_app.extensions["load limits"]
-    upload = read_upload(limits.body_bytes, is_specific_type)
-    columns = {"id_column": parameter("id"), "index_column": parameter("index")}
-    loaded = ingest_in_subprocess(upload.parts, upload.media_type, limits=limits, **columns)
+    given = given_parameters()
+    dry_run = enum_param("dry_run", ("yes", "no")) == "yes"
+    options = LoadOptions.from_query({name: given[name] for name in given if name != "dry_run"})
+    loaded = load_posted(_settings(), limits, options)
+    if dry_run:
+        most = page_room(loaded.description)
+        found = first_records(loaded, _DRY_RUN_RECORDS, most, reserve_json)
+        return json_response({**loaded.description.as_json(), "records": found})
     try:
         description = _store().publish(loaded)
     except VersionNotFound as error:
@@ -97,38 +101,49 @@ def load_data() -> Response:
 
 
 @data_routes.get("/data")
-@parameters("search", "limit", "cursor", fields=True)
+@parameters(*PARAMETERS, fields=True)
 def list_data() -> Response:
-    """The records, or those with the text `search` in any value; FIELD=VALUE keeps those whose field equals it."""
-    limit = pagination.read_limit()
-    found, row = _dataset_of_page()
-    if found is None:
-        return with_etag(json_response(_empty_page()))
-    description, table = found
-    page = table.page(
-        search=parameter("search"),
-        filters=field_filters(),
-        row=row,
-        limit=limit,
-        max_bytes=_MAX_PAGE_BYTES - _size_of(description),
-        reserve=_reserve_memory,
-    )
-    address, headers = pagination.next_link(None if page.next_row is None else f"{description.version}.{page.next_row}")
-    members: dict[str, Any] = {"total": page.total, "next": address, "dataset": description.as_json()}
-    if page.numbers is not None:
-        members["rows"] = page.numbers
-    return with_etag(list_response("records", page.records, members, headers))
+    """The records; FIELD=VALUE and FIELD.OP=VALUE keep those that match; as CSV, NDJSON or Parquet by `Accept`."""
+    return data_response(_store())
 
 
 @data_routes.get("/data/<text:id>")
 @parameters()
 def show_record(id: str) -> Response:
     """One record."""
-    found = _current_dataset()
-    record = found[1].record(id, _reserve_memory) if found else None
+    found = current_dataset(_store())
+    record = found[1].record(id, reserve_json) if found else None
     if record is None:
         raise Problem("record-not-found", f"The dataset has no record {id[:100]!r}; see /data.")
     return with_etag(json_response(record))
+
+
+@data_routes.post("/data/records")
+@parameters()
+def append_records() -> Response:
+    """Append a record, or a list of them: all, or none."""
+    return records.append_records(_store())
+
+
+@data_routes.put("/data/<text:id>")
+@parameters()
+def replace_record(id: str) -> Response:
+    """Replace one record; members that are absent become missing values."""
+    return records.replace_record(_store(), id, merge=False)
+
+
+@data_routes.patch("/data/<text:id>")
+@parameters()
+def patch_record(id: str) -> Response:
+    """Change the members of one record that are sent (JSON Merge Patch)."""
+    return records.replace_record(_store(), id, merge=True)
+
+
+@data_routes.delete("/data/<text:id>")
+@parameters()
+def remove_record(id: str) -> Response:
+    """Remove one record; the others keep their row numbers."""
+    return records.remove_record(_store(), id)
 
 
 @data_routes.delete("/data")
@@ -245,7 +260,7 @@ def retry_job(jid: str) -> Response:
     old: dict[str, Any] = {**jobs.get_job_by_id(jid)}
     if not jobs.Status(old["status"]).ended:
         raise Problem("job-unfinished", f"The job is {old['status']}: wait until it has ended, or cancel it first.")
-    request_again = {name: old[name] for name in jobs.RETRIED_FIELDS}
+    request_again = {name: old[name] for name in (*jobs.RETRIED_FIELDS, *jobs.SELECTION_FIELDS) if name in old}
     added, replayed = submit(
         [request_again], [""], _store(), _settings().max_params_bytes, idempotency, retry_of=old["id"]
     )
@@ -290,49 +305,8 @@ def _store() -> Store:
     return store
 
 
-def _current_dataset() -> tuple[Description, Table] | None:
-    for _ in range(_MAX_TRIES):
-        description = _store().current()
-        try:
-            return (description, _store().table(description.version)) if description else None
-        except VersionNotFound:
-            continue  # replaced since
-    raise Problem("unavailable", "The dataset is being replaced all the time; try again.", headers=RETRY_AFTER)
-
-
-def _dataset_of_page() -> tuple[tuple[Description, Table] | None, int]:
-    """Return the dataset of the cursor's version, or the current one, and the first row of the page."""
-    cursor = pagination.read_cursor()
-    if cursor is None:
-        return _current_dataset(), 0
-    match = _DATA_CURSOR.fullmatch(cursor)
-    if match is None:
-        raise jobs.InvalidCursor("This cursor is not one that a page gave.")
-    try:
-        return (_store().describe(match[1]), _store().table(match[1])), int(match[2])
-    except VersionNotFound as error:
-        raise Problem("cursor-expired", error.detail) from error
-
-
 def _dataset_error(error: DatasetError) -> ResponseReturnValue:
     return current_app.handle_user_exception(problem_from_dataset_error(error))
-
-
-def _size_of(description: Description) -> int:
-    """Return an upper bound of the description's size as JSON, in bytes."""
-    fixed = 100 * len(description.columns) + 2000
-    names = sum(len(column.name) for column in description.columns)
-    return min(fixed + 6 * names, _MAX_PAGE_BYTES // 2)
-
-
-def _reserve_memory(size: int) -> None:
-    budget.reserve(_EXPANSION * size)
-
-
-def _empty_page() -> dict[str, Any]:
-    for field, _ in field_filters():
-        raise FilterError("No dataset is loaded, so there is no such field.", field)
-    return {"records": [], "total": 0, "next": None, "dataset": None}
 
 
 if __name__ == "__main__":

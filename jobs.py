@@ -17,6 +17,7 @@ import jobstore
 from config.settings import Settings, redis_auth_settings
 from jobstore import (
     RETRIED_FIELDS,
+    SELECTION_FIELDS,
     ClaimedJob,
     DatasetChanged,
     Heartbeat,
@@ -49,6 +50,7 @@ from jobstore import (
 
 __all__ = [
     "RETRIED_FIELDS",
+    "SELECTION_FIELDS",
     "ClaimedJob",
     "DatasetChanged",
     "Heartbeat",

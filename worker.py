@@ -19,15 +19,16 @@ if __name__ == "__main__":  # before the slow imports, so that a stray signal do
         signal.signal(_stray, signal.SIG_IGN)
 
 import jobs
-from analyses import BrokenAnalysis, InvalidParams, get_analyses
+from analyses import InvalidParams, get_registry
 from config.events import Event
-from config.logs import set_up_logging
+from config.logs import log_unavailable, set_up_logging
 from config.settings import Settings, load_or_exit
 from jobs import ClaimedJob, ReleaseReason, WorkerNotRegistered, q
 from runtime import (
     Executor,
     HeartbeatFile,
     NotPrepared,
+    Outdated,
     Stopped,
     Supervisor,
     become_subreaper,
@@ -52,6 +53,8 @@ def execute_job(executor: Executor, job: ClaimedJob) -> None:
         results = executor.build(job, task, outcome)
     except Stopped as stopped:
         executor.stop(job, stopped)
+    except Outdated:
+        executor.release(job)
     except NotPrepared as failed:
         executor.fail(job, failed.reason, failed.error)
     except InvalidParams as error:  # raised by the analysis: further attempts would end the same way
@@ -65,17 +68,15 @@ def execute_job(executor: Executor, job: ClaimedJob) -> None:
 
 
 def main() -> None:
-    """Run the supervisor, or with ``--child`` a child; an unusable server or a broken analysis ends it at once."""
+    """Run the supervisor, or with ``--child`` a child; an unusable server ends it at once."""
     settings = load_or_exit()
     jobs.connect(settings)
     set_up_logging(settings.log_level)
-    try:
-        get_analyses()
-    except BrokenAnalysis as error:
-        sys.exit(str(error))
+    found = get_registry()
     if sys.argv[1:2] == ["--child"]:
         worker, *numbers = sys.argv[2:]
         _run_child(settings, worker, *map(int, numbers))
+    log_unavailable(found.broken)
     heartbeat_file = _open_heartbeat_file(settings.health_file)
     # In a container this is process 1, which ignores signals without a handler.
     handle_stop_signals(lambda *_: sys.exit(0))

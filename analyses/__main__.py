@@ -13,7 +13,7 @@ from typing import Any
 
 from polars.exceptions import PolarsError
 
-from analyses import BrokenAnalysis, InvalidParams, UnknownAnalysis, get_analyses, get_analysis
+from analyses import BrokenAnalysis, InvalidParams, UnknownAnalysis, get_analysis, get_registry
 from analyses.framework.trial import BadBound, PreparedTrial, prepare_trial
 
 __all__ = ["main"]
@@ -117,11 +117,13 @@ def _in_words(error: InvalidParams) -> str:
 
 def _list_analyses() -> str:
     lines = []
-    for name, analysis in get_analyses().items():
+    found = get_registry()
+    for name, analysis in found.analyses.items():
         schema = analysis.params_schema()
         required = schema.get("required", ())
         params = [param if param in required else f"[{param}]" for param in schema.get("properties", {})]
         lines.append(f"{name:<14} {analysis.description}\n{'':<14} parameters: {', '.join(params) or 'none'}")
+    lines += [f"{name:<14} unavailable: {error}" for name, error in found.broken.items()]
     return "\n".join(lines)
 
 

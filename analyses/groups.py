@@ -11,17 +11,19 @@ from analyses.kit import (
     Aggregate,
     CategoryColumns,
     NumberColumn,
+    OptionalCompare,
     Outcome,
     Params,
     aggregate,
     bad_column,
+    category_label,
     clip_for_plot,
     draw_placeholder,
     finite,
     label,
+    legend_below,
     new_plot,
     to_numeric,
-    to_text,
     truncate_label,
 )
 
@@ -32,7 +34,7 @@ if TYPE_CHECKING:
 
 _MOST_BARS = 30
 _MOST_COLORS = 6
-_MISSING = "(missing)"
+_BARS_HEIGHT = 0.72
 
 
 class GroupsParams(Params):
@@ -48,6 +50,7 @@ class GroupsParams(Params):
     )
     descending: bool = Field(default=True, description="Whether the largest comes first.")
     top: int = Field(default=20, ge=1, le=10_000, description="How many groups to list.")
+    compare: OptionalCompare
 
     @field_validator("aggregates")
     @classmethod
@@ -74,37 +77,73 @@ def run(rows: pl.DataFrame, params: GroupsParams) -> Outcome:
     """Aggregate each group; missing values are a group of their own, groups of equal rank come in the order of names.
 
     ``count`` is of rows; the other aggregates are of the column's finite values, ``std`` the sample's (``ddof=1``).
-    ``groups`` lists the first ``top`` of them; ``distinct`` is how many there are, ``others`` what is not listed.
+    ``groups`` lists the first ``top`` of them; ``distinct`` is their number, and ``others`` counts those not listed.
+
+    With ``compare``, the groups are those of all subsets together, and ``subsets`` has the aggregates of each subset
+    for the listed groups. The table lists the subsets one after the other.
     """
     import polars as pl
 
     kinds = params.aggregates or ["count"]
-    drawn = params.sort or kinds[0]
     keys = [f"by {place}" for place in range(len(params.by))]
     values = [] if params.column is None else [finite(params.column).alias("value")]
-    # What a group is called may be the name of an aggregate.
+    # The name of a group may be that of an aggregate.
     frame = rows.select(*(pl.col(name).alias(key) for name, key in zip(params.by, keys, strict=True)), *values)
-    aggregates = [aggregate(kind, None if kind == "count" else "value").alias(kind) for kind in kinds]
-    # In order, because sums of fractions depend on it.
-    table = frame.group_by(keys, maintain_order=True).agg(*aggregates, pl.len().alias("rows"))
-    order = [drawn, *keys]
-    table = table.sort(order, descending=[params.descending, *(False for _ in keys)], nulls_last=True)
+    subsets = params.compare.split(rows) if params.compare else []
+    compared = frame.filter(pl.any_horizontal(subset.rows for subset in subsets)) if subsets else frame
+    order, descending = [params.sort or kinds[0], *keys], [params.descending, *(False for _ in keys)]
+    table = _aggregated(compared, keys, kinds).sort(order, descending=descending, nulls_last=True)
     listed = table.head(params.top)
+    parts = [_listed_only(_aggregated(frame.filter(subset.rows), keys, kinds), listed, keys) for subset in subsets]
     result = {
         "by": params.by,
         "column": params.column,
-        "sort": drawn,
+        "sort": order[0],
         "distinct": table.height,
-        "groups": [_as_json(line, keys, kinds) for line in listed.to_dicts()],
-        "others": {"groups": table.height - listed.height, "count": rows.height - int(listed["rows"].sum())},
+        "groups": _as_json(listed, keys, kinds),
+        "others": {"groups": table.height - listed.height, "count": compared.height - int(listed["rows"].sum())},
     }
-    shown = listed.select(*keys, *kinds)
-    shown.columns = _distinct_names([*params.by, *kinds])
-    return Outcome(result, {"plot": _draw(params, drawn, listed.head(_MOST_BARS), table.height)}, {"table": shown})
+    if subsets:
+        result["subsets"] = [
+            {"value": subset.value, "count": int(subset.rows.sum()), "groups": _as_json(part, keys, kinds)}
+            for subset, part in zip(subsets, parts, strict=True)
+        ]
+    names = [category_label(subset.value) for subset in subsets]
+    figure = _draw(params, names, parts or [listed], table.height)
+    return Outcome(result, {"plot": figure}, {"table": _table(params, names, parts or [listed], keys)})
 
 
-def _as_json(line: dict[str, Any], keys: list[str], kinds: list[Aggregate]) -> dict[str, Any]:
-    return {"group": [line[key] for key in keys], **{kind: line[kind] for kind in kinds}}
+def _table(params: GroupsParams, names: list[str], parts: list[pl.DataFrame], keys: list[str]) -> pl.DataFrame:
+    import polars as pl
+
+    kinds = params.aggregates or ["count"]
+    shown = [part.select(*keys, *kinds) for part in parts]
+    if names:
+        shown = [part.select(pl.lit(name).alias("subset"), pl.all()) for name, part in zip(names, shown, strict=True)]
+    table = pl.concat(shown)
+    table.columns = _distinct_names([*(["subset"] if names else []), *params.by, *kinds])
+    return table
+
+
+def _aggregated(frame: pl.DataFrame, keys: list[str], kinds: list[Aggregate]) -> pl.DataFrame:
+    import polars as pl
+
+    aggregates = [aggregate(kind, None if kind == "count" else "value").alias(kind) for kind in kinds]
+    # In order, because sums of fractions depend on it.
+    return frame.group_by(keys, maintain_order=True).agg(*aggregates, pl.len().alias("rows"))
+
+
+def _listed_only(table: pl.DataFrame, listed: pl.DataFrame, keys: list[str]) -> pl.DataFrame:
+    """Return the listed groups, in their order, with the aggregates of ``table``: 0 or null for one without rows."""
+    import polars as pl
+    import polars.selectors as cs
+
+    found = listed.select(keys).join(table, on=keys, how="left", nulls_equal=True, maintain_order="left")
+    return found.with_columns(cs.by_name("count", "sum", require_all=False).fill_null(0), pl.col("rows").fill_null(0))
+
+
+def _as_json(table: pl.DataFrame, keys: list[str], kinds: list[Aggregate]) -> list[dict[str, Any]]:
+    return [{"group": [line[key] for key in keys], **{kind: line[kind] for kind in kinds}} for line in table.to_dicts()]
 
 
 def _distinct_names(names: list[str]) -> list[str]:
@@ -116,35 +155,53 @@ def _distinct_names(names: list[str]) -> list[str]:
     return distinct
 
 
-def _draw(params: GroupsParams, drawn: Aggregate, table: pl.DataFrame, groups: int) -> Figure:
-    import numpy as np
+def _draw(params: GroupsParams, subsets: list[str], parts: list[pl.DataFrame], groups: int) -> Figure:
+    """Draw the bars of each group, one for each part; ``subsets`` are the names of the parts, if there are several."""
     from matplotlib.ticker import MaxNLocator
 
+    drawn: Aggregate = params.sort or "count"
     words = "count" if drawn == "count" else f"{drawn} of {label(params.column or '')}"
     names = " and ".join(label(name) for name in params.by)
-    which = f", the first {table.height} of {groups:,}" if table.height < groups else ""
-    height = max(2.6, 1.4 + 0.3 * table.height)
-    title = f"{words[0].upper()}{words[1:]} by {names}{which}"
+    tables = [part.head(_MOST_BARS // len(parts)) for part in parts]
+    count = tables[0].height
+    which = f", the first {count} of {groups:,}" if count < groups else ""
+    compared = f", compared by {params.compare.column}" if params.compare else ""
+    title = f"{words[0].upper()}{words[1:]} by {names}{which}{compared}"
+    height = max(2.6, 1.4 + 0.3 * count) if len(parts) == 1 else 2.4 + (0.15 + 0.2 * count) * len(parts)
     figure, axes = new_plot(title, x=words, y=names, height=height)
     axes.grid(visible=False, axis="y")
-    if not table.height:
+    if not count:
         draw_placeholder(axes)
         return figure
-    keys = [name for name in table.columns if name.startswith("by ")]
-    values = np.nan_to_num(clip_for_plot(to_numeric(table[drawn])))
-    places = np.arange(table.height)
-    bars = axes.barh(places, values, height=0.72, color=COLORS[0])
-    if len(keys) == 2:
-        _color_by(axes, bars, [_text(value) for value in table[keys[-1]]], params.by[-1])
-    shown = _numbers(table[drawn], drawn)
-    texts = [truncate_label(" · ".join(_text(line[key]) for key in keys), 40) for line in table.to_dicts()]
-    axes.set_yticks(places, labels=texts, parse_math=False)
-    axes.set_ylim(table.height - 0.4, -0.6)
-    axes.bar_label(bars, labels=shown, padding=4, fontsize=9, color="#333333")
-    # What is written at the longest bar has its place, too.
-    axes.margins(x=0.04 + 0.03 * max(map(len, shown)))
+    bars = _draw_bars(axes, tables, drawn)
+    keys = [name for name in tables[0].columns if name.startswith("by ")]
+    if subsets:
+        legend_below(axes, bars, [truncate_label(name, 30) for name in subsets])
+    elif len(keys) == 2:
+        _color_by(axes, bars[0], [category_label(value) for value in tables[0][keys[-1]]], params.by[-1])
+    lines = [" · ".join(category_label(line[key]) for key in keys) for line in tables[0].to_dicts()]
+    axes.set_yticks(range(count), labels=[truncate_label(line, 40) for line in lines], parse_math=False)
+    axes.set_ylim(count - 0.4, -0.6)
     axes.xaxis.set_major_locator(MaxNLocator(6, steps=[1, 2, 5, 10], integer=drawn == "count"))
     return figure
+
+
+def _draw_bars(axes: Axes, tables: list[pl.DataFrame], drawn: Aggregate) -> list[Any]:
+    """Draw the bars of each table beside those of the others, with their values."""
+    import numpy as np
+
+    height = _BARS_HEIGHT / len(tables)
+    bars, longest = [], 0
+    for number, table in enumerate(tables):
+        places = np.arange(table.height) + (number - (len(tables) - 1) / 2) * height
+        values = np.nan_to_num(clip_for_plot(to_numeric(table[drawn])))
+        bars.append(axes.barh(places, values, height=height, color=COLORS[number]))
+        texts = _numbers(table[drawn], drawn)
+        axes.bar_label(bars[-1], labels=texts, padding=4, fontsize=9, color="#333333")
+        longest = max(longest, *map(len, texts))
+    # The value at the longest bar needs room, too.
+    axes.margins(x=0.04 + 0.03 * longest)
+    return bars
 
 
 def _color_by(axes: Axes, bars: Any, values: list[str], name: str) -> None:
@@ -167,9 +224,3 @@ def _numbers(values: pl.Series, kind: Aggregate) -> list[str]:
     if kind == "count":
         return [f"{value:,}" for value in values]
     return ["none" if value is None else f"{value:.4g}" for value in values]
-
-
-def _text(value: Any) -> str:
-    if value is None:
-        return _MISSING
-    return to_text(value) if hasattr(value, "isoformat") else str(value)

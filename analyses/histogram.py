@@ -7,7 +7,20 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import Field
 
-from analyses.kit import COLORS, FirstNumberColumn, Outcome, Params, clip_for_plot, draw_placeholder, label, new_plot
+from analyses.kit import (
+    COLORS,
+    FirstNumberColumn,
+    OptionalCompare,
+    Outcome,
+    Params,
+    category_label,
+    clip_for_plot,
+    draw_placeholder,
+    label,
+    legend_below,
+    new_plot,
+    truncate_label,
+)
 
 if TYPE_CHECKING:
     import numpy as np
@@ -21,6 +34,7 @@ _MOST_BARS = 100
 class HistogramParams(Params):
     column: FirstNumberColumn
     bins: int = Field(default=20, ge=1, le=1000, description="How many bins.")
+    compare: OptionalCompare
 
 
 def run(rows: pl.DataFrame, params: HistogramParams) -> Outcome:
@@ -28,58 +42,78 @@ def run(rows: pl.DataFrame, params: HistogramParams) -> Outcome:
 
     Missing values, NaN and infinities are left out. Without values there are no bins. A range that is too narrow or too
     wide to be divided in double precision is one bin.
+
+    With ``compare``, the bins span the values of all subsets, and ``subsets`` has the counts of each. The other counts
+    are their sums, and ``others`` is the number of rows in none of them.
     """
     import polars as pl
 
-    column = params.column
-    series = rows[column]
-    values = series.filter(series.is_finite()).to_numpy()
+    subsets = params.compare.split(rows) if params.compare else []
+    series = [rows[params.column].filter(subset.rows) for subset in subsets] or [rows[params.column]]
+    values = [each.filter(each.is_finite()).to_numpy() for each in series]
     edges, counts = _count(values, params.bins)
-    table = pl.DataFrame(
-        {"from": edges[:-1], "to": edges[1:], "count": counts},
-        schema={"from": pl.Float64, "to": pl.Float64, "count": pl.Int64},
-    )
     result = {
-        "column": column,
-        "count": len(values),
-        "missing": len(series) - len(values),
+        "column": params.column,
+        "count": sum(map(len, values)),
+        "missing": sum(map(len, series)) - sum(map(len, values)),
         "edges": edges,
-        "counts": counts,
+        "counts": [sum(counted) for counted in zip(*counts, strict=True)],
     }
-    return Outcome(result, {"plot": _draw(column, edges, counts)}, {"table": table})
+    schema = {"from": pl.Float64, "to": pl.Float64, "count": pl.Int64}
+    tables = [pl.DataFrame([edges[:-1], edges[1:], counted], schema=schema) for counted in counts]
+    names = [category_label(subset.value) for subset in subsets]
+    if subsets:
+        result["others"] = rows.height - sum(map(len, series))
+        result["subsets"] = [
+            {"value": subset.value, "count": len(found), "missing": len(each) - len(found), "counts": counted}
+            for subset, each, found, counted in zip(subsets, series, values, counts, strict=True)
+        ]
+        tables = [
+            table.select(pl.lit(name).alias("subset"), pl.all()) for name, table in zip(names, tables, strict=True)
+        ]
+    return Outcome(result, {"plot": _draw(params, edges, counts, names)}, {"table": pl.concat(tables)})
 
 
-def _count(values: np.ndarray[Any, Any], bins: int) -> tuple[list[float], list[int]]:
+def _count(values: list[np.ndarray[Any, Any]], bins: int) -> tuple[list[float], list[list[int]]]:
+    """Return the edges of bins for all values, and the counts of each list of values."""
     import numpy as np
 
-    if not len(values):
-        return [], []
+    together = np.concatenate(values)
+    if not len(together):
+        return [], [[] for _ in values]
     try:
         with np.errstate(over="ignore", invalid="ignore"):
-            counts, edges = np.histogram(values, bins=bins)
+            edges = np.histogram_bin_edges(together, bins=bins)
+            return edges.tolist(), [np.histogram(each, bins=edges)[0].tolist() for each in values]
     except ValueError:
-        return [float(values.min()), float(values.max())], [len(values)]
-    return edges.tolist(), counts.tolist()
+        return [float(together.min()), float(together.max())], [[len(each)] for each in values]
 
 
-def _draw(column: str, edges: list[float], counts: list[int]) -> Figure:
+def _draw(params: HistogramParams, edges: list[float], counts: list[list[int]], names: list[str]) -> Figure:
     import numpy as np
     from matplotlib.ticker import MaxNLocator
 
-    figure, axes = new_plot(f"Histogram of {label(column)}", x=label(column), y="count")
-    if counts:
-        edges = clip_for_plot(np.array(edges)).tolist()
-        widths = [upper - lower for lower, upper in pairwise(edges)]
-        if len(counts) <= _MOST_BARS:
-            # White gaps would swallow the only bar of a constant.
-            edge_color = "white" if len(counts) > 1 else COLORS[0]
-            axes.bar(
-                edges[:-1], counts, width=widths, align="edge", color=COLORS[0], edgecolor=edge_color, linewidth=0.5
-            )
-        else:
-            axes.stairs(counts, edges, fill=True, color=COLORS[0], linewidth=0.5)
-            axes.set_ylim(bottom=0)
-        axes.yaxis.set_major_locator(MaxNLocator(integer=True))
-    else:
+    compared = f", compared by {params.compare.column}" if params.compare else ""
+    figure, axes = new_plot(f"Histogram of {label(params.column)}{compared}", x=label(params.column), y="count")
+    if not edges:
         draw_placeholder(axes)
+        return figure
+    edges = clip_for_plot(np.array(edges)).tolist()
+    if names:
+        drawn = list(zip(counts, COLORS, strict=False))
+        areas = [axes.stairs(counted, edges, fill=True, color=color, alpha=0.3) for counted, color in drawn]
+        for counted, color in drawn:
+            axes.stairs(counted, edges, color=color, linewidth=1.5)
+        legend_below(axes, areas, [truncate_label(name, 30) for name in names])
+    elif len(counts[0]) <= _MOST_BARS:
+        # White gaps would hide the only bar of a constant.
+        edge_color = "white" if len(counts[0]) > 1 else COLORS[0]
+        widths = [upper - lower for lower, upper in pairwise(edges)]
+        axes.bar(
+            edges[:-1], counts[0], width=widths, align="edge", color=COLORS[0], edgecolor=edge_color, linewidth=0.5
+        )
+    else:
+        axes.stairs(counts[0], edges, fill=True, color=COLORS[0], linewidth=0.5)
+    axes.set_ylim(bottom=0)
+    axes.yaxis.set_major_locator(MaxNLocator(integer=True))
     return figure

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from analyses.framework.aggregates import Aggregate, aggregate, finite
 from analyses.framework.columns import NUMBERS, TEMPORAL, type_of
+from analyses.framework.comparison import Compare, OptionalCompare, Subset
 from analyses.framework.outcome import Outcome, Progress, to_text
 from analyses.framework.parameters import (
     AxisColumn,
@@ -25,6 +26,7 @@ from analyses.framework.plotting import (
     MAX_POINTS,
     add_colorbar,
     axis_label,
+    category_label,
     clip_for_plot,
     draw_placeholder,
     draw_points,
@@ -49,21 +51,25 @@ __all__ = [
     "CategoryColumns",
     "Column",
     "Columns",
+    "Compare",
     "FirstNumberColumn",
     "InvalidParams",
     "LatitudeColumn",
     "LongitudeColumn",
     "NumberColumn",
     "NumberColumns",
+    "OptionalCompare",
     "Outcome",
     "Params",
     "Progress",
     "Range",
+    "Subset",
     "Trial",
     "add_colorbar",
     "aggregate",
     "axis_label",
     "bad_column",
+    "category_label",
     "clip_for_plot",
     "draw_placeholder",
     "draw_points",

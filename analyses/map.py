@@ -34,10 +34,13 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-_CELLS = (144, 72)
+_CELLS = 144 * 72
 _COASTLINES = Path(__file__).with_name("coastlines.json")
 _SMALLEST, _LARGEST = 6.0, 160.0
-_WIDTH = 9.0
+# In inches: the figure, the map in it, what is above and below the map, and the labels of longitudes.
+_WIDTH, _MAX_HEIGHT = 9.0, 9.0
+_MAP_WIDTH, _BESIDE = 7.4, 1.2
+_LABEL_WIDTH, _DIGIT_WIDTH = 0.6, 0.1
 _ROOMY = 500
 
 
@@ -59,6 +62,15 @@ class _View(NamedTuple):
     east: float
     south: float
     north: float
+
+
+_GLOBE = _View(-180, 180, -90, 90)
+_MOST_OF_GLOBE = 270
+_MARGIN = 0.05
+# In degrees of latitude: about 100 m, for a single place.
+_LEAST = 0.001
+# In degrees of latitude: the coastlines are too coarse for smaller maps.
+_LEAST_WITH_COASTS = 3
 
 
 def run(rows: pl.DataFrame, params: MapParams) -> Outcome:
@@ -117,16 +129,30 @@ def _bounds(x: np.ndarray[Any, Any], y: np.ndarray[Any, Any]) -> _View | None:
 
 
 def _view(bounds: _View | None) -> _View:
-    """The bounds with a margin, at least two degrees wide, nowhere beyond a pole; nearly the globe is the globe."""
-    if bounds is None or (bounds.east - bounds.west > 270):
-        return _View(-180, 180, -90, 90)
-    across = max(0.04 * (bounds.east - bounds.west), 1 - (bounds.east - bounds.west) / 2, 0.2)
-    up = max(0.04 * (bounds.north - bounds.south), 1 - (bounds.north - bounds.south) / 2, 0.2)
-    # A strip would be no map: neither side is less than a third of the other.
-    width, height = bounds.east - bounds.west + 2 * across, bounds.north - bounds.south + 2 * up
-    across, up = across + max(0, height / 3 - width) / 2, up + max(0, width / 3 - height) / 2
-    south, north = max(-90.0, bounds.south - up), min(90.0, bounds.north + up)
-    return _View(bounds.west - across, bounds.east + across, south, north)
+    """Return the bounds with a margin; the globe if they are most of it."""
+    if bounds is None or bounds.east - bounds.west > _MOST_OF_GLOBE:
+        return _GLOBE
+    stretch = _stretch(bounds)
+    # In degrees of latitude, which are equally long everywhere.
+    width, height = (bounds.east - bounds.west) / stretch, bounds.north - bounds.south
+    margin = _MARGIN * max(width, height)
+    width, height = max(_LEAST, width + 2 * margin), max(_LEAST, height + 2 * margin)
+    # A strip would be hard to read: neither side is shorter than a third of the other.
+    half_width, half_height = max(width, height / 3) * stretch / 2, max(height, width / 3) / 2
+    if half_width > 180:
+        return _GLOBE
+    x, y = (bounds.west + bounds.east) / 2, (bounds.south + bounds.north) / 2
+    return _View(x - half_width, x + half_width, max(-90.0, y - half_height), min(90.0, y + half_height))
+
+
+def _stretch(view: _View) -> float:
+    """Return how much longer a degree of latitude is than one of longitude, in the middle of the view."""
+    return 1 / max(0.2, math.cos(math.radians((view.south + view.north) / 2)))
+
+
+def _proportion(view: _View) -> float:
+    """Return the height of the map as a multiple of its width."""
+    return _stretch(view) * (view.north - view.south) / (view.east - view.west)
 
 
 class _Cells(NamedTuple):
@@ -142,13 +168,16 @@ def _cells(x: Any, y: Any, colors: Any, view: _View) -> _Cells:
     import numpy as np
 
     span = [(view.west, view.east), (view.south, view.north)]
-    counts, x_edges, y_edges = np.histogram2d(x, y, bins=_CELLS, range=span)
+    # Square in the middle of the map: 144 by 72 of them on the globe.
+    proportion = _proportion(view)
+    bins = [round(math.sqrt(_CELLS / proportion)), round(math.sqrt(_CELLS * proportion))]
+    counts, x_edges, y_edges = np.histogram2d(x, y, bins=bins, range=span)
     means = None
     if colors is not None:
         known = np.isfinite(colors)
         weights = clip_for_plot(colors[known]) / max(1, len(colors))
-        sums = np.histogram2d(x[known], y[known], bins=_CELLS, range=span, weights=weights)[0]
-        numbers = np.histogram2d(x[known], y[known], bins=_CELLS, range=span)[0]
+        sums = np.histogram2d(x[known], y[known], bins=bins, range=span, weights=weights)[0]
+        numbers = np.histogram2d(x[known], y[known], bins=bins, range=span)[0]
         means = np.where(numbers > 0, sums / np.maximum(numbers, 1) * max(1, len(colors)), np.nan)
     columns, rows = np.nonzero(counts)
     table = {
@@ -165,16 +194,13 @@ def _cells(x: Any, y: Any, colors: Any, view: _View) -> _Cells:
 
 def _draw(params: MapParams, view: _View, x: Any, y: Any, colors: Any, sizes: Any, cells: _Cells) -> Figure:
     import numpy as np
-    from matplotlib.ticker import MaxNLocator
 
-    # Degrees of longitude are as long as those of latitude in the middle of the map: an equirectangular projection.
-    stretch = 1 / max(0.2, math.cos(math.radians((view.south + view.north) / 2)))
-    height = _WIDTH * 0.82 * stretch * (view.north - view.south) / (view.east - view.west) + 1.2
+    proportion = _proportion(view)
+    height = min(_MAX_HEIGHT, max(3.2, _MAP_WIDTH * proportion + _BESIDE))
     heat = params.show == "heat" or (params.show == "auto" and len(x) > MAX_POINTS)
-    figure, axes = new_plot(
-        _title(params, heat=heat), "longitude", "latitude", width=_WIDTH, height=min(9.0, max(3.2, height))
-    )
-    _draw_coastlines(axes, view)
+    figure, axes = new_plot(_title(params, heat=heat), "longitude", "latitude", width=_WIDTH, height=height)
+    if view.north - view.south >= _LEAST_WITH_COASTS:
+        _draw_coastlines(axes, view)
     if not len(x):
         draw_placeholder(axes, "no places")
     elif heat:
@@ -186,13 +212,22 @@ def _draw(params: MapParams, view: _View, x: Any, y: Any, colors: Any, sizes: An
     else:
         _draw_places(axes, params, x, y, colors, sizes)
     axes.set(xlim=(view.west, view.east), ylim=(view.south, view.north))
-    axes.set_aspect(stretch, adjustable="box")
+    # An equirectangular projection, true to scale in the middle of the map.
+    axes.set_aspect(_stretch(view), adjustable="box")
     if len(x):
-        # On a narrow map, more labels would overlap.
-        axes.xaxis.set_major_locator(MaxNLocator(8 if height < _WIDTH else 4))
-        axes.xaxis.set_major_formatter(lambda value, _: _degrees((value + 180) % 360 - 180, "E", "W"))
-        axes.yaxis.set_major_formatter(lambda value, _: _degrees(value, "N", "S"))
+        _label_degrees(axes, view, min(_MAP_WIDTH, (height - _BESIDE) / proportion))
     return figure
+
+
+def _label_degrees(axes: Axes, view: _View, width: float) -> None:
+    """Label the axes of a map that is ``width`` inches wide, so that the labels do not overlap."""
+    from matplotlib.ticker import MaxNLocator
+
+    decimals = max(0, 1 - math.floor(math.log10(view.east - view.west)))
+    most = int(width / (_LABEL_WIDTH + _DIGIT_WIDTH * decimals))
+    axes.xaxis.set_major_locator(MaxNLocator(max(1, min(8, most)), steps=[1, 2, 5, 10]))
+    axes.xaxis.set_major_formatter(lambda value, _: _degrees((value + 180) % 360 - 180, "E", "W"))
+    axes.yaxis.set_major_formatter(lambda value, _: _degrees(value, "N", "S"))
 
 
 def _title(params: MapParams, *, heat: bool) -> str:
@@ -202,7 +237,7 @@ def _title(params: MapParams, *, heat: bool) -> str:
 
 
 def _degrees(value: float, plus: str, minus: str) -> str:
-    return f"{abs(value):g}°{plus if 0 < value < 180 else minus if -180 < value < 0 else ''}"
+    return f"{abs(value):.10g}°{plus if 0 < value < 180 else minus if -180 < value < 0 else ''}"
 
 
 def _draw_coastlines(axes: Axes, view: _View) -> None:

@@ -40,6 +40,9 @@ class Event(StrEnum):
     STALE_RESULT = "stale result rejected", "A worker no longer held the `job` whose result it sent, in this `attempt`."
     RESULTS_REJECTED = "results rejected", "Redis rejects the results of a `job`: `error`. The job fails."
     ANALYSIS_RAISED = "the analysis raised", "An exception of an analysis, with its traceback, in the log of the job."
+    # The files in analyses/
+    ANALYSIS_UNAVAILABLE = "analysis unavailable", "The file of an `analysis` cannot be used; a traceback follows."
+    ANALYSES_RELOADED = "analyses reloaded", "A file in `analyses/` has changed (`RELOAD=yes`): `count` can be used."
     # What an analysis left in its process
     THREADS_LEFT = "threads outlived the attempt, replacing the process", "An analysis left `threads` running."
     HELPERS_LEFT = "multiprocessing helpers are left, replacing the process", "An analysis used multiprocessing."
@@ -59,6 +62,8 @@ class Event(StrEnum):
     RESPONSE_ABORTED = "Response broken off: %s", "A client disconnected before it had read the response (DEBUG)."
     REQUEST_FAILED = "Error handling request", "An error of the server's own, with its traceback."
     CONNECTION_FAILED = "Error on a connection", "An error of the server's own, with its traceback."
+    SOURCE_LOADED = "data source loaded", "The dataset was loaded from `DATA_SOURCE`: its `version`, how many `rows`."
+    SOURCE_AWAY = "data source not loaded, retrying in %s s", "`DATA_SOURCE` cannot be read or parsed: `error`."
     # Commands
     BACKED_UP = "backed up", "A back-up was written: `file`, `bytes`, and how many old ones were `removed`."
     RESTORED = "restored", "A back-up was restored: `file`, `keys`."

@@ -5,12 +5,13 @@ from __future__ import annotations
 import logging
 import sys
 import time
+from collections.abc import Mapping
 from itertools import islice
 
 from config.events import Event
 from config.settings import old_names_in_use
 
-__all__ = ["set_up_logging"]
+__all__ = ["log_unavailable", "set_up_logging"]
 
 _log = logging.getLogger("settings")
 
@@ -47,3 +48,9 @@ def set_up_logging(level: str) -> None:
     logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
     for name, old in old_names_in_use().items():
         _log.warning(Event.SETTING_RENAMED, extra={"old": old, "new": name})
+
+
+def log_unavailable(broken: Mapping[str, Exception]) -> None:
+    """Log the analyses whose files cannot be used, by name, each with its traceback."""
+    for name, error in broken.items():
+        logging.getLogger("analyses").error(Event.ANALYSIS_UNAVAILABLE, exc_info=error, extra={"analysis": name})

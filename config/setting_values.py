@@ -6,6 +6,7 @@ import ipaddress
 import re
 from collections.abc import Mapping
 from typing import Any
+from urllib.parse import urlsplit
 
 __all__ = [
     "MAX_PORT",
@@ -16,6 +17,7 @@ __all__ = [
     "parse_log_level",
     "parse_names",
     "parse_queue_name",
+    "parse_source",
     "parse_value",
 ]
 
@@ -62,6 +64,19 @@ def parse_log_level(text: str) -> str:
 def parse_queue_name(text: str) -> str:
     if not _QUEUE_NAME.fullmatch(text):
         raise ValueError("letters, digits and any of _ . : -")
+    return text
+
+
+def parse_source(text: str) -> str:
+    """Return the path of a file, or an http(s) address without a user and a password."""
+    if "://" in text:
+        try:
+            url = urlsplit(text)
+            is_valid = bool(url.hostname) and url.port != 0 and url.username is None and text.isascii()
+        except ValueError:
+            is_valid = False
+        if not is_valid or " " in text or url.scheme not in ("http", "https"):
+            raise ValueError("a file, or an http:// or https:// address without user and password")
     return text
 
 

@@ -21,6 +21,7 @@ from config.setting_values import (
     parse_log_level,
     parse_names,
     parse_queue_name,
+    parse_source,
     parse_value,
 )
 
@@ -114,6 +115,11 @@ class Settings:
         least=64,
         most=_MAX_MIB,
     )
+    data_source: str = _setting(
+        "",
+        "File, or http(s) address, that an empty `POST /data` loads, and the API at its start if nothing is loaded.",
+        read=parse_source,
+    )
     max_body_bytes: int = _setting(256 * 2**20, "Largest body of `POST /data`, unpacked, in bytes.", least=1)
     max_load_seconds: float = _setting(120.0, "Seconds that reading the body of `POST /data` may take.", least=1)
     load_memory_mb: int = _setting(
@@ -128,7 +134,7 @@ class Settings:
     )
     max_jobs_bytes: int = _setting(
         16 * 2**20,
-        "Largest body of `POST /jobs`, in bytes; at most a tenth of `REQUEST_MEMORY_MB`.",
+        "Largest body of `POST /jobs`, and of records, in bytes; at most a tenth of `REQUEST_MEMORY_MB`.",
         least=1,
         most=_REDIS_TAKES,
     )
@@ -166,6 +172,9 @@ class Settings:
         7 * 86400.0, "Seconds that an ended job is kept, with its results and its log.", least=1
     )
 
+    reload: bool = _setting(
+        False, "Whether files of analyses that were added, changed or removed are loaded without a restart."
+    )
     health_file: str = _setting(
         "", "File that the worker stamps with each round of its loop, for `python -m ops.health worker`; empty is none."
     )

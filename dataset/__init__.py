@@ -6,6 +6,7 @@ Without an identifier column, records are identified by their row number, starti
 
 from dataset.arrow_chunks import EncodedTable
 from dataset.bounds import start_after_end
+from dataset.changes import Append, Change, Remove, Replace, Row, to_frame
 from dataset.description import Column, Description
 from dataset.errors import (
     BoundsError,
@@ -13,39 +14,71 @@ from dataset.errors import (
     DatasetError,
     FilterError,
     InvalidDataset,
+    InvalidRecords,
     Malformed,
+    Path,
     TooLarge,
     UnsupportedMediaType,
     VersionNotFound,
 )
-from dataset.formats import MEDIA_TYPES, is_specific_type
+from dataset.exports import EXPORTS, no_records
+from dataset.formats import MEDIA_TYPES, PACKED_TYPES, is_specific_type
 from dataset.ingest import ingest
+from dataset.listing import Listing, Page
+from dataset.load_options import OPTION_NAMES, TYPE_PREFIX, LoadOptions
+from dataset.notes import Note
 from dataset.ranges import Ranges
+from dataset.record_values import RecordReader
+from dataset.selection import Selection, Selector
+from dataset.sizes import MAX_RECORD_BYTES, check_size, json_bytes
 from dataset.store import Store
 from dataset.subprocess_ingest import LoadLimits, ingest_in_subprocess
-from dataset.table import Page, Table
+from dataset.table import Table, first_records
 
 __all__ = [
+    "EXPORTS",
+    "MAX_RECORD_BYTES",
     "MEDIA_TYPES",
+    "OPTION_NAMES",
+    "PACKED_TYPES",
+    "TYPE_PREFIX",
+    "Append",
     "BoundsError",
     "Busy",
+    "Change",
     "Column",
     "DatasetError",
     "Description",
     "EncodedTable",
     "FilterError",
     "InvalidDataset",
+    "InvalidRecords",
+    "Listing",
     "LoadLimits",
+    "LoadOptions",
     "Malformed",
+    "Note",
     "Page",
+    "Path",
     "Ranges",
+    "RecordReader",
+    "Remove",
+    "Replace",
+    "Row",
+    "Selection",
+    "Selector",
     "Store",
     "Table",
     "TooLarge",
     "UnsupportedMediaType",
     "VersionNotFound",
+    "check_size",
+    "first_records",
     "ingest",
     "ingest_in_subprocess",
     "is_specific_type",
+    "json_bytes",
+    "no_records",
     "start_after_end",
+    "to_frame",
 ]

@@ -48,6 +48,10 @@ class EncodedTable:
         self._offset = file.tell()
         finalize(self, file.close)
 
+    def first_rows(self, count: int) -> pl.DataFrame:
+        """Return the first rows, at most `count`."""
+        return decode_chunks([next(self.chunks())]).head(count)
+
     def chunks(self) -> Iterator[bytes]:
         """Yield the chunks, reading one at a time. Safe to call from several threads."""
         place = self._offset

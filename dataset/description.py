@@ -9,7 +9,8 @@ from functools import partial
 from typing import Any
 
 from dataset.bounds import parse_bounds
-from dataset.type_inference import ColumnType
+from dataset.notes import Note
+from dataset.types.type_inference import ColumnType
 
 __all__ = ["Column", "Description"]
 
@@ -41,24 +42,27 @@ class Description:
     last: Any
     bytes: int
     loaded: dt.datetime
-    notes: tuple[str, ...] = ()
+    notes: tuple[Note, ...] = ()
 
     def as_json(self) -> dict[str, Any]:
-        """Return the JSON object of the HTTP contract; `notes` is omitted when empty."""
+        """Return the JSON object of the HTTP contract."""
         loaded = self.loaded.astimezone(dt.UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
         members: dict[str, Any] = {name: getattr(self, name) for name in self.__slots__}
         columns = [{"name": column.name, "type": column.type, "missing": column.missing} for column in self.columns]
-        notes = members.pop("notes")
-        members |= {"columns": columns, "loaded": loaded}
-        return members | {"notes": list(notes)} if notes else members
+        return members | {"columns": columns, "loaded": loaded, "notes": [note.as_json() for note in self.notes]}
 
     @classmethod
     def from_json(cls, members: Mapping[str, Any]) -> Description:
         """Create a description from the result of `as_json`."""
         columns = tuple(Column(**column) for column in members["columns"])
         loaded = dt.datetime.fromisoformat(members["loaded"])
-        notes = tuple(members.get("notes", ()))
+        notes = tuple(map(Note.from_json, members.get("notes", ())))
         return cls(**{**members, "columns": columns, "loaded": loaded, "notes": notes})
+
+    def has_columns_of(self, other: Description) -> bool:
+        """Return whether the columns have the same names and types, and identifier and index are the same."""
+        names = (self.id, self.index) == (other.id, other.index)
+        return names and list(self.types().items()) == list(other.types().items())
 
     def types(self) -> dict[str, ColumnType]:
         """Return the type of each column."""
@@ -74,4 +78,4 @@ class Description:
 
     def bounds_check(self) -> Callable[[object, object], object]:
         """Return a function equivalent to `check_bounds` that looks up the index type only once."""
-        return partial(parse_bounds, self.index_type())
+        return partial(parse_bounds, self.index_type(), index=self.index)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Final
 
 __all__ = [
@@ -10,7 +11,9 @@ __all__ = [
     "DatasetError",
     "FilterError",
     "InvalidDataset",
+    "InvalidRecords",
     "Malformed",
+    "Path",
     "TooLarge",
     "TooManyValues",
     "UnsupportedMediaType",
@@ -19,6 +22,9 @@ __all__ = [
 ]
 
 _MAX_QUOTED: Final = 80
+
+Path = tuple[str | int, ...]
+"""Members and elements that lead to a value."""
 
 
 def quoted(value: object) -> str:
@@ -58,6 +64,14 @@ class InvalidDataset(DatasetError):
         self.parameter = parameter
 
 
+class InvalidRecords(DatasetError):
+    """Records do not fit the dataset; `errors` has the path of each fault within the body, and its detail."""
+
+    def __init__(self, errors: Sequence[tuple[Path, str]]) -> None:
+        super().__init__(errors[0][1])
+        self.errors = errors
+
+
 class TooManyValues(InvalidDataset):
     """The dataset exceeds the limit on columns or values."""
 
@@ -67,9 +81,9 @@ class Busy(DatasetError):
 
 
 class BoundsError(DatasetError):
-    """A bound does not have the index's type, or start is after end.
+    """A bound does not have the index's type, start is after end, or the index has no range.
 
-    `pointer` is the JSON pointer of the bound at fault: "/start" or "/end".
+    `pointer` is the JSON pointer of the member at fault: "/start", "/end" or "/index".
     """
 
     def __init__(self, detail: str, pointer: str) -> None:
@@ -78,11 +92,16 @@ class BoundsError(DatasetError):
 
 
 class FilterError(DatasetError):
-    """A filter names an unknown column, or a value of another type; `field` is the name as the client wrote it."""
+    """A filter names an unknown column, an operator that its type lacks, or a value of another type.
 
-    def __init__(self, detail: str, field: str) -> None:
+    `field` is the name as the client wrote it; `path` leads to the value at fault in a `where`: the column, and the
+    operator if there is one.
+    """
+
+    def __init__(self, detail: str, field: str, path: tuple[str, ...] = ()) -> None:
         super().__init__(detail)
         self.field = field
+        self.path = path
 
 
 class VersionNotFound(DatasetError):

@@ -1,93 +1,174 @@
-"""Equality filters over columns; values are parsed as the column's type."""
+"""One grammar of filters: `?field.OP=value` of `GET /data` and the object `where` of a job become a condition."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from functools import reduce
-from operator import and_, or_
-from typing import Any, Final
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import islice
+from typing import Any, Final, cast
 
 import polars as pl
 
-from dataset.bounds import equal_range
-from dataset.errors import BoundsError, FilterError, quoted
-from dataset.type_inference import COLUMN_TYPES
+from dataset.bounds import Interval, Ordering, compare, parse_value, physical, rounded
+from dataset.errors import FilterError, quoted
+from dataset.expressions import column_expr
+from dataset.search import fold, fold_text
+from dataset.types.type_inference import ColumnType
 
-__all__ = ["MAX_FILTERS", "Filters"]
+__all__ = ["MAX_FILTERS", "query_condition", "unknown_column", "where_condition"]
 
 MAX_FILTERS: Final = 50
-"""The maximum number of filters in a request."""
+"""The maximum number of filters in a request or a job."""
 
 _PREFIX: Final = "field."
-_BOOLEANS: Final = {"true": True, "false": False}
+_ORDERINGS: Final = ("lt", "lte", "gt", "gte")
+_OPERATORS: Final = ("ne", *_ORDERINGS, "in", "contains")
+
+Types = Mapping[str, ColumnType]
 
 
-class Filters:
-    """A conjunction of filters, each a column's name and a text.
+def query_condition(types: Types, filters: Sequence[tuple[str, str]]) -> pl.Expr | None:
+    """Return the condition of all filters, each a field as in a query and a text; None if there are none.
 
-    A name may be written `field.NAME`. A repeated field matches any of its values. An empty text matches missing
-    values, a date matches every time of that day (UTC).
+    A field is a column, or a column, a dot and an operator; `field.NAME` reaches a column of any name. A field without
+    an operator that is repeated matches any of its values. Raises FilterError.
     """
-
-    def __init__(self, frame: pl.DataFrame, filters: Sequence[tuple[str, str]]) -> None:
-        """Parse the filters. Raises FilterError."""
-        if len(filters) > MAX_FILTERS:
-            field = filters[MAX_FILTERS][0]
-            raise FilterError(f"There are {len(filters)} filters; send {MAX_FILTERS} at most.", field)
-        self._conditions: dict[str, _FieldCondition] = {}
-        for field, text in filters:
-            name = _resolve_column(frame, field)
-            self._conditions.setdefault(name, _FieldCondition()).add(frame[name].dtype, text, field)
-
-    def filter_mask(self, rows: pl.DataFrame) -> pl.Series:
-        """Return the mask of the rows, a part of the table, that match all filters."""
-        masks = [condition.filter_mask(rows[name]) for name, condition in self._conditions.items()]
-        return reduce(and_, masks)
-
-
-class _FieldCondition:
-    """The accepted values of one column; single values are matched in one pass."""
-
-    def __init__(self) -> None:
-        self._missing = False
-        self._values: dict[Any, None] = {}
-        self._ranges: dict[tuple[Any, Any], None] = {}
-
-    def add(self, dtype: pl.DataType, text: str, field: str) -> None:
-        kind = COLUMN_TYPES[dtype]
-        if not text:
-            self._missing = True
-            if kind == "text":
-                self._values[""] = None
-        elif kind == "boolean":
-            if text.strip().lower() not in _BOOLEANS:
-                raise FilterError(f"{quoted(text)} is not a boolean: use true or false.", field)
-            self._values[_BOOLEANS[text.strip().lower()]] = None
+    if len(filters) > MAX_FILTERS:
+        raise _too_many(len(filters), filters[MAX_FILTERS][0])
+    equal: dict[str, tuple[_Field, list[str]]] = {}
+    conditions: list[pl.Expr] = []
+    for written, text in filters:
+        name, operator = _split_field(types, written)
+        if operator:
+            value = text.split(",") if operator == "in" else text
+            conditions.append(_Field(name, types[name], written).condition(operator, value))
         else:
-            try:
-                found = equal_range(kind, text)
-            except BoundsError:
-                raise FilterError(f"{quoted(text)} is not a value of the column's type, {kind}.", field) from None
-            if found is not None and found[0] == found[1]:
-                self._values[found[0]] = None
-            elif found is not None:
-                self._ranges[found] = None
-
-    def filter_mask(self, column: pl.Series) -> pl.Series:
-        physical = column.to_physical()
-        masks = [physical.is_between(first, last) for first, last in self._ranges]
-        if len(self._values) == 1:
-            masks.append(physical == next(iter(self._values)))
-        elif self._values:
-            masks.append(physical.is_in(list(self._values)))
-        no_match = pl.repeat(value=False, n=len(column), dtype=pl.Boolean, eager=True)
-        found = reduce(or_, masks, no_match).fill_null(value=False)
-        return found | column.is_null() if self._missing else found
+            equal.setdefault(name, (_Field(name, types[name], written), []))[1].append(text)
+    conditions += [field.equals(texts) for field, texts in equal.values()]
+    return pl.all_horizontal(conditions) if conditions else None
 
 
-def _resolve_column(frame: pl.DataFrame, field: str) -> str:
+def where_condition(types: Types, where: Mapping[str, Any]) -> pl.Expr | None:
+    """Return the condition of a job's `where`: `{"a": value, "b": {"gte": 5, "lt": 9}, "c": {"in": ["x", "y"]}}`.
+
+    None if it is empty. Raises FilterError with the path of the value at fault.
+    """
+    conditions: list[pl.Expr] = []
+    for name, value in where.items():
+        if name not in types:
+            raise FilterError(unknown_column(types, name), name, (name,))
+        field = _Field(name, types[name], name)
+        if isinstance(value, Mapping):
+            if not value:
+                raise field.error(f"Expected a value, or an object of operators: {', '.join(_OPERATORS)}.")
+            conditions += [field.condition(operator, operand) for operator, operand in value.items()]
+        else:
+            conditions.append(field.equals([value]))
+        if len(conditions) > MAX_FILTERS:
+            raise _too_many(len(conditions), name)
+    return pl.all_horizontal(conditions) if conditions else None
+
+
+def unknown_column(columns: Iterable[str], name: str) -> str:
+    """Return the detail of the error that there is no such column."""
+    known = ", ".join(map(quoted, islice(columns, 20))) or "none"
+    return f"There is no column {quoted(name)}. The columns are: {known}."
+
+
+class _Field:
+    """One column of a filter, and the name by which errors refer to it."""
+
+    def __init__(self, name: str, kind: ColumnType, field: str) -> None:
+        self._column = column_expr(name)
+        self._kind = kind
+        self._field = field
+        self._name = name
+
+    def error(self, detail: str, operator: str | None = None) -> FilterError:
+        return FilterError(detail, self._field, (self._name, operator) if operator else (self._name,))
+
+    def condition(self, operator: str, value: Any) -> pl.Expr:
+        """Return the condition of an operator and its operand."""
+        has = [each for each in _OPERATORS if self._has(each)]
+        if operator not in has:
+            detail = f"A column of type {self._kind} has no operator {quoted(operator)}; it has: {', '.join(has)}."
+            raise self.error(detail, operator)
+        match operator:
+            case "in":
+                if not isinstance(value, list):
+                    raise self.error("Expected a list of values.", operator)
+                return self.equals(value, operator)
+            case "ne":
+                return ~self.equals([value], operator)
+            case "contains":
+                return self._contains(value)
+        if value is None or value == "":
+            raise self.error("A missing value is neither before nor after another: send a value.", operator)
+        return compare(self._column, self._kind, cast(Ordering, operator), self._parse(value, operator))
+
+    def equals(self, values: Sequence[Any], operator: str | None = None) -> pl.Expr:
+        """Return the condition that the column has one of these values; None and the empty text match missing ones."""
+        kind = self._kind
+        found: list[Any] = []
+        conditions: list[pl.Expr] = []
+        if any(value is None or value == "" for value in values):
+            conditions.append(self._column.is_null())
+            found += [""] if kind == "text" else []
+        for value in values:
+            if value is None or value == "":
+                continue
+            first, last = rounded(kind, self._parse(value, operator))
+            if first < last:
+                conditions.append(physical(self._column, kind).is_between(first, last))
+            elif first == last and (kind in ("number", "text", "boolean") or -(2**63) <= first < 2**63):
+                found.append(first)
+        if found:
+            values_column = physical(self._column, kind)
+            conditions.append(values_column == found[0] if len(found) == 1 else values_column.is_in(found))
+        return pl.any_horizontal(condition.fill_null(value=False) for condition in conditions or [self._nothing()])
+
+    def _contains(self, value: Any) -> pl.Expr:
+        if not isinstance(value, str):
+            raise self.error("Expected a text.", "contains")
+        try:
+            return fold(self._column).str.contains(fold_text(value), literal=True)
+        except UnicodeEncodeError:
+            return self._nothing()
+
+    def _nothing(self) -> pl.Expr:
+        return self._column.is_null() & pl.lit(value=False)
+
+    def _parse(self, value: Any, operator: str | None) -> Interval:
+        found = parse_value(self._kind, value)
+        if found is None:
+            hint = ' For several values: {"in": […]}.' if isinstance(value, list) and operator is None else ""
+            detail = f"{quoted(value)} is not a value of the column's type, {self._kind}.{hint}"
+            raise self.error(detail, operator)
+        return found
+
+    def _has(self, operator: str) -> bool:
+        if operator == "contains":
+            return self._kind == "text"
+        return operator not in _ORDERINGS or self._kind != "boolean"
+
+
+def _split_field(types: Types, field: str) -> tuple[str, str]:
+    """Return the column that a field of a query names, and its operator or an empty text.
+
+    A column whose name ends like an operator is reached without the prefix only if there is no shorter one.
+    """
+    has_prefix = field.startswith(_PREFIX)
+    stem, _, operator = field.rpartition(".")
+    if not has_prefix and operator in _OPERATORS and stem in types:
+        return stem, operator
+    if has_prefix and field.removeprefix(_PREFIX) not in types and operator in _OPERATORS:
+        for name in (stem.removeprefix(_PREFIX), stem):
+            if name in types:
+                return name, operator
     for name in (field.removeprefix(_PREFIX), field):
-        if name in frame.columns:
-            return name
-    known = ", ".join(map(quoted, frame.columns[:20])) or "none"
-    raise FilterError(f"There is no column {quoted(field)}. The columns are: {known}.", field)
+        if name in types:
+            return name, ""
+    raise FilterError(unknown_column(types, field), field)
+
+
+def _too_many(count: int, field: str) -> FilterError:
+    return FilterError(f"There are {count} filters; send {MAX_FILTERS} at most.", field)

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import datetime as dt
 import hashlib
+import re
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import Final
 
 import polars as pl
@@ -12,50 +14,64 @@ import polars as pl
 from dataset import formats, sizes
 from dataset.description import Column, Description
 from dataset.errors import InvalidDataset, quoted
+from dataset.load_options import LoadOptions
+from dataset.notes import Note
 from dataset.serialization import to_json_values, to_texts
 from dataset.table import Table
-from dataset.type_inference import column_type
+from dataset.types.column_types import infer_types
+from dataset.types.type_inference import column_type
 
 __all__ = ["ingest"]
 
-_PARSER_REVISION: Final = 2  # part of the version hash: increment it when the same body would give other rows
+_PARSER_REVISION: Final = 4  # part of the version hash: increment it when the same body would give other rows
 _DEFAULT_LIMITS: Final = formats.Limits()
+_NO_OPTIONS: Final = LoadOptions()
+_NO_RECORDS: Final = (
+    "The body has no records, and would replace the dataset by an empty one: send at least one record, or add "
+    "?empty=yes. (`curl -d @FILE` strips the ends of lines: send a file with --data-binary @FILE.)"
+)
 _ID_ENDINGS: Final = ("_id", "Id", "ID")
+_RETRIEVED: Final = re.compile(r"realtime|data[ _-]?as[ _-]?of|created", re.IGNORECASE)  # when a record was written
+_UPDATED: Final = re.compile("updated", re.IGNORECASE)
 
 
 def ingest(
     body: formats.Body,
     media_type: str | None,
     *,
-    id_column: str | None = None,
-    index_column: str | None = None,
+    options: LoadOptions = _NO_OPTIONS,
     limits: formats.Limits = _DEFAULT_LIMITS,
     max_memory: int | None = None,
 ) -> Table:
     """Parse a body into a table.
 
-    A header without rows, or an empty JSON list, gives a dataset without rows. Columns without a name are called
-    `column_<position>`. `limits` bounds the decompressed size, `max_memory` the table's size in memory.
+    `limits` bounds the decompressed size, `max_memory` the table's size in memory.
     Raises Malformed, UnsupportedMediaType, InvalidDataset or TooLarge.
     """
-    chosen, charset = formats.detect_format(media_type, body)
-    frame, notes = chosen.read(formats.Source(body, charset, limits))
+    chosen, source = formats.open_body(body, media_type, options, limits)
+    with ThreadPoolExecutor(1) as thread:  # hashing releases the GIL
+        version = thread.submit(_version, source.body, (chosen.MEDIA_TYPES[0], source.charset, options.as_json()))
+        frame, notes, final = chosen.read(source)
+    notes = (*notes, *infer_types(frame, options, final))
+    if not frame.height and not options.empty and options.header != "only":
+        raise InvalidDataset(_NO_RECORDS)
     sizes.check_size(frame, limits.unpacked_bytes, max_memory)
     row_number = _row_number_name(frame.columns)
-    identifier = _choose_id(frame, id_column) or row_number
-    index = _choose_index(frame, index_column, identifier) or row_number
+    identifier, id_notes = _choose_id(frame, options.id)
+    identifier = identifier or row_number
+    index = _choose_index(frame, options.index, identifier) or row_number
     first, last = _index_bounds(frame, index)
     description = Description(
-        version=_version(body, (chosen.MEDIA_TYPES[0], charset, id_column, index_column)),
+        version=version.result(),
         count=frame.height,
         id=identifier,
         index=index,
         columns=tuple(Column(column.name, column_type(column), column.null_count()) for column in frame),
         first=first,
         last=last,
-        bytes=len(body),
+        bytes=len(source.body),
         loaded=_now(),
-        notes=notes,
+        notes=(*notes, *id_notes),
     )
     return Table(description, frame)
 
@@ -67,30 +83,39 @@ def _row_number_name(columns: Sequence[str]) -> str:
     return name
 
 
-def _choose_id(frame: pl.DataFrame, requested: str | None) -> str | None:
-    name = requested if requested is not None else "id"
-    if name in frame.columns:
-        _check_identifier(frame[name], "id" if requested is not None else None)
-        return name
+def _choose_id(frame: pl.DataFrame, requested: str | None) -> tuple[str | None, list[Note]]:
+    """Return the column of the identifiers, None for the row number, and a note if `id` cannot be it."""
+    if requested == "":
+        return None, []
     if requested is not None:
-        raise InvalidDataset(_unknown_column(frame, requested, "id"), "id")
-    for column in frame:
-        if column.name.endswith(_ID_ENDINGS) and not column.null_count() and column.n_unique() == len(column):
-            return column.name
-    return None
+        if requested not in frame.columns:
+            raise InvalidDataset(_unknown_column(frame, requested, "id"), "id")
+        if problem := _find_id_problem(frame[requested]):
+            remedy = "Make the identifiers unique and complete, or name another column with ?id=COLUMN."
+            raise InvalidDataset(f"The identifier {quoted(requested)} {problem}. {remedy}", "id")
+        return requested, []
+    problem = _find_id_problem(frame["id"]) if "id" in frame.columns else None
+    if "id" in frame.columns and not problem:
+        return "id", []
+    named = (column for column in frame if column.name.endswith(_ID_ENDINGS))
+    chosen = next(
+        (column.name for column in named if not column.null_count() and not column.is_duplicated().any()), None
+    )
+    if not problem:
+        return chosen, []
+    instead = f"the column {quoted(chosen)} does" if chosen else "the row number does"
+    detail = f"The column {problem}, so it does not identify the records; {instead}. Choose another with ?id=COLUMN."
+    return chosen, [Note(detail, "id", rows=frame.height - frame["id"].drop_nulls().n_unique())]
 
 
-def _check_identifier(column: pl.Series, parameter: str | None) -> None:
-    remedy = "Make the identifiers unique and complete, or name another column with ?id=COLUMN."
+def _find_id_problem(column: pl.Series) -> str | None:
+    """Return why the column cannot hold the identifiers, or None."""
     if column.null_count():
-        row = column.is_null().arg_true()[0] + 1
-        raise InvalidDataset(f"The identifier {quoted(column.name)} has no value in row {row}. {remedy}", parameter)
+        return f"has no value in row {column.is_null().arg_true()[0] + 1}"
     repeated = ~column.is_first_distinct()
-    if repeated.any():
-        value = to_texts(column.filter(repeated).head(1)).item()
-        raise InvalidDataset(
-            f"The identifier {quoted(column.name)} holds {quoted(value)} more than once. {remedy}", parameter
-        )
+    if not repeated.any():
+        return None
+    return f"holds {quoted(to_texts(column.filter(repeated).head(1)).item())} more than once"
 
 
 def _choose_index(frame: pl.DataFrame, requested: str | None, identifier: str) -> str | None:
@@ -103,8 +128,10 @@ def _choose_index(frame: pl.DataFrame, requested: str | None, identifier: str) -
                 f"The column {quoted(requested)} is boolean and has no range: name another index.", "index"
             )
         return requested
-    temporal = [name for name, kind in types.items() if kind in ("date", "time")]
-    default = temporal[0] if temporal else identifier
+    temporal = [column for column in frame if types[column.name] in ("date", "time")]
+    ranked = sorted(temporal, key=lambda column: _UPDATED.match(column.name) is not None)
+    varied = (column.name for column in ranked if not _RETRIEVED.match(column.name) and column.min() != column.max())
+    default = next(varied, identifier)
     return default if types.get(default) != "boolean" else None
 
 
@@ -120,7 +147,7 @@ def _index_bounds(frame: pl.DataFrame, index: str) -> tuple[object, object]:
     return to_json_values(ends["first"]).item(), to_json_values(ends["last"]).item()
 
 
-def _version(body: formats.Body, options: tuple[str | None, ...]) -> str:
+def _version(body: formats.Body, options: tuple[object, ...]) -> str:
     options_prefix = repr((_PARSER_REVISION, *options)).encode("utf-8", "backslashreplace")
     digest = hashlib.sha256(options_prefix + b"\n")
     digest.update(body)

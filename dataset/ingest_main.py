@@ -19,6 +19,7 @@ from dataset import arrow_chunks, sizes
 from dataset.errors import DatasetError, InvalidDataset, TooLarge, TooManyValues
 from dataset.formats import Body, Limits
 from dataset.ingest import ingest
+from dataset.load_options import LoadOptions
 from dataset.table import Table
 
 _OOM_SCORE_ADJ: Final = Path("/proc/self/oom_score_adj")
@@ -51,8 +52,9 @@ def _map_body(body: int) -> Body:
 
 def _ingest(body: Body, arguments: dict[str, Any]) -> Table:
     limits = Limits(**arguments.pop("limits"))
+    options = LoadOptions.from_json(arguments.pop("options"))
     try:
-        return ingest(body, limits=limits, **arguments)
+        return ingest(body, options=options, limits=limits, **arguments)
     except MemoryError as error:
         raise TooLarge("The body takes more memory than there is: send fewer rows or columns.") from error
 

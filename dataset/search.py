@@ -5,16 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from threading import BoundedSemaphore, Lock
-from typing import Final
+from typing import Final, TypeVar
 
 import polars as pl
 
 from dataset.errors import Busy
 from dataset.parallel import parallel_map
 from dataset.serialization import to_texts
-from dataset.type_inference import TIME
+from dataset.types.type_inference import TIME
 
-__all__ = ["Matcher", "SearchIndex"]
+__all__ = ["Matcher", "SearchIndex", "fold", "fold_text"]
 
 _SEPARATOR: Final = "\0"
 _SIGMA: Final = "\N{GREEK SMALL LETTER SIGMA}"
@@ -36,6 +36,8 @@ _LENGTHS: Final[dict[pl.DataType | type[pl.DataType], int]] = {pl.Int64: 8, pl.F
 _TIME_LENGTH: Final = 24
 _VIEW_BYTES: Final = 16
 
+_Texts = TypeVar("_Texts", pl.Series, pl.Expr)
+
 Matcher = Callable[[int], pl.Series | None]
 """From the number of a slice to the mask of its matching rows; None if no row matches."""
 
@@ -48,14 +50,21 @@ class SearchIndex:
     former. Thread-safe.
     """
 
-    def __init__(self, frame: pl.DataFrame, slices: Sequence[tuple[int, int]], max_bytes: int | None) -> None:
+    def __init__(
+        self,
+        frame: pl.DataFrame,
+        slices: Sequence[tuple[int, int]],
+        max_bytes: int | None,
+        lines: dict[tuple[bool, int], pl.Series] | None = None,
+    ) -> None:
+        """Create an index that continues `lines`: the texts that are known, by kind of column and slice."""
         self._frame = frame
         self._slices = slices
         self._columns: dict[bool, list[str]] = {True: [], False: []}
         for column in frame:
             self._columns[column.dtype == pl.String].append(column.name)
         self._is_cached = max_bytes is None or self._estimate_size() <= max_bytes
-        self._lines: dict[tuple[bool, int], pl.Series] = {}
+        self._lines = {} if lines is None else lines
         numbers = range(len(slices))
         self._building = {(textual, number): Lock() for textual in self._columns for number in numbers}
 
@@ -71,7 +80,7 @@ class SearchIndex:
     def matcher(self, search: str) -> Iterator[Matcher]:
         """Provide the matcher for a text. Raises Busy if too many searches run without an index."""
         try:
-            needle = _fold(pl.Series([search])).item()
+            needle = fold_text(search)
         except UnicodeEncodeError:  # a lone surrogate matches nothing
             yield lambda _: None
             return
@@ -93,7 +102,7 @@ class SearchIndex:
 
     def _match_across_columns(self, needle: str, number: int) -> pl.Series | None:
         texts = self._frame.slice(*self._slices[number]).select(pl.col(pl.String))
-        hits = texts.select(_fold(column).str.contains(needle, literal=True) for column in texts)
+        hits = texts.select(fold(column).str.contains(needle, literal=True) for column in texts)
         return hits.select(pl.any_horizontal(pl.all()).fill_null(value=False)).to_series() if hits.width else None
 
     def _may_contain(self, needle: str, textual: bool) -> bool:
@@ -112,7 +121,7 @@ class SearchIndex:
         rows = self._frame.slice(*self._slices[number])
         texts = rows.select(to_texts(rows[name]) for name in self._columns[textual])
         line = texts.select(pl.concat_str(pl.all(), separator=_SEPARATOR, ignore_nulls=True)).to_series()
-        return _fold(line) if textual else line.str.to_lowercase()
+        return fold(line) if textual else line.str.to_lowercase()
 
     def _estimate_size(self) -> int:
         """Estimate the size of the whole index in bytes."""
@@ -135,6 +144,13 @@ def _render_slot() -> Iterator[None]:
         _RENDER_SLOTS.release()
 
 
-def _fold(texts: pl.Series) -> pl.Series:
+def fold(texts: _Texts) -> _Texts:
+    """Return texts in the form in which they are compared when case is ignored."""
     # The lower case of sigma depends on its position in the word, so a part of a word would not match.
     return texts.str.to_lowercase().str.replace_all(_FINAL_SIGMA, _SIGMA, literal=True)
+
+
+def fold_text(text: str) -> str:
+    """Return one text as `fold` does. Raises UnicodeEncodeError for a lone surrogate."""
+    folded: str = fold(pl.Series([text])).item()
+    return folded

@@ -6,7 +6,7 @@ from typing import Any
 
 import polars as pl
 
-from dataset.type_inference import TIME
+from dataset.types.type_inference import TIME
 
 __all__ = ["records", "to_json_values", "to_texts"]
 

@@ -3,18 +3,32 @@
 from __future__ import annotations
 
 import json
-from typing import Final
+from collections.abc import Iterator, Sequence
+from typing import Any, Final
 
 import polars as pl
 
 from dataset.errors import InvalidDataset, TooLarge
 
-__all__ = ["MAX_RECORD_BYTES", "check_size", "count_fitting", "fixed_record_bytes", "memory_size", "row_slices"]
+__all__ = [
+    "MAX_RECORD_BYTES",
+    "SLICE_ROWS",
+    "check_size",
+    "count_fitting",
+    "fitting_slices",
+    "fixed_record_bytes",
+    "json_bytes",
+    "memory_size",
+    "row_bytes",
+    "row_slices",
+]
 
 MAX_RECORD_BYTES: Final = 4 * 2**20
 """The maximum size of one record as JSON, in bytes."""
 
-_SLICE_ROWS: Final = 32_768
+SLICE_ROWS: Final = 32_768
+"""The maximum number of rows that are searched at once."""
+
 _SLICE_BYTES: Final = 4 * 2**20
 _INLINE_BYTES: Final = 12  # shorter texts are stored inside their 16-byte view
 _VIEW_BYTES: Final = 16
@@ -64,22 +78,22 @@ def memory_size(frame: pl.DataFrame) -> int:
     return total
 
 
+def row_bytes(row: Sequence[Any]) -> int:
+    """Return about the size in memory of one row of physical values; see `memory_size`."""
+    lengths = [len(value.encode()) for value in row if isinstance(value, str)]
+    return 8 * len(row) + sum(_VIEW_BYTES - 8 + (length if length > _INLINE_BYTES else 0) for length in lengths)
+
+
 def row_slices(frame: pl.DataFrame) -> list[tuple[int, int]]:
     """Return (offset, length) of slices of at most 32,768 rows and 4 MiB of text, or of a single larger record."""
     found: list[tuple[int, int]] = []
-    for first in range(0, frame.height, _SLICE_ROWS):
-        texts = frame.slice(first, _SLICE_ROWS).select(pl.col(pl.String))
-        length = min(_SLICE_ROWS, frame.height - first)
+    for first in range(0, frame.height, SLICE_ROWS):
+        texts = frame.slice(first, SLICE_ROWS).select(pl.col(pl.String))
+        length = min(SLICE_ROWS, frame.height - first)
         if sum(int(column.str.len_bytes().sum()) for column in texts) <= _SLICE_BYTES:
             found.append((first, length))
             continue
-        sizes = _text_sizes(texts).cum_sum()
-        begin = 0
-        while begin < length:
-            used = sizes[begin - 1] if begin else 0
-            end = max(begin + 1, int(sizes.search_sorted(used + _SLICE_BYTES, side="right")))
-            found.append((first + begin, end - begin))
-            begin = end
+        found += [(first + begin, count) for begin, count in _cuts(_text_sizes(texts), _SLICE_BYTES)]
     return found
 
 
@@ -91,6 +105,24 @@ def count_fitting(frame: pl.DataFrame, fixed: int, max_bytes: int) -> tuple[int,
     sizes = _json_sizes(frame, fixed).cum_sum()
     count = max(1, int(sizes.search_sorted(max_bytes, side="right")))
     return count, int(sizes[count - 1])
+
+
+def fitting_slices(frame: pl.DataFrame, fixed: int, max_bytes: int) -> Iterator[tuple[int, int]]:
+    """Yield (offset, length) of slices of at most `max_bytes` as JSON, or of a single larger record."""
+    if frame.height * _max_record_size(frame, fixed) <= max_bytes:
+        return iter([(0, frame.height)] if frame.height else [])
+    return _cuts(_json_sizes(frame, fixed), max_bytes)
+
+
+def _cuts(sizes: pl.Series, most: int) -> Iterator[tuple[int, int]]:
+    """Yield (offset, length) of runs whose sizes add up to at most `most`, or of a single larger one."""
+    sums = sizes.cum_sum()
+    begin = 0
+    while begin < len(sums):
+        used = sums[begin - 1] if begin else 0
+        end = max(begin + 1, int(sums.search_sorted(used + most, side="right")))
+        yield begin, end - begin
+        begin = end
 
 
 def _unpacked_bytes(column: pl.Series) -> int:
@@ -107,6 +139,11 @@ def fixed_record_bytes(frame: pl.DataFrame) -> int:
         size += len(json.dumps(name, ensure_ascii=False).encode(errors="replace")) + 2
         size += quotes if kind == pl.String else _MAX_LENGTHS.get(kind.base_type(), _MAX_TIME_LENGTH)
     return size
+
+
+def json_bytes(frame: pl.DataFrame) -> int:
+    """Return the size of all records as JSON, with numbers and times at their maximum length."""
+    return int(_json_sizes(frame, fixed_record_bytes(frame)).sum())
 
 
 def _max_record_size(frame: pl.DataFrame, fixed: int) -> int:

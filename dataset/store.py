@@ -3,31 +3,41 @@
 Keys, in the database of the job records:
 
 - `data.current`: the current version; absent if no dataset is loaded.
-- `data.<version>`: a hash of `description` (JSON), `chunks` (their number), `memory` (bytes of the decoded rows) and
-  `pins` (the number of unfinished jobs that use the version).
+- `data.<version>`: a hash of `description` (JSON), `memory` (bytes of the decoded rows), `pins` (the number of
+  unfinished jobs and of changed versions that use the version), `next_row` (the number of the next row, if rows have
+  been removed) and, for a version that has chunks of its own, `chunks` (their number).
 - `data.<version>.<n>`, n from 0: the rows, in order, as compressed columns (Arrow IPC). Expires after an hour unless
   the version is published, so an aborted upload leaves nothing behind.
+- A version that was made by a change of records has no chunks. It has a `base`, a version with chunks, and consists of
+  the base's rows after the first `changes` entries of the list `data.<base>.changes`. The base counts such versions as
+  `derived`, and in its `pins`.
 
-A version that is neither current nor pinned is deleted, by the script that replaces, clears or unpins it.
+- `data.change.turn`: the process that may make the next change, for a second at most, after others were faster.
+
+A version that is neither current nor pinned is deleted, by the script that replaces, clears or unpins it. When the list
+of changes has become long, the version gets chunks and becomes the base of the next ones (`rebase.lua`).
 """
 
 from __future__ import annotations
 
 import json
-import re
+import random
 import time
-from collections import OrderedDict
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from threading import Lock, Thread
 from typing import TYPE_CHECKING, Any, Final
-from weakref import WeakSet
+from uuid import uuid4
 
 from dataset.arrow_chunks import EncodedTable, decode_chunks, encode_chunks
+from dataset.changes import Change
 from dataset.description import Description
-from dataset.errors import Busy, VersionNotFound, quoted
-from dataset.table import Table
+from dataset.errors import Busy, TooLarge, VersionNotFound
+from dataset.table import Location, Table
+from dataset.table_cache import TableCache
+from dataset.table_changes import apply_change
+from dataset.version_reader import VersionReader, move
 
 if TYPE_CHECKING:
     # Not imported at run time: it would delay the start of the ingest subprocess.
@@ -36,21 +46,23 @@ if TYPE_CHECKING:
 __all__ = ["Store"]
 
 _CURRENT: Final = "data.current"
+_TURN: Final = "data.change.turn"
+_TURN_MILLISECONDS: Final = 1000
+_TRIES_BEFORE_TURN: Final = 3
+_MAX_PAUSE_SECONDS: Final = 0.01
+_ANY: Final = ""
+_NONE: Final = "-"
 _UPLOAD_SECONDS: Final = 3600
 _MAX_UPLOADS: Final = 5
-_CACHED_VERSIONS: Final = 3
-_CACHED_BYTES: Final = 512 * 2**20
-_WAIT_SECONDS: Final = 10
+_MAX_TRIES: Final = 100  # in half a second
+_MIN_REBASE_BYTES: Final = 2**19
+_REBASE_FRACTION: Final = 64
+"""The list of changes may have a 64th of the bytes of the decoded rows, and at least 512 KiB."""
 _INDEX_SECONDS: Final = 0.1  # most often enough, so that the first search after a load does not wait
-_VERSION: Final = re.compile("[0-9a-f]{32}")
 
 
-@dataclass(slots=True)
-class _CacheEntry:
-    """A cached version; `decoding` is held by the thread that decodes it while others wait."""
-
-    decoding: Lock = field(default_factory=Lock)
-    table: Table | None = None
+class _Moved(Exception):
+    """The current version is another one, or stored in another way, than it was."""
 
 
 class Store:
@@ -64,53 +76,96 @@ class Store:
         """Create a store whose decoded rows and indexes take at most `max_memory` bytes; None means no limit."""
         self._rd = rd
         self._max_memory = max_memory
-        self._publish, self._clear, self._current = (
-            rd.register_script((Path(__file__).parent / f"{name}.lua").read_text(encoding="utf-8"))
-            for name in ("publish", "clear", "current")
+        self._publish, self._clear, self._change, self._rebase = (
+            rd.register_script(
+                "".join((Path(__file__).parent / "lua" / f"{each}.lua").read_text("utf-8") for each in names)
+            )
+            for names in (("drop_version", name) for name in ("publish", "clear", "change", "rebase"))
         )
-        self._cache: OrderedDict[str, _CacheEntry] = OrderedDict()
-        self._decoded: WeakSet[Table] = WeakSet()
-        self._lock = Lock()
-        self._last_parsed: tuple[bytes, Description] | None = None
+        self._cache = TableCache(max_memory)
+        self._reader = VersionReader(rd, self._cache, max_memory)
+        self._changing = Lock()
+        self._rebasing = Lock()
 
     def publish(self, loaded: Table | EncodedTable) -> Description:
         """Replace the dataset atomically and return its description; its indexes may take longer.
 
         Raises VersionNotFound if its chunks are repeatedly deleted because others publish at the same time.
         """
+        self._publish_replacing(loaded, _ANY)
+        return loaded.description
+
+    def publish_first(self, loaded: Table | EncodedTable) -> bool:
+        """Publish the dataset unless one is loaded; return whether it was. Raises VersionNotFound as `publish` does."""
+        return self._publish_replacing(loaded, _NONE)
+
+    def _publish_replacing(self, loaded: Table | EncodedTable, replaces: str) -> bool:
         description = loaded.description
         # A large version is decoded only after the version that it replaces has left the cache.
         early = self._max_memory is None or loaded.memory < self._max_memory // 4
         indexing = self._cache_before_publish(loaded) if early else None
-        for _ in range(_MAX_UPLOADS):
-            count = self._upload(loaded)
-            answer: Any = self._publish(
-                keys=[_CURRENT], args=[description.version, count, json.dumps(description.as_json()), loaded.memory]
-            )
-            if answer != b"incomplete":
-                self._clear_cache(keep=description.version)
-                if indexing is not None:
-                    indexing.join(_INDEX_SECONDS)
-                if isinstance(loaded, EncodedTable) and not early:
-                    Thread(
-                        target=self._cache_after_publish, args=(description.version, loaded), name="build-indexes"
-                    ).start()
-                return description
-        raise VersionNotFound("Others replaced the dataset while this one was loaded: load it again.")
+        if not self._upload_and_publish(loaded, replaces):
+            return False
+        self._cache.clear(keep=description.version)
+        if indexing is not None:
+            indexing.join(_INDEX_SECONDS)
+        if isinstance(loaded, EncodedTable) and not early:
+            Thread(target=self._cache_after_publish, args=(description.version, loaded), name="build-indexes").start()
+        return True
+
+    def change(self, decide: Callable[[Table], Change | None]) -> Table | None:
+        """Change the current version atomically and return the new one; None if no dataset is loaded.
+
+        `decide` returns the change of a table, or None for none, and may raise. It is called again if another process
+        replaced the version at the same time. Raises TooLarge, and Busy if the version is replaced all the time.
+        """
+        with self._changing:
+            for _ in range(_TRIES_BEFORE_TURN):
+                with suppress(_Moved):
+                    return self._decide_and_try(decide, "")
+            return self._change_in_turn(decide)
+
+    def _change_in_turn(self, decide: Callable[[Table], Change | None]) -> Table | None:
+        """Change the current version as `change` does, while other processes let this one go first."""
+        caller = uuid4().hex
+        try:
+            for _ in range(_MAX_TRIES):
+                self._rd.set(_TURN, caller, nx=True, px=_TURN_MILLISECONDS)
+                with suppress(_Moved):
+                    return self._decide_and_try(decide, caller)
+                time.sleep(random.uniform(0, _MAX_PAUSE_SECONDS))
+        finally:
+            if self._rd.get(_TURN) == caller.encode():
+                self._rd.delete(_TURN)
+        raise Busy("The dataset is being replaced all the time: try again.")
+
+    def _decide_and_try(self, decide: Callable[[Table], Change | None], caller: str) -> Table | None:
+        """Change the current version unless it is replaced at the same time. Raises _Moved."""
+        try:
+            found = self.current_table()
+            if found is None:
+                return None
+            change = decide(found[1])
+            return found[1] if change is None else self._try_change(found[1], change, caller)
+        except VersionNotFound as error:
+            raise _Moved from error
 
     def current(self) -> Description | None:
         """Return the current description in one round trip; None if no dataset is loaded."""
-        answer: Any = self._current(keys=[_CURRENT])
-        return None if answer is None else self._parse_description(answer)
+        found = self._reader.read_current(None)
+        return None if found is None else found.description
+
+    def current_table(self) -> tuple[Description, Table] | None:
+        """Return the current description and its table; None if no dataset is loaded.
+
+        Raises VersionNotFound if the dataset is replaced all the time, and Busy as `table` does. Changes of records do
+        not make it fail, however fast they follow each other.
+        """
+        return self._reader.current_table()
 
     def describe(self, version: str) -> Description:
         """Return the description of a version in Redis. Raises VersionNotFound."""
-        if not _VERSION.fullmatch(version):
-            raise _version_not_found(version)
-        answer: Any = self._rd.hget(f"data.{version}", "description")
-        if answer is None:
-            raise _version_not_found(version)
-        return self._parse_description(answer)
+        return self._reader.describe(version)
 
     def table(self, version: str) -> Table:
         """Return a version's table, from Redis the first time and from the cache afterwards.
@@ -120,43 +175,113 @@ class Store:
         A cached version is returned even after its deletion from Redis, with the description it had when it was
         fetched: call `describe` where that matters.
         """
-        with self._lock:
-            entry = self._cache.setdefault(version, _CacheEntry())
-        with entry.decoding:
-            if entry.table is None:
-                try:
-                    entry.table = self._fetch(version)
-                finally:
-                    self._drop_if_empty(version, entry)
-        self._add_to_cache(version, entry)
-        return entry.table
+        return self._cache.get(version, lambda: self._reader.fetch(version))
 
     def is_cached(self, version: str) -> bool:
         """Return whether this version is in the cache."""
-        entry = self._cache.get(version)
-        return entry is not None and entry.table is not None
+        return self._cache.has(version)
 
     def evict_others(self, *, keep: str, max_bytes: int) -> bool:
-        """Evict all other versions from the cache if they exceed `max_bytes`; return whether they did."""
-        with self._lock:
-            others = {name: entry.table for name, entry in self._cache.items() if entry.table and name != keep}
-            if sum(table.frame.estimated_size() for table in others.values()) <= max_bytes:
-                return False
-            for name in others:
-                del self._cache[name]
-        return True
+        """Evict all other versions from the cache if they exceed `max_bytes`; return whether they did.
+
+        A version that `keep` follows from by changes stays, unless `keep` is in the cache itself.
+        """
+        kept = {keep}
+        if keep and not self.is_cached(keep) and self._cache.tables():
+            location = self._reader.locate(keep)
+            nearest = location and self._reader.nearest(location)
+            kept |= {nearest.description.version} if nearest else set()
+        return self._cache.evict(kept, max_bytes)
 
     def clear(self) -> None:
         """Unload the dataset; a version pinned by unfinished jobs stays until they end."""
         self._clear(keys=[_CURRENT])
-        self._clear_cache()
+        self._cache.clear()
+
+    def rebase(self, table: Table) -> bool:
+        """Give a changed version chunks of its own, so that its list of changes can be dropped; return whether it was.
+
+        The list goes on with the changes that have been made since.
+        """
+        folded = table.location
+        if not folded.changes:
+            return False
+        count = self._upload(table)
+        description = json.dumps(table.description.as_json())
+        version = table.description.version
+        answer: Any = self._rebase(
+            keys=[_CURRENT], args=[*folded[:3], version, count, description, table.memory, table.next_row]
+        )
+        if answer != b"current":
+            return False
+        for other in self._cache.tables():
+            move(other, folded, version)
+        return True
+
+    def _try_change(self, table: Table, change: Change, caller: str) -> Table:
+        """Publish the table with the change. Raises _Moved if another process replaced the version, or has its turn."""
+        changed, stored = apply_change(table, change)
+        if self._max_memory is not None and changed.memory > max(self._max_memory, table.memory):
+            raise TooLarge(f"The dataset would take more than {self._max_memory:,} bytes of memory: send less.")
+        parent, description = table.description.version, changed.description
+        answer: Any = self._change(
+            keys=[_CURRENT, _TURN],
+            args=[
+                parent,
+                *table.location[:2],
+                stored,
+                description.version,
+                json.dumps(description.as_json()),
+                changed.memory,
+                changed.next_row,
+                caller,
+            ],
+        )
+        if answer == b"forked":
+            changed.location = Location(description.version)
+            if not self._upload_and_publish(changed, parent):
+                raise _Moved
+        elif answer != b"current":
+            if (location := self._reader.locate(parent)) is not None:
+                table.location = location
+            raise _Moved
+        self._cache.discard(parent)
+        self._cache.add(changed)
+        limit = max(_MIN_REBASE_BYTES, changed.memory // _REBASE_FRACTION)
+        # The change that reaches the limit, and not all after it: that would encode the same rows in many processes.
+        if changed.location.bytes // limit > table.location.bytes // limit and self._rebasing.acquire(blocking=False):
+            Thread(target=self._rebase_and_release, args=(changed,), name="rebase").start()
+        return changed
+
+    def _rebase_and_release(self, table: Table) -> None:
+        from redis.exceptions import RedisError  # not before: it would delay the start of the ingest subprocess
+
+        try:
+            with suppress(RedisError):  # a later change tries again
+                self.rebase(table)
+        finally:
+            self._rebasing.release()
+
+    def _upload_and_publish(self, loaded: Table | EncodedTable, replaces: str) -> bool:
+        """Upload and publish a version; return whether the version that it `replaces` was current."""
+        description = loaded.description
+        next_row = loaded.next_row if isinstance(loaded, Table) else description.count + 1
+        for _ in range(_MAX_UPLOADS):
+            count = self._upload(loaded)
+            text = json.dumps(description.as_json())
+            answer: Any = self._publish(
+                keys=[_CURRENT], args=[description.version, count, text, loaded.memory, next_row, replaces]
+            )
+            if answer != b"incomplete":
+                return bool(answer == b"current")
+        raise VersionNotFound("Others replaced the dataset while this one was loaded: load it again.")
 
     def _upload(self, loaded: Table | EncodedTable) -> int:
         """Upload the chunks, a few in memory at a time, and return their number."""
         chunks = (
             loaded.chunks()
             if isinstance(loaded, EncodedTable)
-            else encode_chunks(loaded.frame, loaded.description.bytes)
+            else encode_chunks(loaded.stored_frame(), loaded.description.bytes)
         )
         count = 0
         for chunk in chunks:
@@ -164,26 +289,10 @@ class Store:
             count += 1
         return count
 
-    def _fetch(self, version: str) -> Table:
-        description = self.describe(version)
-        count, memory = self._rd.hmget(f"data.{version}", "chunks", "memory")
-        # Versions published by older releases lack `memory`; this estimate is rarely exceeded.
-        needed = int(memory or 2 * description.bytes)
-        self._evict_until_fits(version, needed)
-        chunks = self._chunks(version, int(count or 0))
-        return self._track(Table(description, decode_chunks(chunks), needed, self._max_memory))
-
-    def _chunks(self, version: str, count: int) -> Iterator[bytes]:
-        for number in range(count) or [0]:
-            chunk: Any = self._rd.get(f"data.{version}.{number}")
-            if chunk is None:
-                raise _version_not_found(version)
-            yield chunk
-
     def _cache_before_publish(self, loaded: Table | EncodedTable) -> Thread:
         """Cache a version before it is published; return the thread that builds its indexes."""
         table = self._decode(loaded) if isinstance(loaded, EncodedTable) else loaded
-        self._add_to_cache(table.description.version, _CacheEntry(table=self._track(table)))
+        self._cache.add(table)
         indexing = Thread(target=table.build_indexes, name="build-indexes")
         indexing.start()
         return indexing
@@ -193,76 +302,10 @@ class Store:
 
     def _cache_after_publish(self, version: str, encoded: EncodedTable) -> None:
         """Decode a version from its file and index it, unless a request did so first or there is no memory."""
-        with self._lock:
-            entry = self._cache.setdefault(version, _CacheEntry())
-        with entry.decoding:
-            try:
-                if entry.table is None:
-                    self._evict_until_fits(version, encoded.memory)
-                    entry.table = self._track(self._decode(encoded))
-            except Busy:
-                return
-            finally:
-                self._drop_if_empty(version, entry)
-        self._add_to_cache(version, entry)
-        entry.table.build_indexes()
 
-    def _track(self, table: Table) -> Table:
-        with self._lock:
-            self._decoded.add(table)
-        return table
+        def decode() -> Table:
+            self._cache.evict_until_fits(version, encoded.memory)
+            return self._decode(encoded)
 
-    def _evict_until_fits(self, version: str, memory: int) -> None:
-        """Evict versions, least recently used first, until this one fits beside those in use. Raises Busy."""
-        if self._max_memory is None:
-            return
-        deadline = time.monotonic() + _WAIT_SECONDS
-        while True:
-            with self._lock:
-                used = sum(table.memory for table in self._decoded)
-                cached = [name for name, entry in self._cache.items() if entry.table is not None and name != version]
-                if not used or used + memory <= self._max_memory:
-                    return
-                for name in cached[:1]:
-                    del self._cache[name]
-            if not cached:
-                # Requests still use evicted tables.
-                if time.monotonic() > deadline:
-                    raise Busy("Other versions of the dataset take all memory at the moment: try again.")
-                time.sleep(0.05)
-
-    def _add_to_cache(self, version: str, entry: _CacheEntry) -> None:
-        with self._lock:
-            self._cache[version] = entry
-            self._cache.move_to_end(version)
-            kept, size = 0, 0.0
-            for name, other in [*self._cache.items()][::-1]:
-                if other.table is not None:
-                    kept, size = kept + 1, size + other.table.frame.estimated_size()
-                    if kept > 1 and (kept > _CACHED_VERSIONS or size > _CACHED_BYTES):
-                        del self._cache[name]
-
-    def _clear_cache(self, keep: str | None = None) -> None:
-        """Evict all versions but one: replaced versions are unlikely to be requested from this process again."""
-        with self._lock:
-            for name in [name for name, entry in self._cache.items() if entry.table is not None and name != keep]:
-                del self._cache[name]
-
-    def _parse_description(self, text: bytes) -> Description:
-        """Parse a description, or return the last one if unchanged: parsing thousands of columns is slow."""
-        last = self._last_parsed
-        if last is None or last[0] != text:
-            last = text, Description.from_json(json.loads(text))
-            self._last_parsed = last
-        return last[1]
-
-    def _drop_if_empty(self, version: str, entry: _CacheEntry) -> None:
-        with self._lock:
-            if entry.table is None and self._cache.get(version) is entry:
-                del self._cache[version]
-
-
-def _version_not_found(version: str) -> VersionNotFound:
-    return VersionNotFound(
-        f"Version {quoted(version)} of the dataset is no longer kept: begin again with the current one."
-    )
+        with suppress(Busy):
+            self._cache.get(version, decode).build_indexes()

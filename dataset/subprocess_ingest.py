@@ -24,6 +24,7 @@ from dataset import errors, formats
 from dataset.arrow_chunks import EncodedTable
 from dataset.description import Description
 from dataset.ingest import ingest
+from dataset.load_options import LoadOptions
 from dataset.table import Table
 
 __all__ = ["LoadLimits", "ingest_in_subprocess"]
@@ -58,14 +59,14 @@ class LoadLimits(NamedTuple):
 
 
 _DEFAULT_LIMITS: Final = LoadLimits()
+_NO_OPTIONS: Final = LoadOptions()
 
 
 def ingest_in_subprocess(
     parts: Iterable[bytes],
     media_type: str | None,
     *,
-    id_column: str | None = None,
-    index_column: str | None = None,
+    options: LoadOptions = _NO_OPTIONS,
     limits: LoadLimits = _DEFAULT_LIMITS,
 ) -> Table | EncodedTable:
     """Ingest a body that arrives in parts, in a subprocess unless it is small.
@@ -75,14 +76,17 @@ def ingest_in_subprocess(
     """
     rest = iter(parts)
     head = _read_head(rest, _MAX_IN_PROCESS_BYTES + 1)
-    options: dict[str, Any] = {"media_type": media_type, "id_column": id_column, "index_column": index_column}
     if len(head) <= _MAX_IN_PROCESS_BYTES and not formats.is_compressed(media_type, head):
         with suppress(errors.TooManyValues), _IN_PROCESS_LOCK:
-            return ingest(head, limits=_IN_PROCESS_LIMITS, max_memory=limits.table_memory, **options)
-    options["limits"] = formats.Limits(unpacked_bytes=limits.body_bytes)._asdict()
-    options["max_memory"] = limits.table_memory
+            return ingest(head, media_type, options=options, limits=_IN_PROCESS_LIMITS, max_memory=limits.table_memory)
+    arguments = {
+        "media_type": media_type,
+        "options": options.as_json(),
+        "limits": formats.Limits(unpacked_bytes=limits.body_bytes)._asdict(),
+        "max_memory": limits.table_memory,
+    }
     with _reader_slot():
-        return _run_reader(options, head, rest, limits)
+        return _run_reader(arguments, head, rest, limits)
 
 
 def _read_head(parts: Iterator[bytes], min_bytes: int) -> bytes:
@@ -110,17 +114,17 @@ def _reader_slot() -> Iterator[None]:
         _QUEUE_SLOTS.release()
 
 
-def _run_reader(options: dict[str, Any], head: bytes, rest: Iterator[bytes], limits: LoadLimits) -> EncodedTable:
+def _run_reader(arguments: dict[str, Any], head: bytes, rest: Iterator[bytes], limits: LoadLimits) -> EncodedTable:
     rows = TemporaryFile(dir=limits.folder)  # noqa: SIM115 - the caller closes it
     try:
-        with TemporaryFile(dir=limits.folder) as body, _spawn_reader(body, rows) as child:
+        with TemporaryFile(dir=limits.folder) as body, _spawn_reader(body, rows, limits.folder) as child:
             try:
                 # The subprocess starts while the body arrives, and parses once it is complete.
                 body.write(head)
                 body.writelines(rest)
                 body.flush()
                 with suppress(BrokenPipeError), child.stdin as stdin:  # type: ignore[union-attr]
-                    stdin.write(json.dumps(options).encode() + b"\n")
+                    stdin.write(json.dumps(arguments).encode() + b"\n")
                 _wait_within_limits(child, limits)
             finally:
                 child.kill()
@@ -132,14 +136,14 @@ def _run_reader(options: dict[str, Any], head: bytes, rest: Iterator[bytes], lim
         raise
 
 
-def _spawn_reader(body: IO[bytes], rows: IO[bytes]) -> subprocess.Popen[bytes]:
+def _spawn_reader(body: IO[bytes], rows: IO[bytes], folder: str | None) -> subprocess.Popen[bytes]:
     threads = str(min(_MAX_THREADS, len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else _MAX_THREADS))
     # By default, jemalloc in polars retains freed memory for ten seconds, which would count towards the limit.
     environ = {"POLARS_MAX_THREADS": threads, "_RJEM_MALLOC_CONF": "dirty_decay_ms:100,muzzy_decay_ms:100"}
     return subprocess.Popen(
         [sys.executable, "-m", "dataset.ingest_main", str(body.fileno())],
         cwd=_ROOT,
-        env=environ | os.environ,
+        env=environ | os.environ | ({"TMPDIR": folder} if folder else {}),
         stdin=subprocess.PIPE,
         stdout=rows,
         pass_fds=(body.fileno(),),

@@ -3,40 +3,36 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from contextlib import nullcontext
 from threading import Lock
-from typing import Any, Final
+from typing import Any, NamedTuple
 
 import polars as pl
 
-from dataset.bounds import in_range
+from dataset.arrow_chunks import EncodedTable
+from dataset.changes import Row, to_frame
 from dataset.description import Description
-from dataset.filters import Filters
-from dataset.search import Matcher, SearchIndex
+from dataset.id_index import INDEXED_ID_BYTES, IdIndex
+from dataset.listing import Listing, Page, ReserveBytes
+from dataset.record_values import parse_text
+from dataset.revision import UNKNOWN, Ends, Unknown
+from dataset.rows import Rows
+from dataset.search import SearchIndex
+from dataset.selection import Selection, Selector
 from dataset.serialization import records
-from dataset.sizes import count_fitting, fixed_record_bytes, memory_size, row_slices
-from dataset.type_inference import infer_numeric, infer_temporal
+from dataset.sizes import fixed_record_bytes, json_bytes, memory_size
 
-__all__ = ["Page", "Table"]
-
-ReserveBytes = Callable[[int], None]
-"""Called with the size of the JSON that is about to be created."""
-
-_INDEXED_ID_BYTES: Final = 40  # of one row in the identifier index: text view and row number, twice while sorting
+__all__ = ["Location", "Table", "first_records"]
 
 
-@dataclass(frozen=True, slots=True)
-class Page:
-    """A page of records as JSON objects, the total count, and the row of the next page (None on the last).
+class Location(NamedTuple):
+    """How a version is stored: as the chunks of its base and the first `changes` of a list, `log`, of so many bytes."""
 
-    `numbers` are the records' row numbers from 1 if these are the identifiers, else None.
-    """
-
-    records: list[dict[str, Any]]
-    total: int
-    next_row: int | None
-    numbers: list[int] | None
+    base: str
+    changes: int = 0
+    log: str = ""
+    bytes: int = 0
 
 
 class Table:
@@ -49,27 +45,65 @@ class Table:
     def __init__(
         self,
         description: Description,
-        frame: pl.DataFrame,
+        rows: pl.DataFrame | Rows,
         memory: int | None = None,
         max_memory: int | None = None,
+        ids: IdIndex | None = None,
+        next_row: int | None = None,
     ) -> None:
+        """Create a table; `ids` are its identifiers where these are row numbers with gaps, or have been indexed.
+
+        `next_row` is the number of the next row that is appended, if it is not one more than there are rows.
+        """
         self.description = description
-        self.frame = frame
-        self.memory = memory_size(frame) if memory is None else memory
+        self.location = Location(description.version)
+        self.rows = Rows(rows) if isinstance(rows, pl.DataFrame) else rows
+        self.selector = Selector(description)
+        self.memory = memory_size(self.frame) if memory is None else memory
+        self.max_memory = max_memory
+        self.next_row = self.rows.height + 1 if next_row is None else next_row
         self._index_budget = None if max_memory is None else max(0, max_memory - self.memory)
         self._building = Lock()
-        self._sorted_ids: tuple[pl.Series, pl.Series] | None = None
+        self._ids = ids
         self._search_index: SearchIndex | None = None
-        self._row_slices: list[tuple[int, int]] = []
+        self._ends: Ends | Unknown = UNKNOWN
         self._fixed_bytes = 0
+
+    @property
+    def frame(self) -> pl.DataFrame:
+        """The rows as columns."""
+        return self.rows.frame
+
+    @property
+    def has_numbers(self) -> bool:
+        """Whether the row numbers are the identifiers."""
+        return self.description.id not in self.rows.schema
+
+    @property
+    def has_gaps(self) -> bool:
+        """Whether rows have been removed, so that the numbers of those after them are not their positions."""
+        return self.has_numbers and self.next_row != self.rows.height + 1
 
     def record(self, id_text: str, reserve: ReserveBytes | None = None) -> dict[str, Any] | None:
         """Return the record with this identifier as JSON values, or None.
 
         The text is parsed as the identifier's type, so a time may have any offset. `reserve` is called as by `page`.
         """
-        row = self._find_row(id_text)
-        return None if row is None else self._records(self.frame.slice(row, 1), 0, reserve)[0]
+        row = self.find(id_text)
+        return None if row is None else self.records_of([self.rows.row(row)], reserve)[0]
+
+    def records_of(self, rows: Sequence[Row], reserve: ReserveBytes | None = None) -> list[dict[str, Any]]:
+        """Return rows with the columns of this table as records with JSON values."""
+        part = to_frame(self.rows.schema, rows)
+        if reserve is not None:
+            reserve(json_bytes(part))
+        return records(part)
+
+    def find(self, id_text: str) -> int | None:
+        """Return the position of the record with this identifier, counted from 0; or None."""
+        dtype = pl.Int64 if self.has_numbers else self.rows.schema[self.description.id]
+        value = parse_text(id_text, dtype)
+        return None if value is None else self.ids.find(value)
 
     def page(
         self,
@@ -81,82 +115,45 @@ class Table:
         max_bytes: int = sys.maxsize,
         reserve: ReserveBytes | None = None,
     ) -> Page:
-        """Return up to `limit` records starting at `row` (from 0), in their original order.
+        """Return a page of the records that match, in their original order; see `Listing`."""
+        return Listing(self, search=search, filters=filters).page(
+            row=row, limit=limit, max_bytes=max_bytes, reserve=reserve
+        )
 
-        `search` selects records with this text in any formatted value, ignoring case; `filters` selects records whose
-        named fields equal one of the given values. The page has at most `max_bytes` of JSON, unless its first record
-        alone is larger. `reserve` is called with its size before it is created, and may raise. Raises FilterError, and
-        Busy if too many searches run on large tables.
+    def match_rows(self, condition: pl.Expr | None, search: str | None) -> Iterator[pl.Series]:
+        """Yield the numbers (from 0) of the rows that match both, in their order, slice by slice.
+
+        Raises Busy if too many searches run on large tables.
         """
-        if filters or (search and self.frame.width):
-            total, after, rows = self._find_rows(search, filters, row, limit)
-            part = self.frame[rows]
-        else:
-            total, part = self.frame.height, self.frame.slice(row, limit)
-            after, rows = total - row, [*range(row, row + part.height)]
-        found = self._records(part, max_bytes, reserve)
-        page_rows = rows[: len(found)]
-        next_row = page_rows[-1] + 1 if page_rows and len(page_rows) < after else None
-        numbers = None if self.description.id in self.frame.columns else [each + 1 for each in page_rows]
-        return Page(found, total, next_row, numbers)
+        with self._get_search_index().matcher(search) if search else nullcontext() as match:
+            for number, (first, length) in enumerate(self.rows.slices):
+                hits = pl.repeat(value=True, n=length, dtype=pl.Boolean, eager=True)
+                if condition is not None:
+                    hits = self.frame.slice(first, length).select(condition).to_series()
+                if match is not None and hits.any():
+                    found = match(number)
+                    hits = hits.clear() if found is None else hits & found
+                yield hits.arg_true() + first
 
     def build_indexes(self) -> None:
         """Build the search and identifier indexes ahead of the first request."""
         self._get_search_index().build()
-        if self.description.id in self.frame.columns and self._can_index_ids():
-            self._id_index()
+        self.ids.build()
 
-    def _find_rows(
-        self, search: str | None, filters: Sequence[tuple[str, str]], row: int, limit: int
-    ) -> tuple[int, int, list[int]]:
-        """Return the counts of matching rows, in total and from `row` on, and the first `limit` of the latter."""
-        condition = Filters(self.frame, filters) if filters else None
-        if search:
-            with self._get_search_index().matcher(search) as match_slice:
-                return self._scan_slices(condition, match_slice, row, limit)
-        return self._scan_slices(condition, None, row, limit)
-
-    def _scan_slices(
-        self, condition: Filters | None, match_slice: Matcher | None, row: int, limit: int
-    ) -> tuple[int, int, list[int]]:
-        total, after, rows = 0, 0, list[int]()
-        for number, (first, length) in enumerate(self._get_row_slices()):
-            hits = condition.filter_mask(self.frame.slice(first, length)) if condition else None
-            if match_slice is not None and (hits is None or hits.any()):
-                found = match_slice(number)
-                found = found if found is not None else pl.repeat(value=False, n=length, dtype=pl.Boolean, eager=True)
-                hits = found if hits is None else hits & found
-            count = int(hits.sum()) if hits is not None else 0
-            total += count
-            if hits is None or not count or first + length <= row:
-                continue
-            places = hits.arg_true() + first
-            places = places.slice(int(places.search_sorted(row)))
-            after += len(places)
-            rows += places.head(limit - len(rows)).to_list()
-        return total, after, rows
-
-    def _records(self, part: pl.DataFrame, max_bytes: int, reserve: ReserveBytes | None) -> list[dict[str, Any]]:
+    def fixed_bytes(self) -> int:
+        """Return the result of `fixed_record_bytes` for the rows, computed once."""
         with self._building:
             self._fixed_bytes = self._fixed_bytes or fixed_record_bytes(self.frame)
-        count, size = count_fitting(part, self._fixed_bytes, max_bytes)
-        if reserve is not None:
-            reserve(size)
-        return records(part.head(count))
-
-    def _get_row_slices(self) -> list[tuple[int, int]]:
-        with self._building:
-            self._row_slices = self._row_slices or row_slices(self.frame)
-            return self._row_slices
+            return self._fixed_bytes
 
     def _get_search_index(self) -> SearchIndex:
-        slices = self._get_row_slices()
+        slices = self.rows.slices
         with self._building:
             if self._search_index is None:
                 budget = self._index_budget
-                if budget is not None and self._can_index_ids():
-                    budget -= _INDEXED_ID_BYTES * self.frame.height
-                self._search_index = SearchIndex(self.frame, slices, budget)
+                if budget is not None and self.can_index_ids():
+                    budget -= INDEXED_ID_BYTES * self.frame.height
+                self._search_index = SearchIndex(self.frame, slices, budget, self.rows.lines)
             return self._search_index
 
     def slice(self, start: object, end: object) -> pl.DataFrame:
@@ -165,18 +162,18 @@ class Table:
         Text is parsed as the index's type; a time without offset is UTC; a bare date as `end` of times includes its
         day. Rows without an index value are only in the fully open range. Raises BoundsError.
         """
-        if start is None and end is None:
-            return self.frame
-        return self.frame.filter(in_range(self._index(), start, end))
+        return self.select(Selection(start, end))
 
-    def range_of(self, column: str, start: object, end: object) -> tuple[float, float] | None:
-        """Return the least and the greatest finite value of a column of numbers, dates or times in `slice(start, end)`.
+    def select(self, selection: Selection) -> pl.DataFrame:
+        """Return the rows of a job, in their original order. Raises BoundsError or FilterError."""
+        return self.selector.select(self.frame, selection, numbers=self.numbers())
 
-        Dates and times are seconds since 1970. None if there is no such value. Raises BoundsError.
+    def range_of(self, column: str, selection: Selection) -> tuple[float, float] | None:
+        """Return the least and the greatest finite value of a column of numbers, dates or times in selected rows.
+
+        Dates and times are seconds since 1970. None if there is no such value. Raises BoundsError or FilterError.
         """
-        values = self.frame[column]
-        if not (start is None and end is None):
-            values = values.filter(in_range(self._index(), start, end))
+        values = self.selector.select(self.frame, selection, column, self.numbers()).to_series()
         seconds = {pl.Date: 86_400.0, pl.Datetime: 1e-6}.get(values.dtype.base_type(), 1.0)
         numbers = values.to_physical().drop_nulls()
         if numbers.dtype.is_float():
@@ -185,56 +182,49 @@ class Table:
             return None
         return float(numbers.min()) * seconds, float(numbers.max()) * seconds  # type: ignore[arg-type]
 
-    def _index(self) -> pl.Series:
-        name = self.description.index
-        return self.frame[name] if name in self.frame.columns else self._row_numbers()
+    def numbers(self) -> pl.Series | None:
+        """Return the numbers of the rows, None if these are their positions counted from 1."""
+        return self.ids.numbers() if self.has_gaps else None
 
-    def _row_numbers(self) -> pl.Series:
-        return pl.int_range(1, self.frame.height + 1, dtype=pl.Int64, eager=True)
+    def stored_frame(self) -> pl.DataFrame:
+        """Return the rows as they are stored: with a column of the row numbers, if these have gaps."""
+        numbers = self.numbers()
+        return self.frame if numbers is None else self.frame.with_columns(numbers.alias(self.description.id))
 
-    def _find_row(self, id_text: str) -> int | None:
-        name = self.description.id
-        if name not in self.frame.columns:
-            number = _parse_id(id_text, pl.Int64)
-            return number - 1 if number is not None and 1 <= number <= self.frame.height else None
-        value = _parse_id(id_text, self.frame[name].dtype)
-        if value is None or not self.frame.height:
-            return None
-        if not self._can_index_ids():
-            return self._scan_ids(value)
-        keys, rows = self._id_index()
-        place = keys.search_sorted(value)
-        return rows[place] if place < len(keys) and keys[place] == value else None
+    @property
+    def ends(self) -> Ends:
+        """The least and the greatest physical value of the index; None if it has no values."""
+        if isinstance(self._ends, Unknown):
+            name = self.description.index
+            column = self.frame[name].to_physical() if name in self.rows.schema else self.ids.numbers()
+            low = column.min()
+            self._ends = None if low is None else (low, column.max())
+        return self._ends
 
-    def _can_index_ids(self) -> bool:
-        return self._index_budget is None or _INDEXED_ID_BYTES * self.frame.height <= self._index_budget
+    def set_ends(self, ends: Ends | Unknown) -> None:
+        """Set the ends of the index, where they are known."""
+        self._ends = ends
 
-    def _scan_ids(self, value: Any) -> int | None:
-        for first, length in self._get_row_slices():
-            place = (self.frame[self.description.id].slice(first, length).to_physical() == value).arg_true()
-            if len(place):
-                return first + int(place[0])
-        return None
-
-    def _id_index(self) -> tuple[pl.Series, pl.Series]:
-        """Return the identifier index, built once: the sorted values and the row of each."""
+    @property
+    def ids(self) -> IdIndex:
+        """The index of the identifiers."""
         with self._building:
-            if self._sorted_ids is None:
-                column = self.frame[self.description.id].to_physical()
-                rows = column.arg_sort()
-                self._sorted_ids = column.gather(rows), rows
-            return self._sorted_ids
+            if self._ids is None:
+                if self.has_numbers:
+                    self._ids = IdIndex.of_numbers(self.rows.height)
+                else:
+                    self._ids = IdIndex.of_column(self.frame[self.description.id], self.can_index_ids())
+            return self._ids
+
+    def can_index_ids(self) -> bool:
+        """Return whether there is memory for an index of the identifiers."""
+        return self._index_budget is None or INDEXED_ID_BYTES * self.rows.height <= self._index_budget
 
 
-def _parse_id(id_text: str, dtype: pl.DataType | type[pl.DataType]) -> Any:
-    """Parse the text as a physical value of this type, or return None."""
-    try:
-        text = pl.Series([id_text])
-    except UnicodeEncodeError:
-        return None
-    if dtype == pl.String:
-        return id_text
-    read = infer_numeric(text) if dtype in (pl.Int64, pl.Float64, pl.Boolean) else infer_temporal(text)
-    if read is not None and dtype == pl.Float64 and read.dtype == pl.Int64:
-        read = read.cast(pl.Float64)
-    return read.to_physical().item() if read is not None and read.dtype == dtype else None
+def first_records(
+    loaded: Table | EncodedTable, limit: int, max_bytes: int, reserve: ReserveBytes
+) -> list[dict[str, Any]]:
+    """Return the first records of a table, at most `limit` and `max_bytes` of them, as `Table.page` does."""
+    if isinstance(loaded, EncodedTable):
+        loaded = Table(loaded.description, loaded.first_rows(limit))
+    return loaded.page(limit=limit, max_bytes=max_bytes, reserve=reserve).records

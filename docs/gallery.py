@@ -40,8 +40,25 @@ _EXAMPLES = {
             _QUAKES,
             {"by": ["network", "type"], "column": "magnitude", "sort": "mean"},
         ),
+        _Example(
+            "Mean depth by the method of the magnitude, of earthquakes that were reviewed and that were not.",
+            _QUAKES,
+            {
+                "by": "magnitude_type",
+                "column": "depth_km",
+                "sort": "mean",
+                "compare": {"column": "reviewed", "values": [True, False]},
+            },
+        ),
     ],
-    "histogram": [_Example("Magnitudes of the earthquakes.", _QUAKES, {"column": "magnitude", "bins": 30})],
+    "histogram": [
+        _Example("Magnitudes of the earthquakes.", _QUAKES, {"column": "magnitude", "bins": 30}),
+        _Example(
+            "Magnitudes that two networks have measured.",
+            _QUAKES,
+            {"column": "magnitude", "compare": {"column": "network", "values": ["ak", "nc"]}},
+        ),
+    ],
     "map": [
         _Example("Earthquakes, with their depth and magnitude.", _QUAKES, {"color": "depth_km", "size": "magnitude"}),
         _Example("Earthquakes in each cell.", _QUAKES, {"show": "heat"}),
@@ -97,7 +114,7 @@ def _examples(analysis: Analysis) -> list[_Example]:
 
 @cache
 def _table(sample: str) -> Table:
-    return ingest((_SAMPLES / f"{sample}.csv").read_bytes(), "text/csv", id_column=None, index_column=None)
+    return ingest((_SAMPLES / f"{sample}.csv").read_bytes(), "text/csv")
 
 
 def _pictures(analysis: Analysis, example: _Example) -> list[tuple[str, bytes]]:

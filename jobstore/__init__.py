@@ -16,6 +16,7 @@ from jobstore.heartbeat import Heartbeat, WorkerLease, renew_and_keep_house
 from jobstore.listing import Listing, Range, range_of, read_page
 from jobstore.model import (
     RETRIED_FIELDS,
+    SELECTION_FIELDS,
     Idempotency,
     Job,
     JobPage,
@@ -50,6 +51,7 @@ from jobstore.stats import read_stats, read_workers
 
 __all__ = [
     "RETRIED_FIELDS",
+    "SELECTION_FIELDS",
     "ClaimedJob",
     "DatasetChanged",
     "Heartbeat",

@@ -29,7 +29,8 @@ def add_submissions(
     ids = [generate_jid() for _ in submissions]
     version = next((s.dataset for s in submissions if s.dataset), "")
     key, fingerprint = (idempotency.hash, idempotency.fingerprint) if idempotency else ("", "")
-    records = [to_add_args(jid, s, key) for jid, s in zip(ids, submissions, strict=True)]
+    selects = any(s.selection for s in submissions)
+    records = [to_add_args(jid, s, key, with_selection=selects) for jid, s in zip(ids, submissions, strict=True)]
     terms = bulk.Terms(version, key, fingerprint, _IDEMPOTENCY_SECONDS, most)
     answer = bulk.add(transitions, terms, records)
     match answer[0]:

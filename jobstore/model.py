@@ -9,11 +9,12 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, fields
 from datetime import UTC, datetime
 from enum import StrEnum
-from typing import Any, NamedTuple, TypedDict, cast
+from typing import Any, NamedTuple, NotRequired, TypedDict, cast
 
 __all__ = [
     "MEMBERS",
     "RETRIED_FIELDS",
+    "SELECTION_FIELDS",
     "Idempotency",
     "Job",
     "JobPage",
@@ -92,11 +93,17 @@ class Job(TypedDict):
     worker: str | None
     error: dict[str, Any] | None
     retry_of: str | None
+    index: NotRequired[str]
+    where: NotRequired[dict[str, Any]]
+    search: NotRequired[str]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Submission:
-    """A validated request for a job. ``delay`` and ``timeout`` in seconds, ``run_at`` in seconds since 1970."""
+    """A validated request for a job. ``delay`` and ``timeout`` in seconds, ``run_at`` in seconds since 1970.
+
+    ``selection`` has the members among ``SELECTION_FIELDS`` that the client gave.
+    """
 
     start: Any
     end: Any
@@ -110,6 +117,7 @@ class Submission:
     tags: tuple[str, ...] = ()
     dataset: str | None = None
     retry_of: str | None = None
+    selection: dict[str, Any] = field(default_factory=dict)
 
 
 class Idempotency(NamedTuple):
@@ -199,6 +207,12 @@ MEMBERS = {
 
 RETRIED_FIELDS = tuple(name for name, member in MEMBERS.items() if member.retried)
 
+SELECTION_FIELDS = ("index", "where", "search")
+"""The members of a job that select rows besides its bounds; it has those that the client gave."""
+
+_SELECTION = "selection"
+"""The field of the record that holds them, as a JSON object; older releases have none."""
+
 _REQUIRED = {name.encode() for name, member in MEMBERS.items() if member.required}
 _READERS = {name.encode(): (name, member.read) for name, member in MEMBERS.items()}
 _WRITERS = [(name, member.write) for name, member in MEMBERS.items() if member.write]
@@ -206,16 +220,19 @@ _NEW = {name: None if member.absent is None else member.read(member.absent) for 
 _SUBMITTED = [name for name in MEMBERS if name in {member.name for member in fields(Submission)}]
 
 
-def to_add_args(jid: str, asked: Submission, idempotency: str = "") -> list[Any]:
+def to_add_args(jid: str, asked: Submission, idempotency: str = "", *, with_selection: bool = False) -> list[Any]:
     """Return the words of one job as ``includes/store_jobs.lua`` takes them: six of its own, then names and values.
 
-    They are of equal count for all jobs of one request; ``idempotency`` is the hash of the request's key.
+    They are of equal count for all jobs of one request; ``idempotency`` is the hash of the request's key,
+    ``with_selection`` whether any job of the request has a selection.
     """
     due = "" if asked.run_at is None else f"{asked.run_at * 1e6:.0f}"
     delay = f"{asked.delay * 1e6:.0f}" if asked.delay else ""
     words = [jid, asked.analysis, asked.priority, due, delay, asked.dataset or ""]
     for name, write in _WRITERS:
         words += name, write(getattr(asked, name))
+    if with_selection:
+        words += _SELECTION, _json(asked.selection) if asked.selection else ""
     return [*words, "idempotency", idempotency] if idempotency else words
 
 
@@ -227,7 +244,7 @@ def new_job(jid: str, asked: Submission, now: int, position: int) -> Job:
     for name in _SUBMITTED:
         value = getattr(asked, name)
         values[name] = list(value) if isinstance(value, tuple) else value
-    return cast(Job, values | {"id": jid, "status": status, "created": rfc3339(now + position)})
+    return cast(Job, values | {"id": jid, "status": status, "created": rfc3339(now + position)} | asked.selection)
 
 
 def job_from_record(record: dict[bytes, bytes]) -> Job:
@@ -239,7 +256,7 @@ def job_from_record(record: dict[bytes, bytes]) -> Job:
         if key in _READERS:
             name, read = _READERS[key]
             values[name] = read(value.decode("utf-8", "replace"))
-    job = cast(Job, values)
+    job = cast(Job, values | json.loads(record.get(_SELECTION.encode()) or "{}"))
     if job["status"] is Status.COMPLETE:
         job["progress"] = 1.0
     if job["status"] not in _WITH_ERROR:

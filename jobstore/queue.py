@@ -38,7 +38,10 @@ class _WaitOver(Exception):
 
 
 class ClaimedJob(NamedTuple):
-    """A job that this worker holds in this attempt; ``start``, ``end`` and ``params`` are JSON texts."""
+    """A job that this worker holds in this attempt; ``start``, ``end``, ``params`` and ``selection`` are JSON texts.
+
+    ``selection`` is an object of the members that select rows besides the bounds, or empty.
+    """
 
     id: str
     attempt: str
@@ -47,6 +50,7 @@ class ClaimedJob(NamedTuple):
     end: str
     params: str
     dataset: str
+    selection: str = ""
 
 
 class JobQueue(HotQueue):  # type: ignore[misc]

@@ -2,7 +2,7 @@
 
 from runtime.control import Stopped
 from runtime.descendants import become_subreaper
-from runtime.executor import Executor, NotPrepared
+from runtime.executor import Executor, NotPrepared, Outdated
 from runtime.heartbeat_file import HeartbeatFile
 from runtime.memory import raise_oom_score
 from runtime.signals import ignore_stray_signals
@@ -12,6 +12,7 @@ __all__ = [
     "Executor",
     "HeartbeatFile",
     "NotPrepared",
+    "Outdated",
     "Stopped",
     "Supervisor",
     "become_subreaper",

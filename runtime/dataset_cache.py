@@ -54,6 +54,7 @@ class Tables:
             return self._store.table(version)
         before = resident_bytes()
         table = self._store.table(version)
+        table.rows.frame  # noqa: B018 - applies changes of records, so that their memory is counted here
         release_memory()
         self._expected += max(0, resident_bytes() - before)
         return table

@@ -13,10 +13,20 @@ from functools import lru_cache
 from typing import Any, NamedTuple
 
 import jobs
-from analyses import Analysis, Artifact, InvalidParams, Outcome, Params, UnknownAnalysis, get_analysis
+from analyses import (
+    Analysis,
+    Artifact,
+    BrokenAnalysis,
+    InvalidParams,
+    Outcome,
+    Params,
+    UnknownAnalysis,
+    get_analysis,
+    has_changed,
+)
 from config.events import Event
 from config.settings import Settings
-from dataset import BoundsError, Store, Table, VersionNotFound
+from dataset import BoundsError, FilterError, Store, Table, VersionNotFound
 from jobs import ClaimedJob, JobQueue
 from jobstore import ReleaseReason, Run
 from runtime.control import ControlChannel, Stopped
@@ -25,11 +35,11 @@ from runtime.errors import error_from_exception, failure
 from runtime.output import Output
 from runtime.process_state import ProcessState
 from runtime.reporter import Reporter
-from runtime.results import build_results, parse_bound
+from runtime.results import Rows, build_results, parse_selection
 from runtime.shared_status import SharedStatus
 from runtime.supervisor import tick_seconds
 
-__all__ = ["Executor", "NotPrepared", "Results", "Task"]
+__all__ = ["Executor", "NotPrepared", "Outdated", "Results", "Task"]
 
 _log = logging.getLogger("worker")
 
@@ -41,11 +51,7 @@ class Task(NamedTuple):
     params: Params
     params_json: dict[str, Any]
     rows: Any
-
-    @property
-    def height(self) -> int:
-        """The number of rows."""
-        return 0 if self.rows is None else self.rows.height
+    selected: Rows
 
 
 class Results(NamedTuple):
@@ -55,8 +61,12 @@ class Results(NamedTuple):
     artifacts: list[Artifact]
 
 
+class Outdated(Exception):
+    """A file of an analysis has changed since this process loaded it."""
+
+
 class NotPrepared(Exception):
-    """The job's analysis or dataset is not available to this worker."""
+    """The job's analysis or dataset is not available to this process."""
 
     def __init__(self, reason: ReleaseReason, error: Exception) -> None:
         super().__init__(reason)
@@ -113,19 +123,25 @@ class Executor:
         """Load the analysis, its parameters and the rows.
 
         :raises NotPrepared: one of them is not available or does not fit.
+        :raises Outdated: with ``RELOAD``, if a file of an analysis has changed.
         """
+        if self.settings.reload and has_changed():
+            raise Outdated
         try:
             analysis = get_analysis(job.analysis)
             self.tables.make_room(job.dataset)
             params, params_json = self._read_params(job.analysis, job.params, job.dataset)
-            rows = None
+            rows, selected = None, Rows(parse_selection(job))
             if analysis.reads_dataset:
-                rows = self._load_table(job.dataset).slice(parse_bound(job.start), parse_bound(job.end))
-        except (UnknownAnalysis, InvalidParams) as error:  # the API accepted them: another version's worker knows them
+                table = self._load_table(job.dataset)
+                rows = table.select(selected.selection)
+                selected = Rows(selected.selection, table.selector.index(selected.selection), rows.height)
+        except (UnknownAnalysis, BrokenAnalysis, InvalidParams) as error:
+            # The API accepted them: a worker of another version knows them.
             raise NotPrepared(ReleaseReason.UNKNOWN, error) from error
-        except (BoundsError, VersionNotFound) as error:
+        except (BoundsError, FilterError, VersionNotFound) as error:
             raise NotPrepared(ReleaseReason.INVALID, error) from error
-        return Task(analysis, params, params_json, rows)
+        return Task(analysis, params, params_json, rows, selected)
 
     def run(self, job: ClaimedJob, task: Task) -> Outcome:
         """Run the analysis.
@@ -143,7 +159,7 @@ class Executor:
 
         :raises ValueError: they are larger than ``MAX_RESULT_BYTES``.
         """
-        return Results(*build_results(job, outcome, task.params_json, task.height, self.settings.max_result_bytes))
+        return Results(*build_results(job, outcome, task.params_json, task.selected, self.settings.max_result_bytes))
 
     def complete(self, job: ClaimedJob, results: Results) -> None:
         """End the attempt with results."""
@@ -164,6 +180,12 @@ class Executor:
             logging.getLogger().error(Event.ANALYSIS_RAISED, exc_info=error)
         word = "error" if reason is ReleaseReason.ERROR else "invalid"
         self._release(job, reason, error_from_exception(error, word))
+
+    def release(self, job: ClaimedJob) -> None:
+        """Release a job that was not run, and let another process replace this one."""
+        self.queue.drain()
+        self.queue.defer_release(job, ReleaseReason.DRAIN, "", self.output.text())
+        self._note(job, Event.JOB_RELEASED, reason=ReleaseReason.DRAIN)
 
     def end(self) -> None:
         """Restore the process while the outcome is sent, or drain so that another process replaces it."""

@@ -12,7 +12,9 @@ from collections.abc import Callable
 from types import FrameType
 
 import jobs
+from analyses import get_registry, reload_if_changed
 from config.events import Event
+from config.logs import log_unavailable
 from config.settings import Settings
 from jobs import WorkerLease
 from jobstore import ReleaseReason, Run
@@ -88,6 +90,8 @@ class Supervisor:
     def tick(self, now: float) -> None:
         """Do one round: reap and replace children, renew leases, enforce limits, release the jobs of lost workers."""
         self.reap(now)
+        if self._settings.reload and not self.draining:
+            self.replace_outdated()
         self.spawn_missing(now)
         self._drain(now)
         try:
@@ -141,6 +145,18 @@ class Supervisor:
         except OSError as error:
             self._next_spawn = now + self._tick_seconds
             _log.error(Event.CANNOT_SPAWN, extra={"error": str(error)})
+
+    def replace_outdated(self) -> None:
+        """If a file of an analysis has changed, replace the children, each after the job that it runs."""
+        if not reload_if_changed():
+            return
+        found = get_registry()
+        _log.info(Event.ANALYSES_RELOADED, extra={"count": len(found.analyses)})
+        log_unavailable(found.broken)
+        for child in self.children:
+            child.send("drain")
+        for child in self.standby:
+            child.kill(ReleaseReason.DRAIN)
 
     def release_dead(self) -> None:
         """Deregister dead children and release their jobs; those of which Redis fails stay for the next round."""

@@ -6,16 +6,18 @@ from config.memory import available_memory
 from config.settings import Settings
 from dataset import (
     MEDIA_TYPES,
+    PACKED_TYPES,
     Busy,
     DatasetError,
     FilterError,
     InvalidDataset,
+    InvalidRecords,
     LoadLimits,
     Malformed,
     TooLarge,
     UnsupportedMediaType,
 )
-from web.problems import RETRY_AFTER, Problem
+from web.problems import RETRY_AFTER, Problem, pointer_to
 from web.query_params import invalid
 
 __all__ = ["load_limits", "problem_from_dataset_error"]
@@ -27,7 +29,7 @@ _SLUGS: dict[type[DatasetError], str] = {
     TooLarge: "too-large",
     UnsupportedMediaType: "unsupported-media-type",
 }
-_ACCEPT_POST = {"Accept-Post": ", ".join((*MEDIA_TYPES, "multipart/form-data"))}
+_ACCEPT_POST = {"Accept-Post": ", ".join((*MEDIA_TYPES, *PACKED_TYPES, "multipart/form-data"))}
 
 
 def load_limits(settings: Settings) -> LoadLimits:
@@ -50,6 +52,10 @@ def problem_from_dataset_error(error: DatasetError) -> Problem:
             return invalid(name, error.detail)
         case InvalidDataset():
             return Problem("invalid", error.detail, errors=[{"pointer": "", "detail": error.detail}])
+        case InvalidRecords():
+            faults = [{"pointer": pointer_to(*path), "detail": detail} for path, detail in error.errors]
+            where = f" {faults[0]['pointer']}:" if faults[0]["pointer"] else ""
+            return Problem("invalid", f"Nothing was changed.{where} {error.detail}", errors=faults)
     slug = _SLUGS[type(error)]
     headers = {"unavailable": RETRY_AFTER, "unsupported-media-type": _ACCEPT_POST}.get(slug)
     return Problem(slug, error.detail, headers=headers)

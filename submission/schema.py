@@ -46,7 +46,6 @@ _RESPONSE_BYTES_PER_JOB = 1024
 _compact = json.JSONEncoder(allow_nan=False, ensure_ascii=False, separators=(",", ":")).encode
 _NO_JOB = "Expected an object with `start` and `end`."
 _MESSAGES = {
-    "missing": "This member is required; null is an open end.",
     "tuple_type": "Expected a list of texts.",
 }
 
@@ -81,8 +80,8 @@ def _timestamp(value: Any) -> float:
     return moment
 
 
-def _params(value: Any, info: ValidationInfo) -> str:
-    """Convert parameters to the compact JSON that is stored."""
+def _compact_object(value: Any, info: ValidationInfo) -> str:
+    """Convert an object to the compact JSON that is stored."""
     if not isinstance(value, dict):
         raise ValueError("Expected an object.")
     if not _is_nested_within(_MAX_DEPTH, value):
@@ -93,12 +92,17 @@ def _params(value: Any, info: ValidationInfo) -> str:
         raise ValueError("A number is out of range.") from None
     most: int = (info.context or {})["max_params_bytes"]
     if len(text) > most or len(text.encode()) > most:
-        raise ValueError(_too_many_bytes(most))
+        raise ValueError(_too_many_bytes(info.field_name or "", most))
     return text
 
 
-def _too_many_bytes(most: int) -> str:
-    return f"The parameters have more than {most:,} bytes as compact JSON."
+def _too_many_bytes(member: str, most: int) -> str:
+    what = "The parameters have" if member == "params" else f"`{member}` has"
+    return f"{what} more than {most:,} bytes as compact JSON."
+
+
+def _where(value: Any, info: ValidationInfo) -> str | None:
+    return None if value is None or value == {} else _compact_object(value, info)
 
 
 def _to_microseconds(seconds: float) -> float:
@@ -129,17 +133,23 @@ def _is_nested_within(levels: int, value: dict[str, Any]) -> bool:
 
 _Bound = Annotated[Any, PlainValidator(_bound, json_schema_input_type=float | str | None)]
 _Tag = Annotated[str, Field(min_length=1, max_length=128)]
+_Object = Annotated[str, PlainValidator(_compact_object, json_schema_input_type=dict[str, Any])]
+_Where = Annotated[str | None, PlainValidator(_where, json_schema_input_type=dict[str, Any] | None)]
+_Text = Annotated[str, Field(max_length=_MAX_TEXT)]
 
 
 class JobRequest(BaseModel):
-    """A job of ``POST /jobs``. ``timeout`` and ``delay`` are seconds, ``params`` is compact JSON."""
+    """A job of ``POST /jobs``. ``timeout`` and ``delay`` are seconds, ``params`` and ``where`` are compact JSON."""
 
     model_config = ConfigDict(strict=True, frozen=True)
 
-    start: _Bound
-    end: _Bound
+    start: _Bound = None
+    end: _Bound = None
+    index: _Text | None = None
+    where: _Where = None
+    search: _Text | None = None
     analysis: str = Field(default="summary", max_length=_MAX_TEXT)
-    params: Annotated[str, PlainValidator(_params, json_schema_input_type=dict[str, Any])] = "{}"
+    params: _Object = "{}"
     timeout: float = Field(default=3600.0, gt=0, le=_WEEK)
     max_attempts: Annotated[int, BeforeValidator(_integer)] = Field(default=3, ge=1, le=100)
     delay: Annotated[float, AfterValidator(_to_microseconds)] = Field(default=0.0, ge=0, le=_YEAR)
@@ -169,8 +179,8 @@ def read_job_body(most_bytes: int, max_params_bytes: int) -> JsonBody:
         detail = f"Larger than a job may be, {most_chars:,} characters."
         if not error.is_object:
             detail = _NO_JOB
-        elif error.member == "params":
-            detail = _too_many_bytes(max_params_bytes)
+        elif error.member in ("params", "where"):
+            detail = _too_many_bytes(error.member, max_params_bytes)
         where = [] if error.position is None else [error.position]
         raise invalid_body([{"pointer": pointer_to(*where, *filter(None, [error.member])), "detail": detail}]) from None
     budget.hold(len(body) * _BYTES_PER_JOB)

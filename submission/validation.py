@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Container, Iterable, Sequence
+from dataclasses import replace
+from functools import cached_property, lru_cache
 from typing import Any
 
 import jobs
-from analyses import DatasetColumns, InvalidParams, Range, get_analyses
-from dataset import BoundsError, Ranges, Store, start_after_end
+from analyses import Analysis, DatasetColumns, InvalidParams, Range, get_registry
+from dataset import BoundsError, Description, Ranges, Selection, Selector, Store, start_after_end
 from submission.schema import MAX_ERRORS, JobRequest, invalid_body, parse_job_requests
-from web.problems import RETRY_AFTER, Problem
+from web.problems import RETRY_AFTER, Problem, pointer_to
 
 __all__ = ["submit"]
 
-_MAX_TRIES = 5
+_MAX_TRIES = 50
 _NO_COLUMNS = DatasetColumns({})
 
 
@@ -34,42 +36,58 @@ def submit(
     :raises Problem: invalid, unknown-analysis, no-dataset; unavailable if the dataset keeps being replaced.
     """
     requests = parse_job_requests(values, prefixes, max_params_bytes)
+    reading = {name for name, analysis in get_registry()[0].items() if analysis.reads_dataset}
+    reads_dataset = any(job.analysis in reading for job in requests)
+    validated: Description | None = None
+    submissions: list[jobs.Submission] = []
     for _ in range(_MAX_TRIES):
-        submissions = _validate_jobs(requests, prefixes, store, retry_of)
+        dataset = store.current() if reads_dataset else None
+        if validated is not None and dataset is not None and dataset.has_columns_of(validated):
+            # Only records have changed: a new validation could take longer than the next change.
+            submissions = [replace(each, dataset=each.dataset and dataset.version) for each in submissions]
+        else:
+            submissions = _validate_jobs(requests, prefixes, store, dataset, reading, retry_of)
+        validated = dataset
         try:
             return jobs.add_jobs(submissions, idempotency)
         except jobs.DatasetChanged:
-            continue  # replaced since the validation: validate against the new version
+            continue  # replaced since the validation
     raise Problem("unavailable", "The dataset is being replaced all the time; try again.", headers=RETRY_AFTER)
 
 
 def _validate_jobs(
-    requests: Sequence[JobRequest], prefixes: Sequence[str], store: Store, retry_of: str | None
+    requests: Sequence[JobRequest],
+    prefixes: Sequence[str],
+    store: Store,
+    dataset: Description | None,
+    reading: Container[str],
+    retry_of: str | None,
 ) -> list[jobs.Submission]:
-    known = get_analyses()
-    reading = {name for name, analysis in known.items() if analysis.reads_dataset}
-    dataset = store.current() if any(job.analysis in reading for job in requests) else None
-    check_bounds = dataset.bounds_check() if dataset else None
+    known, broken, _ = get_registry()
+    rows = _RowCheck(dataset) if dataset else None
     columns = DatasetColumns(dataset.types(), dataset.index) if dataset else _NO_COLUMNS
     ranges = Ranges(store, dataset.version) if dataset else None
     submissions, errors, unknown = [], [], 0
     for job, prefix in zip(requests, prefixes, strict=True):
         reads = job.analysis in reading
-        if job.analysis not in known:
+        if job.analysis in broken:
+            detail = f"This analysis is unavailable: {broken[job.analysis]}"
+            errors.append({"pointer": f"{prefix}/analysis", "detail": detail})
+        elif job.analysis not in known:
             unknown += 1
             errors.append({"pointer": f"{prefix}/analysis", "detail": f"Expected one of: {', '.join(known)}."})
         elif reads and dataset is None:
             raise Problem("no-dataset", f"The analysis {job.analysis!r} reads a dataset: load one by POST /data.")
         else:
+            analysis = known[job.analysis]
             faults = [
-                *(_param_errors(job, columns, ranges) if reads else _param_errors(job, _NO_COLUMNS, None)),
-                *_bound_errors(job, check_bounds if reads else None),
+                *_param_errors(job, analysis, *((columns, ranges) if reads else (_NO_COLUMNS, None))),
+                *(rows.errors(job) if rows and reads else _bound_errors(job)),
             ]
             errors += [{"pointer": prefix + pointer, "detail": detail} for pointer, detail in faults]
             if not errors:
                 version = dataset.version if dataset and reads else None
-                members = vars(job) | {"params": json.loads(job.params)}
-                submissions.append(jobs.Submission(**members, dataset=version, retry_of=retry_of))
+                submissions.append(_submission(job, dataset=version, retry_of=retry_of))
         if len(errors) >= MAX_ERRORS:
             break
     if errors:
@@ -77,15 +95,17 @@ def _validate_jobs(
     return submissions
 
 
-def _param_errors(job: JobRequest, columns: DatasetColumns, ranges: Ranges | None) -> list[tuple[str, str]]:
+def _param_errors(
+    job: JobRequest, analysis: Analysis, columns: DatasetColumns, ranges: Ranges | None
+) -> list[tuple[str, str]]:
     """Return JSON pointers and details of the parameters that the analysis rejects."""
     try:
-        params = get_analyses()[job.analysis].read_params_text(job.params, columns)
+        params = analysis.read_params_text(job.params, columns)
         if ranges is not None:
             try:
                 params.check_ranges(lambda column: _range(ranges.of(column)))
             except InvalidParams:  # for the range of all rows; the range of the job's rows takes longer to find
-                params.check_ranges(lambda column: _range(ranges.of(column, job.start, job.end)))
+                params.check_ranges(lambda column: _range(ranges.of(column, _selection(job))))
     except InvalidParams as error:
         return [(f"/params{pointer}", detail) for pointer, detail in error.errors]
     return []
@@ -95,13 +115,47 @@ def _range(found: tuple[float, float] | None) -> Range | None:
     return None if found is None else Range(*found)
 
 
-def _bound_errors(job: JobRequest, check: Callable[[Any, Any], object] | None) -> list[tuple[str, str]]:
-    """Return JSON pointers and details of bounds that do not fit the dataset's index; ``check`` is its bounds check."""
-    try:
-        if check is not None:
-            check(job.start, job.end)
-        elif start_after_end(job.start, job.end):
-            return [("/start", "`start` is after `end`.")]
-    except BoundsError as error:
-        return [(error.pointer, error.detail)]
-    return []
+class _RowCheck:
+    """Checks the rows that jobs select in a dataset."""
+
+    def __init__(self, dataset: Description) -> None:
+        self._check_bounds = dataset.bounds_check()
+        self._dataset = dataset
+        # Most jobs of a bulk have the same filters.
+        self._found = lru_cache(maxsize=256, typed=True)(self._check_selection)
+
+    @cached_property
+    def _selector(self) -> Selector:
+        return Selector(self._dataset)
+
+    def errors(self, job: JobRequest) -> list[tuple[str, str]]:
+        """Return JSON pointers and details of the members that select rows and do not fit the dataset."""
+        if job.index is None and job.where is None:
+            try:
+                self._check_bounds(job.start, job.end)
+            except BoundsError:
+                pass
+            else:
+                return []
+        return self._found(job.start, job.end, job.index, job.where)
+
+    def _check_selection(self, start: Any, end: Any, index: str | None, where: str | None) -> list[tuple[str, str]]:
+        selection = Selection(start, end, index, json.loads(where or "null"))
+        return [(pointer_to(*path), detail) for path, detail in self._selector.errors(selection)]
+
+
+def _bound_errors(job: JobRequest) -> list[tuple[str, str]]:
+    """Return the JSON pointer and the detail of bounds that are in the wrong order, for an unknown type of index."""
+    return [("/start", "`start` is after `end`.")] if start_after_end(job.start, job.end) else []
+
+
+def _selection(job: JobRequest) -> Selection:
+    return Selection(job.start, job.end, job.index, json.loads(job.where or "null"), job.search)
+
+
+def _submission(job: JobRequest, **members: Any) -> jobs.Submission:
+    members |= vars(job) | {"params": json.loads(job.params)}
+    selection = {name: value for name in jobs.SELECTION_FIELDS if (value := members.pop(name))}
+    if job.where:
+        selection["where"] = json.loads(job.where)
+    return jobs.Submission(**members, selection=selection)

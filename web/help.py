@@ -33,6 +33,16 @@ _ROWS = [
 ]
 _RECORDS = [dict(zip(_COLUMNS, row, strict=True)) for row in _ROWS]
 _OPEN = {"start": None, "end": None}
+_SELECTION = {"start": 0, "end": 20, "index": "depth_km", "where": {"magnitude": {"gte": 2}}, "search": "q"}
+_QUERIES = [
+    ("", ""),
+    ("", "?magnitude.gte=2&time.lt=2026-11-25&search=q1"),
+    ("", "?sort=-magnitude,id&fields=id,magnitude&offset=1&limit=1"),
+    ("", "?distinct=magnitude"),
+    ("-H 'Accept: text/csv' -o data.csv ", ""),
+    ("-H 'Accept: application/x-ndjson' ", "?depth_km.ne="),
+    ("-H 'Accept: application/vnd.apache.parquet' -o data.parquet ", "?id.in=q1,q2"),
+]
 _NAP = {**_OPEN, "analysis": "sleep", "params": {"seconds": 0}}
 _LONG_NAP = {**_OPEN, "analysis": "sleep", "params": {"seconds": 60}}
 
@@ -42,7 +52,8 @@ def help_text(app: Flask, base: str) -> str:
     written = [(rule, method) for rule in app.url_map.iter_rules() for method in sorted(_methods(rule))]
     sections = [_section(app, base, rule, method) for rule, method in written if method != "DELETE"]
     examples = [_example(base, analysis) for analysis in get_analyses().values()]
-    removals = [_section(app, base, rule, method) for rule, method in written if method == "DELETE"]
+    removed = sorted((rule for rule, method in written if method == "DELETE"), key=lambda rule: -len(rule.rule))
+    removals = [_section(app, base, rule, "DELETE") for rule in removed]
     return "\n".join([_INTRODUCTION, *sections, "An example job of each analysis\n", *examples, *removals])
 
 
@@ -70,8 +81,16 @@ def _curl(base: str, method: str, path: str) -> str:
     match method, path:
         case "POST", "/data":
             return _post(f"{base}/data", _RECORDS)
+        case "POST", "/data/records":
+            return _post(f"{base}/data/records", _RECORDS[0] | {"id": "q3"})
+        case "PUT", "/data/<id>":
+            return _post(f"{base}/data/q2", _RECORDS[1], "-X PUT ")
+        case "PATCH", "/data/<id>":
+            return _post(f"{base}/data/q2", {"magnitude": 4.2}, "-X PATCH ")
+        case "GET", "/data":
+            return "\n".join(f'curl {options}"{base}/data{query}"' for options, query in _QUERIES)
         case "POST", "/jobs":
-            return _post(f"{base}/jobs", {**_OPEN, "analysis": "summary"})
+            return "\n".join(_post(f"{base}/jobs", job) for job in ({**_OPEN, "analysis": "summary"}, _SELECTION))
         case "POST", "/jobs/<jid>/cancel":
             return f'curl -X POST "{base}/jobs/{_new(base, _LONG_NAP)}/cancel"'
         case "GET", "/jobs/<jid>/results/<name>":
@@ -85,8 +104,8 @@ def _curl(base: str, method: str, path: str) -> str:
     return f'curl {verb}"{base}{filled}"'
 
 
-def _post(address: str, value: Any) -> str:
-    return f"curl '{address}' -d {shlex.quote(json.dumps(value))}"
+def _post(address: str, value: Any, method: str = "") -> str:
+    return f"curl {method}'{address}' -d {shlex.quote(json.dumps(value))}"
 
 
 def _new(base: str, job: dict[str, Any]) -> str:

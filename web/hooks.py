@@ -6,7 +6,7 @@ from flask import Flask
 from werkzeug.routing import BaseConverter
 
 from config.settings import Settings
-from web import budget, origin_check, problems, query_params, responses
+from web import budget, origin_check, problems, query_params, reloading, responses
 
 __all__ = ["install_hooks"]
 
@@ -19,7 +19,7 @@ class _AnyText(BaseConverter):
 
 
 def install_hooks(app: Flask, settings: Settings) -> None:
-    """Install the path converter `text`, problems, checks of origin and query, response headers and memory budget."""
+    """Install the path converter `text`, problems, checks of origin and query, headers, memory budget and reloading."""
     app.url_map.merge_slashes = False
     app.url_map.converters["text"] = _AnyText
     problems.install(app)
@@ -27,3 +27,4 @@ def install_hooks(app: Flask, settings: Settings) -> None:
     query_params.install(app)
     responses.install(app)
     budget.install(app, settings.request_memory_mb * 2**20)
+    reloading.install(app, reload=settings.reload)

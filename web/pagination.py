@@ -35,5 +35,6 @@ def next_link(cursor: str | None) -> tuple[str | None, dict[str, str]]:
     if cursor is None:
         return None, {}
     opaque = base64.urlsafe_b64encode(cursor.encode()).decode().rstrip("=")
-    address = f"{path_to(request.path)}?{urlencode([*g.fields, *(g.query | {'cursor': opaque}).items()])}"
+    query = {name: text for name, text in g.query.items() if name != "offset"} | {"cursor": opaque}
+    address = f"{path_to(request.path)}?{urlencode([*g.fields, *query.items()])}"
     return address, {"Link": f'<{address}>; rel="next"'}

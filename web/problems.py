@@ -49,6 +49,7 @@ PROBLEMS: dict[str, tuple[int, str]] = {
     "headers-too-large": (431, "The header fields are too large"),
     "internal-error": (500, "The server made a mistake"),
     "not-implemented": (501, "The request asks for what this server does not do"),
+    "bad-source": (502, "The configured data source cannot be read"),
     "unavailable": (503, "The service is not available for the moment"),
     "storage-full": (507, "The storage is full"),
     "queue-full": (507, "The queue is full"),

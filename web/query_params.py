@@ -16,6 +16,7 @@ from web.problems import Problem
 __all__ = [
     "enum_param",
     "field_filters",
+    "given_parameters",
     "install",
     "int_param",
     "invalid",
@@ -33,14 +34,16 @@ _TIMESTAMP = re.compile(
 )
 
 
-def parameters(*names: str, fields: bool = False) -> Callable[[_View], _View]:
+def parameters(*names: str, prefix: str | None = None, fields: bool = False) -> Callable[[_View], _View]:
     """Declare the query parameters of a route; any other parameter, and a repeated one, is rejected.
 
-    With ``fields``, all others are filters by fields of the dataset, which the route validates.
+    With ``prefix``, names that begin with it are accepted too; with ``fields``,
+    all others are filters by fields of the dataset, which the route validates.
     """
 
     def declare(view: _View) -> _View:
         view.parameters = names  # type: ignore[attr-defined]
+        view.prefix = prefix  # type: ignore[attr-defined]
         view.takes_fields = fields  # type: ignore[attr-defined]
         return view
 
@@ -56,6 +59,12 @@ def parameter(name: str) -> str | None:
     """Return the value of a query parameter, or None if it is absent."""
     value: str | None = g.query.get(name)
     return value
+
+
+def given_parameters() -> dict[str, str]:
+    """Return the values of all query parameters that the route declares and the client sent."""
+    values: dict[str, str] = g.query
+    return values
 
 
 def field_filters() -> list[tuple[str, str]]:
@@ -81,17 +90,17 @@ def enum_param(name: str, values: Iterable[str]) -> str | None:
     return value
 
 
-def int_param(name: str, default: int, *, most: int) -> int:
-    """Return the value of a parameter that is a count: at least 1; values above ``most`` become ``most``.
+def int_param(name: str, default: int, *, least: int = 1, most: int) -> int:
+    """Return the value of a parameter that is a count: at least ``least``; values above ``most`` become ``most``.
 
     :raises Problem: invalid.
     """
     text = parameter(name)
     if text is None:
         return default
-    match = re.fullmatch(r"\+?0*(\d*)(?:\.0+)?", text.strip(), re.ASCII)
-    if match is None or not match[1]:
-        raise invalid(name, f"Expected a whole number from 1 to {most}.")
+    match = re.fullmatch(r"\+?0*(\d+)(?:\.0+)?", text.strip(), re.ASCII)
+    if match is None or int(match[1][:1]) < least:
+        raise invalid(name, f"Expected a whole number from {least} to {most}.")
     return most if len(match[1]) > len(str(most)) else min(int(match[1]), most)
 
 
@@ -130,12 +139,13 @@ def _check() -> None:
         return
     known: tuple[str, ...] = getattr(view, "parameters", ())
     takes_fields = getattr(view, "takes_fields", False)
+    prefix: str | None = getattr(view, "prefix", None)
     g.query, g.fields = {}, []
     errors = []
     for name, value in _pairs():
         if value is not None and name not in known and takes_fields:
             g.fields.append((name, value))
-        elif name not in known and not takes_fields:
+        elif name not in known and not takes_fields and not (prefix and name.startswith(prefix)):
             takes = f"This route takes: {', '.join(known)}." if known else "This route takes no parameters."
             errors.append(_error(name, f"Unknown parameter. {takes}"))
         elif name in g.query:

@@ -17,7 +17,7 @@ from web import budget
 from web.json_body import JsonBody, TooManyElements, ValueTooLarge
 from web.problems import Problem, pointer_to
 
-__all__ = ["idempotency_key", "iter_body", "read_json", "require_empty_body"]
+__all__ = ["idempotency_key", "is_absent", "iter_body", "read_json", "require_empty_body"]
 
 _QUOTED = re.compile(r'"((?:[^"\\]|\\["\\])*)"')
 _LONGEST_KEY = 255
@@ -47,6 +47,11 @@ def iter_body() -> Iterator[bytes]:
         raise Problem("malformed", "The body broke off, or its transfer coding is wrong.") from error
     if seen < (request.content_length or 0):
         raise Problem("malformed", "The body broke off before its Content-Length.")
+
+
+def is_absent() -> bool:
+    """Return whether the request has no body, or an empty one of known length."""
+    return not request.content_length and "Transfer-Encoding" not in request.headers
 
 
 def _read_text(most: int) -> str:

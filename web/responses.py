@@ -11,7 +11,7 @@ from werkzeug.datastructures import MIMEAccept
 
 from web.problems import Problem
 
-__all__ = ["install", "json_response", "list_response", "negotiate", "text_response", "with_etag"]
+__all__ = ["etag_of", "install", "json_response", "list_response", "negotiate", "text_response", "with_etag"]
 
 _REDIRECTS = (301, 302, 303, 307, 308)
 
@@ -42,14 +42,24 @@ def text_response(text: str) -> Response:
     return Response(text.encode(errors="replace"), content_type="text/plain; charset=utf-8")
 
 
-def with_etag(response: Response) -> Response:
+def etag_of(response: Response) -> str:
+    """Return the entity tag that ``with_etag`` sets."""
+    response.add_etag()
+    return response.get_etag()[0] or ""
+
+
+def with_etag(response: Response, version: str = "") -> Response:
     """Let caches keep the response and revalidate it each time: set ``ETag``, and respond 304 to a match.
+
+    The tag of a response that shows a version of the dataset begins with it.
 
     :raises Problem: precondition-failed, by ``If-Match``.
     """
     response.headers["Cache-Control"] = "no-cache"
     response.headers["Vary"] = "Accept"
-    response.add_etag()
+    tag = etag_of(response)
+    if version:
+        response.set_etag(f"{version}.{tag}")
     if "If-Match" in request.headers and not request.if_match.contains(response.get_etag()[0] or ""):
         detail = "If-Match names another version than there is now: read it again."
         raise Problem("precondition-failed", detail, headers={"ETag": response.headers["ETag"]})

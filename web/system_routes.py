@@ -7,7 +7,7 @@ from typing import Any
 from flask import Blueprint, Response, current_app, request
 
 import jobs
-from analyses import Analysis, UnknownAnalysis, get_analyses, get_analysis
+from analyses import get_registry
 from web.help import help_text
 from web.links import path_to
 from web.problems import PROBLEMS, Problem
@@ -30,18 +30,19 @@ def root() -> Response:
 @routes.get("/analyses")
 @parameters()
 def list_analyses() -> Response:
-    """The analyses that there are, with the JSON Schema of their parameters."""
-    return json_response({"analyses": [_about(analysis) for analysis in get_analyses().values()]})
+    """The analyses, with the JSON Schema of their parameters, or the error for which they are unavailable."""
+    return json_response({"analyses": list(_about_analyses().values())})
 
 
 @routes.get("/analyses/<name>")
 @parameters()
 def show_analysis(name: str) -> Response:
     """One analysis."""
-    try:
-        return json_response(_about(get_analysis(name)))
-    except UnknownAnalysis as error:
-        raise Problem("unknown-analysis", f"{error}.", status=404) from None
+    known = _about_analyses()
+    if name not in known:
+        detail = f"There is no analysis {name[:100]!r}; there are: {', '.join(known)}."
+        raise Problem("unknown-analysis", detail, status=404)
+    return json_response(known[name])
 
 
 @routes.get("/workers")
@@ -90,5 +91,13 @@ def show_problem(slug: str) -> Response:
     return text_response(f"{title} (status {status}). The answer's `detail` and `errors` say what to do.\n")
 
 
-def _about(analysis: Analysis) -> dict[str, Any]:
-    return {"name": analysis.name, "description": analysis.description, "params": analysis.params_schema()}
+def _about_analyses() -> dict[str, dict[str, Any]]:
+    """Return the analyses by name, sorted; those that cannot be used have an ``error``."""
+    found = get_registry()
+    about: dict[str, dict[str, Any]] = {
+        name: {"name": name, "description": "", "params": {}, "error": str(error)}
+        for name, error in found.broken.items()
+    }
+    for name, each in found.analyses.items():
+        about[name] = {"name": name, "description": each.description, "params": each.params_schema()}
+    return dict(sorted(about.items()))

@@ -18,7 +18,7 @@ from werkzeug.sansio import multipart
 from web.problems import Problem
 from web.request_body import iter_body
 
-__all__ = ["Upload", "read_upload"]
+__all__ = ["Upload", "read_upload", "unpack_file"]
 
 _FORM: Final = "multipart/form-data"
 _GZIP: Final = 16 + zlib.MAX_WBITS
@@ -63,19 +63,51 @@ def read_upload(most: int, is_specific_type: Callable[[str | None], bool]) -> Up
         if media_type and media_type.partition(";")[0].strip().lower() in _GENERIC_TYPES:
             media_type = None
     # A part of a form has no content coding: tools send a .csv.gz with the type of the .csv.
-    if in_form or not is_specific_type(media_type):
-        head, parts = _ahead(parts, len(_GZIP_MAGIC))
-        if head.startswith(_GZIP_MAGIC):
-            parts = _limited(_unpacked(parts), most)
+    is_specific = is_specific_type(media_type)
+    if is_specific and not in_form:
+        return Upload(parts, media_type)
+    return _gunzip_if_packed(parts, media_type, most, is_specific)
+
+
+def unpack_file(
+    parts: Iterator[bytes],
+    media_type: str | None,
+    coding: str,
+    size: int | None,
+    *,
+    most: int,
+    is_specific_type: Callable[[str | None], bool],
+) -> Upload:
+    """Return a file that a server has sent with these headers, of at most ``most`` bytes when decompressed.
+
+    :raises Problem: as :func:`read_upload` does.
+    """
+    if size is not None and size > most:
+        raise _too_large(most)
+    if media_type and media_type.partition(";")[0].strip().lower() in _GENERIC_TYPES:
+        media_type = None
+    parts = _decoded(parts, coding, most)
+    if is_specific_type(media_type):
+        return Upload(parts, media_type)
+    return _gunzip_if_packed(parts, media_type, most, is_specific=False)
+
+
+def _gunzip_if_packed(parts: Iterator[bytes], media_type: str | None, most: int, is_specific: bool) -> Upload:
+    head, parts = _ahead(parts, len(_GZIP_MAGIC))
+    if head.startswith(_GZIP_MAGIC):
+        return Upload(_limited(_unpacked(parts), most), media_type if is_specific else None)
     return Upload(parts, media_type)
 
 
 def _read_body(most: int) -> Iterator[bytes]:
-    coding = request.headers.get("Content-Encoding", "").strip().lower()
+    return _decoded(iter_body(), request.headers.get("Content-Encoding", "").strip().lower(), most)
+
+
+def _decoded(parts: Iterator[bytes], coding: str, most: int) -> Iterator[bytes]:
     if coding in ("gzip", "x-gzip"):
-        return _limited(_unpacked(iter_body()), most)
+        return _limited(_unpacked(parts), most)
     if coding in ("", "identity"):
-        return _limited(iter_body(), most)
+        return _limited(parts, most)
     detail = "The only Content-Encoding that is taken is gzip."
     raise Problem("unsupported-media-type", detail, headers={"Accept-Encoding": "gzip"})
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Iterator, Mapping
 from itertools import islice
 
@@ -43,12 +44,21 @@ class DatasetColumns(Mapping[str, str]):
         return self._found[key]
 
     def called(self, words: tuple[str, ...], types: tuple[str, ...]) -> list[str]:
-        """Return the columns of these types named by one of ``words``, followed by those that contain one."""
+        """Return the columns of these types named by one of ``words``, then those that end in one, or contain one."""
         key = ("called", words, types)
         if key not in self._found:
             fitting = self.of_types(types)
             exact = [name for name in fitting if name.strip().lower() in words]
-            self._found[key] = exact + [name for name in fitting if set(_words(name)) & set(words)]
+            last = [name for name in fitting if set(_words(name)[-1:]) & set(words)]
+            self._found[key] = exact + last + [name for name in fitting if set(_words(name)) & set(words)]
+        return self._found[key]
+
+    def paired(self, endings: tuple[str, ...], others: tuple[str, ...], types: tuple[str, ...]) -> list[str]:
+        """Return the columns of these types like reclat: one of ``endings`` where reclong has one of ``others``."""
+        key = ("paired", endings, others, types)
+        if key not in self._found:
+            starts = {start for name in self.of_types(types) for start in _starts(name, others)}
+            self._found[key] = [name for name in self.of_types(types) if starts.intersection(_starts(name, endings))]
         return self._found[key]
 
 
@@ -72,4 +82,10 @@ def _is_identifier(name: str) -> bool:
 
 
 def _words(name: str) -> list[str]:
-    return "".join(each.lower() if each.isalnum() else " " for each in name).split()
+    spaced = re.sub("(?<=[a-z])(?=[A-Z])", " ", name)  # decimalLatitude
+    return "".join(each.lower() if each.isalnum() else " " for each in spaced).split()
+
+
+def _starts(name: str, endings: tuple[str, ...]) -> list[str]:
+    lower = name.lower()
+    return [lower.removesuffix(ending) for ending in endings if lower.endswith(ending)]

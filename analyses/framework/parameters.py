@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from typing import Annotated, Any, NamedTuple, Self
+from typing import Annotated, Any, Final, NamedTuple, Self
 
 from pydantic import (
     AfterValidator,
@@ -229,11 +229,15 @@ def _all_numbers(known: _Known) -> list[str]:
     return numbers[:_MOST_NUMBERS]
 
 
-def _column_named(words: tuple[str, ...]) -> Callable[[_Known], str]:
-    """Return a function that finds the column of numbers named by one of ``words``, or containing one."""
+_LONGITUDES: Final = ("longitude", "lon", "lng", "long")
+_LATITUDES: Final = ("latitude", "lat")
+
+
+def _column_named(words: tuple[str, ...], others: tuple[str, ...]) -> Callable[[_Known], str]:
+    """Return a function that finds the column of numbers named by one of ``words``, or paired with ``others``."""
 
     def choose(known: _Known) -> str:
-        found = known.columns.called(words, NUMBERS)
+        found = known.columns.called(words, NUMBERS) or known.columns.paired(words, others, NUMBERS)
         if not found:
             numbers = shorten_names(known.columns.of_types(NUMBERS))
             raise bad_column(f"no column of numbers is called {' or '.join(words)}: name one; there are: {numbers}")
@@ -301,17 +305,19 @@ AxisColumn = Annotated[
 LongitudeColumn = Annotated[
     str,
     AfterValidator(_of(NUMBERS, "numbers")),
-    _default_from_dataset(_column_named(("longitude", "lon", "lng", "long"))),
+    _default_from_dataset(_column_named(_LONGITUDES, _LATITUDES)),
     _optional_column(
-        "The column of longitudes in degrees east; null is the one named longitude, lon, lng or long.", "number-column"
+        "The column of longitudes in degrees east; null is the one named longitude, lon, lng or long, or ending so.",
+        "number-column",
     ),
 ]
 LatitudeColumn = Annotated[
     str,
     AfterValidator(_of(NUMBERS, "numbers")),
-    _default_from_dataset(_column_named(("latitude", "lat"))),
+    _default_from_dataset(_column_named(_LATITUDES, _LONGITUDES)),
     _optional_column(
-        "The column of latitudes in degrees north; null is the one named latitude or lat.", "number-column"
+        "The column of latitudes in degrees north; null is the one named latitude or lat, or ending so.",
+        "number-column",
     ),
 ]
 CategoryColumns = Annotated[

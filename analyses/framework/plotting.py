@@ -6,6 +6,8 @@ import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Final
 
+from analyses.framework.outcome import to_text
+
 if TYPE_CHECKING:
     import numpy as np
     import polars as pl
@@ -17,6 +19,7 @@ __all__ = [
     "MAX_POINTS",
     "add_colorbar",
     "axis_label",
+    "category_label",
     "clip_for_plot",
     "draw_placeholder",
     "draw_points",
@@ -38,6 +41,9 @@ MAX_POINTS: Final = 5000
 _INK: Final = "#333333"
 _GRID: Final = "#e6e6e6"
 _CELLS: Final = (160, 90)
+# In characters.
+_LEGEND_WIDTH: Final = 100
+_LEGEND_GAP: Final = 6
 _MICROSECONDS: Final = 86_400_000_000.0
 # matplotlib's dates are in the years 1 to 9999, including the margins of the axis.
 _FIRST_DAY, _LAST_DAY = -715_000.0, 2_900_000.0
@@ -91,6 +97,15 @@ def truncate_label(text: str, length: int = 60) -> str:
     return text if len(text) <= length else f"{text[: length - 1 - end]}…{text[-end:]}"
 
 
+def category_label(value: Any) -> str:
+    """Return the label of a value of a column, such as that of a group; ``(missing)`` for None."""
+    if value is None:
+        return "(missing)"
+    if isinstance(value, bool):
+        return str(value).lower()
+    return to_text(value) if hasattr(value, "isoformat") else str(value)
+
+
 def new_plot(title: str, x: str, y: str, *, width: float = 8.0, height: float = 4.5) -> tuple[Figure, Axes]:
     """Create a figure of ``width`` by ``height`` inches with titled and labelled axes; return both."""
     from matplotlib.figure import Figure
@@ -119,8 +134,11 @@ def draw_placeholder(axes: Axes, why: str = "no values") -> None:
 
 
 def legend_below(axes: Axes, handles: Sequence[Any], labels: Sequence[str]) -> None:
-    """Add a legend in one row below the axes."""
-    legend = axes.figure.legend(handles, labels, loc="outside lower left", ncols=len(handles), frameon=False)
+    """Add a legend below the axes, in one row if it fits."""
+    longest = max(map(len, labels)) + _LEGEND_GAP
+    fits = sum(map(len, labels)) + _LEGEND_GAP * len(labels) <= _LEGEND_WIDTH
+    columns = len(labels) if fits else max(1, _LEGEND_WIDTH // longest)
+    legend = axes.figure.legend(handles, labels, loc="outside lower left", ncols=columns, frameon=False)
     for text in legend.get_texts():
         text.set_parse_math(False)
         text.set_color(_INK)

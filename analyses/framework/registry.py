@@ -4,22 +4,35 @@ from __future__ import annotations
 
 import importlib
 import inspect
+import json
 import pkgutil
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import cache
+from threading import Lock
 from types import ModuleType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from analyses.framework.columns import type_of
 from analyses.framework.outcome import Outcome, Progress
 from analyses.framework.parameters import Params
+from analyses.framework.sources import forget_modules, read_sources
 
 if TYPE_CHECKING:
     import polars as pl
 
-__all__ = ["Analysis", "BrokenAnalysis", "UnknownAnalysis", "get_analyses", "get_analysis"]
+__all__ = [
+    "Analysis",
+    "BrokenAnalysis",
+    "Registry",
+    "UnknownAnalysis",
+    "get_analyses",
+    "get_analysis",
+    "get_registry",
+    "has_changed",
+    "load_analyses",
+    "reload_if_changed",
+]
 
 _PACKAGE = "analyses"
 _OFFERED = ("rows", "params", "progress")
@@ -40,13 +53,14 @@ class Analysis:
     name: str
     description: str
     reads_dataset: bool
+    _schema: dict[str, Any]
     _model: type[Params]
     _function: Callable[..., Any]
     _takes: frozenset[str]
 
     def params_schema(self) -> dict[str, Any]:
         """Return the JSON Schema of the parameters."""
-        return self._model.model_json_schema()
+        return self._schema
 
     def example_params(self, columns: Mapping[str, str] | None = None) -> dict[str, Any]:
         """Return parameters for an example: the required ones whose fields have ``examples``.
@@ -116,46 +130,111 @@ def _clamped(progress: Progress) -> Progress:
     return report
 
 
-@cache
-def get_analyses() -> dict[str, Analysis]:
-    """Return all analyses by name, sorted; they are loaded once per process.
+class Registry(NamedTuple):
+    """The analyses by name, sorted, and the errors of the files that cannot be used; immutable."""
 
-    :raises BrokenAnalysis: if one of the files cannot be loaded.
-    """
-    package = importlib.import_module(_PACKAGE)
-    names = sorted(each.name for each in pkgutil.iter_modules(package.__path__) if not each.name.startswith("_"))
-    modules = {name: _imported(name) for name in names}
-    return {name: _analysis(name, module) for name, module in modules.items() if callable(getattr(module, "run", None))}
+    analyses: Mapping[str, Analysis]
+    broken: Mapping[str, BrokenAnalysis]
+    sources: Mapping[str, tuple[int, int]]
+
+
+_registry: Registry | None = None
+_reloading = Lock()
+
+
+def get_registry() -> Registry:
+    """Return the registry; the files are loaded by the first call."""
+    return _registry or load_analyses()
+
+
+def get_analyses() -> Mapping[str, Analysis]:
+    """Return all analyses that can be used, by name, sorted."""
+    return get_registry().analyses
 
 
 def get_analysis(name: str) -> Analysis:
     """Return the analysis called ``name``.
 
-    :raises UnknownAnalysis: if there is no such analysis.
+    :raises UnknownAnalysis: there is no such analysis.
+    :raises BrokenAnalysis: its file cannot be used.
     """
+    found = get_registry()
+    if name in found.broken:
+        raise BrokenAnalysis(str(found.broken[name]))
     try:
-        return get_analyses()[name]
+        return found.analyses[name]
     except KeyError:
-        raise UnknownAnalysis(f"no analysis {name!r}; there are: {', '.join(get_analyses())}") from None
+        raise UnknownAnalysis(f"no analysis {name!r}; there are: {', '.join(found.analyses)}") from None
 
 
-def _imported(name: str) -> ModuleType:
+def load_analyses() -> Registry:
+    """Find the files and load those that are not loaded yet; replace the registry at once, and return it."""
+    global _registry
+    package = importlib.import_module(_PACKAGE)
+    # Read before the files are loaded, so that a change during the load is noticed afterwards.
+    sources = read_sources(package)
+    importlib.invalidate_caches()
+    analyses: dict[str, Analysis] = {}
+    broken: dict[str, BrokenAnalysis] = {}
+    for name in sorted(each.name for each in pkgutil.iter_modules(package.__path__) if not each.name.startswith("_")):
+        try:
+            if (analysis := _load_file(name)) is not None:
+                analyses[name] = analysis
+        except BrokenAnalysis as error:
+            broken[name] = error
+    _registry = Registry(analyses, broken, sources)
+    return _registry
+
+
+def has_changed() -> bool:
+    """Return whether a file was added, changed or removed since the files were loaded."""
+    return get_registry().sources != read_sources(importlib.import_module(_PACKAGE))
+
+
+def reload_if_changed() -> bool:
+    """Load all files again if one was added, changed or removed; return whether this call did.
+
+    One thread reloads; others continue with the registry as it was.
+    """
+    if not _reloading.acquire(blocking=False):
+        return False
     try:
-        return importlib.import_module(f"{_PACKAGE}.{name}")
-    except Exception as error:  # the message must name the file, for any error in it
+        changed = has_changed()
+        if changed:
+            forget_modules(importlib.import_module(_PACKAGE))
+            load_analyses()
+        return changed
+    finally:
+        _reloading.release()
+
+
+def _load_file(name: str) -> Analysis | None:
+    """Load a file; None if it does not define ``run``."""
+    try:
+        module = importlib.import_module(f"{_PACKAGE}.{name}")
+        return _analysis(name, module) if callable(getattr(module, "run", None)) else None
+    except BrokenAnalysis:
+        raise
+    except (Exception, SystemExit) as error:  # whatever is wrong with one file, the others can be used
         raise BrokenAnalysis(f"{_PACKAGE}/{name}.py cannot be loaded: {type(error).__name__}: {error}") from error
 
 
 def _analysis(name: str, module: ModuleType) -> Analysis:
+    file = f"{_PACKAGE}/{name}.py"
     parameters = _signature(module.run).parameters
     for each in parameters.values():
         if each.name not in _OFFERED or each.kind not in (each.POSITIONAL_OR_KEYWORD, each.KEYWORD_ONLY):
-            raise BrokenAnalysis(f"{module.__file__}: run() may take rows, params and progress, not {str(each)!r}")
+            raise BrokenAnalysis(f"{file}: run() may take rows, params and progress, not {str(each)!r}")
+    model = _model(file, module, parameters["params"].annotation) if "params" in parameters else Params
+    description = " ".join(inspect.cleandoc(module.__doc__ or "").split("\n\n")[0].split())
+    schema = model.model_json_schema()
+    json.dumps([description, schema], allow_nan=False, ensure_ascii=False).encode()  # or it could not be listed
     return Analysis(
         name=name,
-        description=" ".join(inspect.cleandoc(module.__doc__ or "").split("\n\n")[0].split()),
+        description=description,
         reads_dataset="rows" in parameters,
-        _model=_model(module, parameters["params"].annotation) if "params" in parameters else Params,
+        _schema=schema,
+        _model=model,
         _function=module.run,
         _takes=frozenset(parameters),
     )
@@ -170,11 +249,11 @@ def _signature(function: Callable[..., Any]) -> inspect.Signature:
     return inspect.signature(function)
 
 
-def _model(module: ModuleType, annotation: Any) -> type[Params]:
+def _model(file: str, module: ModuleType, annotation: Any) -> type[Params]:
     if isinstance(annotation, str):
         annotation = vars(module).get(annotation.strip("'\""), annotation)
     if not (isinstance(annotation, type) and issubclass(annotation, Params)):
-        raise BrokenAnalysis(f"{module.__file__}: annotate run()'s params with a class made from analyses.kit.Params")
+        raise BrokenAnalysis(f"{file}: annotate run()'s params with a class made from analyses.kit.Params")
     if not annotation.__pydantic_complete__:
-        raise BrokenAnalysis(f"{module.__file__}: {annotation.__name__} names types that are not imported at run time")
+        raise BrokenAnalysis(f"{file}: {annotation.__name__} names types that are not imported at run time")
     return annotation

@@ -7,11 +7,11 @@ import html
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from analyses.framework.columns import TEMPORAL, type_of
+from analyses.framework.columns import TEMPORAL, at_moment, parse_moment, type_of
 from analyses.framework.outcome import Progress
 from analyses.framework.parameters import Params
 from analyses.framework.registry import Analysis, get_analysis
@@ -159,21 +159,14 @@ def _slice(rows: pl.DataFrame, index: str | None, start: str | date | None, end:
         if index is None:
             raise BadBound(f"{name} {str(bound)!r}: no column has dates or times, so there is no range to select")
         value = _parse_bound(name, bound)
-        # A day is compared with days, so that it is included whole.
-        values = pl.col(index).cast(pl.Datetime("us") if isinstance(value, datetime) else pl.Date)
+        values = at_moment(pl.col(index), value)
         conditions.append(values >= value if name == "start" else values <= value)
     return rows.filter(*conditions)
 
 
 def _parse_bound(name: str, bound: str | date) -> date:
-    """Parse a bound into a date, or into a time in UTC without an offset."""
     try:
-        return date.fromisoformat(str(bound))
+        return parse_moment(str(bound))
     except ValueError:
-        pass
-    try:
-        instant = datetime.fromisoformat(str(bound))
-        return instant if instant.tzinfo is None else instant.astimezone(UTC).replace(tzinfo=None)
-    except (ValueError, OverflowError):
         expected = "expected an ISO date or time, such as 2018-01-31 or 2018-01-31T06:00"
         raise BadBound(f"{name} {str(bound)!r}: {expected}") from None

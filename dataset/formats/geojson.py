@@ -1,6 +1,6 @@
-"""GeoJSON (RFC 7946): the features of a FeatureCollection as rows.
+"""GeoJSON (RFC 7946): features as a table.
 
-The members of a row are `id`, the `properties`, then the geometry: of a Point `longitude`, `latitude` and, if present,
+The columns are `id`, the `properties`, then the geometry: of a Point `longitude`, `latitude` and, if present,
 `altitude`; of any other geometry `geometry_type` and `coordinates`. A property whose name clashes with one of these is
 renamed to `properties.<name>`.
 """
@@ -11,8 +11,9 @@ from itertools import chain
 from typing import Any, Final
 
 from dataset.errors import InvalidDataset
+from dataset.formats.columns import Grid, grid_of_objects
 
-__all__ = ["features_to_rows", "is_feature_collection"]
+__all__ = ["grid_of_features", "is_feature", "is_feature_collection"]
 
 _POINT: Final = ("longitude", "latitude", "altitude")
 
@@ -26,23 +27,34 @@ def is_feature_collection(document: Any) -> bool:
     )
 
 
-def features_to_rows(features: list[Any]) -> list[dict[str, Any]]:
-    """Return a row for each feature. Raises InvalidDataset for an invalid feature."""
-    ids, geometries, properties = [], [], []
+def is_feature(document: Any) -> bool:
+    """Return whether a JSON document is a single Feature."""
+    return isinstance(document, dict) and document.get("type") == "Feature" and "properties" in document
+
+
+def grid_of_features(features: list[Any]) -> Grid:
+    """Return the columns of a list of features. Raises InvalidDataset for an invalid feature."""
     for number, feature in enumerate(features):
         if not isinstance(feature, dict) or not isinstance(feature.get("properties"), dict | None):
             raise _invalid_feature(number)
-        ids.append({"id": feature["id"]} if "id" in feature else {})
-        geometries.append(_geometry_members(feature.get("geometry"), number))
-        properties.append(feature.get("properties") or {})
-    reserved = {name for row in chain(ids, geometries) for name in row}
-    clashes = reserved & {name for row in properties for name in row}
-    if clashes:
-        properties = [
-            {f"properties.{name}" if name in clashes else name: value for name, value in each.items()}
-            for each in properties
-        ]
-    return [identifier | row | geometry for identifier, row, geometry in zip(ids, properties, geometries, strict=True)]
+    ids = {"id": [feature.get("id") for feature in features]} if any("id" in feature for feature in features) else {}
+    geometry = _geometry_columns([feature.get("geometry") for feature in features])
+    properties = grid_of_objects([feature.get("properties") or {} for feature in features])
+    reserved = {*ids, *geometry}
+    names = [f"properties.{name}" if name in reserved else name for name in properties.names]
+    columns = chain(ids.values(), properties.columns, geometry.values())
+    return Grid([*ids, *names, *geometry], columns, len(features))
+
+
+def _geometry_columns(geometries: list[Any]) -> dict[str, list[Any]]:
+    """Return the columns of the geometries that have any, in the order of their first occurrence."""
+    columns: dict[str, list[Any]] = {}
+    for number, geometry in enumerate(geometries):
+        for name, value in _geometry_members(geometry, number).items():
+            if name not in columns:
+                columns[name] = [None] * len(geometries)
+            columns[name][number] = value
+    return columns
 
 
 def _geometry_members(geometry: Any, number: int) -> dict[str, Any]:

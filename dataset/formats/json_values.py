@@ -6,13 +6,14 @@ import json
 from collections.abc import Callable
 from typing import Any
 
-import polars as pl
 from pydantic_core import from_json
 
 from dataset.formats import columns
-from dataset.formats.source import Limits
+from dataset.formats.columns import Grid
+from dataset.formats.source import Read, Source
+from dataset.notes import Note
 
-__all__ = ["Parse", "describe_error", "parse", "to_frame"]
+__all__ = ["Parse", "describe_error", "parse", "to_read"]
 
 Parse = Callable[[bytes], Any]
 """From JSON in UTF-8 to its value; raises ValueError."""
@@ -23,18 +24,24 @@ def parse(text: bytes) -> Any:
     return from_json(text, cache_strings="keys")
 
 
-def to_frame(rows: Callable[[Parse], list[dict[str, Any]]], body_bytes: int, limits: Limits) -> pl.DataFrame:
-    """Return the rows as columns; if a number is beyond a double, parse again and keep it as text."""
+def to_read(grid: Callable[[Parse], tuple[Grid, list[Note]]], body_bytes: int, source: Source) -> Read:
+    """Return the typed columns of a grid; if a number is beyond a double, parse again and keep it as text."""
+
+    def read(parse: Parse) -> Read:
+        found, notes = grid(parse)
+        typed = columns.from_grid(found, body_bytes, source)
+        return typed._replace(notes=(*notes, *typed.notes))
+
     try:
-        return columns.from_rows(rows(parse), body_bytes, limits)
+        return read(parse)
     except columns.InfiniteNumber:
-        return columns.from_rows(rows(_parse_exact), body_bytes, limits)
+        return read(_parse_exact)
 
 
 def describe_error(error: ValueError) -> str:
     """Return the reason of a parse error for an error detail."""
-    words = str(error)
-    return words.replace("recursion limit exceeded", "it is nested too deeply")
+    words = str(error).replace("recursion limit exceeded", "it is nested too deeply")
+    return f"{words}; of one value a line, the type is application/x-ndjson" if "trailing" in words else words
 
 
 def _parse_exact(text: bytes) -> Any:

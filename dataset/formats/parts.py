@@ -11,25 +11,31 @@ from typing import Final
 
 import polars as pl
 
-from dataset.date_formats import are_slash_dates, infer_epoch, infer_slash_dates
-from dataset.type_inference import are_integers, column_type, infer_numeric, infer_temporal
+from dataset.formats.source import Read
+from dataset.load_options import LoadOptions
+from dataset.notes import Note
+from dataset.types.missing import missing_notes, missing_texts, noted_markers
+from dataset.types.number_formats import MAYBE_THOUSANDS
+from dataset.types.text_types import infer_plain
+from dataset.types.type_inference import all_match, are_exact, are_undecided, column_type, null_inexact, null_non_finite
 
-__all__ = ["MISSING", "read_typed"]
+__all__ = ["read_typed"]
 
-MISSING: Final = ("", "NA", "null", "NaN")
 _THREADS: Final = 2  # converting a column takes several times its memory
 
-_BIG_INTEGER: Final = "wide"  # integers, some beyond 64 bits: text, unless another part has fractions
-_NUMERIC: Final = frozenset(("integer", _BIG_INTEGER, "number"))
-_TEXTUAL: Final = frozenset(("text", "slashes"))  # parts stored as text
+_UNDECIDED: Final = "undecided"  # integers like 1e5: text, unless another part has fractions
+_NUMERIC: Final = frozenset(("integer", _UNDECIDED, "number"))
 
 Parts = Callable[[Sequence[int]], Iterable[Sequence[pl.Series]]]
 """From the positions of columns to an iterable of parts, each with the texts of these columns."""
 
 
-def read_typed(names: Sequence[str], parts: Parts) -> pl.DataFrame:
-    """Return the typed columns. `parts` is called for all columns, then again for those that turn out to be text."""
-    columns = [_Column(name) for name in names]
+def read_typed(names: Sequence[str], parts: Parts, options: LoadOptions) -> Read:
+    """Return the columns with the types of plain values; a column that the client gave a type, or of others, is text.
+
+    `parts` is called for all columns, then again for those that turn out to be text.
+    """
+    columns = [_Column(name, options, is_text=name in options.types) for name in names]
     positions: Sequence[int] = range(len(names))
     with ThreadPoolExecutor(_THREADS) as threads:
         while positions:
@@ -37,17 +43,25 @@ def read_typed(names: Sequence[str], parts: Parts) -> pl.DataFrame:
                 list(threads.map(lambda number, part: columns[number].add(part), positions, texts))
             positions = [number for number in positions if columns[number].needs_reread()]
             for number in positions:
-                columns[number] = _Column(names[number], kinds=("text",))
-    return pl.DataFrame([column.to_series() for column in columns])
+                columns[number] = _Column(names[number], options, is_text=True)
+    return Read(
+        pl.DataFrame([column.to_series() for column in columns]),
+        tuple(note for column in columns for note in column.notes()),
+    )
 
 
 class _Column:
     """The typed parts of a column so far, and their types."""
 
-    def __init__(self, name: str, kinds: Iterable[str] = ()) -> None:
+    def __init__(self, name: str, options: LoadOptions, *, is_text: bool) -> None:
         self._name = name
+        self._options = options
         self._parts: list[pl.Series] = []
-        self._kinds = set(kinds)
+        self._kinds = {"text"} if is_text else set()
+        self._missing = missing_texts(options)
+        self._markers: set[str] = set()
+        self._marked = 0
+        self._has_lost_texts = False
 
     def add(self, texts: pl.Series) -> None:
         """Infer the type of the next part and add it; text is stored unchanged."""
@@ -55,19 +69,38 @@ class _Column:
             self._parts.clear()
             return
         stripped = texts.str.strip_chars(" \t")
-        missing = stripped.is_in(MISSING)
+        if "text" in self._kinds:
+            self._parts.append(texts.set(stripped == "", None))
+            return
+        missing = stripped.is_in(self._missing)
         if missing.all():
+            self._count(noted_markers(stripped, missing))
+            self._has_lost_texts |= not (stripped == "").all()
             self._parts.append(pl.repeat(None, len(texts), dtype=pl.Null, eager=True))
             return
-        kind, typed = ("text", None) if "text" in self._kinds else _infer(stripped.set(missing, None))
+        kind, typed = _infer(self._name, stripped.set(missing, None), self._options)
         self._kinds.add(kind)
-        self._parts.append(texts.set(missing, None) if typed is None else typed)
+        if typed is None:
+            self._parts.append(texts.set(stripped == "", None))
+        else:
+            self._parts.append(typed)
+            if typed.null_count() > (stripped == "").sum():  # markers and infinities
+                self._count(noted_markers(stripped, typed.is_null()))
+
+    def _count(self, marked: pl.Series) -> None:
+        self._markers.update(marked.unique())
+        self._marked += len(marked)
 
     def needs_reread(self) -> bool:
-        """Return whether the column is text but some of its parts were converted."""
+        """Return whether the column is text but some of its parts were converted, or markers in it taken as missing."""
         if self._kinds and self._kinds <= _NUMERIC and self._kinds != {"integer"}:
             # A column of numbers needs at least one finite number and one fraction.
-            return "number" not in self._kinds or all(part.null_count() == len(part) for part in self._parts)
+            if "number" not in self._kinds or all(part.null_count() == len(part) for part in self._parts):
+                return True
+            integers = (part.drop_nulls() for part in self._parts if part.dtype == pl.Int64)
+            return not all(are_exact(part).all() for part in integers)
+        if self._kinds <= {"text"}:
+            return self._has_lost_texts
         return self._is_inconsistent()
 
     def to_series(self) -> pl.Series:
@@ -79,26 +112,24 @@ class _Column:
         )
         whole = pl.concat([pl.Series([], dtype=dtype), *(part.cast(dtype) for part in self._parts)])
         self._parts.clear()
-        converted = infer_epoch(self._name, whole)
-        if self._kinds == {"slashes"}:
-            # Stripped only if necessary: it would copy the text of the whole column.
-            is_padded = whole.str.contains(r"^[ \t]|[ \t]$").any()
-            converted = infer_slash_dates(whole.str.strip_chars(" \t") if is_padded else whole)
-        return (whole if converted is None else converted).alias(self._name)
+        return whole.alias(self._name)
+
+    def notes(self) -> list[Note]:
+        """Return the notes on values that were read as missing."""
+        return [] if self._kinds <= {"text"} else missing_notes(self._name, self._markers, self._marked)
 
     def _is_inconsistent(self) -> bool:
-        return len(self._kinds) > 1 and not self._kinds <= _NUMERIC and not self._kinds <= _TEXTUAL
+        return len(self._kinds) > 1 and not self._kinds <= _NUMERIC
 
 
-def _infer(stripped: pl.Series) -> tuple[str, pl.Series | None]:
+def _infer(name: str, stripped: pl.Series, options: LoadOptions) -> tuple[str, pl.Series | None]:
     """Return the type of a part, and its values unless they stay text."""
-    typed = infer_numeric(stripped)
-    typed = infer_temporal(stripped) if typed is None else typed
+    typed = infer_plain(name, stripped, options)
+    if typed is not None and typed.dtype == pl.Float64 and all_match(stripped, MAYBE_THOUSANDS):
+        return "text", None  # which the other columns decide
     if typed is not None:
         return column_type(typed), typed
-    if are_slash_dates(stripped):
-        return "slashes", None
-    if not are_integers(stripped):
+    if not are_undecided(stripped):
         return "text", None
-    floats = stripped.cast(pl.Float64)
-    return ("text", None) if floats.is_infinite().any() else (_BIG_INTEGER, floats)
+    floats = null_inexact(stripped, null_non_finite(stripped.cast(pl.Float64)))
+    return ("text", None) if floats.null_count() > stripped.null_count() else (_UNDECIDED, floats)

@@ -7,6 +7,9 @@ from typing import Final, NamedTuple
 
 import polars as pl
 
+from dataset.load_options import LoadOptions
+from dataset.notes import Note
+
 __all__ = ["Body", "Limits", "Read", "Source"]
 
 _MIB: Final = 2**20
@@ -24,15 +27,20 @@ class Limits(NamedTuple):
 
 
 class Source(NamedTuple):
-    """A body, its declared character set (a supported one, or None), and the limits."""
+    """A body, its declared character set (a supported one, or None), the limits, and the client's options."""
 
     body: Body
     charset: str | None
     limits: Limits
+    options: LoadOptions = LoadOptions()
 
 
 class Read(NamedTuple):
-    """Columns of the types in `COLUMN_TYPES`, with normalized names, missing values null; and notes for the client."""
+    """Columns of the types in `COLUMN_TYPES`, with normalized names, missing values null; and notes for the client.
+
+    The types of text are inferred after this, except in the `final` columns.
+    """
 
     frame: pl.DataFrame
-    notes: tuple[str, ...] = ()
+    notes: tuple[Note, ...] = ()
+    final: frozenset[str] = frozenset()

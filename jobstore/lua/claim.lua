@@ -2,7 +2,7 @@
 -- so a claim that arrives late from a dropped connection is harmless.
 --   takes:   [5] worker   [6] 1: a wake token may have been popped
 --   checks:  the worker is registered; the job is submitted, or in progress with this worker
---   answers: job <name and value of: id, attempt, analysis, start, end, params, dataset>
+--   answers: job <name and value of: id, attempt, analysis, start, end, params, dataset, selection>
 --            none      no job waits
 --            again     a hundred ids of cancelled or deleted jobs were dropped: call again
 --            gone      the worker is not registered
@@ -20,7 +20,7 @@ call('LREM', WAKE, 1, '')
 
 local function answer_with(id, attempt, job)
   return answer('job', 'id', id, 'attempt', attempt, 'analysis', job[4], 'start', job[5], 'end', job[6], 'params', job[7],
-    'dataset', job[8] or '')
+    'dataset', job[8] or '', 'selection', job[9] or '')
 end
 
 local function start_next(next_id)

@@ -25,4 +25,4 @@ if not started then
   return answer('complete', 'again')
 end
 return answer('complete', 'job', 'id', next_id, 'attempt', started, 'analysis', job[4], 'start', job[5], 'end', job[6],
-  'params', job[7], 'dataset', job[8] or '')
+  'params', job[7], 'dataset', job[8] or '', 'selection', job[9] or '')

@@ -7,7 +7,7 @@ select_db(RECORDS)
 local most, bytes, records = tonumber(ARGV[5]), 0, {}
 for at = 7, #ARGV do
   local key = 'job.' .. ARGV[at]
-  local least = bytes + 1024 + call('HSTRLEN', key, 'params')
+  local least = bytes + 1024 + call('HSTRLEN', key, 'params') + call('HSTRLEN', key, 'selection')
   if least > most and (#records > 0 or ARGV[6] ~= '1') then break end
   local record = call('HGETALL', key)
   bytes = bytes + 1024

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import ipaddress
 import json
+import os
 import shlex
 import socket
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
 from config.settings import InvalidSetting, Settings
@@ -21,7 +23,7 @@ _SAMPLE = Path(__file__).parents[2] / "samples" / "earthquakes.csv"
 def main() -> int:
     """Run the service; return 0 after a requested stop, 2 for invalid settings, 1 for other failures."""
     try:
-        with raising_on_signals(), Stack() as stack:
+        with raising_on_signals(), Stack(_with_reload(os.environ)) as stack:
             print(f"Starting; the logs are kept in {stack.logs}.", flush=True)
             if not _is_loopback(stack.settings.api_host):
                 print(_exposure(stack.settings), flush=True)
@@ -37,6 +39,11 @@ def main() -> int:
         print(error, file=sys.stderr, flush=True)
         return 1
     return 0
+
+
+def _with_reload(environ: Mapping[str, str]) -> dict[str, str]:
+    """Return the settings with another default, for authors of analyses."""
+    return {**environ, "RELOAD": environ.get("RELOAD", "").strip() or "yes"}
 
 
 def _is_loopback(host: str) -> bool:

@@ -24,6 +24,7 @@ from ops.invariants.job import check_job
 from ops.invariants.keys import (
     check_bulk,
     check_chunk,
+    check_derived,
     check_idempotency,
     check_queue_key,
     check_version,
@@ -101,6 +102,7 @@ class _Search:
         yield from self._second_pass()
         for version in versions - {""}:
             yield from check_version(reader, version)
+        yield from check_derived(reader)
 
     def _note_lateness(self) -> None:
         """Report late jobs only if a worker has been alive long enough to process them."""

@@ -2,15 +2,27 @@
 
 from __future__ import annotations
 
+import re
+from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
 from ops.invariants.reader import Reader, list_of, text
 from ops.invariants.violation import Violation
 
-__all__ = ["check_bulk", "check_chunk", "check_idempotency", "check_queue_key", "check_version", "check_workers"]
+__all__ = [
+    "check_bulk",
+    "check_chunk",
+    "check_derived",
+    "check_idempotency",
+    "check_queue_key",
+    "check_version",
+    "check_workers",
+]
 
 _EXISTS_AT_ONCE = 1000
+_TRIES = 20
+_VERSION = re.compile(r"data\.(?!current$)[^.]+")
 
 
 def check_idempotency(reader: Reader, key: str) -> Iterator[Violation]:
@@ -35,20 +47,24 @@ def check_version(reader: Reader, version: str) -> Iterator[Violation]:
     """Check that a version is complete, current or pinned, and has as many pins as unfinished jobs."""
     key = f"data.{version}"
     chunks = int(text(reader.records.hget(key, "chunks")) or 0)
+    base = text(reader.records.hget(key, "base"))
     with reader.records.pipeline() as moment:
         moment.get("data.current")
         moment.exists(key)
-        moment.hmget(key, "description", "chunks", "pins")
+        moment.hmget(key, "description", "chunks", "pins", "base", "changes")
+        moment.llen(f"data.{base}.changes")
         for n in range(chunks):
             moment.pttl(f"{key}.{n}")
-        current, kept, fields, *lives = moment.execute()
+        current, kept, fields, listed, *lives = moment.execute()
     is_current = text(current) == version
     if not kept:
         if is_current:
             yield Violation(4, "data.current", f"names version {version}, which is not kept")
         return
-    description, counted, pins = map(text, fields)
-    if not description or not counted:
+    description, counted, pins, has_base, changes = map(text, fields)
+    if has_base and has_base == base and int(changes or 0) > listed:
+        yield Violation(4, key, f"has {changes} changes to {base}, of which {listed} are kept")
+    if not description or not (counted or has_base):
         yield Violation(4, key, "a version of the dataset without its description")
     if any(life != -1 for life in lives) and int(counted or 0) == chunks:
         yield Violation(4, key, "chunks of this version are gone, or will be")
@@ -58,13 +74,37 @@ def check_version(reader: Reader, version: str) -> Iterator[Violation]:
         yield Violation(4, key, f"{agreed[0]} pins, and {agreed[1]} unfinished jobs hold it")
 
 
+def check_derived(reader: Reader) -> Iterator[Violation]:
+    """Check that each version counts those that are derived from it; read again while records change."""
+    for left in range(_TRIES - 1, -1, -1):
+        keys = sorted(key for key in map(text, reader.records.scan_iter("data.*")) if _VERSION.fullmatch(key))
+        with reader.records.pipeline() as moment:
+            moment.get("data.current")
+            for key in keys:
+                moment.hmget(key, "base", "derived", "pins")
+            current, *fields = moment.execute()
+        bases = Counter(f"data.{text(base)}" for base, _, _ in fields)
+        wrong = [
+            Violation(4, key, f"counts {text(derived) or 'no'} versions that are derived from it, and {bases[key]} are")
+            for key, (_, derived, pins) in zip(keys, fields, strict=True)
+            if pins is not None and int(derived or 0) != bases[key]
+        ]
+        if not wrong or (not left and (not current or f"data.{text(current)}" in keys)):
+            yield from wrong
+            return
+
+
 def check_chunk(reader: Reader, key: str) -> Iterator[Violation]:
-    """Check that a chunk expires or belongs to a version."""
+    """Check that a chunk expires or belongs to a version, and a list of changes to one that others are derived from."""
     version, _, number = key.removeprefix("data.").partition(".")
     with reader.records.pipeline() as moment:
         moment.pttl(key)
-        moment.hget(f"data.{version}", "chunks")
-        life, counted = moment.execute()
+        moment.hmget(f"data.{version}", "chunks", "derived")
+        life, (counted, derived) = moment.execute()
+    if number == "changes":
+        if life == -1 and int(derived or 0) <= 0:
+            yield Violation(4, key, "changes that no version needs")
+        return
     has_place = counted is not None and number.isdigit() and int(number) < int(counted)
     if life == -1 and not has_place:
         yield Violation(4, key, "a chunk of no version")

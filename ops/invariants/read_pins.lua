@@ -1,4 +1,5 @@
--- Counts the unfinished jobs that hold one version of the dataset, and reads its pins at the same moment. Writes nothing.
+-- Counts the unfinished jobs that hold one version of the dataset, and reads its pins at the same moment, without those
+-- of versions that are derived from it. Writes nothing.
 --   takes:   [1] database of the connection   [2] of the records   [3] of the queue   [4] key of the queue
 --            [5] version   [6] how many unfinished jobs are counted at most: each takes a microsecond of everybody's
 --   answers: <pins> <unfinished jobs that hold it, or -1 where there are too many jobs>
@@ -13,7 +14,8 @@ local function select_db(wanted)
 end
 
 select_db(RECORDS)
-local pins = call('HGET', 'data.' .. VERSION, 'pins')
+local fields = call('HMGET', 'data.' .. VERSION, 'pins', 'derived')
+local pins = tonumber(fields[1] or 0) - tonumber(fields[2] or 0)
 -- An accepted bulk holds its pins before its jobs are stored.
 local many = call('ZCARD', 'jobs.submitted') + call('ZCARD', 'jobs.scheduled') > tonumber(MOST)
 if many or call('ZCARD', 'bulks') > 0 then

@@ -145,13 +145,13 @@ class Reader:
             watching.watch(key, "bulks")  # type: ignore[no-untyped-call]
             if watching.exists("bulks"):
                 return None
-            pins = int(_any(watching.hget(key, "pins")) or 0)
+            pins = self._job_pins(key)
             holders: set[str] = set()
             for keys in pages(self.records.scan_iter("job.*", count=PAGE)):
                 for name, (status, dataset) in zip(keys, self._fields(keys, "status", "dataset"), strict=True):
                     if dataset == version and status in ("scheduled", "submitted", "in progress"):
                         holders.add(name)
-                if int(_any(self.records.hget(key, "pins")) or 0) != pins:
+                if self._job_pins(key) != pins:
                     return None
             try:
                 watching.multi()
@@ -160,6 +160,11 @@ class Reader:
             except redis.WatchError:
                 return None
         return pins, len(holders)
+
+    def _job_pins(self, key: str) -> int:
+        """Return the pins of a version without those of the versions that are derived from it."""
+        pins, derived = _any(self.records.hmget(key, "pins", "derived"))
+        return int(pins or 0) - int(derived or 0)
 
     def _fields(self, keys: Sequence[str], *names: str) -> list[list[str]]:
         pipeline = self.records.pipeline(transaction=False)

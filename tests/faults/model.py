@@ -5,6 +5,7 @@ One method per transition, with its arguments; each returns the value that Redis
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -365,6 +366,7 @@ class Model:
         asked = job.asked
         claimed = {"id": job.id, "attempt": str(job.attempt), "analysis": asked.analysis, "start": str(asked.start)}
         claimed |= {"end": "null", "params": "{}", "dataset": asked.dataset or ""}
+        claimed["selection"] = json.dumps(asked.selection, separators=(",", ":")) if asked.selection else ""
         return ["job", *(word for pair in claimed.items() for word in pair)]
 
     def _holds(self, worker: str, jid: str, attempt: str) -> bool:

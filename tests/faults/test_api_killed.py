@@ -72,6 +72,7 @@ def test_requests_that_died_with_the_api_make_one_job_each_when_asked_again(star
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="finds processes in /proc")
+@pytest.mark.long
 def test_a_bulk_that_died_with_the_api_is_there_as_a_whole_or_not_at_all(start, start_api):
     # Given an API that is killed at random moments while it accepts bulks of many slices
     api = start_api()

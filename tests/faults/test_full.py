@@ -113,7 +113,7 @@ def _taken(answer: httpx.Response) -> int:
     return answer.status_code if answer.is_success else 0
 
 
-@pytest.mark.parametrize("fault", ["disk", "replica"])
+@pytest.mark.parametrize("fault", ["disk", pytest.param("replica", marks=pytest.mark.long)])
 def test_work_in_hand_waits_until_redis_writes_again(start_worker, live: Server, fault):
     # Given a running job, a waiting one and one that becomes due
     enter, _, _ = FAULTS[fault]

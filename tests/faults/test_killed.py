@@ -199,7 +199,7 @@ def test_an_idle_worker_drains_at_once(start_worker):
     assert jobs.q._client.keys("*") == [b"hotqueue:queue.epoch"]
 
 
-@pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGKILL])
+@pytest.mark.parametrize("how", [signal.SIGTERM, pytest.param(signal.SIGKILL, marks=pytest.mark.long)])
 def test_redis_is_restarted_while_a_job_runs(start_worker, live: Server, how):
     live_client = jobs.rd
     live_client.config_set("appendfsync", "always")
@@ -259,6 +259,7 @@ def test_a_server_that_became_a_replica_is_left(start_worker, live: Server):
     eventually(_has_status(jid, "complete"))
 
 
+@pytest.mark.long
 def test_a_large_result_goes_through_a_slow_line(live: Server):
     slow = _slow_line(live.port, bytes_per_second=2_000_000)
     queue = jobs.JobQueue("queue", host="127.0.0.1", port=slow, db=1, socket_timeout=5)

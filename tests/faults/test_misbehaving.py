@@ -378,7 +378,9 @@ def test_a_signal_to_a_child_does_nothing(misbehaving, name):
     assert _pids() == before
 
 
-@pytest.mark.parametrize("name", ["SIGTERM", "SIGINT", "SIGHUP", "SIGQUIT"])
+@pytest.mark.parametrize(
+    "name", ["SIGTERM", "SIGINT", *(pytest.param(each, marks=pytest.mark.long) for each in ("SIGHUP", "SIGQUIT"))]
+)
 def test_a_stop_of_the_whole_control_group_charges_no_job(misbehaving, start, name):
     # Given a job that ends while the worker drains, and one that does not
     misbehaving(2, DRAIN_SECONDS=3)

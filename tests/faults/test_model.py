@@ -124,7 +124,9 @@ class Machine(RuleBasedStateMachine):
         queue_db = self.world.queue.connection_pool.connection_kwargs["db"]
         self.transitions = Transitions(self.world.records, records_db=0, queue_db=queue_db, queue_name="queue")
         self.publishing, self.clearing = (
-            self.world.records.register_script((ROOT / "dataset" / f"{name}.lua").read_text())
+            self.world.records.register_script(
+                "".join((ROOT / "dataset" / "lua" / f"{each}.lua").read_text() for each in ("drop_version", name))
+            )
             for name in ("publish", "clear")
         )
         self.calls: list[Call] = []
@@ -160,17 +162,18 @@ class Machine(RuleBasedStateMachine):
     )
     def add(self, count, priority, delay, most, with_data, key, body):
         version = self.model.current if with_data else None
+        selection = {"search": "x"} if body == "two" else {}
         asked = [
             Submission(
                 start=n, end=None, analysis="sleep", priority=priority, delay=delay, max_attempts=most, dataset=version,
-                timeout=95.0,
+                timeout=95.0, selection=selection,
             )
             for n in range(count)
         ]  # fmt: skip
         named = [(str(uuid.UUID(int=len(self.ids) + n, version=4)), one) for n, one in enumerate(asked)]
         self.ids += [jid for jid, _ in named]
         hashed = Idempotency(key, body).hash if key else ""
-        fields = [to_add_args(jid, one, hashed) for jid, one in named]
+        fields = [to_add_args(jid, one, hashed, with_selection=bool(selection)) for jid, one in named]
         words = (
             version or "",
             hashed,
@@ -321,7 +324,7 @@ class Machine(RuleBasedStateMachine):
     def publish(self, version):
         self._settle()
         self.world.records.set(f"data.{version}.0", "rows", nx=True, ex=3600)
-        self.publishing(keys=["data.current"], args=[version, 1, "{}", 1])
+        self.publishing(keys=["data.current"], args=[version, 1, "{}", 1, "", ""])
         self.model.set_current(version)
         self._compare()
 

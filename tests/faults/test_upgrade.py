@@ -79,6 +79,7 @@ def test_a_rolling_restart_under_load_charges_and_loses_nothing(start_worker):
     assert _broken() == []
 
 
+@pytest.mark.long
 def test_a_restart_that_does_not_wait_for_jobs_charges_none_of_them(start_worker):
     leaving = start_worker(2, DRAIN_SECONDS=0)
     ids = _add(2, "sleep", {"seconds": 3})

@@ -46,6 +46,7 @@ def test_the_demo_runs_one_job_of_each_analysis_and_saves_the_plots(demo, tmp_pa
     assert list((tmp_path / "tmp").iterdir()) == []
 
 
+@pytest.mark.long
 def test_the_demo_runs_with_added_analyses_that_have_required_parameters(tmp_path):
     # Given the analysis of the README, the template, and one with a parameter without example
     code = tmp_path / "code"

@@ -174,7 +174,7 @@ def test_a_job_that_runs_may_end_before_the_stack_stops_and_the_state_is_kept(st
     assert (kept["status"], kept["attempt"]) == ("complete", 1)
 
 
-@pytest.mark.parametrize("name", ["worker", "api", "redis"])
+@pytest.mark.parametrize("name", ["worker", *(pytest.param(each, marks=pytest.mark.long) for each in ("api", "redis"))])
 def test_a_killed_process_is_restarted(start_stack, name):
     # Given a stack that is ready
     run = start_stack()
@@ -193,6 +193,7 @@ def test_a_killed_process_is_restarted(start_stack, name):
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells a process that its parent died")
+@pytest.mark.long
 def test_a_stack_that_is_killed_leaves_nothing_behind(start_stack, tmp_path):
     # Given a stack that is ready
     run = start_stack()
@@ -221,6 +222,7 @@ def test_a_second_stack_in_the_same_folder_is_refused(start_stack):
     assert "Another stack uses DATA_DIR" in second.output()
 
 
+@pytest.mark.long
 def test_a_named_redis_is_used_and_outlives_the_stack(start_stack, tmp_path):
     # Given a running Redis, here of another stack
     other = start_stack(data_dir=tmp_path / "other")
@@ -325,6 +327,7 @@ def test_the_api_listens_on_ipv6(start_stack, host):
     assert ("There is no authentication" in run.output()) == (host == "::")
 
 
+@pytest.mark.long
 def test_a_program_that_cannot_start_is_reported_with_the_end_of_its_log(start_stack):
     # Given a server program that does not work
     run = start_stack(REDIS_SERVER="false")

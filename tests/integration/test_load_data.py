@@ -7,6 +7,7 @@ import io
 import json
 import os
 import signal
+import zipfile
 import zlib
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -17,8 +18,9 @@ import polars as pl
 import pytest
 
 from benchmarks.quakes import generate
-from dataset import DatasetError, Store, ingest, ingest_in_subprocess
+from dataset import DatasetError, LoadOptions, Store, ingest, ingest_in_subprocess
 from tests.conftest import ROOT, eventually
+from tests.workbooks import workbook
 
 MIB = 2**20
 TABLE = generate(30_000)  # three megabytes: ingested in a subprocess
@@ -45,8 +47,23 @@ def resident(pid: int) -> int:
     return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
 
 
-def post(client: httpx.Client, body: bytes, media_type: str | None = None, **headers: str) -> httpx.Response:
-    return client.post("/data", content=body, headers=headers | ({"Content-Type": media_type} if media_type else {}))
+def post(
+    client: httpx.Client, body: bytes, media_type: str | None = None, path: str = "/data", **headers: str
+) -> httpx.Response:
+    return client.post(path, content=body, headers=headers | ({"Content-Type": media_type} if media_type else {}))
+
+
+def zip_of(name: str, content: bytes) -> bytes:
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr(name, content)
+    return file.getvalue()
+
+
+def stream_of(frame: pl.DataFrame) -> bytes:
+    file = io.BytesIO()
+    frame.write_ipc_stream(file, compression="zstd")
+    return file.getvalue()
 
 
 def parquet_of(frame: pl.DataFrame) -> bytes:
@@ -73,18 +90,20 @@ def test_memory_is_released_after_rejected_bodies(start_api, start):
     rejected = [
         post(client, gzip_of_zeros(200 * MIB), "text/csv", **{"Content-Encoding": "gzip"}),
         post(client, gzip_of_zeros(200 * MIB), "application/octet-stream"),
-        post(client, TABLE + TABLE.partition(b"\n")[2] * 4, "text/csv"),
-        post(client, TABLE[:-30], "text/csv"),
-        post(client, rows, "application/json"),
+        post(client, TABLE + TABLE.partition(b"\n")[2] * 4, "text/csv", "/data?id=id"),
+        post(client, rows, "application/json", "/data?id=id"),
         post(client, rows[:-20], "application/json"),
         post(client, b"[" * 20 * MIB, "application/json"),
         post(client, bytes(20 * MIB), "text/csv"),
         post(client, parquet_of(pl.select(z=pl.repeat(0, 10**8))), "application/vnd.apache.parquet"),
         post(client, nested, "application/vnd.apache.parquet"),
         post(client, b"a\n" + b"1\n" * 20 * MIB, "text/csv"),
+        post(client, zip_of("x.csv", bytes(200 * MIB))),
+        post(client, workbook({"s": [["a"], [1]]}, far="XFD1048576")),
+        post(client, stream_of(pl.select(z=pl.repeat(0, 10**8)))),
     ]
     # then each got its status of the contract, the dataset stayed, and the memory was released
-    assert [answer.status_code for answer in rejected] == [413, 413, 422, 400, 422, 400, 400, 400, 413, 413, 413]
+    assert [answer.status_code for answer in rejected] == [413] * 2 + [422] * 2 + [400] * 3 + [413] * 6
     assert client.get("/data?limit=1").json()["dataset"]["version"] == version
     del rows, rejected
     eventually(lambda: resident(pid) < before + 48 * MIB)
@@ -102,7 +121,8 @@ def test_memory_is_released_after_deleting_datasets(api):
         assert post(client, generate(30_000, seed), "text/csv").status_code == 201
         assert client.get("/data?search=nevada&limit=1").json()["total"] > 0
         client.delete("/data")
-    for name in ("typed.parquet", "typed.parquet.gz", "latin-1.csv", "points.geojson"):
+    names = "typed.parquet typed.parquet.gz typed.arrow typed.xlsx comma.csv.zip latin-1.csv points.geojson"
+    for name in names.split():
         answer = client.post("/data", files={"file": (name, (FILES / name).read_bytes())})
         assert answer.json()["count"] == 3
         assert client.get("/data?search=KÖLN&reviewed=true").json()["total"] == 1
@@ -141,20 +161,20 @@ def test_ingesting_a_large_body_does_not_affect_other_requests(api):
     ],
 )
 def test_the_subprocess_gives_the_same_table(body, media_type):
-    here = ingest(body, media_type, index_column="id")
-    there = read_in_subprocess(body, media_type, index_column="id")
+    here = ingest(body, media_type, options=LoadOptions(index="id"))
+    there = read_in_subprocess(body, media_type, options=LoadOptions(index="id"))
 
     assert there.frame.equals(here.frame)
     assert there.frame.schema == here.frame.schema
     assert vars_without_time(there) == vars_without_time(here)
 
 
-@pytest.mark.parametrize("options", [{"id_column": "nope"}, {"index_column": "nope"}, {"id_column": "network"}])
+@pytest.mark.parametrize("options", [{"id": "nope"}, {"index": "nope"}, {"id": "network"}])
 def test_the_subprocess_raises_the_same_errors(options):
     failures = []
     for read in (ingest, read_in_subprocess):
         with pytest.raises(DatasetError) as error:
-            read(TABLE, "text/csv", **options)
+            read(TABLE, "text/csv", options=LoadOptions(**options))
         failures.append((type(error.value), vars(error.value)))
 
     assert failures[0] == failures[1]

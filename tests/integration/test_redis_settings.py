@@ -278,6 +278,7 @@ def test_a_queue_and_a_client_from_sentinels_share_the_master_in_both_databases(
     assert redis.Redis(port=master.port, password=PASSWORD, db=4).exists("hotqueue:q.worker.worker") == 1
 
 
+@pytest.mark.long
 def test_a_sentinel_that_refuses_the_password_is_named(watched, password):
     _, _, ports = watched
     access = RedisAuth(password_file=str(password), sentinels=(("127.0.0.1", ports[0]),), sentinel_master="jobs")

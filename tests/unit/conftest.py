@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import sys
 import uuid
 from collections.abc import Callable, Iterator
@@ -13,6 +12,8 @@ import pytest
 
 import analyses
 import jobs
+from analyses import get_registry, load_analyses
+from analyses.framework import registry
 from config.settings import Settings
 
 
@@ -36,19 +37,30 @@ def worker(rd: fakeredis.FakeRedis) -> str:
 
 
 @pytest.fixture
-def drop_in(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[str, str], None]]:
+def analyses_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A folder whose files are analyses as well; modules and registry are restored afterwards."""
+    folder = tmp_path / "analyses"
+    folder.mkdir()
+    before = get_registry()
+    modules = {name: module for name, module in sys.modules.items() if name.startswith("analyses.")}
+    monkeypatch.setattr(analyses, "__path__", [*analyses.__path__, str(folder)])
+    yield folder
+    for name in [name for name in sys.modules if name.startswith("analyses.")]:
+        del sys.modules[name]
+        vars(analyses).pop(name.split(".")[1], None)
+    for name, module in modules.items():
+        sys.modules[name] = module
+        if name.count(".") == 1:
+            setattr(analyses, name.split(".")[1], module)
+    registry._registry = before
+
+
+@pytest.fixture
+def drop_in(analyses_folder: Path) -> Callable[[str, str], None]:
     """Save a file as if it were in the package, and let the registry find it."""
-    monkeypatch.setattr(analyses, "__path__", [*analyses.__path__, str(tmp_path)])
-    names = []
 
     def save(name: str, source: str) -> None:
-        names.append(name)
-        (tmp_path / f"{name}.py").write_text(source)
-        importlib.invalidate_caches()
-        analyses.get_analyses.cache_clear()
+        (analyses_folder / f"{name}.py").write_text(source)
+        load_analyses()
 
-    yield save
-    for name in names:
-        sys.modules.pop(f"analyses.{name}", None)
-        vars(analyses).pop(name, None)
-    analyses.get_analyses.cache_clear()
+    return save

@@ -65,7 +65,9 @@ JOBS: list[tuple[str, dict[str, Any]]] = [
     ("correlation", {"method": "spearman"}),
     ("groups", {}),
     ("groups", {"by": ["kind", "ok"], "column": "x", "aggregates": ["mean", "std", "count", "sum"]}),
+    ("groups", {"column": "x", "compare": {"column": "n", "values": [1, 2, None]}}),
     ("histogram", {"column": "x"}),
+    ("histogram", {"column": "x", "compare": {"column": "n", "values": [1, 2, 2**62]}}),
     ("map", {"color": "x", "size": "x"}),
     ("map", {"show": "heat", "color": "x"}),
     ("outliers", {}),
@@ -118,9 +120,12 @@ def test_no_text_of_a_plot_is_cut_off_or_overlaps_another() -> None:
             "lat": random.uniform(45, 47, 30),
         }
     )
+    compare = {"column": rows.columns[2], "values": [*kinds[:3], *map(str, range(3))]}
     jobs: list[tuple[str, dict[str, Any]]] = [
         ("correlation", {}),
         ("groups", {}),
+        ("groups", {"by": [rows.columns[2], "t"], "compare": compare}),
+        ("histogram", {"column": number, "compare": compare}),
         ("groups", {"by": rows.columns[2], "column": number, "sort": "mean"}),
         ("histogram", {"column": number}),
         ("map", {"color": number, "size": number}),
@@ -233,6 +238,23 @@ def test_an_unnamed_index_is_the_datasets_if_it_can_be() -> None:
     assert index(COLUMNS, "row") == "t"
     assert index({"station_id": "integer", "depth": "number"}, "station_id") == "station_id"
     assert index({"station_id": "integer", "depth": "number"}, None) == "depth"
+
+
+@pytest.mark.parametrize(
+    ("names", "longitude", "latitude"),
+    [
+        (("reclat", "reclong"), "reclong", "reclat"),
+        (("INTPTLAT", "INTPTLONG"), "INTPTLONG", "INTPTLAT"),
+        (("geometry.lat", "geometry.lng"), "geometry.lng", "geometry.lat"),
+        (("start_lat", "start_lng", "end_lat", "end_lng"), "start_lng", "start_lat"),
+        (("decimalLatitude", "decimalLongitude"), "decimalLongitude", "decimalLatitude"),
+        (("lat_error", "reclat", "long_error", "site_lon", "site_lat"), "site_lon", "site_lat"),
+        (("site.lat", "site.lon", "Latitude", "Longitude"), "Longitude", "Latitude"),
+    ],
+)
+def test_a_map_finds_its_columns(names: tuple[str, ...], longitude: str, latitude: str) -> None:
+    found = get_analysis("map").check({}, {"flat": "number", **dict.fromkeys(names, "number")})
+    assert (found["longitude"], found["latitude"]) == (longitude, latitude)
 
 
 def test_unnamed_columns_are_those_that_fit() -> None:

@@ -12,7 +12,7 @@ import polars as pl
 import pytest
 
 import analyses
-from analyses import BrokenAnalysis, Outcome, UnknownAnalysis, get_analyses, get_analysis, render
+from analyses import BrokenAnalysis, Outcome, UnknownAnalysis, get_analyses, get_analysis, get_registry, render
 
 ROOT = Path(analyses.__file__).parents[1]
 COME_ALONG = "correlation groups histogram map outliers sleep summary timeseries trend".split()
@@ -30,6 +30,8 @@ def run(rows: pl.DataFrame, params: CountParams) -> dict:
     return dict(rows[params.column].value_counts().iter_rows())
 '''
 
+MODEL = "from analyses.kit import Params\nclass P(Params):\n"
+
 DropIn = Callable[[str, str], None]
 
 
@@ -39,6 +41,7 @@ def ignore(fraction: float, message: str | None = None) -> None:
 
 def test_the_analyses_that_come_along_are_found_sorted_and_described() -> None:
     found = get_analyses()
+    assert get_registry().broken == {}
     assert list(found) == sorted(found)
     assert found.keys() >= set(COME_ALONG)
     assert all(each.description and each.name == name for name, each in found.items())
@@ -111,13 +114,24 @@ def test_helpers_are_no_analyses(drop_in: DropIn) -> None:
         ("def run(params): ...\n", "annotate"),
         ("def run(params: dict): ...\n", "annotate"),
         ("from analyses.kit import Params\nclass P(Params):\n    x: 'Gone'\ndef run(params: P): ...\n", "imported"),
+        ("import sys\nsys.exit('usage')\n", "SystemExit: usage"),
+        ("run = print\n", "run() may take"),
+        (f"from collections.abc import Callable\n{MODEL}    x: Callable\ndef run(params: P): ...\n", "CallableSchema"),
+        (f"{MODEL}    x: float = float('nan')\ndef run(params: P): ...\n", "not JSON compliant"),
+        ('"""\\udc80"""\ndef run(): ...\n', "UnicodeEncodeError"),
     ],
 )
-def test_a_broken_file_is_named(drop_in: DropIn, source: str, reason: str) -> None:
+def test_a_broken_file_makes_only_its_analysis_unavailable(drop_in: DropIn, source: str, reason: str) -> None:
+    before = get_analyses()
+
     drop_in("broken", source)
-    with pytest.raises(BrokenAnalysis, match=re.escape(reason)) as raised:
-        get_analyses()
-    assert "broken.py" in str(raised.value)
+
+    found = get_registry()
+    assert found.analyses.keys() == before.keys()
+    assert found.broken.keys() == {"broken"}
+    assert str(found.broken["broken"]).startswith("analyses/broken.py")
+    with pytest.raises(BrokenAnalysis, match=re.escape(reason)):
+        get_analysis("broken")
 
 
 def test_what_is_neither_dict_nor_outcome_is_refused(drop_in: DropIn) -> None:

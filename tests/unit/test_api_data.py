@@ -53,11 +53,48 @@ def test_identifier_and_index_can_be_named(client):
     assert (description["id"], description["index"]) == ("place", "magnitude")
 
 
-@pytest.mark.parametrize(("query", "parameter"), [("?id=nope", "id"), ("?index=nope", "index"), ("?id=", "id")])
-def test_a_column_that_is_not_there_is_named(client, query, parameter):
+@pytest.mark.parametrize(
+    ("query", "parameter"),
+    [
+        ("?id=nope", "id"),
+        ("?index=nope", "index"),
+        ("?type.x=nope", "type.x"),
+        ("?skip=-1", "skip"),
+        ("?header=maybe", "header"),
+    ],
+)
+def test_an_option_with_a_wrong_value_is_named(client, query, parameter):
     answer = load(client, query=query)
     assert answer.status_code == 422
     assert answer.json["errors"][0]["parameter"] == parameter
+
+
+def test_the_options_of_types_are_taken_and_a_value_that_does_not_fit_is_named(client):
+    body = "d,v,w\n01/02/2020,007,x\n02/03/2020,12,-\n"
+    answer = load(client, body, query="?dates=dmy&type.v=integer&missing=x,-")
+    assert [column["type"] for column in answer.json["columns"]] == ["date", "integer", "text"]
+    assert answer.json["notes"][0]["column"] == "d"
+    assert client.get("/data").json["records"][0] == {"d": "2020-02-01", "v": 7, "w": None}
+
+    answer = load(client, body, query="?type.w=number")
+    assert answer.status_code == 422
+    assert answer.json["errors"][0]["parameter"] == "type.w"
+    assert "Row 1 of the column 'w' is 'x'" in answer.json["errors"][0]["detail"]
+
+
+def test_an_empty_identifier_is_the_row_number(client):
+    assert load(client, query="?id=").json["id"] == "row"
+
+
+def test_a_dry_run_describes_a_file_and_changes_nothing(client):
+    # Given a dataset
+    version = load(client).json["version"]
+    # when another is tried
+    answer = client.post("/data?dry_run=yes", data="x\n" + "7\n" * 12, content_type="text/csv")
+    # then it is described and its first records are shown, but the old one stays
+    assert answer.status_code == 200
+    assert (answer.json["count"], answer.json["notes"], answer.json["records"]) == (12, [], [{"x": 7}] * 10)
+    assert client.get("/data").json["dataset"]["version"] == version
 
 
 def test_a_dataset_that_fails_leaves_the_old_one(client):
@@ -65,7 +102,7 @@ def test_a_dataset_that_fails_leaves_the_old_one(client):
     version = load(client).json["version"]
     # when others cannot be loaded
     statuses = [
-        load(client, "id\n1\n1\n").status_code,
+        load(client, "id\n1\n1\n", query="?id=id").status_code,
         load(client, '{"a": ', content_type="application/json").status_code,
         load(client, "", content_type="application/json").status_code,
         load(client, "x", content_type="text/html").status_code,

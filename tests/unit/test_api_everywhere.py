@@ -67,7 +67,7 @@ def is_problem(answer, slug):
         (
             "POST",
             "/data",
-            {"data": b"a\n1", "content_type": "text/csv; charset=koi8-r"},
+            {"data": b"a\n1", "content_type": "text/csv; charset=x-unknown"},
             415,
             "unsupported-media-type",
         ),

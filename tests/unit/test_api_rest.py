@@ -104,9 +104,20 @@ def test_the_jobs_that_the_help_shows_are_accepted(client):
     data = re.search(r"^curl '\S+/data' -d '(.*)'$", page, re.MULTILINE)[1]
     assert client.post("/data", data=data).status_code == 201
     posted = re.findall(r"^curl '\S+/jobs' -d '(.*)'$", page, re.MULTILINE)
-    assert len(posted) == 1 + len(get_analyses())
+    assert len(posted) == 2 + len(get_analyses())
     for body in posted:
         assert client.post("/jobs", data=body).status_code == 202
+
+
+def test_the_queries_of_data_that_the_help_shows_find_records(client):
+    page = client.get("/help").text
+    client.post("/data", data=re.search(r"^curl '\S+/data' -d '(.*)'$", page, re.MULTILINE)[1])
+    shown = re.findall(r"""^curl (?:-H 'Accept: (\S+)' )?(?:-o \S+ )?"[^"]+(/data(?:\?[^"]*)?)"$""", page, re.MULTILINE)
+    assert len(shown) == 7
+    for accept, path in shown:
+        answer = client.get(path, headers={"Accept": accept or "*/*"})
+        assert answer.status_code == 200
+        assert answer.mimetype != "application/json" or answer.json["records"]
 
 
 def test_what_cannot_be_read_as_a_request_is_answered_with_a_problem():

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
+
 import polars as pl
 import pytest
-from hypothesis import example, given
+from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
-from dataset.type_inference import column_type, infer_numeric, infer_temporal, parse_number, parse_temporal
+from dataset.types.type_inference import column_type, infer_numeric, infer_temporal, parse_number, parse_temporal
 
 NUMERALS = st.one_of(
     st.integers().map(str),
@@ -27,6 +29,7 @@ INSTANTS = st.one_of(
 
 @given(NUMERALS)
 def test_numerals(text):
+    assume(not re.fullmatch("-?[0-9]+[eE][0-9]+", text))  # a bound, but not a column, may be written so
     column = infer_numeric(pl.Series([text]))
     expected = None if column is None or column.dtype == pl.Boolean else column.item()
 

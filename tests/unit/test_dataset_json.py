@@ -7,12 +7,12 @@ from typing import Any
 
 import pytest
 
-from dataset import DatasetError, InvalidDataset, Malformed, Table, ingest
+from dataset import DatasetError, InvalidDataset, LoadOptions, Malformed, Table, ingest
 
 
 def load(document: object) -> Table:
     body = document if isinstance(document, bytes) else json.dumps(document).encode()
-    return ingest(body, "application/json")
+    return ingest(body, "application/json", options=LoadOptions(empty=True))
 
 
 def records(table: Table) -> list[dict[str, Any]]:
@@ -49,17 +49,18 @@ def test_absent_members_and_nulls_are_missing() -> None:
         ([1, None, -2], "integer", [1, None, -2]),
         ([1, 2.5], "number", [1.0, 2.5]),
         ([True, False], "boolean", [True, False]),
-        (["5", "6"], "text", ["5", "6"]),
-        (["", "NA"], "text", ["", "NA"]),
+        (["5", "6"], "integer", [5, 6]),
+        (["5", "06"], "text", ["5", "06"]),
+        (["", "NA"], "text", [None, "NA"]),
         (["2018-01-01", None], "date", ["2018-01-01", None]),
         (["2018-01-01T01:00:00+01:00"], "time", ["2018-01-01T00:00:00.000Z"]),
         ([2**63, 1], "text", [str(2**63), "1"]),
         ([10**400, 1.5], "text", [str(10**400), "1.5"]),
         ([1, "x", True, 1.5], "text", ["1", "x", "true", "1.5"]),
-        ([{"k": [1, "é"]}, [], None], "text", ['{"k": [1, "é"]}', "[]", None]),
+        ([[{"k": [1, "é"]}], [], None], "text", ['[{"k": [1, "é"]}]', "[]", None]),
         ([None, None], "text", [None, None]),
         ([float("nan"), float("inf"), 1.5], "number", [None, None, 1.5]),
-        ([{"k": float("inf")}], "text", ['{"k": null}']),
+        ([[float("inf")]], "text", ["[null]"]),
         (["a\0b"], "text", ["a\0b"]),
     ],
 )
@@ -76,6 +77,8 @@ def test_numbers_beyond_a_double_keep_their_digits_as_text() -> None:
 def test_an_empty_list_is_a_dataset_without_rows() -> None:
     documents: list[object] = [[], {"data": []}]
     for document in documents:
+        with pytest.raises(InvalidDataset, match=r"empty=yes"):
+            ingest(json.dumps(document).encode(), "application/json")
         description = load(document).description
         assert (description.count, description.columns, description.first) == (0, (), None)
 
@@ -99,13 +102,19 @@ def test_an_empty_list_is_a_dataset_without_rows() -> None:
         (b'{"a": [[{"b": 1}]]}', InvalidDataset, "no list of objects"),
         (b'[{"a": 1}, 2]', InvalidDataset, "Item 1"),
         (b"[{}, {}]", InvalidDataset, "no members"),
-        (b'{"a": [{"x": 1}], "b": {"c": [{"y": 1}]}}', InvalidDataset, "'/a', '/b/c'"),
-        (b'[{"": 1, "column_1": 2}]', InvalidDataset, "column_1"),
+        (b'{"a": [{"x": 1}], "b": {"c": [{"y": 1}]}}', InvalidDataset, r"'/a' \(1\), '/b/c' \(1\)"),
     ],
 )
 def test_broken_documents_are_give_errors_with_a_reason(body: bytes, error: type[DatasetError], words: str) -> None:
     with pytest.raises(error, match=words):
         load(body)
+
+
+def test_members_whose_columns_would_have_one_name_are_numbered() -> None:
+    table = load([{"": 1, "column_1": 2, "a": {"b": 3}, "a.b": 4}])
+
+    assert list(table.description.types()) == ["column_1_2", "column_1", "a.b", "a.b_2"]
+    assert len(table.description.notes) == 2
 
 
 def test_a_small_body_cannot_create_a_large_table() -> None:

@@ -7,6 +7,8 @@ import datetime as dt
 import gzip
 import io
 import json
+import zipfile
+from contextlib import suppress
 from typing import Any
 from urllib.parse import quote
 
@@ -17,7 +19,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from api import create_app
-from dataset import formats, ingest
+from dataset import DatasetError, LoadOptions, formats, ingest
 
 LETTERS = st.characters(exclude_categories=["Cs", "Cc"], include_characters="\n\r\t")
 WORDS = st.text(LETTERS, min_size=1, max_size=6).map(lambda text: f"x{text}x")
@@ -95,6 +97,32 @@ def as_parquet(rows: list[dict[str, Any]]) -> bytes:
     return file.getvalue()
 
 
+def as_json_rows(rows: list[dict[str, Any]]) -> bytes:
+    return json.dumps([list(rows[0]), *(list(row.values()) for row in json.loads(as_json(rows)))]).encode()
+
+
+def as_json_columns(rows: list[dict[str, Any]]) -> bytes:
+    return json.dumps({name: [row[name] for row in json.loads(as_json(rows))] for name in rows[0]}).encode()
+
+
+def as_json_split(rows: list[dict[str, Any]]) -> bytes:
+    names, *data = json.loads(as_json_rows(rows))
+    return json.dumps({"columns": names, "index": list(range(len(data))), "data": data}).encode()
+
+
+def as_arrow(rows: list[dict[str, Any]]) -> bytes:
+    file = io.BytesIO()
+    pl.DataFrame(rows, infer_schema_length=None, strict=False).write_ipc(file, compression="lz4")
+    return file.getvalue()
+
+
+def as_zip(rows: list[dict[str, Any]]) -> bytes:
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("rows.json", as_json(rows))
+    return file.getvalue()
+
+
 FORMATS = {
     "CSV": ("text/csv", as_csv),
     "semicolons": ("text/csv", lambda rows: as_csv(rows, ";")),
@@ -106,6 +134,11 @@ FORMATS = {
     "NDJSON": ("application/x-ndjson", as_ndjson),
     "gzip": ("text/csv", lambda rows: gzip.compress(as_csv(rows))),
     "Parquet": ("application/vnd.apache.parquet", as_parquet),
+    "JSON rows": ("application/json", as_json_rows),
+    "JSON columns": ("application/json", as_json_columns),
+    "JSON split": ("application/json", as_json_split),
+    "Arrow": ("application/vnd.apache.arrow.file", as_arrow),
+    "zip": ("application/zip", as_zip),
 }
 
 
@@ -144,7 +177,28 @@ def test_a_loaded_table_is_returned_unchanged(client, name, rows):
 @settings(max_examples=40, deadline=None)
 @given(tables())
 def test_all_formats_give_the_same_table(rows):
-    frames = [ingest(write(rows), None).frame for _, write in (FORMATS[name] for name in ("CSV", "JSON", "Parquet"))]
+    other = ("JSON", "JSON rows", "JSON columns", "JSON split", "NDJSON", "Parquet", "Arrow", "zip")
+    frames = {name: ingest(FORMATS[name][1](rows), None).frame for name in ("CSV", *other)}
 
-    assert frames[0].equals(frames[1])
-    assert frames[0].equals(frames[2])
+    for name in other:
+        assert frames["CSV"].equals(frames[name]), name
+
+
+SCALARS = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=3)
+NAMES_OF_MEMBERS = st.sampled_from("a b data columns index fields #text @x type features schema meta 0 1".split())
+DOCUMENTS = st.recursive(
+    SCALARS,
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(NAMES_OF_MEMBERS, inner, max_size=4),
+    max_leaves=25,
+)
+
+
+@settings(max_examples=400, deadline=None)
+@given(document=DOCUMENTS, lines=st.booleans(), pointer=st.none() | st.sampled_from(["", "/data", "/0", "/a/b", "x"]))
+def test_any_json_is_a_table_or_refused(document, lines, pointer):
+    # Given a document of any shape, when it is loaded
+    with suppress(DatasetError):
+        body = json.dumps(document).encode() + (b"\n" + json.dumps(document).encode() if lines else b"")
+        table = ingest(body, None, options=LoadOptions(list=pointer, empty=True))
+        # then its records can be listed
+        assert len(table.page(limit=1000).records) == table.description.count

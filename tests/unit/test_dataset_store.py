@@ -16,7 +16,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import dataset.arrow_chunks
-from dataset import Store, Table, VersionNotFound, ingest
+import dataset.table_cache
+from dataset import LoadOptions, Store, Table, VersionNotFound, ingest
 
 
 class RecordingRedis(fakeredis.FakeRedis):
@@ -254,13 +255,13 @@ def test_the_cache_is_limited_in_bytes(
 ) -> None:
     other, versions = three
     size = other.table(versions[2]).frame.estimated_size()
-    monkeypatch.setattr(dataset.store, "_CACHED_BYTES", int(2.5 * size))
+    monkeypatch.setattr(dataset.table_cache, "_CACHED_BYTES", int(2.5 * size))
 
     other.table(versions[2])
     assert [other.is_cached(version) for version in versions] == [False, True, True]
 
     # The requested version is cached, however large it is.
-    monkeypatch.setattr(dataset.store, "_CACHED_BYTES", 1)
+    monkeypatch.setattr(dataset.table_cache, "_CACHED_BYTES", 1)
     other.table(versions[0])
     assert [other.is_cached(version) for version in versions] == [True, False, False]
 
@@ -316,7 +317,7 @@ def test_the_cache_is_limited_in_versions(rd: RecordingRedis, store: Store) -> N
 )
 def test_records_are_unchanged_by_a_round_trip_through_redis(rows: list[dict[str, Any]]) -> None:
     rd = fakeredis.FakeRedis(server=fakeredis.FakeServer(server_type="valkey"))
-    one = ingest(json.dumps(rows).encode(), "application/json")
+    one = ingest(json.dumps(rows).encode(), "application/json", options=LoadOptions(empty=True))
     Store(rd).publish(one)
 
     back = Store(rd).table(one.description.version)

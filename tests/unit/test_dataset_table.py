@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dataset import BoundsError, Table, ingest
+from dataset import BoundsError, LoadOptions, Table, ingest
 
 LETTERS = st.text(
     st.one_of(st.characters(max_codepoint=0x24F), st.sampled_from("\u03a3\u03c3\u03c2\u00df\u0130\0")), max_size=5
@@ -33,7 +33,7 @@ RECORDS = st.lists(
 
 
 def load(rows: list[dict[str, Any]], index: str | None = None) -> Table:
-    return ingest(json.dumps(rows).encode(), "application/json", index_column=index)
+    return ingest(json.dumps(rows).encode(), "application/json", options=LoadOptions(index=index, empty=True))
 
 
 def everything(table: Table) -> list[dict[str, Any]]:

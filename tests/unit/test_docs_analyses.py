@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import importlib
 import re
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import polars as pl
 import pytest
 
-import analyses
-from analyses import get_analyses, get_analysis, render
+from analyses import get_analyses, get_analysis, load_analyses, render
 from docs.gallery import PAGE, PICTURES, page
 from docs.new_analysis import Refused, copy_template
 
@@ -22,17 +20,10 @@ GUIDE = (ROOT / "docs" / "write-an-analysis.md").read_text()
 
 
 @pytest.fixture
-def checkout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+def checkout(analyses_folder: Path) -> Path:
     """A folder for new analyses and their tests, whose analyses the registry finds."""
-    (tmp_path / "analyses").mkdir()
-    (tmp_path / "tests" / "unit").mkdir(parents=True)
-    monkeypatch.setattr(analyses, "__path__", [*analyses.__path__, str(tmp_path / "analyses")])
-    get_analyses.cache_clear()
-    yield tmp_path
-    for path in (tmp_path / "analyses").glob("*.py"):
-        sys.modules.pop(f"analyses.{path.stem}", None)
-        vars(analyses).pop(path.stem, None)
-    get_analyses.cache_clear()
+    (analyses_folder.parent / "tests" / "unit").mkdir(parents=True)
+    return analyses_folder.parent
 
 
 def test_the_gallery_is_what_make_gallery_writes() -> None:
@@ -58,7 +49,7 @@ def test_the_guide_works_as_written(checkout: Path) -> None:
     # Given the guide's analysis and its test, saved as it says
     *_, analysis, test = re.findall(r"```python\n(.*?)```", GUIDE, re.DOTALL)
     (checkout / "analyses" / "binned.py").write_text(analysis)
-    importlib.invalidate_caches()
+    load_analyses()
 
     # When the guide's test runs, it passes
     namespace: dict[str, Callable[[], None]] = {}
@@ -74,7 +65,7 @@ def test_the_guide_works_as_written(checkout: Path) -> None:
 def test_a_copy_of_the_template_passes_its_test_lint_and_types(checkout: Path) -> None:
     # When the template is copied
     analysis, test = copy_template("moving_mean", checkout)
-    importlib.invalidate_caches()
+    load_analyses()
 
     # Then the copy runs and its test passes
     source = test.read_text()

@@ -187,6 +187,27 @@ def test_parameters_that_the_analysis_rejects_fail_at_once(world, events):
     assert events() == [Event.JOB_STARTED, Event.JOB_FAILED]
 
 
+def test_a_job_goes_back_uncharged_to_a_process_that_has_loaded_changed_files(world, events, caplog, monkeypatch):
+    world.executor.settings = replace(world.executor.settings, reload=True)
+    monkeypatch.setattr("runtime.executor.has_changed", lambda: True)
+
+    job = world.execute(max_attempts=1)
+
+    assert job["status"] == "submitted"
+    assert world.control.runs == []
+    assert jobs.q.draining
+    assert events() == [Event.JOB_STARTED, Event.JOB_RELEASED]
+    assert caplog.records[-1].reason == "drain"
+
+
+def test_a_broken_analysis_waits_for_a_worker_that_can_load_it(world, drop_in, caplog):
+    drop_in("broken", "def run(:\n")
+
+    job = world.execute("broken", max_attempts=1)
+
+    assert (job["status"], job["error"]["type"]) == ("scheduled", "BrokenAnalysis")
+
+
 def test_an_unknown_analysis_waits_for_a_worker_that_has_it(world, events, caplog):
     job = world.execute("of-tomorrow", max_attempts=1)
 

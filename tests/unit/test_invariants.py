@@ -385,6 +385,40 @@ def a_chunk_has_no_version(h):
     h.rd.set("data.v2.0", "rows")
 
 
+def _change_records(h) -> None:
+    """Makes a version that is derived from v1 current."""
+    changed = {"description": "{}", "base": "v1", "changes": 1, "log": "v2", "pins": 0}
+    h.rd.hset("data.v2", mapping=changed)
+    h.rd.rpush("data.v1.changes", "change")
+    h.rd.hincrby("data.v1", "pins", 1)
+    h.rd.hincrby("data.v1", "derived", 1)
+    h.rd.set("data.current", "v2")
+
+
+@breaks(4, "has 1 changes to v1, of which 0 are kept")
+def the_changes_of_a_version_are_gone(h):
+    _change_records(h)
+    h.rd.delete("data.v1.changes")
+
+
+@breaks(4, "counts 1 versions that are derived from it, and 0 are")
+def a_derived_version_is_gone(h):
+    _change_records(h)
+    h.rd.delete("data.v2")
+    h.rd.set("data.current", "v1")
+
+
+@breaks(4, "2 pins, and 3 unfinished jobs hold it")
+def a_derived_version_does_not_pin_its_base(h):
+    _change_records(h)
+    h.rd.hincrby("data.v1", "pins", -1)
+
+
+@breaks(4, "changes that no version needs")
+def changes_are_left_over(h):
+    h.rd.rpush("data.v1.changes", "change")
+
+
 @breaks(4, "past its retention, and not removed")
 def a_job_is_past_its_retention(h):
     _age(h, WEEK + 70)
@@ -476,6 +510,11 @@ def test_the_search_ends_after_a_thousand(healthy):
 
 
 # More unfinished jobs than are counted at one moment: twenty thousand, and one here.
+
+
+def test_a_version_that_is_derived_from_another_breaks_nothing(healthy):
+    _change_records(healthy)
+    assert healthy.look() == []
 
 
 @pytest.mark.parametrize("wrong", [-1, 0, 1])

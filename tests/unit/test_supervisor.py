@@ -118,6 +118,48 @@ def test_children_are_started_registered_and_then_let_go(world):
     assert {each["id"] for each in jobs.get_workers()} == {child.worker for child in world.children}
 
 
+def test_a_changed_analysis_replaces_the_children_after_their_jobs(monkeypatch, rd, caplog):
+    # Given children, of which one runs a job, and one that stands by
+    caplog.set_level(logging.INFO)
+    changed = False
+    monkeypatch.setattr(supervisor, "reload_if_changed", lambda: changed)
+    world = World(monkeypatch, reload=True, standby_children=1)
+    world.tick()
+    world.now += supervisor.STANDBY_AFTER_SECONDS
+    world.tick()
+    running, idle = world.children
+    standby: Any = world.supervisor.standby[0]
+    run = world.claim(running)
+
+    # When a file has changed
+    changed = True
+    world.tick()
+    changed = False
+
+    # Then each drains, and the one that stands by is replaced
+    assert running.sent == idle.sent == [("go",), ("drain",)]
+    assert standby.kills == [ReleaseReason.DRAIN]
+    assert Event.ANALYSES_RELOADED in [record.message for record in caplog.records]
+
+    # And the running job is not disturbed
+    idle.exit(0)
+    world.tick(2)
+    assert status(run) == "in progress"
+    assert running in world.children
+    assert idle not in world.children
+    assert len(world.children) == 2
+    assert world.children[1].sent == [("go",)]
+
+
+@pytest.mark.parametrize("reload", [True, False])
+def test_a_changed_analysis_replaces_none_in_a_drain_or_without_reload(monkeypatch, rd, reload):
+    monkeypatch.setattr(supervisor, "reload_if_changed", lambda: pytest.fail("it looked at the files"))
+    world = World(monkeypatch, reload=reload)
+    if reload:
+        world.supervisor.request_stop(signal.SIGTERM)
+    world.tick(2)
+
+
 def test_a_dead_child_is_replaced_and_its_job_released_at_the_next_tick(world, caplog):
     caplog.set_level(logging.INFO)
     dead, other = world.children

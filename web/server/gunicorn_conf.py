@@ -13,7 +13,6 @@ from urllib.parse import unquote
 import gunicorn.util
 
 import jobs
-from analyses import BrokenAnalysis, get_analyses
 from config.logs import set_up_logging
 from config.memory import return_freed_memory
 from config.settings import bracketed, load_or_exit
@@ -56,10 +55,7 @@ def on_starting(arbiter: Any) -> None:
     # A connection can have a file for its request and one for its response.
     _allow_descriptors(3 * worker_connections + 200)
     try:
-        get_analyses()
         jobs.check_redis()
-    except BrokenAnalysis as error:
-        raise SystemExit(str(error)) from error
     except jobs.UnusableServer as error:
         raise SystemExit(str(error)) from error
     except jobs.RedisUnavailable as error:

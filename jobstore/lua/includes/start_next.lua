@@ -2,7 +2,8 @@
 -- becomes in progress, and `started` is its attempt; otherwise `started` is nil.
 select_db(RECORDS)
 local key = 'job.' .. next_id
-local job = call('HMGET', key, 'status', 'created', 'attempt', 'analysis', 'start', 'end', 'params', 'dataset')
+local job = call('HMGET', key, 'status', 'created', 'attempt', 'analysis', 'start', 'end', 'params', 'dataset',
+  'selection')
 local started
 if job[1] == 'submitted' then
   started = string.format('%d', (job[3] or 0) + 1)

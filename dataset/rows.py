@@ -1,0 +1,91 @@
+"""The rows of a version: a frame, or those of an earlier version with changes, which are applied on demand."""
+
+from __future__ import annotations
+
+from threading import Lock
+
+import polars as pl
+
+from dataset.changes import Change, Row, to_rows
+from dataset.edits import Edits, Slices, apply_edits
+from dataset.sizes import row_slices
+
+__all__ = ["Rows"]
+
+
+class Rows:
+    """The rows of one version. Immutable and thread-safe.
+
+    `lines` are the texts of the search index by kind and slice; a later version takes those of unchanged slices.
+    """
+
+    def __init__(self, frame: pl.DataFrame | None, earlier: tuple[Rows, Edits] | None = None) -> None:
+        """Create the rows of a frame, or else those of an earlier version with changes."""
+        self._frame = frame
+        self._earlier = earlier
+        self._slices: Slices | None = None
+        self._lock = Lock()
+        self.lines: dict[tuple[bool, int], pl.Series] = {}
+
+    @property
+    def schema(self) -> pl.Schema:
+        """The names and types of the columns."""
+        earlier = self._earlier
+        return self.frame.schema if earlier is None else earlier[0].schema
+
+    @property
+    def height(self) -> int:
+        """The number of rows."""
+        earlier = self._earlier
+        return self.frame.height if earlier is None else earlier[1].height
+
+    @property
+    def frame(self) -> pl.DataFrame:
+        """The rows as columns."""
+        if self._frame is None:
+            with self._lock:
+                if self._earlier is not None:
+                    self._apply(*self._earlier)
+        assert self._frame is not None
+        return self._frame
+
+    @property
+    def slices(self) -> Slices:
+        """Offset and length of each slice that is searched at once."""
+        frame = self.frame
+        with self._lock:
+            if self._slices is None:
+                self._slices = row_slices(frame)
+            return self._slices
+
+    @property
+    def estimated_bytes(self) -> int:
+        """The memory of the rows, 0 until they have been read."""
+        return 0 if self._frame is None else int(self._frame.estimated_size())
+
+    def row(self, position: int) -> Row:
+        """Return the physical values of the row at this position, counted from 0."""
+        earlier = self._earlier
+        if earlier is None:
+            return to_rows(self.frame.slice(position, 1))[0]
+        found = earlier[1].find(position)
+        return found if isinstance(found, tuple) else earlier[0].row(found)
+
+    def changed(self, *changes: Change) -> Rows:
+        """Return the rows after these changes."""
+        earlier = self._earlier
+        before, edits = (self, Edits(self.height)) if earlier is None else (earlier[0], earlier[1].copy())
+        for change in changes:
+            edits.add(change)
+        rows = Rows(None, (before, edits))
+        if edits.are_many:
+            rows.frame  # noqa: B018 - applies them
+        return rows
+
+    def _apply(self, before: Rows, edits: Edits) -> None:
+        self._frame, self._slices, unchanged = apply_edits(before.frame, before.slices, edits)
+        for number, old in unchanged.items():
+            for textual in (True, False):
+                if (texts := before.lines.get((textual, old))) is not None:
+                    self.lines[textual, number] = texts
+        self._earlier = None

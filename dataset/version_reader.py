@@ -1,0 +1,194 @@
+"""Reads versions from Redis; changed ones from the decoded rows of an earlier version, if there are any."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from contextlib import suppress
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+from dataset.arrow_chunks import decode_chunks
+from dataset.changes import decode_change
+from dataset.description import Description
+from dataset.errors import VersionNotFound, quoted
+from dataset.id_index import IdIndex
+from dataset.table import Location, Table
+from dataset.table_cache import TableCache
+from dataset.table_changes import replay_changes
+
+if TYPE_CHECKING:
+    # Not imported at run time: it would delay the start of the ingest subprocess.
+    import redis
+
+__all__ = ["VersionReader", "move"]
+
+_CURRENT: Final = "data.current"
+_MAX_TRIES: Final = 20
+_VERSION: Final = re.compile("[0-9a-f]{32}")
+
+
+class _Current(NamedTuple):
+    """A version, and the changes that lead to it from a table."""
+
+    description: Description
+    memory: int
+    location: Location
+    further: list[bytes]
+
+
+class VersionReader:
+    """Reads the keys that `dataset/store.py` describes."""
+
+    def __init__(self, rd: redis.Redis, cache: TableCache, max_memory: int | None) -> None:
+        self._rd = rd
+        self._cache = cache
+        self._max_memory = max_memory
+        self._current = rd.register_script((Path(__file__).parent / "lua" / "current.lua").read_text("utf-8"))
+        self._last_parsed: tuple[bytes, Description] | None = None
+
+    def describe(self, version: str) -> Description:
+        """Return the description of a version in Redis. Raises VersionNotFound."""
+        if not _VERSION.fullmatch(version):
+            raise _version_not_found(version)
+        answer: Any = self._rd.hget(f"data.{version}", "description")
+        if answer is None:
+            raise _version_not_found(version)
+        return self.parse_description(answer)
+
+    def read_current(self, known: Table | None) -> _Current | None:
+        """Return the current version in one round trip, with the changes that lead to it from a table."""
+        base, changes, log, _ = Location("") if known is None else known.location
+        answer: Any = self._current(keys=[_CURRENT], args=[base, log, changes])
+        if answer is None:
+            return None
+        version, (text, memory, *location), further = answer
+        name = version.decode()
+        found = _parse_location(name, [*location, b""])
+        return (
+            None
+            if text is None or found is None
+            else _Current(self.parse_description(text), int(memory or 0), found, further)
+        )
+
+    def current_table(self) -> tuple[Description, Table] | None:
+        """Return the current description and its table; see `Store.current_table`."""
+        known = next(iter(self._cache.tables()[::-1]), None)
+        for _ in range(_MAX_TRIES):
+            found = self.read_current(known)
+            if found is None:
+                return None
+            version, location = found.description.version, found.location
+            with suppress(VersionNotFound):  # replaced since
+                if location.base == version or self._cache.has(version):
+                    return found.description, self._cache.get(version, partial(self.fetch, version))
+                if known is not None and _leads_to(known, location):
+                    return found.description, self._cache.get(version, partial(_replay, known, found))
+                # The base outlives the changes to come.
+                known = self.nearest(location) or self._fetch_chunks(location.base)
+        raise VersionNotFound("The dataset is being replaced all the time: try again.")
+
+    def locate(self, version: str) -> Location | None:
+        """Return how a version is stored; None if it is not."""
+        return _parse_location(version, self._rd.hmget(f"data.{version}", "base", "changes", "log", "chunks"))
+
+    def nearest(self, location: Location) -> Table | None:
+        """Return the cached table from which the one at this location follows by the fewest changes."""
+        tables = self._cache.tables()
+        if tables and not any(_leads_to(table, location) for table in tables):
+            folded: Any = self._rd.hget(f"data.{location.base}", "folded")
+            if folded is not None:
+                base, changes, log = folded.decode().split()
+                for table in tables:
+                    move(table, Location(base, int(changes), log), location.base)
+        found = [table for table in tables if _leads_to(table, location)]
+        return max(found, key=lambda table: table.location.changes, default=None)
+
+    def fetch(self, version: str) -> Table:
+        """Return the table of a version. Raises VersionNotFound, and Busy as `TableCache.evict_until_fits` does."""
+        location = self.locate(version) if _VERSION.fullmatch(version) else None
+        while location is not None:
+            try:
+                return self._fetch_from(location, version)
+            except VersionNotFound:
+                before, location = location, self.locate(version)
+                if location == before:
+                    raise
+        raise _version_not_found(version)
+
+    def _fetch_from(self, location: Location, version: str) -> Table:
+        if location.base == version:
+            return self._fetch_chunks(version)
+        # These do not change while the version is there.
+        description, memory = self.describe(version), self._rd.hget(f"data.{version}", "memory")
+        table = self.nearest(location) or self._fetch_chunks(location.base)
+        first = table.location.changes
+        with self._rd.pipeline() as moment:
+            moment.lrange(f"data.{location.base}.changes", first, location.changes - 1)
+            moment.hmget(f"data.{version}", "base", "changes", "log", "chunks")
+            changes, fields = moment.execute()
+        if _parse_location(version, fields) != location:
+            raise _version_not_found(version)
+        return _replay(table, _Current(description, int(memory or 0), location, changes))
+
+    def _fetch_chunks(self, version: str) -> Table:
+        description = self.describe(version)
+        count, memory, next_row = self._rd.hmget(f"data.{version}", "chunks", "memory", "next_row")
+        # Versions published by older releases lack `memory`; this estimate is rarely exceeded.
+        needed = int(memory or 2 * description.bytes)
+        self._cache.evict_until_fits(version, needed)
+        frame = decode_chunks(self._chunks(version, int(count or 0)))
+        ids = None
+        if description.id in frame.columns and description.id not in description.types():
+            ids = IdIndex.of_column(frame[description.id], can_index=True)
+            frame = frame.drop(description.id)
+        return Table(description, frame, needed, self._max_memory, ids, int(next_row) if next_row else None)
+
+    def _chunks(self, version: str, count: int) -> Iterator[bytes]:
+        for number in range(count) or [0]:
+            chunk: Any = self._rd.get(f"data.{version}.{number}")
+            if chunk is None:
+                raise _version_not_found(version)
+            yield chunk
+
+    def parse_description(self, text: bytes) -> Description:
+        """Parse a description, or return the last one if unchanged: parsing thousands of columns is slow."""
+        last = self._last_parsed
+        if last is None or last[0] != text:
+            last = text, Description.from_json(json.loads(text))
+            self._last_parsed = last
+        return last[1]
+
+
+def move(table: Table, folded: Location, base: str) -> None:
+    """Note that the changes up to this location are in the chunks of a new base, if the table has them all."""
+    location = table.location
+    if (location.base, location.log) == (folded.base, folded.log) and location.changes >= folded.changes:
+        left = location.changes - folded.changes
+        table.location = Location(base, left, location.log if left else "")
+
+
+def _replay(table: Table, found: _Current) -> Table:
+    location = found.location._replace(bytes=table.location.bytes + sum(map(len, found.further)))
+    return replay_changes(table, list(map(decode_change, found.further)), found.description, location, found.memory)
+
+
+def _parse_location(version: str, fields: Any) -> Location | None:
+    base, changes, log, chunks = fields
+    if base is None:
+        return None if chunks is None else Location(version)
+    return Location(base.decode(), int(changes), log.decode())
+
+
+def _leads_to(table: Table, location: Location) -> bool:
+    """Return whether the version at this location follows from the table by changes, or is the same."""
+    own = table.location
+    return own.base == location.base and own.changes <= location.changes and own.log in ("", location.log)
+
+
+def _version_not_found(version: str) -> VersionNotFound:
+    return VersionNotFound(
+        f"Version {quoted(version)} of the dataset is no longer kept: begin again with the current one."
+    )
