@@ -12,6 +12,7 @@ import codecs
 import csv
 import re
 from collections.abc import Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from functools import partial
 from typing import Final, NamedTuple
@@ -115,8 +116,9 @@ class _Table(NamedTuple):
 
 def _read_columns(table: _Table, names: list[str], rows: RaggedRows, options: LoadOptions) -> Read:
     # polars raises OSError for text that begins as zlib does: x^.
-    with suppress(pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError, _IrregularRows):
-        height = _count_regular_rows(table, options)
+    errors = (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError, _IrregularRows)
+    with suppress(*errors), ThreadPoolExecutor(1) as thread:
+        height = thread.submit(_count_regular_rows, table, options)
         return read_typed(names, partial(_read_with_polars, table, height), options)
     return read_typed(names, rows.parts, options)
 
@@ -224,11 +226,16 @@ def _count_regular_rows(table: _Table, options: LoadOptions) -> int:
     return height
 
 
-def _read_with_polars(table: _Table, height: int, positions: Sequence[int]) -> Iterator[list[pl.Series]]:
-    """Parse with polars, ten times as fast as row by row. Raises _IrregularRows and the errors of polars."""
+def _read_with_polars(table: _Table, height: Future[int], positions: Sequence[int]) -> Iterator[list[pl.Series]]:
+    """Parse with polars, ten times as fast as row by row. Raises _IrregularRows and the errors of polars.
+
+    `height` is the number of rows, which another thread counts.
+    """
     schema = {f"column_{number}": pl.String for number in range(table.head.width)}
     seen = 0
     for part in _iter_windows(table, _PART_BYTES):
+        if height.done():
+            height.result()  # raises
         frame = pl.read_csv(
             part,
             has_header=False,
@@ -239,7 +246,7 @@ def _read_with_polars(table: _Table, height: int, positions: Sequence[int]) -> I
         )
         seen += frame.height
         yield frame.get_columns()
-    if seen != height:
+    if seen != height.result():
         raise _IrregularRows
 
 
