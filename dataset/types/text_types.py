@@ -95,9 +95,9 @@ def _infer(column: pl.Series, whole_sample: Sample, options: LoadOptions, *, pre
     clean = infer_plain(name, texts, options) if is_plain else None
     if clean is not None and clean.null_count() == texts.null_count():
         return Typed(clean, _missing_notes(column, clean) if options.missing else [])
-    stripped = texts.str.strip_chars(" \t")
-    marked = stripped.is_in((*missing_texts(options), *_NOT_FINITE)).fill_null(value=False)
-    values = stripped.set(marked, None)
+    values = texts.str.strip_chars(" \t")
+    marked = values.is_in((*missing_texts(options), *_NOT_FINITE)).fill_null(value=False)
+    values = values.set(marked, None) if marked.any() else values
     typed = infer_plain(name, values, options) if is_plain else None
     if typed is None:
         found = _decide(texts, values, find_fits(readings, values), is_plain=prefers_plain)
@@ -111,6 +111,8 @@ def _infer(column: pl.Series, whole_sample: Sample, options: LoadOptions, *, pre
 
 def _missing_notes(texts: pl.Series, values: pl.Series) -> list[Note]:
     """Return the note on texts that were read as missing, also infinities."""
+    if values.null_count() == texts.null_count():
+        return []
     lost = noted_markers(texts.str.strip_chars(" \t"), values.is_null())
     return missing_notes(texts.name, set(lost), len(lost))
 
