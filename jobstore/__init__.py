@@ -27,6 +27,7 @@ from jobstore.model import (
     generate_jid,
     job_from_record,
     new_job,
+    optional_fields,
     rfc3339,
     to_add_args,
 )
@@ -98,6 +99,7 @@ __all__ = [
     "job_from_record",
     "new_job",
     "open_client",
+    "optional_fields",
     "range_of",
     "read_page",
     "read_stats",

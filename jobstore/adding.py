@@ -9,7 +9,16 @@ from redis.exceptions import TimeoutError
 
 from jobstore import bulk
 from jobstore.errors import DatasetChanged, IdempotencyKeyReused, QueueFull
-from jobstore.model import Idempotency, Job, Submission, generate_jid, job_from_record, new_job, to_add_args
+from jobstore.model import (
+    Idempotency,
+    Job,
+    Submission,
+    generate_jid,
+    job_from_record,
+    new_job,
+    optional_fields,
+    to_add_args,
+)
 from jobstore.scripts import Transitions
 
 __all__ = ["add_submissions", "find_by_key"]
@@ -29,8 +38,8 @@ def add_submissions(
     ids = [generate_jid() for _ in submissions]
     version = next((s.dataset for s in submissions if s.dataset), "")
     key, fingerprint = (idempotency.hash, idempotency.fingerprint) if idempotency else ("", "")
-    selects = any(s.selection for s in submissions)
-    records = [to_add_args(jid, s, key, with_selection=selects) for jid, s in zip(ids, submissions, strict=True)]
+    optional = optional_fields(submissions)
+    records = [to_add_args(jid, s, key, optional) for jid, s in zip(ids, submissions, strict=True)]
     terms = bulk.Terms(version, key, fingerprint, _IDEMPOTENCY_SECONDS, most)
     answer = bulk.add(transitions, terms, records)
     match answer[0]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, fields
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -26,6 +26,7 @@ __all__ = [
     "generate_jid",
     "job_from_record",
     "new_job",
+    "optional_fields",
     "rfc3339",
     "to_add_args",
 ]
@@ -93,6 +94,8 @@ class Job(TypedDict):
     worker: str | None
     error: dict[str, Any] | None
     retry_of: str | None
+    owner: str | None
+    request_id: str | None
     index: NotRequired[str]
     where: NotRequired[dict[str, Any]]
     search: NotRequired[str]
@@ -102,7 +105,7 @@ class Job(TypedDict):
 class Submission:
     """A validated request for a job. ``delay`` and ``timeout`` in seconds, ``run_at`` in seconds since 1970.
 
-    ``selection`` has the members among ``SELECTION_FIELDS`` that the client gave.
+    ``selection`` has the members among ``SELECTION_FIELDS`` that the client gave, ``owner`` is the name of its API key.
     """
 
     start: Any
@@ -117,6 +120,8 @@ class Submission:
     tags: tuple[str, ...] = ()
     dataset: str | None = None
     retry_of: str | None = None
+    owner: str | None = None
+    request_id: str | None = None
     selection: dict[str, Any] = field(default_factory=dict)
 
 
@@ -167,6 +172,10 @@ def _or_null(text: str) -> str | None:
     return text or None
 
 
+def _or_empty(text: str | None) -> str:
+    return text or ""
+
+
 @dataclass(frozen=True, slots=True)
 class Member:
     """How one member of a job is stored: as a text in its record."""
@@ -179,6 +188,8 @@ class Member:
     absent: str | None = None
     """The text assumed where the record has none; None is null."""
     required: bool = False
+    optional: bool = False
+    """Whether records lack it where no job of the request has it."""
 
 
 MEMBERS = {
@@ -201,7 +212,9 @@ MEMBERS = {
     "dataset": Member(_or_null),
     "worker": Member(),
     "error": Member(json.loads),
-    "retry_of": Member(_or_null, lambda jid: jid or ""),
+    "retry_of": Member(_or_null, _or_empty),
+    "owner": Member(_or_null, _or_empty, optional=True),
+    "request_id": Member(_or_null, _or_empty, optional=True),
 }
 """The members of a job, in their order: the record, the arguments of *add* and a retry are derived from them."""
 
@@ -215,24 +228,31 @@ _SELECTION = "selection"
 
 _REQUIRED = {name.encode() for name, member in MEMBERS.items() if member.required}
 _READERS = {name.encode(): (name, member.read) for name, member in MEMBERS.items()}
-_WRITERS = [(name, member.write) for name, member in MEMBERS.items() if member.write]
+_WRITERS = [(name, member.write) for name, member in MEMBERS.items() if member.write and not member.optional]
+_OPTIONAL: dict[str, Callable[[Any], str]] = {_SELECTION: lambda selection: _json(selection) if selection else ""}
+_OPTIONAL |= {name: member.write for name, member in MEMBERS.items() if member.write and member.optional}
 _NEW = {name: None if member.absent is None else member.read(member.absent) for name, member in MEMBERS.items()}
 _SUBMITTED = [name for name in MEMBERS if name in {member.name for member in fields(Submission)}]
 
 
-def to_add_args(jid: str, asked: Submission, idempotency: str = "", *, with_selection: bool = False) -> list[Any]:
+def optional_fields(submissions: Sequence[Submission]) -> tuple[str, ...]:
+    """Return the fields that records of these jobs have besides those of every job."""
+    return tuple(name for name in _OPTIONAL if any(getattr(each, name) for each in submissions))
+
+
+def to_add_args(jid: str, asked: Submission, idempotency: str = "", optional: Sequence[str] = ()) -> list[Any]:
     """Return the words of one job as ``includes/store_jobs.lua`` takes them: six of its own, then names and values.
 
     They are of equal count for all jobs of one request; ``idempotency`` is the hash of the request's key,
-    ``with_selection`` whether any job of the request has a selection.
+    ``optional`` are the :func:`optional_fields` of the request.
     """
     due = "" if asked.run_at is None else f"{asked.run_at * 1e6:.0f}"
     delay = f"{asked.delay * 1e6:.0f}" if asked.delay else ""
     words = [jid, asked.analysis, asked.priority, due, delay, asked.dataset or ""]
     for name, write in _WRITERS:
         words += name, write(getattr(asked, name))
-    if with_selection:
-        words += _SELECTION, _json(asked.selection) if asked.selection else ""
+    for name in optional:
+        words += name, _OPTIONAL[name](getattr(asked, name))
     return [*words, "idempotency", idempotency] if idempotency else words
 
 

@@ -12,7 +12,9 @@ import jobs
 from analyses import Analysis, DatasetColumns, InvalidParams, Range, get_registry
 from dataset import BoundsError, Description, Ranges, Selection, Selector, Store, start_after_end
 from submission.schema import MAX_ERRORS, JobRequest, invalid_body, parse_job_requests
+from web.auth import owner
 from web.problems import RETRY_AFTER, Problem, pointer_to
+from web.request_id import current_request_id
 
 __all__ = ["submit"]
 
@@ -158,4 +160,4 @@ def _submission(job: JobRequest, **members: Any) -> jobs.Submission:
     selection = {name: value for name in jobs.SELECTION_FIELDS if (value := members.pop(name))}
     if job.where:
         selection["where"] = json.loads(job.where)
-    return jobs.Submission(**members, selection=selection)
+    return jobs.Submission(**members, owner=owner(), request_id=current_request_id(), selection=selection)

@@ -6,7 +6,7 @@ from flask import Flask
 from werkzeug.routing import BaseConverter
 
 from config.settings import Settings
-from web import budget, origin_check, problems, query_params, reloading, responses
+from web import budget, origin_check, problems, query_params, reloading, request_id, responses
 
 __all__ = ["install_hooks"]
 
@@ -19,9 +19,10 @@ class _AnyText(BaseConverter):
 
 
 def install_hooks(app: Flask, settings: Settings) -> None:
-    """Install the path converter `text`, problems, checks of origin and query, headers, memory budget and reloading."""
+    """Install the path converter `text`, and the hooks around each request."""
     app.url_map.merge_slashes = False
     app.url_map.converters["text"] = _AnyText
+    request_id.install(app)
     problems.install(app)
     origin_check.install(app, settings.allowed_hosts)
     query_params.install(app)

@@ -12,6 +12,7 @@ from werkzeug.exceptions import HTTPException
 
 import jobs
 from analyses.framework.parameters import escape_pointer
+from web.request_id import current_request_id
 
 __all__ = ["PROBLEMS", "RETRY_AFTER", "Problem", "install", "pointer_to", "problem_json"]
 
@@ -137,7 +138,8 @@ def install(app: Flask) -> None:
 
 
 def _respond(problem: Problem) -> Response:
-    body = json.dumps(problem.as_json(), ensure_ascii=False) + "\n"
+    document = problem.as_json() | {"request_id": current_request_id()}
+    body = json.dumps(document, ensure_ascii=False) + "\n"
     return Response(
         body.encode(errors="replace"), problem.status, problem.headers, content_type="application/problem+json"
     )

@@ -24,7 +24,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule, run_state_machine_as_test
 
 from jobs import Idempotency, Status, Submission
-from jobstore import Transitions, by_name, to_add_args
+from jobstore import Transitions, by_name, optional_fields, to_add_args
 from ops.invariants import find_violations
 from tests.conftest import ROOT
 from tests.faults.model import FINAL, KEY_LIVES, LEASE, MOST, RETENTION, Model
@@ -173,7 +173,7 @@ class Machine(RuleBasedStateMachine):
         named = [(str(uuid.UUID(int=len(self.ids) + n, version=4)), one) for n, one in enumerate(asked)]
         self.ids += [jid for jid, _ in named]
         hashed = Idempotency(key, body).hash if key else ""
-        fields = [to_add_args(jid, one, hashed, with_selection=bool(selection)) for jid, one in named]
+        fields = [to_add_args(jid, one, hashed, optional_fields([one])) for jid, one in named]
         words = (
             version or "",
             hashed,

@@ -15,7 +15,7 @@ NAP = {**OPEN, "analysis": "sleep", "params": {"seconds": 0}}
 QUAKES = "id,time,magnitude,place\n1,2018-01-31T01:00:00Z,0.5,a\n2,2018-02-01T02:00:00Z,2.5,b\n"
 MEMBERS = (
     "id status start end analysis params priority tags created started ended attempt max_attempts timeout progress "
-    "message dataset worker error retry_of links"
+    "message dataset worker error retry_of owner request_id links"
 ).split()
 
 

@@ -12,6 +12,7 @@ from jobstore.model import (
     Submission,
     job_from_record,
     new_job,
+    optional_fields,
     to_add_args,
 )
 from submission.schema import JobRequest
@@ -25,6 +26,8 @@ def test_the_types_have_the_members_of_the_list():
         *RETRIED_FIELDS,
         "dataset",
         "retry_of",
+        "owner",
+        "request_id",
         "selection",
     }
 
@@ -44,8 +47,10 @@ def test_a_new_job_is_what_its_record_says(selection):
         priority="high",
         dataset="v",
         retry_of="r",
+        owner="ada",
+        request_id="q",
     )
-    jid, analysis, priority, _, _, dataset, *pairs = to_add_args("j", asked, with_selection=True)
+    jid, analysis, priority, _, _, dataset, *pairs = to_add_args("j", asked, optional=optional_fields([asked]))
     record = dict(zip(pairs[::2], pairs[1::2], strict=True)) | {"id": jid, "analysis": analysis, "priority": priority}
     record |= {"dataset": dataset, "status": "submitted", "created": 1_700_000_000_000_007}
     stored = {name.encode(): str(value).encode() for name, value in record.items()}
