@@ -32,9 +32,12 @@ class ChangedIds:
 
 
 class ChangedJobs:
-    """Watches all jobs until ``MAX_IDS`` have changed; it continues when these have been taken."""
+    """Watches all jobs until ``MAX_IDS`` have changed; it continues when these have been taken.
 
-    def __init__(self, listener: JobListener, on_change: Callable[[], None]) -> None:
+    Calls ``on_change`` at the first change: with True if changes may have been missed before, because watching begins.
+    """
+
+    def __init__(self, listener: JobListener, on_change: Callable[[bool], None]) -> None:
         self._listener = listener
         self._on_change = on_change
         self._lock = threading.Lock()
@@ -71,4 +74,4 @@ class ChangedJobs:
         if is_full:
             self._listener.watch_all(None)
         if is_first:
-            self._on_change()
+            self._on_change(jid is None)
