@@ -18,6 +18,7 @@ _INTRODUCTION = """\
 Load a dataset, run analyses on it in the background, fetch results and plots.
 All is JSON; errors say what to do (RFC 9457). Parameters of a route are in brackets.
 Every line works when pasted, from top to bottom the first time: most need the data of the first one.
+In a browser, / is a dashboard of the same.
 """
 _COLUMNS = {
     "id": "text",

@@ -23,6 +23,8 @@ _MAX_NAME = 80
 # slug: status, title. Slugs are part of the contract: clients distinguish errors by them.
 PROBLEMS: dict[str, tuple[int, str]] = {
     "malformed": (400, "The request cannot be parsed"),
+    "unauthorized": (401, "A key is needed"),
+    "forbidden": (403, "The key's role does not allow this"),
     "forbidden-host": (403, "The Host header names another machine"),
     "forbidden-origin": (403, "The request comes from another web site"),
     "not-found": (404, "There is no such page"),
@@ -47,6 +49,7 @@ PROBLEMS: dict[str, tuple[int, str]] = {
     "invalid": (422, "The request is invalid"),
     "unknown-analysis": (422, "There is no such analysis"),
     "idempotency-key-reused": (422, "The idempotency key was used for another request"),
+    "too-many-requests": (429, "The key's limit is reached"),
     "headers-too-large": (431, "The header fields are too large"),
     "internal-error": (500, "The server made a mistake"),
     "not-implemented": (501, "The request asks for what this server does not do"),

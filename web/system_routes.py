@@ -13,6 +13,8 @@ from web.links import path_to
 from web.problems import PROBLEMS, Problem
 from web.query_params import parameters
 from web.responses import json_response, text_response
+from web.ui.overview import overview_page
+from web.ui.pages import prefers_html
 
 __all__ = ["routes"]
 
@@ -22,9 +24,11 @@ routes = Blueprint("rest", __name__)
 @routes.get("/")
 @parameters()
 def root() -> Response:
-    """Where everything is."""
+    """Where everything is; with `Accept: text/html` the dashboard."""
+    if prefers_html():
+        return overview_page()
     names = ("data", "jobs", "analyses", "workers", "stats", "health", "ready", "help")
-    return json_response({"links": {name: path_to(f"/{name}") for name in names}})
+    return json_response({"links": {name: path_to(f"/{name}") for name in names}}, headers={"Vary": "Accept"})
 
 
 @routes.get("/analyses")
