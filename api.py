@@ -10,6 +10,7 @@ from flask import Blueprint, Flask, Response, current_app, request
 from flask.typing import ResponseReturnValue
 
 import jobs
+import pages
 from config.settings import Settings, load_or_exit
 from data_views import records
 from data_views.dataset import current_dataset, page_room, reserve_json
@@ -72,6 +73,7 @@ def create_app(settings: Settings | None = None, *, redis_client: Any = None) ->
     for routes in (data_routes, job_routes, system_routes.routes):
         app.register_blueprint(routes)
     ui.install(app)
+    pages.install(app)
     links.install(app, settings.url_prefix)
     load_at_start(app.extensions["store"], settings, limits)
     return app

@@ -14,13 +14,17 @@ __all__ = ["Bar", "ColumnProfile", "profile_column"]
 
 _BINS: Final = 24
 _TOP: Final = 5
+_MAX_TEXT: Final = 200
 _MAX_ROWS: Final = 200_000
 _MAX_BYTES: Final = 16 * 2**20
 
 
 @dataclass(frozen=True, slots=True)
 class Bar:
-    """The values from `low` to `high`, as JSON values, and how many there are; for one value the two are the same."""
+    """The values from `low` to `high`, as JSON values, and how many there are; for one value the two are the same.
+
+    A long text is cut in `low`, and `high` is then None.
+    """
 
     low: Any
     high: Any
@@ -62,7 +66,13 @@ def profile_column(column: pl.Series) -> ColumnProfile:
 
 def _most_frequent(sample: pl.Series) -> tuple[int, tuple[Bar, ...]]:
     counts = sample.drop_nulls().alias("value").value_counts().sort("count", "value", descending=[True, False])
-    return counts.height, tuple(Bar(value, value, count) for value, count in counts.head(_TOP).iter_rows())
+    return counts.height, tuple(_bar_of(value, count) for value, count in counts.head(_TOP).iter_rows())
+
+
+def _bar_of(value: Any, count: int) -> Bar:
+    if isinstance(value, str) and len(value) > _MAX_TEXT:
+        return Bar(f"{value[:_MAX_TEXT]}…", None, count)
+    return Bar(value, value, count)
 
 
 def _histogram(sample: pl.Series, least: Any, greatest: Any) -> tuple[Bar, ...]:

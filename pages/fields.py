@@ -16,7 +16,7 @@ from typing import Any, Final, Literal
 from analyses.kit import NUMBERS, TEMPORAL
 from web.problems import pointer_to
 
-__all__ = ["ABSENT", "Field", "Form", "join_texts", "make_fields", "read_field", "split_texts", "to_value", "write_field"]
+__all__ = ["ABSENT", "Field", "Form", "join_texts", "make_fields", "read_field", "split_texts", "to_text", "to_value", "write_field"]
 
 Form = dict[str, list[str]]
 """The values of the controls by name."""
