@@ -20,6 +20,7 @@ from jobstore import (
     SELECTION_FIELDS,
     ClaimedJob,
     DatasetChanged,
+    EndedMinute,
     Heartbeat,
     Idempotency,
     IdempotencyKeyReused,
@@ -53,6 +54,7 @@ __all__ = [
     "SELECTION_FIELDS",
     "ClaimedJob",
     "DatasetChanged",
+    "EndedMinute",
     "Heartbeat",
     "Idempotency",
     "IdempotencyKeyReused",
@@ -87,6 +89,7 @@ __all__ = [
     "deregister_worker",
     "find_by_idempotency_key",
     "get_artifact",
+    "get_ended_by_minute",
     "get_job_by_id",
     "get_jobs",
     "get_log",
@@ -272,6 +275,11 @@ def get_workers() -> list[dict[str, Any]]:
 def get_stats() -> dict[str, Any]:
     """Return the queue by priority, jobs by status, the longest wait, workers, and jobs ended in the last minute."""
     return jobstore.read_stats(_transitions())
+
+
+def get_ended_by_minute() -> list[EndedMinute]:
+    """Return how many jobs ended and failed in each of the last 60 minutes, oldest first."""
+    return jobstore.read_ended(_transitions())
 
 
 def ping() -> None:

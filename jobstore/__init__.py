@@ -48,13 +48,14 @@ from jobstore.redis import (
 )
 from jobstore.results import ResultsGone, StoredResults
 from jobstore.scripts import NoScript, Script, Transitions, by_name
-from jobstore.stats import read_stats, read_workers
+from jobstore.stats import EndedMinute, read_ended, read_stats, read_workers
 
 __all__ = [
     "RETRIED_FIELDS",
     "SELECTION_FIELDS",
     "ClaimedJob",
     "DatasetChanged",
+    "EndedMinute",
     "Heartbeat",
     "Idempotency",
     "IdempotencyKeyReused",
@@ -101,6 +102,7 @@ __all__ = [
     "open_client",
     "optional_fields",
     "range_of",
+    "read_ended",
     "read_page",
     "read_stats",
     "read_workers",
