@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 from flask import Blueprint, Response, current_app
 
@@ -47,7 +47,7 @@ def act(jid: str, action: str) -> Response:
     """Cancel, retry or delete a job, and return to its page, to the new job's or to the list."""
     require_owner(jobs.get_job_by_id(jid))
     # The API's own view does it, so that a button does what a request does.
-    answer = current_app.make_response(current_app.view_functions[f"jobs.{action}_job"](jid))
+    answer = cast(Response, current_app.view_functions[f"jobs.{action}_job"](jid))
     if action == "delete":
         return redirect_to("/ui/jobs", done="delete")
     made = answer.get_json()

@@ -52,7 +52,7 @@ def read_results(stored: jobs.StoredResults) -> Results:
     small = [each for each in artifacts if each["type"] == "text/csv" and each["bytes"] <= _CSV_BYTES]
     tables = [_from_csv(each["name"], b"".join(stored.read_artifact(each["name"], each["bytes"]))) for each in small]
     if isinstance(result, dict):
-        tables = [*_tables_in(result, lists=not tables), *tables]
+        tables = tables or _tables_in(result)
     facts = {name: value for name, value in result.items() if _is_fact(value)} if isinstance(result, dict) else {}
     drawn = {each["name"].rpartition(".")[0] for each in artifacts if each["type"] == "image/png"}
     images = [
@@ -70,14 +70,17 @@ def _is_fact(value: Any) -> bool:
     )
 
 
-def _tables_in(result: Mapping[str, Any], *, lists: bool) -> list[Table]:
-    """Return the members that are objects of objects, and those that are lists of objects where ``lists`` asks."""
+def _tables_in(result: Mapping[str, Any]) -> list[Table]:
+    """Return the members that are objects of objects, or lists of objects."""
     tables = []
     for name, value in result.items():
-        if isinstance(value, dict) and value and all(isinstance(each, dict) for each in value.values()):
-            tables.append(_table(name, [{name: key} | row for key, row in value.items()]))
-        elif lists and isinstance(value, list) and value and all(isinstance(each, dict) for each in value):
-            tables.append(_table(name, value))
+        rows = (
+            [{name: key, **row} for key, row in value.items() if isinstance(row, dict)]
+            if isinstance(value, dict)
+            else value
+        )
+        if isinstance(rows, list) and rows and all(isinstance(row, dict) for row in rows):
+            tables.append(_table(name, rows))
     return tables
 
 
