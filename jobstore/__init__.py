@@ -11,6 +11,7 @@ from jobstore.errors import (
     JobError,
     JobNotFound,
     QueueFull,
+    QuotaExceeded,
 )
 from jobstore.heartbeat import Heartbeat, WorkerLease, renew_and_keep_house
 from jobstore.listing import Listing, Range, range_of, read_page
@@ -32,6 +33,7 @@ from jobstore.model import (
     to_add_args,
 )
 from jobstore.queue import ClaimedJob, JobQueue, WorkerNotRegistered
+from jobstore.rate_limit import RateLimiter
 from jobstore.redis import (
     NotConnected,
     RedisAuth,
@@ -46,7 +48,7 @@ from jobstore.redis import (
     clone_pool,
     open_client,
 )
-from jobstore.results import ResultsGone, StoredResults
+from jobstore.results import ResultsGone, StoredResults, read_log
 from jobstore.scripts import NoScript, Script, Transitions, by_name
 from jobstore.stats import EndedMinute, read_ended, read_stats, read_workers
 
@@ -70,7 +72,9 @@ __all__ = [
     "NoScript",
     "NotConnected",
     "QueueFull",
+    "QuotaExceeded",
     "Range",
+    "RateLimiter",
     "RedisAuth",
     "RedisError",
     "RedisFull",
@@ -103,6 +107,7 @@ __all__ = [
     "optional_fields",
     "range_of",
     "read_ended",
+    "read_log",
     "read_page",
     "read_stats",
     "read_workers",
