@@ -20,6 +20,7 @@ from jobstore import (
     SELECTION_FIELDS,
     ClaimedJob,
     DatasetChanged,
+    EndedMinute,
     Heartbeat,
     Idempotency,
     IdempotencyKeyReused,
@@ -32,6 +33,8 @@ from jobstore import (
     JobQueue,
     NotConnected,
     QueueFull,
+    QuotaExceeded,
+    RateLimiter,
     RedisError,
     RedisFull,
     RedisUnavailable,
@@ -53,6 +56,7 @@ __all__ = [
     "SELECTION_FIELDS",
     "ClaimedJob",
     "DatasetChanged",
+    "EndedMinute",
     "Heartbeat",
     "Idempotency",
     "IdempotencyKeyReused",
@@ -65,6 +69,8 @@ __all__ = [
     "JobQueue",
     "NotConnected",
     "QueueFull",
+    "QuotaExceeded",
+    "RateLimiter",
     "RedisError",
     "RedisFull",
     "RedisUnavailable",
@@ -87,6 +93,7 @@ __all__ = [
     "deregister_worker",
     "find_by_idempotency_key",
     "get_artifact",
+    "get_ended_by_minute",
     "get_job_by_id",
     "get_jobs",
     "get_log",
@@ -106,7 +113,6 @@ __all__ = [
     "settings",
     "update_job_status",
 ]
-
 
 settings: Settings = cast(Settings, jobstore.Unbound())
 rd = redis.Redis(connection_pool=jobstore.UnboundPool())
@@ -143,9 +149,10 @@ def add_jobs(submissions: Sequence[Submission], idempotency: Idempotency | None 
 
     :raises DatasetChanged: a submission names a version that is no longer current.
     :raises IdempotencyKeyReused: the key belongs to a request with another body.
-    :raises QueueFull: with these, more than ``MAX_QUEUED_JOBS`` would be unfinished.
+    :raises QueueFull, QuotaExceeded: with these, more would be unfinished than there may be: in all, or of their owner.
     """
-    return jobstore.add_submissions(_transitions(), submissions, idempotency, settings.max_queued_jobs)
+    most, quota = settings.max_queued_jobs, settings.max_unfinished_jobs
+    return jobstore.add_submissions(_transitions(), submissions, idempotency, most, quota)
 
 
 def find_by_idempotency_key(idempotency: Idempotency) -> list[Job] | None:
@@ -191,9 +198,7 @@ def get_jobs(
 def get_results(jid: str) -> dict[str, Any] | None:
     """Return the results document, or None; a job has one if and only if it is complete."""
     try:
-        stored = open_results(jid)
-        document: dict[str, Any] = json.loads(b"".join([*stored.read_head(), b"}"]))
-        return document | ({"artifacts": stored.artifacts} if stored.artifacts else {})
+        return open_results(jid).load_document()
     except ResultsGone:
         return None
 
@@ -216,9 +221,7 @@ def get_artifact(jid: str, name: str) -> bytes | None:
 
 def get_log(jid: str) -> str:
     """Return the output and the log of a job, attempt by attempt."""
-    kept: Any = rd.hgetall(f"log.{jid}")
-    attempts = sorted((int(attempt), text) for attempt, text in kept.items())
-    return "".join(f"--- attempt {attempt} ---\n{text.decode('utf-8', 'replace')}" for attempt, text in attempts)
+    return jobstore.read_log(rd, jid)
 
 
 def cancel_job(jid: str) -> Job:
@@ -272,6 +275,11 @@ def get_workers() -> list[dict[str, Any]]:
 def get_stats() -> dict[str, Any]:
     """Return the queue by priority, jobs by status, the longest wait, workers, and jobs ended in the last minute."""
     return jobstore.read_stats(_transitions())
+
+
+def get_ended_by_minute() -> list[EndedMinute]:
+    """Return how many jobs ended and failed in each of the last 60 minutes, oldest first."""
+    return jobstore.read_ended(_transitions())
 
 
 def ping() -> None:

@@ -11,6 +11,7 @@ from jobstore.errors import (
     JobError,
     JobNotFound,
     QueueFull,
+    QuotaExceeded,
 )
 from jobstore.heartbeat import Heartbeat, WorkerLease, renew_and_keep_house
 from jobstore.listing import Listing, Range, range_of, read_page
@@ -32,6 +33,7 @@ from jobstore.model import (
     to_add_args,
 )
 from jobstore.queue import ClaimedJob, JobQueue, WorkerNotRegistered
+from jobstore.rate_limit import RateLimiter
 from jobstore.redis import (
     NotConnected,
     RedisAuth,
@@ -46,15 +48,16 @@ from jobstore.redis import (
     clone_pool,
     open_client,
 )
-from jobstore.results import ResultsGone, StoredResults
+from jobstore.results import ResultsGone, StoredResults, read_log
 from jobstore.scripts import NoScript, Script, Transitions, by_name
-from jobstore.stats import read_stats, read_workers
+from jobstore.stats import EndedMinute, read_ended, read_stats, read_workers
 
 __all__ = [
     "RETRIED_FIELDS",
     "SELECTION_FIELDS",
     "ClaimedJob",
     "DatasetChanged",
+    "EndedMinute",
     "Heartbeat",
     "Idempotency",
     "IdempotencyKeyReused",
@@ -69,7 +72,9 @@ __all__ = [
     "NoScript",
     "NotConnected",
     "QueueFull",
+    "QuotaExceeded",
     "Range",
+    "RateLimiter",
     "RedisAuth",
     "RedisError",
     "RedisFull",
@@ -101,6 +106,8 @@ __all__ = [
     "open_client",
     "optional_fields",
     "range_of",
+    "read_ended",
+    "read_log",
     "read_page",
     "read_stats",
     "read_workers",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from flask import Blueprint, Flask
 
-from web.ui import job_list, job_page, overview, pages, static_files
+from web.ui import job_list, job_page, pages, static_files
 from web.ui.pages import prefers_html, redirect_to, render_page
 
 __all__ = ["install", "prefers_html", "redirect_to", "render_page"]
@@ -15,5 +15,5 @@ def install(app: Flask) -> None:
     pages.install(app)
     static_files.install(app)
     app.register_blueprint(Blueprint("ui_templates", __name__, template_folder="templates"))
-    for module in (overview, job_list, job_page):
+    for module in (job_list, job_page):
         app.register_blueprint(module.routes)

@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import json
+import re
 import time
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
 __all__ = ["FILTERS", "duration", "seconds_between"]
 
+_NUMBER = re.compile(r"-?\d+(\.\d+)?([eE][+-]?\d+)?", re.ASCII)
 _UNITS = ((86400, "d"), (3600, "h"), (60, "min"))
 
 
 def duration(seconds: float | None) -> str:
     """Return a duration in its two largest units: `350 ms`, `12.3 s`, `4 min 5 s`, `2 d 3 h`."""
     if seconds is None:
-        return "–"
+        return "—"
     if seconds < 1:
         return f"{max(seconds, 0) * 1000:.0f} ms"
     if seconds < 60:
@@ -51,7 +54,7 @@ def _ago(moment: str) -> str:
 def _number(value: float | None) -> str:
     """Return a number with thousands separators, and not more digits than are read at a glance."""
     if value is None:
-        return "–"
+        return "—"
     return f"{value:,}" if isinstance(value, int) else f"{value:,.6g}"
 
 
@@ -69,4 +72,35 @@ def _text(value: Any) -> str:
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 
-FILTERS = {"duration": duration, "ago": _ago, "number": _number, "size": _size, "text": _text}
+def _ran(job: Mapping[str, Any]) -> str:
+    """Return how long the last attempt of a job ran, or has been running."""
+    if job["started"] is None or not (job["ended"] or job["status"] == "in progress"):
+        return "—"
+    return duration(seconds_between(job["started"], job["ended"]))
+
+
+def _cell(value: Any, most: int = 200) -> str:
+    """Return a value of a table: numbers rounded, the rest as text, cut where it is long."""
+    if _is_number(value) and not isinstance(value, str):
+        return _number(value)
+    text = "—" if value is None else ", ".join(map(_text, value)) if isinstance(value, list) else _text(value)
+    return text if len(text) <= most else f"{text[:most]}…"
+
+
+def _is_number(value: Any) -> bool:
+    """Return whether a value is a number, or the text of one."""
+    if isinstance(value, str):
+        return bool(_NUMBER.fullmatch(value))
+    return isinstance(value, (int, float)) and not isinstance(value, bool)
+
+
+FILTERS = {
+    "ago": _ago,
+    "cell": _cell,
+    "duration": duration,
+    "is_number": _is_number,
+    "number": _number,
+    "ran": _ran,
+    "size": _size,
+    "text": _text,
+}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import secrets
 from typing import Any
-from urllib.parse import urlencode
+from urllib.parse import quote, urlencode
 
 from flask import Flask, Response, g, render_template, request
 
@@ -24,7 +24,14 @@ def install(app: Flask) -> None:
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
     app.jinja_env.filters.update(formats.FILTERS)
     app.jinja_env.globals.update(
-        url=path_to, static=static, may=may, may_act_on=may_act_on, current_key=current_key, nonce=_nonce, Role=Role
+        url=path_to,
+        static=static,
+        may=may,
+        may_act_on=may_act_on,
+        current_key=current_key,
+        nonce=_nonce,
+        here=_here,
+        Role=Role,
     )
     app.after_request(_finish)
 
@@ -53,6 +60,12 @@ def _nonce() -> str:
         g.nonce = secrets.token_urlsafe(16)
     nonce: str = g.nonce
     return nonce
+
+
+def _here() -> str:
+    """Return the address of this page with its query."""
+    query = request.query_string.decode("latin-1")
+    return quote(request.script_root + request.path) + (f"?{query}" if query else "")
 
 
 def _finish(response: Response) -> Response:
