@@ -15,16 +15,14 @@ from config.settings import Settings, load_or_exit
 from data_views import records
 from data_views.dataset import current_dataset, page_room, reserve_json
 from data_views.listing import PARAMETERS, data_response
-from data_views.ownership import only_owner, require_writable
+from data_views.ownership import only_owner, publish, require_writable
 from dataset import (
     OPTION_NAMES,
     TYPE_PREFIX,
-    Busy,
     DatasetError,
     LoadLimits,
     LoadOptions,
     Store,
-    VersionNotFound,
     first_records,
 )
 from submission.data_source import load_at_start, load_posted
@@ -32,7 +30,7 @@ from submission.dataset_upload import load_limits, problem_from_dataset_error
 from submission.schema import read_job_body
 from submission.validation import submit
 from web import dev_server, links, pagination, request_body, system_routes, ui
-from web.auth import owner, require_owner, require_owner_of
+from web.auth import require_owner, require_owner_of
 from web.hooks import install_hooks
 from web.links import path_to
 from web.long_polling import LongPolling, requested_wait
@@ -100,10 +98,7 @@ def load_data() -> Response:
         most = page_room(loaded.description)
         found = first_records(loaded, _DRY_RUN_RECORDS, most, reserve_json)
         return json_response({**loaded.description.as_json(), "records": found})
-    try:
-        description = _store().publish(loaded, owner(), only_own=only_owner() is not None)
-    except VersionNotFound as error:
-        raise Busy(error.detail) from error
+    description = publish(_store(), loaded)
     return json_response(description.as_json(), 201, {"Location": path_to("/data")})
 
 

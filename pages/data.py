@@ -11,9 +11,10 @@ from flask import Blueprint, Response, request
 
 from data_views.dataset import current_dataset, page_room, reserve_json
 from data_views.listing import data_response
+from data_views.ownership import may_change, only_owner
 from data_views.profiles import column_profiles
 from dataset import EXPORTS, Column, ColumnProfile, Description, FilterError, Listing, Page, Table
-from pages.access import may_change_data, require_change_of_data, store
+from pages.application import store
 from pages.charts import Chart, draw
 from pages.fields import to_text
 from pages.load_form import OPTIONS, TYPES
@@ -70,7 +71,7 @@ def show_data() -> Response:
     shown = description.columns[first : first + _COLUMNS]
     records = _records(description, table, shown)
     if "HX-Request" in request.headers:
-        return render_page("data_records.html", **records)
+        return render_page("_records.html", **records)
     profiles = column_profiles(table, [column.name for column in shown])
     columns = [ShownColumn(each, profiles[each.name], draw(each.name, profiles[each.name])) for each in shown]
     last = first + len(shown)
@@ -83,7 +84,7 @@ def show_data() -> Response:
         previous_columns=_address(columns=max(0, first - _COLUMNS) or None) if first else None,
         next_columns=_address(columns=last) if last < len(description.columns) else None,
         value_link=_value_link,
-        **_upload_form(description),
+        **_upload_form(),
     )
 
 
@@ -100,20 +101,19 @@ def export_data(ending: str) -> Response:
 @parameters()
 def unload_data() -> Response:
     """Form of the dashboard: unload the dataset; unfinished jobs keep theirs."""
-    require_change_of_data(store().current())
     read_form(_MAX_FORM_BYTES)
-    store().clear()
+    store().clear(only_owner())
     return redirect_to(PATH)
 
 
 def _show_nothing() -> Response:
     for name, _ in field_filters():
         raise FilterError("No dataset is loaded, so there is no such column.", name)
-    return render_page("data.html", dataset=None, **_upload_form(None))
+    return render_page("data.html", dataset=None, **_upload_form())
 
 
-def _upload_form(description: Description | None) -> dict[str, Any]:
-    return {"may_change": may_change_data(description), "given": {}, "load_options": OPTIONS, "types": TYPES}
+def _upload_form() -> dict[str, Any]:
+    return {"may_change": may_change(store()), "given": {}, "load_options": OPTIONS, "types": TYPES}
 
 
 def _records(description: Description, table: Table, shown: Sequence[Column]) -> dict[str, Any]:

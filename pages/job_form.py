@@ -72,6 +72,15 @@ class JobForm:
         """The columns that the job may range over."""
         return index_options(self.description) if self.description else ()
 
+    @property
+    def has_members(self) -> bool:
+        """Whether any of the members besides the parameters and the rows is filled in."""
+        return any(self.text(name) for name in (_TAGS, *(each.pointer for each in self.members)))
+
+    def is_top(self, field: Field) -> bool:
+        """Return whether a field is a parameter itself, and not part of one that may be left out."""
+        return field in self.params
+
     def text(self, name: str) -> str:
         """Return the text of a control."""
         return (self.form.get(name) or [""])[-1]
@@ -99,6 +108,12 @@ class JobForm:
     def _read(self, fields: Sequence[Field]) -> dict[str, Any]:
         values = {each.name: read_field(each, self.form, self.columns) for each in fields}
         return {name: value for name, value in values.items() if value is not ABSENT}
+
+    def anchor_of(self, pointer: str) -> str | None:
+        """Return the id of the control that an error is about; None if the form has none."""
+        known = ["/analysis", "/start", "/end", "/index", _SEARCH, _TAGS, "/where"]
+        known += [each.pointer for field in (*self.params, *self.members) for each in (field, *field.fields)]
+        return max((each for each in known if f"{pointer}/".startswith(f"{each}/")), key=len, default=None)
 
     def error_of(self, pointer: str, errors: Mapping[str, str]) -> str | None:
         """Return the error of a field, or of a part of its value."""

@@ -11,7 +11,7 @@ from typing import Any, Final
 from data_views.dataset import current_dataset
 from data_views.profiles import column_profiles
 from dataset import Description
-from pages.access import store
+from pages.application import store
 from pages.charts import Chart, draw
 from pages.fields import Form, to_text, to_value
 

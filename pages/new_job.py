@@ -9,7 +9,7 @@ from flask import Blueprint, Response
 
 import jobs
 from analyses import get_registry
-from pages.access import settings, store
+from pages.application import settings, store
 from pages.fields import Form
 from pages.job_filters import OPERATORS
 from pages.job_form import JobForm, form_of

@@ -8,21 +8,20 @@ from typing import Any, Final
 from flask import Blueprint, Response, current_app
 
 from data_views.dataset import page_room, reserve_json
+from data_views.ownership import publish, require_writable
 from dataset import (
     OPTION_NAMES,
     TYPE_PREFIX,
-    Busy,
     DatasetError,
     EncodedTable,
     LoadLimits,
     LoadOptions,
     Table,
-    VersionNotFound,
     first_records,
     ingest_in_subprocess,
     is_specific_type,
 )
-from pages.access import require_change_of_data, store
+from pages.application import store
 from pages.data import PATH, as_cell
 from pages.load_form import OPTIONS, TYPES, choices_of
 from submission.dataset_upload import problem_from_dataset_error
@@ -44,25 +43,26 @@ routes = Blueprint("ui_upload", __name__)
 @parameters()
 def load_file() -> Response:
     """Form of the dashboard: load a file; the options of POST /data are fields that stand before `file`."""
-    return _read_file(publish=True)
+    return _read_file(load=True)
 
 
 @routes.post("/ui/data/preview")
 @parameters()
 def preview_file() -> Response:
     """Form of the dashboard: show how a file is read; nothing changes."""
-    return _read_file(publish=False)
+    return _read_file(load=False)
 
 
-def _read_file(*, publish: bool) -> Response:
-    require_change_of_data(store().current())
+def _read_file(*, load: bool) -> Response:
+    if load:
+        require_writable(store())
     limits: LoadLimits = current_app.extensions["load limits"]
     given: dict[str, str] = {}
     try:
         upload = read_upload(limits.body_bytes, is_specific_type, given)
         loaded = ingest_in_subprocess(upload.parts, upload.media_type, options=_options(given), limits=limits)
-        if publish:
-            _publish(loaded)
+        if load:
+            publish(store(), loaded)
             return redirect_to(PATH)
     except (DatasetError, Problem) as error:
         return _show_error(error, given)
@@ -81,13 +81,6 @@ def _options(given: Mapping[str, str]) -> LoadOptions:
             detail = f"The form has a field {name[:100]!r}, which is not an option of a load."
             raise Problem("invalid", detail, errors=[{"pointer": f"/{name[:100]}", "detail": detail}])
     return LoadOptions.from_query(named | ({"id": ""} if given.get(_NO_ID) else {}))
-
-
-def _publish(loaded: Table | EncodedTable) -> None:
-    try:
-        store().publish(loaded)
-    except VersionNotFound as error:
-        raise Busy(error.detail) from error
 
 
 def _show_preview(loaded: Table | EncodedTable, given: Mapping[str, str]) -> Response:
