@@ -99,6 +99,10 @@ def _curl(base: str, method: str, path: str) -> str:
         case "GET", "/jobs/<jid>/results/<name>":
             job = _ended(base, {**_OPEN, "analysis": "histogram"})
             return f'curl -o plot.png "{base}/jobs/{job}/results/plot.png"'
+        case "GET", "/jobs/<jid>/events":
+            return f'curl -N --max-time 60 "{base}/jobs/{_new(base, _NAP)}/events"'
+        case "GET", "/events":
+            return f'curl -N --max-time 3 "{base}/events" || true'
         case "GET", "/results/<jid>":
             return f'curl -L "{base}/results/{_ended(base, {**_OPEN, "analysis": "summary"})}"'
     filled = path.replace("<id>", "q1").replace("<name>", "summary").replace("<slug>", "invalid")
