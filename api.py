@@ -31,6 +31,8 @@ from submission.schema import read_job_body
 from submission.validation import submit
 from web import dev_server, links, pagination, request_body, system_routes, ui
 from web.auth import require_owner, require_owner_of
+from web.events import EventStreams, JobListener
+from web.events import routes as events
 from web.hooks import install_hooks
 from web.links import path_to
 from web.long_polling import LongPolling, requested_wait
@@ -67,10 +69,12 @@ def create_app(settings: Settings | None = None, *, redis_client: Any = None) ->
     limits = load_limits(settings)
     app.extensions["load limits"] = limits
     app.extensions["store"] = Store(jobs.rd, limits.table_memory)
-    app.extensions["waiting"] = LongPolling(settings.api_threads - 16)
+    listener = JobListener()
+    app.extensions["waiting"] = LongPolling(settings.api_threads - 16, listener)
+    app.extensions["events"] = EventStreams(listener)
     install_hooks(app, settings)
     app.register_error_handler(DatasetError, _dataset_error)
-    for routes in (data_routes, job_routes, system_routes.routes):
+    for routes in (data_routes, job_routes, system_routes.routes, events.routes):
         app.register_blueprint(routes)
     ui.install(app)
     pages.install(app)
@@ -241,6 +245,14 @@ def show_artifact(jid: str, name: str) -> Response:
 def show_log(jid: str) -> Response:
     """What the job printed and logged, as text."""
     return text_response(jobs.get_log(jobs.get_job_by_id(jid)["id"]))
+
+
+@job_routes.get("/jobs/<jid>/events")
+@parameters()
+def follow_job(jid: str) -> Response:
+    """The job now and after each change until it has ended, as server-sent events."""
+    streams: EventStreams = current_app.extensions["events"]
+    return streams.follow_job(jobs.get_job_by_id(jid))
 
 
 @job_routes.post("/jobs/<jid>/cancel")

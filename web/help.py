@@ -92,11 +92,17 @@ def _curl(base: str, method: str, path: str) -> str:
             return "\n".join(f'curl {options}"{base}/data{query}"' for options, query in _QUERIES)
         case "POST", "/jobs":
             return "\n".join(_post(f"{base}/jobs", job) for job in ({**_OPEN, "analysis": "summary"}, _SELECTION))
-        case "POST", "/jobs/<jid>/cancel":
-            return f'curl -X POST "{base}/jobs/{_new(base, _LONG_NAP)}/cancel"'
+        case "POST", "/jobs/<jid>/cancel" | "/ui/jobs/<jid>/cancel":
+            return f'curl -X POST "{base}{path.replace("<jid>", _new(base, _LONG_NAP))}"'
+        case "GET", "/ui/static/<digest>/<name>":
+            return f'curl "{base}/ui/static/newest/ui.css"'
         case "GET", "/jobs/<jid>/results/<name>":
             job = _ended(base, {**_OPEN, "analysis": "histogram"})
             return f'curl -o plot.png "{base}/jobs/{job}/results/plot.png"'
+        case "GET", "/jobs/<jid>/events":
+            return f'curl -N --max-time 60 "{base}/jobs/{_new(base, _NAP)}/events"'
+        case "GET", "/events":
+            return f'curl -N --max-time 3 "{base}/events" || true'
         case "GET", "/results/<jid>":
             return f'curl -L "{base}/results/{_ended(base, {**_OPEN, "analysis": "summary"})}"'
     filled = path.replace("<id>", "q1").replace("<name>", "summary").replace("<slug>", "invalid")

@@ -33,10 +33,37 @@ class States:
         """A thread processes the request."""
         self.draining: dict[Connection, None] = {}
         """The response is produced, and the client takes it."""
+        self.streams: dict[Connection, None] = {}
+        """The response continues without a thread, as events happen."""
         self.idle: dict[Connection, None] = {}
         """Kept alive for another request."""
         self.lingering: dict[Connection, None] = {}
         """The response is sent, and the client is to close."""
+
+    def is_responding(self, conn: Connection) -> bool:
+        """Return whether a response of the connection is being produced or sent."""
+        return conn.state is self.busy or conn.state is self.draining or conn.state is self.streams
+
+    def responding(self) -> list[Connection]:
+        """Return the connections whose response is being produced or sent."""
+        return [*self.busy, *self.draining, *self.streams]
+
+    def excess(self, quota: DiskQuota) -> list[Connection]:
+        """Return the slowest responses without which the remaining ones fit on the disk."""
+        responses, excess = self.responding(), []
+        # A thread that is still writing one frees its file soon.
+        doomed = sum(conn.sock.pending.on_disk for conn in responses if conn.sock.is_broken)
+        for conn in sorted(responses, key=lambda conn: conn.sock.deadline):
+            if quota.used - doomed <= quota.total:
+                break
+            if conn.sock.pending.on_disk and not conn.sock.is_broken:
+                doomed += conn.sock.pending.on_disk
+                excess.append(conn)
+        return excess
+
+    def oldest(self) -> Connection | None:
+        """Return the oldest connection of the least important state, unless all are responding."""
+        return next((conn for state in (self.lingering, self.heads, self.idle, self.bodies) for conn in state), None)
 
 
 class Connection:
@@ -110,6 +137,7 @@ class Connection:
         self.state.pop(self, None)
         self.state = {}
         self.end_input()
+        self.sock.close_stream()
         if self.sock.is_broken:
             # The kernel would continue to send for minutes.
             with suppress(OSError):

@@ -24,7 +24,7 @@ _settings = load_or_exit()
 
 
 class Worker(BufferingThreadWorker):
-    """Answers pending long polls at shutdown so that it finishes quickly."""
+    """Answers pending long polls and ends event streams at shutdown so that it finishes quickly."""
 
     most_body_bytes = 4 * _settings.max_body_bytes
 
@@ -45,6 +45,7 @@ class Worker(BufferingThreadWorker):
 
     def _drain(self) -> None:
         if self.wsgi is not None:
+            self.wsgi.extensions["events"].drain()
             self.wsgi.extensions["waiting"].drain()
 
 

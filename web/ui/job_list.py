@@ -28,7 +28,8 @@ def list_jobs() -> Response:
     """The jobs as a page, newest first."""
     filters = _given_filters()
     page = jobs.get_jobs(**_listing_filters(), limit=_PAGE, cursor=pagination.read_cursor(), reserve=reserve_page)
-    outcome = {name: g.query.pop(name, None) for name in _OUTCOME}
+    for name in _OUTCOME:
+        g.query.pop(name, None)
     following, _ = pagination.next_link(page.next)
     return render_page(
         "jobs.html",
@@ -37,7 +38,8 @@ def list_jobs() -> Response:
         following=following,
         statuses=list(jobs.Status),
         analyses=sorted(get_registry().analyses),
-        outcome=outcome,
+        done=None,
+        counts={},
         operation=None,
     )
 

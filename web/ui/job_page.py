@@ -40,7 +40,9 @@ def show_job(jid: str) -> Response:
     )
 
 
-@routes.post("/ui/jobs/<jid>/<any(cancel, retry, delete):action>")
+@routes.post("/ui/jobs/<jid>/cancel", defaults={"action": "cancel"})
+@routes.post("/ui/jobs/<jid>/retry", defaults={"action": "retry"})
+@routes.post("/ui/jobs/<jid>/delete", defaults={"action": "delete"})
 @parameters()
 def act(jid: str, action: str) -> Response:
     """Cancel, retry or delete a job, and return to its page, to the new job's or to the list."""

@@ -25,4 +25,5 @@ local function delete_job(id)
   if job[5] then call('ZREM', 'jobs.unfinished.' .. job[5], id) end
   if job[3] then forget_idempotency('idempotency.' .. job[3], id, job[4]) end
   call('UNLINK', key, 'results.' .. id, 'log.' .. id)
+  call('PUBLISH', key, 'deleted')
 end

@@ -32,6 +32,11 @@
   });
   document.addEventListener("htmx:after:swap", () => { if (follows) bottom(document.querySelector("[data-follow]")); });
 
+  // A session that has ended: the page itself then is the form to sign in.
+  document.addEventListener("htmx:response:error", (event) => {
+    if (event.detail.ctx?.response?.status === 401) location.reload();
+  });
+
   document.addEventListener("change", (event) => {
     if (event.target.matches?.("[data-submits]")) event.target.form.requestSubmit();
   });
