@@ -178,20 +178,25 @@ def _header(name: str, is_number: bool) -> Header:
 def _filters() -> list[tuple[str, str]]:
     """Return each filter in words, and the link to the page without it."""
     given = field_filters()
-    return [
-        (f"{name.removeprefix('field.')} = {value}", _link([*given[:position], *given[position + 1 :]], given_parameters() | {"offset": ""}))
-        for position, (name, value) in enumerate(given)
-    ]
+    words = [f"{name.removeprefix('field.')} = {value}" for name, value in given]
+    others = [[*given[:place], *given[place + 1 :]] for place in range(len(given))]
+    return [(each, _link(rest, _from_the_first())) for each, rest in zip(words, others, strict=True)]
 
 
 def _value_link(name: str, value: Any) -> str:
     """Return the link to the records that have a value in a column, beside the filters that there are."""
-    return _link([*field_filters(), (f"field.{name}", to_text(value))], given_parameters() | {"offset": ""})
+    return _link([*field_filters(), (f"field.{name}", to_text(value))], _from_the_first())
+
+
+def _from_the_first() -> dict[str, str]:
+    """Return the query without the place in the list."""
+    return {name: text for name, text in given_parameters().items() if name != "offset"}
 
 
 def _kept() -> list[tuple[str, str]]:
     """Return what a new search keeps of the query: all but the search itself and the place in the list."""
-    others = {name: text for name, text in given_parameters().items() if name not in ("search", "offset")}
+    others = _from_the_first()
+    others.pop("search", None)
     return [*field_filters(), *others.items()]
 
 

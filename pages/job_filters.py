@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from pages.fields import Form, join_texts, split_texts, to_text, to_value
+from pages.field_values import Form, join_texts, split_texts, to_value
+from pages.fields import to_text
 from web.problems import pointer_to
 
 __all__ = ["COLUMN", "OPERATOR", "OPERATORS", "VALUE", "FilterRow", "read_rows", "rows_of", "where_of"]

@@ -8,7 +8,8 @@ from typing import Any, Final
 
 from analyses import Analysis, get_analyses
 from dataset import Description
-from pages.fields import ABSENT, Field, Form, join_texts, make_fields, read_field, split_texts, to_text, write_field
+from pages.field_values import ABSENT, Form, join_texts, read_field, split_texts, write_field
+from pages.fields import Field, make_fields, to_text
 from pages.job_filters import FilterRow, read_rows, rows_of, where_of
 from pages.job_range import RangeInput, bound_of, index_options, range_input
 from submission.schema import JobRequest

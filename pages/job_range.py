@@ -13,7 +13,8 @@ from data_views.profiles import column_profiles
 from dataset import Description
 from pages.application import store
 from pages.charts import Chart, draw
-from pages.fields import Form, to_text, to_value
+from pages.field_values import Form, to_value
+from pages.fields import to_text
 
 __all__ = ["RangeInput", "bound_of", "index_options", "range_input"]
 

@@ -10,7 +10,7 @@ from flask import Blueprint, Response
 import jobs
 from analyses import get_registry
 from pages.application import settings, store
-from pages.fields import Form
+from pages.field_values import Form
 from pages.job_filters import OPERATORS
 from pages.job_form import JobForm, form_of
 from submission.schema import invalid_body

@@ -107,7 +107,4 @@ def _show_error(error: DatasetError | Problem, given: Mapping[str, str]) -> Resp
 
 
 def _page(status: int, given: Mapping[str, str], **context: Any) -> Response:
-    return render_page(
-        "data_upload.html", status, given=given, load_options=OPTIONS, types=TYPES, **context
-    )
-
+    return render_page("data_upload.html", status, given=given, load_options=OPTIONS, types=TYPES, **context)
