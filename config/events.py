@@ -64,6 +64,8 @@ class Event(StrEnum):
     CONNECTION_FAILED = "Error on a connection", "An error of the server's own, with its traceback."
     SOURCE_LOADED = "data source loaded", "The dataset was loaded from `DATA_SOURCE`: its `version`, how many `rows`."
     SOURCE_AWAY = "data source not loaded, retrying in %s s", "`DATA_SOURCE` cannot be read or parsed: `error`."
+    OPERATION_ENDED = "operation ended", "An `operation` on many jobs: its `action`, `matched`, `done`, `skipped`."
+    OPERATION_FAILED = "operation failed", "An `operation` on many jobs cannot go on: `error`."
     # Commands
     BACKED_UP = "backed up", "A back-up was written: `file`, `bytes`, and how many old ones were `removed`."
     RESTORED = "restored", "A back-up was restored: `file`, `keys`."

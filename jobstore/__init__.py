@@ -12,8 +12,9 @@ from jobstore.errors import (
     JobNotFound,
     QueueFull,
 )
+from jobstore.filters import Filters
 from jobstore.heartbeat import Heartbeat, WorkerLease, renew_and_keep_house
-from jobstore.listing import Listing, Range, range_of, read_page
+from jobstore.listing import Reserve, read_page
 from jobstore.model import (
     RETRIED_FIELDS,
     SELECTION_FIELDS,
@@ -31,6 +32,7 @@ from jobstore.model import (
     rfc3339,
     to_add_args,
 )
+from jobstore.operations import Action, Operation, Operations
 from jobstore.queue import ClaimedJob, JobQueue, WorkerNotRegistered
 from jobstore.redis import (
     NotConnected,
@@ -46,15 +48,17 @@ from jobstore.redis import (
     clone_pool,
     open_client,
 )
-from jobstore.results import ResultsGone, StoredResults
+from jobstore.results import ResultsGone, StoredResults, read_log
 from jobstore.scripts import NoScript, Script, Transitions, by_name
 from jobstore.stats import read_stats, read_workers
 
 __all__ = [
     "RETRIED_FIELDS",
     "SELECTION_FIELDS",
+    "Action",
     "ClaimedJob",
     "DatasetChanged",
+    "Filters",
     "Heartbeat",
     "Idempotency",
     "IdempotencyKeyReused",
@@ -65,16 +69,17 @@ __all__ = [
     "JobNotFound",
     "JobPage",
     "JobQueue",
-    "Listing",
     "NoScript",
     "NotConnected",
+    "Operation",
+    "Operations",
     "QueueFull",
-    "Range",
     "RedisAuth",
     "RedisError",
     "RedisFull",
     "RedisUnavailable",
     "ReleaseReason",
+    "Reserve",
     "ResultsGone",
     "Run",
     "Script",
@@ -100,7 +105,7 @@ __all__ = [
     "new_job",
     "open_client",
     "optional_fields",
-    "range_of",
+    "read_log",
     "read_page",
     "read_stats",
     "read_workers",

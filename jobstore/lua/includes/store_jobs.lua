@@ -2,7 +2,11 @@
 -- (microseconds; '' at once), delay (microseconds from `accepted` on, or ''), dataset ('' for none), then other fields as
 -- name and value. The first job is created at `created`, each next one a microsecond later.
 local function store_jobs(words, from, width, created, accepted)
-  local entries, indexes = {}, {}
+  local entries, indexes, owner_at = {}, {}, nil
+  -- The names are the same for each job.
+  for at = from + 6, from + width - 2, 2 do
+    if words[at] == 'owner' then owner_at = at + 1 - from end
+  end
   local function enter(index, score, id)
     local flat = indexes[index] or {}
     indexes[index] = flat
@@ -20,6 +24,8 @@ local function store_jobs(words, from, width, created, accepted)
     enter('jobs', stamp, id)
     enter('jobs.' .. status, stamp, id)
     enter('jobs.analysis.' .. analysis, stamp, id)
+    local owner = owner_at and words[at + owner_at] or ''
+    if owner ~= '' then enter('jobs.owner.' .. owner, stamp, id) end
     if waits then
       enter('jobs.due', due, id)
     else
