@@ -25,11 +25,12 @@ from dataset import (
     Store,
     first_records,
 )
+from submission.bulk_actions import BulkActions
 from submission.data_source import load_at_start, load_posted
 from submission.dataset_upload import load_limits, problem_from_dataset_error
 from submission.schema import read_job_body
-from submission.validation import submit
-from web import dev_server, links, pagination, request_body, system_routes, ui
+from submission.validation import request_again, submit
+from web import bulk_actions, dev_server, links, pagination, request_body, system_routes, ui
 from web.auth import require_owner, require_owner_of
 from web.events import EventStreams, JobListener
 from web.events import routes as events
@@ -37,7 +38,7 @@ from web.hooks import install_hooks
 from web.links import path_to
 from web.long_polling import LongPolling, requested_wait
 from web.problems import RETRY_AFTER, Problem
-from web.query_params import enum_param, given_parameters, parameter, parameters, timestamp_param
+from web.query_params import enum_param, given_parameters, parameters
 from web.representations import (
     artifact_response,
     load_results,
@@ -69,12 +70,13 @@ def create_app(settings: Settings | None = None, *, redis_client: Any = None) ->
     limits = load_limits(settings)
     app.extensions["load limits"] = limits
     app.extensions["store"] = Store(jobs.rd, limits.table_memory)
+    app.extensions["bulk actions"] = BulkActions(app, app.extensions["store"], settings.max_params_bytes)
     listener = JobListener()
     app.extensions["waiting"] = LongPolling(settings.api_threads - 16, listener)
     app.extensions["events"] = EventStreams(listener)
     install_hooks(app, settings)
     app.register_error_handler(DatasetError, _dataset_error)
-    for routes in (data_routes, job_routes, system_routes.routes, events.routes):
+    for routes in (data_routes, job_routes, bulk_actions.routes, system_routes.routes, events.routes):
         app.register_blueprint(routes)
     ui.install(app)
     pages.install(app)
@@ -179,15 +181,11 @@ def submit_jobs() -> Response:
 
 
 @job_routes.get("/jobs")
-@parameters("status", "analysis", "tag", "created_after", "created_before", "order", "limit", "cursor")
+@parameters(*bulk_actions.FILTERS, "order", "limit", "cursor")
 def list_jobs() -> Response:
     """The jobs, newest first."""
     page = jobs.get_jobs(
-        status=enum_param("status", jobs.Status),
-        analysis=parameter("analysis"),
-        tag=parameter("tag"),
-        created_after=timestamp_param("created_after"),
-        created_before=timestamp_param("created_before"),
+        **bulk_actions.read_filters()._asdict(),
         ascending=enum_param("order", ("asc", "desc")) == "asc",
         limit=pagination.read_limit(),
         cursor=pagination.read_cursor(),
@@ -272,13 +270,12 @@ def retry_job(jid: str) -> Response:
     idempotency = request_body.idempotency_key(body)
     if idempotency and (made := jobs.find_by_idempotency_key(idempotency)) is not None:
         return _accepted_response(made, single=True, replayed=True)
-    old: dict[str, Any] = {**jobs.get_job_by_id(jid)}
+    old = jobs.get_job_by_id(jid)
     require_owner(old)
     if not jobs.Status(old["status"]).ended:
         raise Problem("job-unfinished", f"The job is {old['status']}: wait until it has ended, or cancel it first.")
-    request_again = {name: old[name] for name in (*jobs.RETRIED_FIELDS, *jobs.SELECTION_FIELDS) if name in old}
     added, replayed = submit(
-        [request_again], [""], _store(), _settings().max_params_bytes, idempotency, retry_of=old["id"]
+        [request_again(old)], [""], _store(), _settings().max_params_bytes, idempotency, retry_of=[old["id"]]
     )
     return _accepted_response(added, single=True, replayed=replayed)
 
@@ -328,4 +325,5 @@ def _dataset_error(error: DatasetError) -> ResponseReturnValue:
 
 if __name__ == "__main__":
     application = create_app()
+    application.extensions["bulk actions"].start()
     dev_server.run(application, application.config["SETTINGS"])

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any, cast
 
 import redis
@@ -18,9 +18,11 @@ from config.settings import Settings, redis_auth_settings
 from jobstore import (
     RETRIED_FIELDS,
     SELECTION_FIELDS,
+    Action,
     ClaimedJob,
     DatasetChanged,
     EndedMinute,
+    Filters,
     Heartbeat,
     Idempotency,
     IdempotencyKeyReused,
@@ -32,6 +34,7 @@ from jobstore import (
     JobPage,
     JobQueue,
     NotConnected,
+    Operation,
     QueueFull,
     QuotaExceeded,
     RateLimiter,
@@ -39,6 +42,7 @@ from jobstore import (
     RedisFull,
     RedisUnavailable,
     ReleaseReason,
+    Reserve,
     ResultsGone,
     Run,
     Status,
@@ -54,9 +58,11 @@ from jobstore import (
 __all__ = [
     "RETRIED_FIELDS",
     "SELECTION_FIELDS",
+    "Action",
     "ClaimedJob",
     "DatasetChanged",
     "EndedMinute",
+    "Filters",
     "Heartbeat",
     "Idempotency",
     "IdempotencyKeyReused",
@@ -68,6 +74,7 @@ __all__ = [
     "JobPage",
     "JobQueue",
     "NotConnected",
+    "Operation",
     "QueueFull",
     "QuotaExceeded",
     "RateLimiter",
@@ -104,6 +111,7 @@ __all__ = [
     "job_from_record",
     "open_pubsub",
     "open_results",
+    "operations",
     "ping",
     "q",
     "rd",
@@ -144,15 +152,18 @@ def add_job(start: Any, end: Any, analysis: str = "summary", **options: Any) -> 
     return added[0]
 
 
-def add_jobs(submissions: Sequence[Submission], idempotency: Idempotency | None = None) -> tuple[list[Job], bool]:
+def add_jobs(
+    submissions: Sequence[Submission], idempotency: Idempotency | None = None, ids: Sequence[str] = ()
+) -> tuple[list[Job], bool]:
     """Store and queue jobs, all or none; return them and whether their idempotency key was known.
 
+    :param ids: theirs, new ones by default; where jobs with these exist, nothing is added, and those are returned.
     :raises DatasetChanged: a submission names a version that is no longer current.
     :raises IdempotencyKeyReused: the key belongs to a request with another body.
     :raises QueueFull, QuotaExceeded: with these, more would be unfinished than there may be: in all, or of their owner.
     """
     most, quota = settings.max_queued_jobs, settings.max_unfinished_jobs
-    return jobstore.add_submissions(_transitions(), submissions, idempotency, most, quota)
+    return jobstore.add_submissions(_transitions(), submissions, idempotency, most, quota, ids)
 
 
 def find_by_idempotency_key(idempotency: Idempotency) -> list[Job] | None:
@@ -175,24 +186,14 @@ def get_job_by_id(jid: str) -> Job:
 
 
 def get_jobs(
-    *,
-    status: Status | str | None = None,
-    analysis: str | None = None,
-    tag: str | None = None,
-    created_after: float | None = None,
-    created_before: float | None = None,
-    ascending: bool = False,
-    limit: int = 100,
-    cursor: str | None = None,
-    reserve: Callable[[int], None] = lambda size: None,
+    *, ascending: bool = False, limit: int = 100, cursor: str | None = None, reserve: Reserve = None, **filters: Any
 ) -> JobPage:
-    """Return a page of jobs, newest first; bounds are exclusive, in seconds since 1970. A tag filters within the page.
+    """Return a page of jobs, newest first; ``filters`` are the fields of :class:`Filters`.
 
     :param reserve: called with the number of bytes read, about every mebibyte; its exceptions end the reading.
     :raises InvalidCursor: the cursor is not from a page.
     """
-    wanted = jobstore.range_of(status, analysis, created_after, created_before, ascending)
-    return jobstore.read_page(_transitions(), wanted, status, tag, cursor, limit, reserve)
+    return jobstore.read_page(_transitions(), Filters(**filters), ascending, cursor, limit, reserve)
 
 
 def get_results(jid: str) -> dict[str, Any] | None:
@@ -294,7 +295,9 @@ def open_pubsub() -> redis.client.PubSub:
     return listener
 
 
-# For the supervisor of workers
+def operations(holder: str = "") -> jobstore.Operations:
+    """Return the operations on all jobs that match some filters; ``holder`` names who works on them."""
+    return jobstore.Operations(_transitions(), holder)
 
 
 def check_redis() -> None:

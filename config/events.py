@@ -69,6 +69,8 @@ class Event(StrEnum):
     KEYS_REJECTED = "key file rejected, keeping the old keys", "`API_KEYS_FILE` has changed and is broken: `error`."
     SOURCE_LOADED = "data source loaded", "The dataset was loaded from `DATA_SOURCE`: its `version`, how many `rows`."
     SOURCE_AWAY = "data source not loaded, retrying in %s s", "`DATA_SOURCE` cannot be read or parsed: `error`."
+    OPERATION_ENDED = "operation ended", "An `operation` on many jobs: its `action`, `matched`, `done`, `skipped`."
+    OPERATION_FAILED = "operation failed", "An `operation` on many jobs cannot go on: `error`."
     # Commands
     BACKED_UP = "backed up", "A back-up was written: `file`, `bytes`, and how many old ones were `removed`."
     RESTORED = "restored", "A back-up was restored: `file`, `keys`."

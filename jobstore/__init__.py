@@ -13,8 +13,9 @@ from jobstore.errors import (
     QueueFull,
     QuotaExceeded,
 )
+from jobstore.filters import Filters
 from jobstore.heartbeat import Heartbeat, WorkerLease, renew_and_keep_house
-from jobstore.listing import Listing, Range, range_of, read_page
+from jobstore.listing import Reserve, read_page
 from jobstore.model import (
     RETRIED_FIELDS,
     SELECTION_FIELDS,
@@ -32,6 +33,7 @@ from jobstore.model import (
     rfc3339,
     to_add_args,
 )
+from jobstore.operations import Action, Operation, Operations
 from jobstore.queue import ClaimedJob, JobQueue, WorkerNotRegistered
 from jobstore.rate_limit import RateLimiter
 from jobstore.redis import (
@@ -55,9 +57,11 @@ from jobstore.stats import EndedMinute, read_ended, read_stats, read_workers
 __all__ = [
     "RETRIED_FIELDS",
     "SELECTION_FIELDS",
+    "Action",
     "ClaimedJob",
     "DatasetChanged",
     "EndedMinute",
+    "Filters",
     "Heartbeat",
     "Idempotency",
     "IdempotencyKeyReused",
@@ -68,18 +72,19 @@ __all__ = [
     "JobNotFound",
     "JobPage",
     "JobQueue",
-    "Listing",
     "NoScript",
     "NotConnected",
+    "Operation",
+    "Operations",
     "QueueFull",
     "QuotaExceeded",
-    "Range",
     "RateLimiter",
     "RedisAuth",
     "RedisError",
     "RedisFull",
     "RedisUnavailable",
     "ReleaseReason",
+    "Reserve",
     "ResultsGone",
     "Run",
     "Script",
@@ -105,7 +110,6 @@ __all__ = [
     "new_job",
     "open_client",
     "optional_fields",
-    "range_of",
     "read_ended",
     "read_log",
     "read_page",

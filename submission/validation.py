@@ -6,6 +6,7 @@ import json
 from collections.abc import Container, Iterable, Sequence
 from dataclasses import replace
 from functools import cached_property, lru_cache
+from itertools import repeat
 from typing import Any
 
 import jobs
@@ -16,7 +17,7 @@ from web.auth import owner
 from web.problems import RETRY_AFTER, Problem, pointer_to
 from web.request_id import current_request_id
 
-__all__ = ["submit"]
+__all__ = ["request_again", "submit"]
 
 _MAX_TRIES = 50
 _NO_COLUMNS = DatasetColumns({})
@@ -28,10 +29,12 @@ def submit(
     store: Store,
     max_params_bytes: int,
     idempotency: jobs.Idempotency | None,
-    retry_of: str | None = None,
+    retry_of: Sequence[str] = (),
+    ids: Sequence[str] = (),
 ) -> tuple[list[jobs.Job], bool]:
     """Validate posted jobs and queue all of them, or none.
 
+    ``retry_of`` are the ids of the jobs that they repeat, if any; ``ids`` are their own, new ones by default.
     ``prefixes`` are the JSON pointers of the values in the request body. The flag is true if the idempotency key was
     used before; the jobs are then those of the first request.
 
@@ -51,10 +54,16 @@ def submit(
             submissions = _validate_jobs(requests, prefixes, store, dataset, reading, retry_of)
         validated = dataset
         try:
-            return jobs.add_jobs(submissions, idempotency)
+            return jobs.add_jobs(submissions, idempotency, ids)
         except jobs.DatasetChanged:
             continue  # replaced since the validation
     raise Problem("unavailable", "The dataset is being replaced all the time; try again.", headers=RETRY_AFTER)
+
+
+def request_again(job: jobs.Job) -> dict[str, Any]:
+    """Return the request that a retry of this job posts."""
+    members: dict[str, Any] = {**job}
+    return {name: members[name] for name in (*jobs.RETRIED_FIELDS, *jobs.SELECTION_FIELDS) if name in members}
 
 
 def _validate_jobs(
@@ -63,14 +72,14 @@ def _validate_jobs(
     store: Store,
     dataset: Description | None,
     reading: Container[str],
-    retry_of: str | None,
+    retry_of: Sequence[str],
 ) -> list[jobs.Submission]:
     known, broken, _ = get_registry()
     rows = _RowCheck(dataset) if dataset else None
     columns = DatasetColumns(dataset.types(), dataset.index) if dataset else _NO_COLUMNS
     ranges = Ranges(store, dataset.version) if dataset else None
     submissions, errors, unknown = [], [], 0
-    for job, prefix in zip(requests, prefixes, strict=True):
+    for job, prefix, old in zip(requests, prefixes, retry_of or repeat(None, len(requests)), strict=True):
         reads = job.analysis in reading
         if job.analysis in broken:
             detail = f"This analysis is unavailable: {broken[job.analysis]}"
@@ -79,7 +88,8 @@ def _validate_jobs(
             unknown += 1
             errors.append({"pointer": f"{prefix}/analysis", "detail": f"Expected one of: {', '.join(known)}."})
         elif reads and dataset is None:
-            raise Problem("no-dataset", f"The analysis {job.analysis!r} reads a dataset: load one by POST /data.")
+            detail = f"The analysis {job.analysis!r} reads a dataset: load one by POST /data."
+            raise Problem("no-dataset", detail, errors=[{"pointer": f"{prefix}/analysis", "detail": detail}])
         else:
             analysis = known[job.analysis]
             faults = [
@@ -89,7 +99,7 @@ def _validate_jobs(
             errors += [{"pointer": prefix + pointer, "detail": detail} for pointer, detail in faults]
             if not errors:
                 version = dataset.version if dataset and reads else None
-                submissions.append(_submission(job, dataset=version, retry_of=retry_of))
+                submissions.append(_submission(job, dataset=version, retry_of=old))
         if len(errors) >= MAX_ERRORS:
             break
     if errors:

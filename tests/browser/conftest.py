@@ -10,7 +10,7 @@ from typing import Any
 
 import httpx
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from ops.devserver.processes import Stack, free_ports
 from tests.conftest import eventually
@@ -19,6 +19,8 @@ ROOT = Path(__file__).parents[2]
 SAMPLE = ROOT / "samples" / "earthquakes.csv"
 FAILURES = Path(os.environ.get("SCREENSHOTS", ROOT / "var" / "screenshots"))
 TIMEOUT_MS = 15_000
+
+expect.set_options(timeout=TIMEOUT_MS)
 
 
 @pytest.fixture(scope="session")

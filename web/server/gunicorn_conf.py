@@ -66,6 +66,7 @@ def on_starting(arbiter: Any) -> None:
 def post_worker_init(worker: Any) -> None:
     """Prepare the process that serves requests."""
     return_freed_memory()
+    worker.wsgi.extensions["bulk actions"].start()
     # Exclude the program's own objects from garbage collection: a full collection would block requests for 25 ms.
     gc.collect()
     gc.freeze()
