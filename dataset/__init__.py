@@ -23,6 +23,7 @@ from dataset.errors import (
     VersionNotFound,
 )
 from dataset.exports import EXPORTS, no_records
+from dataset.filters import MAX_FILTERS
 from dataset.formats import MEDIA_TYPES, PACKED_TYPES, is_specific_type
 from dataset.ingest import ingest
 from dataset.listing import Listing, Page
@@ -40,6 +41,7 @@ from dataset.types.type_inference import ColumnType
 
 __all__ = [
     "EXPORTS",
+    "MAX_FILTERS",
     "MAX_RECORD_BYTES",
     "MEDIA_TYPES",
     "OPTION_NAMES",

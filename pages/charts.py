@@ -6,11 +6,11 @@ from typing import Any, NamedTuple
 
 from dataset import ColumnProfile
 
-__all__ = ["HEIGHT", "WIDTH", "Chart", "Rectangle", "draw"]
+__all__ = ["Chart", "Rectangle", "draw", "short"]
 
-WIDTH = 240
-HEIGHT = 40
-_GAP = 1.0
+_WIDTH = 240
+_HEIGHT = 40
+_MOMENT = len("2026-01-31T12:00")
 
 
 class Rectangle(NamedTuple):
@@ -35,16 +35,13 @@ def draw(name: str, profile: ColumnProfile) -> Chart | None:
     if profile.least is None:
         return None
     most = max(1, *(bar.count for bar in profile.bars))
-    width = WIDTH / len(profile.bars)
-    gap = _GAP if len(profile.bars) > 1 else 0.0
+    width = _WIDTH / len(profile.bars)
     bars = []
     for position, bar in enumerate(profile.bars):
-        height = max(1.0, HEIGHT * bar.count / most) if bar.count else 0.0
+        height = max(1.0, _HEIGHT * bar.count / most) if bar.count else 0.0
         title = f"{_range(bar.low, bar.high)}: {bar.count:,}"
         bars.append(
-            Rectangle(
-                round(position * width, 2), round(width - gap, 2), round(HEIGHT - height, 2), round(height, 2), title
-            )
+            Rectangle(round(position * width, 2), round(width, 2), round(_HEIGHT - height, 2), round(height, 2), title)
         )
     peak = max(profile.bars, key=lambda bar: bar.count)
     label = (
@@ -54,8 +51,11 @@ def draw(name: str, profile: ColumnProfile) -> Chart | None:
 
 
 def _range(low: Any, high: Any) -> str:
-    return _short(low) if low == high else f"{_short(low)} to {_short(high)}"
+    return short(low) if low == high else f"{short(low)} to {short(high)}"
 
 
-def _short(value: Any) -> str:
-    return f"{value:.6g}" if isinstance(value, float) else f"{value:,}" if isinstance(value, int) else str(value)
+def short(value: Any) -> str:
+    """Return a number, a date or a time as a chart has room for it; times without their seconds."""
+    if isinstance(value, int):
+        return f"{value:,}"
+    return f"{value:,.6g}" if isinstance(value, float) else str(value)[:_MOMENT].replace("T", " ")

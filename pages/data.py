@@ -15,7 +15,7 @@ from data_views.ownership import may_change, only_owner
 from data_views.profiles import column_profiles
 from dataset import EXPORTS, Column, ColumnProfile, Description, FilterError, Listing, Page, Table
 from pages.application import store
-from pages.charts import Chart, draw
+from pages.charts import Chart, draw, short
 from pages.fields import to_text
 from pages.load_form import OPTIONS, TYPES
 from web import budget
@@ -84,6 +84,7 @@ def show_data() -> Response:
         previous_columns=_address(columns=max(0, first - _COLUMNS) or None) if first else None,
         next_columns=_address(columns=last) if last < len(description.columns) else None,
         value_link=_value_link,
+        short=short,
         **_upload_form(),
     )
 

@@ -6,6 +6,7 @@ A control's name is the JSON pointer of its value, as in the errors of the API: 
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Final, Literal
@@ -25,6 +26,7 @@ _COLUMN_TYPES: Final[dict[str, tuple[str, ...]]] = {
     "number-column": NUMBERS,
     "axis-column": (*NUMBERS, *TEMPORAL),
 }
+_NULL: Final = re.compile(r"\bnull( is| counts| chooses)", re.IGNORECASE)
 _SCALARS: Final = {"string", "integer", "number", "boolean"}
 _MAX_DEPTH: Final = 3
 
@@ -57,7 +59,14 @@ class Field:
     @property
     def shown_default(self) -> str:
         """The default as text, or what an empty field means."""
+        if isinstance(self.default, bool):
+            return "yes" if self.default else "no"
         return "automatic" if self.default is None else to_text(self.default)
+
+    @property
+    def help(self) -> str:
+        """The description for those who fill in a form, where a field is left empty for null."""
+        return self.description if "null" in self.types else _NULL.sub(r"empty\1", self.description)
 
 
 class _Maker:

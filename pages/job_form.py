@@ -7,10 +7,10 @@ from functools import cached_property
 from typing import Any, Final
 
 from analyses import Analysis, get_analyses
-from dataset import Description
+from dataset import MAX_FILTERS, Description
 from pages.field_values import ABSENT, Form, join_texts, read_field, split_texts, write_field
 from pages.fields import Field, make_fields, to_text
-from pages.job_filters import FilterRow, read_rows, rows_of, where_of
+from pages.job_filters import COLUMN, FilterRow, read_rows, rows_of, where_of
 from pages.job_range import RangeInput, bound_of, index_options, range_input
 from submission.schema import JobRequest
 
@@ -24,7 +24,6 @@ _MEMBERS: Final = {
 }
 _TAGS: Final = "/tags"
 _SEARCH: Final = "/search"
-_EMPTY_ROWS: Final = 1
 _SCHEMA: Final = JobRequest.model_json_schema()
 _COPIED: Final = ("start", "end", "index", "search")
 
@@ -60,8 +59,10 @@ class JobForm:
 
     @cached_property
     def filters(self) -> list[FilterRow]:
-        """The rows of the filters, and an empty one."""
-        return [*read_rows(self.form), *[FilterRow()] * _EMPTY_ROWS]
+        """The rows of the filters, and empty ones: one more than there were if the form asks for another."""
+        filled = read_rows(self.form)
+        wanted = len(self.form.get(COLUMN, ())) + ("filter" in self.form.get("choose", ()))
+        return [*filled, *[FilterRow()] * max(1, min(wanted, MAX_FILTERS) - len(filled))]
 
     @cached_property
     def range(self) -> RangeInput | None:
