@@ -220,7 +220,16 @@ def test_another_filter_is_one_more_row(client):
     assert shown["where.column"] == ["place", "", ""]
 
 
-HOSTILE = ["__proto__", "constructor", "a.b/c~d", "\"'><script>alert(1)</script>", "🌋 ünï", "=1+1", "{{7*7}}", " padded "]
+HOSTILE = [
+    "__proto__",
+    "constructor",
+    "a.b/c~d",
+    "\"'><script>alert(1)</script>",
+    "🌋 ünï",
+    "=1+1",
+    "{{7*7}}",
+    " padded ",
+]
 
 
 def test_hostile_names_of_columns_are_escaped_and_usable(client):
