@@ -94,6 +94,8 @@ def show_data() -> Response:
 def export_data(ending: str) -> Response:
     """The records that the page of the data lists, as a file: csv, ndjson or parquet."""
     if ending not in _FORMATS:
+        for name, _ in field_filters():
+            raise FilterError("There is no export of this kind, so it takes no parameters.", name)
         raise Problem("not-found", f"There are exports as {', '.join(_FORMATS)}.")
     return data_response(store(), _FORMATS[ending])
 

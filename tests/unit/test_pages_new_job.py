@@ -40,7 +40,7 @@ PARAMS = {
     "timeseries": {"index": "magnitude", "every": 0.25, "column": "stations", "aggregate": "max"},
     "trend": {"x": "time", "y": "stations", "method": "theil-sen", "confidence": 0.9},
 }
-PARAMS_OF = [(name, params) for name, params in PARAMS.items()]
+PARAMS_OF = list(PARAMS.items())
 PARAMS_OF += [(name, {}) for name in PARAMS] + [("timeseries", {"every": "6h"})]
 
 
