@@ -20,12 +20,12 @@ from jobs import Action, Filters, Operation, Status
 from jobstore import Operations
 from submission.validation import request_again, submit
 from web.auth import Key, Role, current_key
+from web.bulk_actions import MAX_AT_ONCE
 from web.problems import Problem
 from web.request_id import current_request_id
 
 __all__ = ["BulkActions"]
 
-_AT_ONCE: Final = 1000
 _MAX_SLICES_AT_ONCE: Final = 200
 _SLICES_IN_TURN: Final = 50
 _POLL_SECONDS: Final = 2.0
@@ -75,7 +75,13 @@ class BulkActions:
             raise jobs.IdempotencyKeyReused("This idempotency key was used with another body: take a new key.")
         if not operations.is_held(operation):
             return operation, False
-        operation = self._work_on(operations, operation, _MAX_SLICES_AT_ONCE, _AT_ONCE)
+        try:
+            operation = self._work_on(operations, operation, _MAX_SLICES_AT_ONCE, MAX_AT_ONCE)
+        except (Problem, jobs.JobError):
+            # The same request may be sent again: a job that was retried is not retried twice with the same key.
+            operations.end(operation.id, Status.FAILED)
+            operations.forget(operation)
+            raise
         if operations.is_held(operation):
             operations.release(operation)
             self._pending.set()
@@ -96,6 +102,9 @@ class BulkActions:
             try:
                 operation = self._work_on(operations, operation, _SLICES_IN_TURN)
             except (Problem, jobs.JobError) as error:
+                # Otherwise it is taken up again when the lease is over.
+                if not (isinstance(error, Problem) and error.status == _UNAVAILABLE):
+                    operations.end(operation.id, Status.FAILED, str(error))
                 _log.warning(Event.OPERATION_FAILED, extra={"operation": operation.id, "error": str(error)})
                 return True
         if operations.is_held(operation):
@@ -120,7 +129,7 @@ class BulkActions:
     def _work_on(self, operations: Operations, operation: Operation, slices: int, most: int | None = None) -> Operation:
         """Act on the next slices, ``most`` jobs in all; return the operation as it is then.
 
-        :raises Problem, JobError: jobs cannot be added; unless that is for the moment only, the operation has failed.
+        :raises Problem, JobError: jobs cannot be added.
         """
         for _ in range(slices):
             if not operations.is_held(operation):
@@ -132,12 +141,7 @@ class BulkActions:
             if operation.action is not Action.RETRY:
                 operation = operations.advance(operation, stretch, matched=len(matched), ids=own)
                 continue
-            try:
-                done = self._retry(operations, operation, own)
-            except (Problem, jobs.JobError) as error:
-                if not (isinstance(error, Problem) and error.status == _UNAVAILABLE):
-                    operations.end(operation.id, Status.FAILED, str(error))
-                raise
+            done = self._retry(operations, operation, own)
             operation = operations.advance(operation, stretch, matched=len(matched), done=done)
         return operation
 

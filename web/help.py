@@ -91,6 +91,13 @@ def _curl(base: str, method: str, path: str) -> str:
             return "\n".join(f'curl {options}"{base}/data{query}"' for options, query in _QUERIES)
         case "POST", "/jobs":
             return "\n".join(_post(f"{base}/jobs", job) for job in ({**_OPEN, "analysis": "summary"}, _SELECTION))
+        case "POST", "/jobs/cancel" | "/jobs/retry":
+            return f'curl -X POST "{base}{path}?status=failed&analysis=sleep"'
+        case "DELETE", "/jobs":
+            return f'curl -X DELETE "{base}/jobs?status=cancelled&created_before=2026-01-01"'
+        case _, "/operations/<oid>" | "/operations/<oid>/cancel":
+            verb = "-X POST " if method == "POST" else ""
+            return f'curl {verb}"{base}{path.replace("<oid>", _operation(base))}"'
         case "POST", "/jobs/<jid>/cancel":
             return f'curl -X POST "{base}/jobs/{_new(base, _LONG_NAP)}/cancel"'
         case "GET", "/jobs/<jid>/results/<name>":
@@ -116,6 +123,12 @@ def _new(base: str, job: dict[str, Any]) -> str:
 def _ended(base: str, job: dict[str, Any]) -> str:
     """Return a shell expression that submits ``job``, waits for its end, and expands to its id."""
     return f'$(curl -s "{base}/jobs/{_new(base, job)}?wait=60" | cut -d\'"\' -f4)'
+
+
+def _operation(base: str) -> str:
+    """Return a shell expression that expands to the id of an operation; it is kept for the idempotency key."""
+    started = f'curl -s -D - -o /dev/null -X POST -H "Idempotency-Key: tour" "{base}/jobs/retry?tag=tour"'
+    return f"$({started} | sed -n 's/^Content-Location: .*operations.//p' | tr -d '\\r')"
 
 
 def _example(base: str, analysis: Analysis) -> str:

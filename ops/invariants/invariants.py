@@ -26,6 +26,7 @@ from ops.invariants.keys import (
     check_chunk,
     check_derived,
     check_idempotency,
+    check_operation,
     check_queue_key,
     check_version,
     check_workers,
@@ -46,6 +47,7 @@ _INDEXES = {
     "jobs.ended",
     *(f"jobs.{s}" for s in "scheduled submitted complete failed cancelled".split()),
 }
+_BY_FIELD = ("jobs.analysis.", "jobs.owner.")
 
 
 def find_violations(
@@ -153,22 +155,25 @@ class _Search:
         if kind in ("results", "log"):
             if not reader.records.exists(f"job.{rest}"):
                 self._candidates[rest, ""] = None
-        elif key in _INDEXES or key.startswith("jobs.analysis."):
+        elif key in _INDEXES or key.startswith(_BY_FIELD):
             self._find_strays(key)
         elif kind == "idempotency":
             yield from check_idempotency(reader, key)
         elif kind == "bulk":
             yield from check_bulk(reader, key, self._late_since)
+        elif kind == "operation":
+            yield from check_operation(reader, key)
         elif kind == "data":
             yield from check_chunk(reader, key) if key != "data.current" else ()
-        elif key not in ("bulks", "queue.epoch"):
+        elif key not in ("bulks", "operations", "queue.epoch"):
             yield from _known(key, check_queue_key(reader, key) if reader.in_one else None)
 
     def _find_strays(self, index: str) -> None:
-        analysis = index.removeprefix("jobs.analysis.") if index.startswith("jobs.analysis.") else None
+        field = next((prefix.split(".")[1] for prefix in _BY_FIELD if index.startswith(prefix)), None)
+        value = index.split(".", 2)[2] if field else None
         for ids in pages(jid for jid, _ in self._reader.records.zscan_iter(index, count=PAGE)):
-            for jid, found in zip(ids, self._reader.analyses(ids), strict=True):
-                if not found or analysis not in (None, found):
+            for jid, found in zip(ids, self._reader.values(ids, field or "id"), strict=True):
+                if not found or value not in (None, found):
                     self._candidates[jid, index] = None
 
 

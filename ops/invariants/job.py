@@ -106,7 +106,8 @@ def _check_charges(job: Job, key: str) -> Iterator[Violation]:
 def _check_indexes(job: Job, key: str) -> Iterator[Violation]:
     record = job.record or {}
     analysis = f"jobs.analysis.{record['analysis']}"
-    right = {"jobs", analysis} | ({f"jobs.{job.status}"} if job.status != "in progress" else set())
+    owner = {f"jobs.owner.{record['owner']}"} if record.get("owner") else set()
+    right = {"jobs", analysis} | owner | ({f"jobs.{job.status}"} if job.status != "in progress" else set())
     for name in sorted(right):
         if job.scores.get(name) != int(record["created"]):
             yield Violation(4, name, f"{job.id} is not there with its creation")
