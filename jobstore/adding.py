@@ -44,7 +44,7 @@ def add_submissions(
     optional = optional_fields(submissions)
     records = [to_add_args(jid, s, key, optional) for jid, s in zip(ids, submissions, strict=True)]
     owner = next((s.owner for s in submissions if s.owner), "")
-    terms = bulk.Terms(version, key, fingerprint, _IDEMPOTENCY_SECONDS, most, owner, quota if owner else 0)
+    terms = bulk.Terms(version, key, fingerprint, _IDEMPOTENCY_SECONDS, most, owner, quota)
     answer = bulk.add(transitions, terms, records)
     match answer[0]:
         case b"added":
