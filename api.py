@@ -14,6 +14,7 @@ from config.settings import Settings, load_or_exit
 from data_views import records
 from data_views.dataset import current_dataset, page_room, reserve_json
 from data_views.listing import PARAMETERS, data_response
+from data_views.ownership import only_owner, require_writable
 from dataset import (
     OPTION_NAMES,
     TYPE_PREFIX,
@@ -31,6 +32,7 @@ from submission.dataset_upload import load_limits, problem_from_dataset_error
 from submission.schema import read_job_body
 from submission.validation import request_again, submit
 from web import bulk_actions, dev_server, links, pagination, request_body, system_routes
+from web.auth import owner, require_owner, require_owner_of
 from web.hooks import install_hooks
 from web.links import path_to
 from web.long_polling import LongPolling, requested_wait
@@ -89,6 +91,8 @@ def load_data() -> Response:
     limits: LoadLimits = current_app.extensions["load limits"]
     given = given_parameters()
     dry_run = enum_param("dry_run", ("yes", "no")) == "yes"
+    if not dry_run:
+        require_writable(_store())
     options = LoadOptions.from_query({name: given[name] for name in given if name != "dry_run"})
     loaded = load_posted(_settings(), limits, options)
     if dry_run:
@@ -96,7 +100,7 @@ def load_data() -> Response:
         found = first_records(loaded, _DRY_RUN_RECORDS, most, reserve_json)
         return json_response({**loaded.description.as_json(), "records": found})
     try:
-        description = _store().publish(loaded)
+        description = _store().publish(loaded, owner(), only_own=only_owner() is not None)
     except VersionNotFound as error:
         raise Busy(error.detail) from error
     return json_response(description.as_json(), 201, {"Location": path_to("/data")})
@@ -152,7 +156,7 @@ def remove_record(id: str) -> Response:
 @parameters()
 def clear_data() -> Response:
     """Unload the dataset; unfinished jobs keep theirs."""
-    _store().clear()
+    _store().clear(only_owner())
     return Response(status=204)
 
 
@@ -244,6 +248,7 @@ def show_log(jid: str) -> Response:
 def cancel_job(jid: str) -> Response:
     """End an unfinished job."""
     request_body.require_empty_body(_settings().max_jobs_bytes)
+    require_owner_of(jid)
     return json_response(with_links(jobs.cancel_job(jid)))
 
 
@@ -256,10 +261,11 @@ def retry_job(jid: str) -> Response:
     if idempotency and (made := jobs.find_by_idempotency_key(idempotency)) is not None:
         return _accepted_response(made, single=True, replayed=True)
     old = jobs.get_job_by_id(jid)
+    require_owner(old)
     if not jobs.Status(old["status"]).ended:
         raise Problem("job-unfinished", f"The job is {old['status']}: wait until it has ended, or cancel it first.")
     added, replayed = submit(
-        [request_again(old)], [""], _store(), _settings().max_params_bytes, idempotency, retry_of=[old["id"]]
+        [request_again(old)], [""], _store(), _settings().max_params_bytes, idempotency, [{"retry_of": old["id"]}]
     )
     return _accepted_response(added, single=True, replayed=replayed)
 
@@ -268,6 +274,7 @@ def retry_job(jid: str) -> Response:
 @parameters()
 def delete_job(jid: str) -> Response:
     """Remove an ended job with its results."""
+    require_owner_of(jid)
     jobs.delete_job(jid)
     return Response(status=204)
 

@@ -62,6 +62,11 @@ class Event(StrEnum):
     RESPONSE_ABORTED = "Response broken off: %s", "A client disconnected before it had read the response (DEBUG)."
     REQUEST_FAILED = "Error handling request", "An error of the server's own, with its traceback."
     CONNECTION_FAILED = "Error on a connection", "An error of the server's own, with its traceback."
+    KEYS_OFF = (
+        "API is open to everyone who can reach it: set API_KEYS_FILE",
+        "`API_HOST` is not a loopback address and there are no keys (WARNING).",
+    )
+    KEYS_REJECTED = "key file rejected, keeping the old keys", "`API_KEYS_FILE` has changed and is broken: `error`."
     SOURCE_LOADED = "data source loaded", "The dataset was loaded from `DATA_SOURCE`: its `version`, how many `rows`."
     SOURCE_AWAY = "data source not loaded, retrying in %s s", "`DATA_SOURCE` cannot be read or parsed: `error`."
     OPERATION_ENDED = "operation ended", "An `operation` on many jobs: its `action`, `matched`, `done`, `skipped`."

@@ -17,6 +17,7 @@ __all__ = [
     "parse_log_level",
     "parse_names",
     "parse_queue_name",
+    "parse_rate",
     "parse_source",
     "parse_value",
 ]
@@ -27,6 +28,7 @@ _MAX_SECONDS = 100 * 365 * 86400.0
 _LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 _YES, _NO = ("yes", "true", "on", "1"), ("no", "false", "off", "0")
 _ADDRESS = re.compile(r"([^\s:,\[\]]+|\[[0-9a-fA-F:.]+\]):(\d{1,5})")
+_RATE = re.compile(r"[1-9]\d{0,8}/(second|minute|hour|day)", re.ASCII)
 _QUEUE_NAME = re.compile(r"[\w.:-]{1,200}")
 _SHOWN_CHARACTERS = 60
 
@@ -64,6 +66,13 @@ def parse_log_level(text: str) -> str:
 def parse_queue_name(text: str) -> str:
     if not _QUEUE_NAME.fullmatch(text):
         raise ValueError("letters, digits and any of _ . : -")
+    return text
+
+
+def parse_rate(text: str) -> str:
+    """Return a rate as the package ``limits`` reads it."""
+    if not _RATE.fullmatch(text):
+        raise ValueError("requests per second, minute, hour or day, such as 600/minute")
     return text
 
 

@@ -11,6 +11,7 @@ from jobstore.errors import (
     JobError,
     JobNotFound,
     QueueFull,
+    QuotaExceeded,
 )
 from jobstore.filters import Filters
 from jobstore.heartbeat import Heartbeat, WorkerLease, renew_and_keep_house
@@ -34,6 +35,7 @@ from jobstore.model import (
 )
 from jobstore.operations import Action, Operation, Operations
 from jobstore.queue import ClaimedJob, JobQueue, WorkerNotRegistered
+from jobstore.rate_limit import RateLimiter
 from jobstore.redis import (
     NotConnected,
     RedisAuth,
@@ -74,6 +76,8 @@ __all__ = [
     "Operation",
     "Operations",
     "QueueFull",
+    "QuotaExceeded",
+    "RateLimiter",
     "RedisAuth",
     "RedisError",
     "RedisFull",

@@ -19,7 +19,7 @@ from dataset import Store
 from jobs import Action, Filters, Operation, Status
 from jobstore import Operations
 from submission.validation import request_again, submit
-from web.auth import Key, Role, current_key
+from web.auth import Key, Role, current_key, may_act_on
 from web.bulk_actions import MAX_AT_ONCE
 from web.problems import Problem
 from web.request_id import current_request_id
@@ -137,7 +137,7 @@ class BulkActions:
             stretch, matched = operations.next_slice(operation)
             if most is not None and operation.matched + len(matched) > most:
                 break
-            own = [job.id for job in matched if _may_act_on(job.owner)]
+            own = [job.id for job in matched if may_act_on({"owner": job.owner or None})]
             if operation.action is not Action.RETRY:
                 operation = operations.advance(operation, stretch, matched=len(matched), ids=own)
                 continue
@@ -165,17 +165,10 @@ class BulkActions:
         """Add retries by their ids, without those that are invalid today; return the valid ones and how many were."""
         while left:
             prefixes = [f"/{position}" for position in range(len(left))]
-            olds = list(left.values())
+            repeats = [{"retry_of": job["id"], "id": jid} for jid, job in left.items()]
+            requests = map(request_again, left.values())
             try:
-                added, _ = submit(
-                    map(request_again, olds),
-                    prefixes,
-                    self._store,
-                    self._max_params_bytes,
-                    None,
-                    retry_of=[job["id"] for job in olds],
-                    ids=list(left),
-                )
+                added, _ = submit(requests, prefixes, self._store, self._max_params_bytes, None, repeats)
             except Problem as problem:
                 invalid = {int(error["pointer"].split("/")[1]) for error in problem.errors if "pointer" in error}
                 if problem.status not in (409, 422) or not invalid:
@@ -184,11 +177,6 @@ class BulkActions:
             else:
                 return left, len(added)
         return left, 0
-
-
-def _may_act_on(owner: str | None) -> bool:
-    key = current_key()
-    return key is None or key.role is Role.ADMIN or (key.role is Role.SUBMIT and (owner or None) == key.name)
 
 
 def _groups(records: Sequence[dict[bytes, bytes]]) -> Iterator[list[jobs.Job]]:

@@ -14,6 +14,7 @@ from dataset import (
     InvalidRecords,
     LoadLimits,
     Malformed,
+    NotOwner,
     TooLarge,
     UnsupportedMediaType,
 )
@@ -26,6 +27,7 @@ _MIB = 2**20
 _SLUGS: dict[type[DatasetError], str] = {
     Busy: "unavailable",
     Malformed: "malformed",
+    NotOwner: "forbidden",
     TooLarge: "too-large",
     UnsupportedMediaType: "unsupported-media-type",
 }

@@ -13,7 +13,7 @@ from flask import Blueprint, Response, current_app
 import jobs
 from jobs import Action, Filters, Operation, Status
 from web import request_body
-from web.auth import Role, current_key, may, require
+from web.auth import Role, may_act_on, require
 from web.links import path_to
 from web.problems import RETRY_AFTER, Problem
 from web.query_params import enum_param, given_parameters, parameter, parameters, timestamp_param
@@ -109,8 +109,8 @@ def cancel_operation(oid: str) -> Response:
     """End an action on many jobs; what it has done stays, and one that has ended stays as it is."""
     request_body.require_empty_body(current_app.config["SETTINGS"].max_jobs_bytes)
     require(Role.SUBMIT)
-    operation, key = _find(oid), current_key()
-    if not may(Role.ADMIN) and key and operation.owner != key.name:
+    operation = _find(oid)
+    if not may_act_on({"owner": operation.owner}):
         raise Problem("forbidden", "The operation belongs to another key: use its key, or one of the role admin.")
     return json_response(operation_json(jobs.operations().end(oid, Status.CANCELLED) or operation))
 

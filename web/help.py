@@ -11,6 +11,7 @@ from flask import Flask
 from werkzeug.routing import Rule
 
 from analyses import Analysis, get_analyses
+from web.auth import current_key
 
 __all__ = ["help_text"]
 
@@ -18,6 +19,9 @@ _INTRODUCTION = """\
 Load a dataset, run analyses on it in the background, fetch results and plots.
 All is JSON; errors say what to do (RFC 9457). Parameters of a route are in brackets.
 Every line works when pasted, from top to bottom the first time: most need the data of the first one.
+"""
+_WITH_KEY = """\
+This server wants a key: put yours into the variable JOBS_API_KEY.
 """
 _COLUMNS = {
     "id": "text",
@@ -54,7 +58,10 @@ def help_text(app: Flask, base: str) -> str:
     examples = [_example(base, analysis) for analysis in get_analyses().values()]
     removed = sorted((rule for rule, method in written if method == "DELETE"), key=lambda rule: -len(rule.rule))
     removals = [_section(app, base, rule, "DELETE") for rule in removed]
-    return "\n".join([_INTRODUCTION, *sections, "An example job of each analysis\n", *examples, *removals])
+    page = "\n".join([_INTRODUCTION, *sections, "An example job of each analysis\n", *examples, *removals])
+    if current_key() is None:
+        return page
+    return _WITH_KEY + re.sub(r"\bcurl ", 'curl -H "Authorization: Bearer $JOBS_API_KEY" ', page)
 
 
 def _methods(rule: Rule) -> set[str]:
@@ -105,6 +112,8 @@ def _curl(base: str, method: str, path: str) -> str:
             return f'curl -o plot.png "{base}/jobs/{job}/results/plot.png"'
         case "GET", "/results/<jid>":
             return f'curl -L "{base}/results/{_ended(base, {**_OPEN, "analysis": "summary"})}"'
+        case "POST", "/ui/sign-in":
+            return f'curl "{base}/ui/sign-in" -d key=KEY'
     filled = path.replace("<id>", "q1").replace("<name>", "summary").replace("<slug>", "invalid")
     filled = filled.replace("<jid>", _ended(base, _NAP))
     verb = "" if method == "GET" else f"-X {method} "

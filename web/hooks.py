@@ -7,6 +7,7 @@ from werkzeug.routing import BaseConverter
 
 from config.settings import Settings
 from web import budget, origin_check, problems, query_params, reloading, request_id, responses
+from web.auth import guard, sign_in
 
 __all__ = ["install_hooks"]
 
@@ -25,6 +26,8 @@ def install_hooks(app: Flask, settings: Settings) -> None:
     request_id.install(app)
     problems.install(app)
     origin_check.install(app, settings.allowed_hosts)
+    guard.install(app, settings)
+    sign_in.install(app)
     query_params.install(app)
     responses.install(app)
     budget.install(app, settings.request_memory_mb * 2**20)

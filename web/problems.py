@@ -18,6 +18,7 @@ __all__ = ["PROBLEMS", "RETRY_AFTER", "Problem", "install", "pointer_to", "probl
 
 RETRY_AFTER = {"Retry-After": "1"}
 
+_QUOTA_RETRY_SECONDS = "5"
 _MAX_NAME = 80
 
 # slug: status, title. Slugs are part of the contract: clients distinguish errors by them.
@@ -137,6 +138,7 @@ def install(app: Flask) -> None:
     app.register_error_handler(jobs.InvalidTransition, _from_invalid_transition)
     app.register_error_handler(jobs.IdempotencyKeyReused, _from_reused_key)
     app.register_error_handler(jobs.QueueFull, _from_queue_full)
+    app.register_error_handler(jobs.QuotaExceeded, _from_quota_exceeded)
     app.register_error_handler(jobs.InvalidCursor, _from_invalid_cursor)
     app.register_error_handler(jobs.RedisError, _from_redis_error)
 
@@ -187,6 +189,16 @@ def _from_reused_key(error: Exception) -> Response:
 
 def _from_queue_full(error: Exception) -> Response:
     return _respond(Problem("queue-full", f"{error} None was accepted: wait until jobs have ended, or cancel some."))
+
+
+def _from_quota_exceeded(error: jobs.QuotaExceeded) -> Response:
+    headers = {
+        "Retry-After": _QUOTA_RETRY_SECONDS,
+        "RateLimit": f'"unfinished-jobs";r={max(error.most - error.unfinished, 0)}',
+        "RateLimit-Policy": f'"unfinished-jobs";q={error.most}',
+    }
+    detail = f"{error} None was accepted: wait until jobs have ended, or cancel some."
+    return _respond(Problem("too-many-requests", detail, headers=headers))
 
 
 def _from_invalid_cursor(error: Exception) -> Response:

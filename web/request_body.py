@@ -14,6 +14,7 @@ from gunicorn.http.errors import ParseException
 
 import jobs
 from web import budget
+from web.auth import owner
 from web.json_body import JsonBody, TooManyElements, ValueTooLarge
 from web.problems import Problem, pointer_to
 
@@ -150,4 +151,6 @@ def idempotency_key(body: JsonBody) -> jobs.Idempotency | None:
     digest = hashlib.sha256(f"{request.method} {request.path}\n".encode(errors="replace"))
     for piece in body.canonical():
         digest.update(piece)
-    return jobs.Idempotency(key, digest.hexdigest())
+    # Each API key has idempotency keys of its own; no header contains a line end.
+    whose = owner()
+    return jobs.Idempotency(f"{whose}\n{key}" if whose else key, digest.hexdigest())

@@ -47,7 +47,9 @@ _INDEXES = {
     "jobs.ended",
     *(f"jobs.{s}" for s in "scheduled submitted complete failed cancelled".split()),
 }
-_BY_FIELD = ("jobs.analysis.", "jobs.owner.")
+_INDEXES_OF_A_FIELD = {"jobs.analysis.": "analysis", "jobs.owner.": "owner", "jobs.unfinished.": "owner"}
+_NO_VERSIONS = ("data.current", "data.owner")
+_EXPIRING = ("session.", "rate:")
 
 
 def find_violations(
@@ -93,7 +95,7 @@ class _Search:
         for keys in pages(reader.records.scan_iter(count=PAGE)):
             self._first_pass([(key[4:], "") for key in keys if key.startswith("job.")])
             for key in keys:
-                if key.startswith("data.") and key.count(".") == 1 and key != "data.current":
+                if key.startswith("data.") and key.count(".") == 1 and key not in _NO_VERSIONS:
                     versions.add(key[5:])
                 elif not key.startswith("job."):
                     yield from self._check_key(key)
@@ -155,8 +157,11 @@ class _Search:
         if kind in ("results", "log"):
             if not reader.records.exists(f"job.{rest}"):
                 self._candidates[rest, ""] = None
-        elif key in _INDEXES or key.startswith(_BY_FIELD):
+        elif key in _INDEXES or key.startswith(tuple(_INDEXES_OF_A_FIELD)):
             self._find_strays(key)
+        elif key.startswith(_EXPIRING):
+            if reader.records.pttl(key) == -1:
+                yield Violation(4, key, "does not expire")
         elif kind == "idempotency":
             yield from check_idempotency(reader, key)
         elif kind == "bulk":
@@ -164,16 +169,22 @@ class _Search:
         elif kind == "operation":
             yield from check_operation(reader, key)
         elif kind == "data":
-            yield from check_chunk(reader, key) if key != "data.current" else ()
+            yield from check_chunk(reader, key) if key not in _NO_VERSIONS else ()
         elif key not in ("bulks", "operations", "queue.epoch"):
             yield from _known(key, check_queue_key(reader, key) if reader.in_one else None)
 
     def _find_strays(self, index: str) -> None:
-        field = next((prefix.split(".")[1] for prefix in _BY_FIELD if index.startswith(prefix)), None)
-        value = index.split(".", 2)[2] if field else None
+        field, wanted = next(
+            (
+                (field, index.removeprefix(start))
+                for start, field in _INDEXES_OF_A_FIELD.items()
+                if index.startswith(start)
+            ),
+            ("analysis", None),
+        )
         for ids in pages(jid for jid, _ in self._reader.records.zscan_iter(index, count=PAGE)):
-            for jid, found in zip(ids, self._reader.values(ids, field or "id"), strict=True):
-                if not found or value not in (None, found):
+            for jid, found in zip(ids, self._reader.field(ids, field), strict=True):
+                if not found or wanted not in (None, found):
                     self._candidates[jid, index] = None
 
 

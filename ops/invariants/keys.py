@@ -24,7 +24,7 @@ __all__ = [
 _EXISTS_AT_ONCE = 1000
 _TRIES = 20
 _GONE, _FOR_EVER = -2, -1
-_VERSION = re.compile(r"data\.(?!current$)[^.]+")
+_VERSION = re.compile(r"data\.(?!(current|owner)$)[^.]+")
 
 
 def check_idempotency(reader: Reader, key: str) -> Iterator[Violation]:

@@ -15,7 +15,9 @@ __all__ = ["PAGE", "Job", "Reader", "pages", "text"]
 PAGE = 100
 """How many jobs or keys one call reads: a few milliseconds of the server's time."""
 
-_RECORD = "status id created analysis priority worker attempt failed_attempts max_attempts dataset ended charged owner".split()
+_RECORD = (
+    "status id created analysis priority worker attempt failed_attempts max_attempts dataset ended charged owner"
+).split()
 _INDEXES = ("jobs", "jobs.scheduled", "jobs.submitted", "jobs.complete", "jobs.failed", "jobs.cancelled")
 _LISTED = 1000
 _PINNING_AT_ONCE = 5_000
@@ -114,8 +116,8 @@ class Reader:
             return True
         return any(key == name or key.startswith((f"{name}.", f"{name}:")) for name in self._others)
 
-    def values(self, ids: Sequence[str], name: str) -> list[str]:
-        """Return one field of each job's record, '' if it is missing."""
+    def field(self, ids: Sequence[str], name: str) -> list[str]:
+        """Return a field of each job's record, '' if it is missing."""
         return [value for (value,) in self._fields([f"job.{jid}" for jid in ids], name)]
 
     def living_since(self, now: int) -> list[int]:
@@ -206,7 +208,8 @@ def _job(seen: list[Any]) -> Job:
         fields,
         scores,
         analysis,
-        owner,
+        owned,
+        pending,
         stray,
         due,
         ended,
@@ -221,7 +224,8 @@ def _job(seen: list[Any]) -> Job:
     record = {name: text(value) for name, value in zip(_RECORD, fields, strict=True) if value is not None}
     standing = dict(zip(_INDEXES, scores, strict=True)) | {"jobs.due": due, "jobs.ended": ended}
     standing[f"jobs.analysis.{record.get('analysis', '')}"] = analysis
-    standing[f"jobs.owner.{record.get('owner', '')}"] = owner
+    standing[f"jobs.owner.{record.get('owner', '')}"] = owned
+    standing[f"jobs.unfinished.{record.get('owner', '')}"] = pending
     if text(index):
         standing[text(index)] = stray
     return Job(

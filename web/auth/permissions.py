@@ -8,7 +8,7 @@ import jobs
 from web.auth.identity import Role, current_key
 from web.problems import Problem
 
-__all__ = ["may", "may_act_on", "require", "require_owner"]
+__all__ = ["may", "may_act_on", "require", "require_owner", "require_owner_of"]
 
 _ORDER = tuple(Role)
 
@@ -44,3 +44,13 @@ def require_owner(job: jobs.Job | dict[str, Any]) -> None:
     require(Role.SUBMIT)
     if not may_act_on(job):
         raise Problem("forbidden", "The job belongs to another key: use its key, or one of the role admin.")
+
+
+def require_owner_of(jid: str) -> None:
+    """Refuse a key that may not cancel, retry and delete the job with this id; reads the job only where it must.
+
+    :raises Problem: 403 ``forbidden``.
+    :raises jobs.JobNotFound: there is no such job.
+    """
+    if not may(Role.ADMIN):
+        require_owner(jobs.get_job_by_id(jid))

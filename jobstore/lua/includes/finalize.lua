@@ -13,5 +13,7 @@ end
 local function finalize(id, from, to, created, version)
   move(id, from, to, created, 'ended', now_us)
   call('ZADD', 'jobs.ended', now_us, id)
+  local owner = call('HGET', 'job.' .. id, 'owner')
+  if owner then call('ZREM', 'jobs.unfinished.' .. owner, id) end
 -- include: release_dataset
 end
