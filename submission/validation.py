@@ -33,9 +33,9 @@ def submit(
 ) -> tuple[list[jobs.Job], bool]:
     """Validate posted jobs and queue all of them, or none.
 
-    ``prefixes`` are the JSON pointers of the values in the request body, ``repeats`` the members ``retry_of`` and ``id``
-    of jobs that repeat others. The flag is true if the idempotency key was used before; the jobs are then those of the
-    first request.
+    ``prefixes`` are the JSON pointers of the values in the request body, ``repeats`` the members ``retry_of`` and
+    ``id`` of jobs that repeat others. The flag is true if the idempotency key was used before; the jobs are then those
+    of the first request.
 
     :raises Problem: invalid, unknown-analysis, no-dataset; unavailable if the dataset keeps being replaced.
     """
