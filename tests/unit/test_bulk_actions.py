@@ -70,7 +70,7 @@ def work(client) -> None:
 def abandon() -> None:
     """Let the leases of all operations be over."""
     for id in jobs.rd.zrange("operations", 0, -1):
-        jobs.rd.zadd("operations", {id: 0})
+        jobs.rd.zadd("operations", {id.decode(): 0})
 
 
 # What matches
