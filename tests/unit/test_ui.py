@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import re
+from collections.abc import Sequence
 from html.parser import HTMLParser
 from typing import Any
 
@@ -46,7 +47,7 @@ def add(**members: Any) -> str:
     return jobs.add_job(None, None, "sleep", **({"params": {"seconds": 0}} | members))["id"]
 
 
-def complete(document: dict[str, Any] | None = None, artifacts: list[tuple[str, bytes]] = (), log: str = "") -> str:
+def complete(document: dict[str, Any] | None = None, artifacts: Sequence[tuple[str, bytes]] = (), log: str = "") -> str:
     """Complete the job that waits longest, and return its id."""
     taken = jobs.q.get()
     listed = [{"name": name, "type": kind_of(name), "bytes": len(content)} for name, content in artifacts]
