@@ -76,6 +76,7 @@ BENCH_drain = $(BIN)/python -m benchmarks.drain $(ARGS)
 BENCH_dataset = $(BIN)/python -m benchmarks.dataset $(ARGS)
 BENCH_records = $(BIN)/python -m benchmarks.records $(ARGS)
 BENCH_connections = $(BIN)/python -m benchmarks.connections $(ARGS)
+BENCH_events = $(BIN)/python -m benchmarks.events $(ARGS)
 BENCH_recovery = $(BIN)/python -m benchmarks.recovery $(ARGS)
 BENCH_crash = $(BIN)/python -m benchmarks.crash $(ARGS)
 BENCH_peers = $(BIN)/python -m benchmarks.throughput $(ARGS)
@@ -84,8 +85,8 @@ BENCH_images = @docker image inspect --format '{{index .RepoTags 0}} {{.Size}}' 
 	END { printf "%-28s %4.0f MB\n", "ours without the base image", (size[3] - size[1]) / 1e6 }'
 
 .PHONY: bench
-bench: .venv/runtime $(if $(filter crash peers,$(SUITE)),$(PEERS)) ## Run a benchmark; SUITE=drain, dataset, records, connections, recovery, crash, peers or images, ARGS=--write
-	$(or $(BENCH_$(or $(SUITE),drain)),$(error SUITE is drain, dataset, records, connections, recovery, crash, peers or images))
+bench: .venv/runtime $(if $(filter crash peers,$(SUITE)),$(PEERS)) ## Run a benchmark; SUITE=drain, dataset, records, connections, events, recovery, crash, peers or images, ARGS=--write
+	$(or $(BENCH_$(or $(SUITE),drain)),$(error SUITE is drain, dataset, records, connections, events, recovery, crash, peers or images))
 
 ##@ Operate
 
@@ -100,6 +101,10 @@ backup: .venv/runtime ## Back up the Redis of the settings into BACKUP_DIR (./ba
 .PHONY: restore
 restore: .venv/runtime ## Restore FILE=… (default: the newest back-up) into the empty Redis of the settings
 	@$(OWN_REDIS) exec $(BIN)/python -m ops.backup restore "$(or $(FILE),newest)"
+
+.PHONY: key
+key: .venv/runtime ## Make an API key, print it once, and add its hash to API_KEYS_FILE: make key NAME=… ROLE=read, submit or admin
+	@exec $(BIN)/python -m ops.keys "$(NAME)" "$(ROLE)"
 
 .PHONY: check
 check: .venv/runtime ## Verify the invariants of the Redis of the settings, at rest or under load

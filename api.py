@@ -275,7 +275,7 @@ def retry_job(jid: str) -> Response:
     if not jobs.Status(old["status"]).ended:
         raise Problem("job-unfinished", f"The job is {old['status']}: wait until it has ended, or cancel it first.")
     added, replayed = submit(
-        [request_again(old)], [""], _store(), _settings().max_params_bytes, idempotency, retry_of=[old["id"]]
+        [request_again(old)], [""], _store(), _settings().max_params_bytes, idempotency, [{"retry_of": old["id"]}]
     )
     return _accepted_response(added, single=True, replayed=replayed)
 

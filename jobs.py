@@ -16,7 +16,6 @@ import redis
 import jobstore
 from config.settings import Settings, redis_auth_settings
 from jobstore import (
-    RETRIED_FIELDS,
     SELECTION_FIELDS,
     Action,
     ClaimedJob,
@@ -56,7 +55,6 @@ from jobstore import (
 )
 
 __all__ = [
-    "RETRIED_FIELDS",
     "SELECTION_FIELDS",
     "Action",
     "ClaimedJob",
@@ -152,18 +150,15 @@ def add_job(start: Any, end: Any, analysis: str = "summary", **options: Any) -> 
     return added[0]
 
 
-def add_jobs(
-    submissions: Sequence[Submission], idempotency: Idempotency | None = None, ids: Sequence[str] = ()
-) -> tuple[list[Job], bool]:
+def add_jobs(submissions: Sequence[Submission], idempotency: Idempotency | None = None) -> tuple[list[Job], bool]:
     """Store and queue jobs, all or none; return them and whether their idempotency key was known.
 
-    :param ids: theirs, new ones by default; where jobs with these exist, nothing is added, and those are returned.
     :raises DatasetChanged: a submission names a version that is no longer current.
     :raises IdempotencyKeyReused: the key belongs to a request with another body.
     :raises QueueFull, QuotaExceeded: with these, more would be unfinished than there may be: in all, or of their owner.
     """
     most, quota = settings.max_queued_jobs, settings.max_unfinished_jobs
-    return jobstore.add_submissions(_transitions(), submissions, idempotency, most, quota, ids)
+    return jobstore.add_submissions(_transitions(), submissions, idempotency, most, quota)
 
 
 def find_by_idempotency_key(idempotency: Idempotency) -> list[Job] | None:

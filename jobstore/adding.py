@@ -27,30 +27,24 @@ _IDEMPOTENCY_SECONDS = 86400
 
 
 def add_submissions(
-    transitions: Transitions,
-    submissions: Sequence[Submission],
-    idempotency: Idempotency | None,
-    most: int,
-    quota: int,
-    ids: Sequence[str] = (),
+    transitions: Transitions, submissions: Sequence[Submission], idempotency: Idempotency | None, most: int, quota: int
 ) -> tuple[list[Job], bool]:
     """Add all jobs of one owner or none; return whether their idempotency key was known, too.
 
     There are ``most`` unfinished jobs at most in all, and ``quota`` of the owner; 0 is no quota.
 
-    :param ids: those of the jobs, which then fit into one slice (:mod:`jobstore.bulk`); new ones by default.
     :raises DatasetChanged: a submission names a version that is no longer current.
     :raises IdempotencyKeyReused: the key belongs to a request with another body.
     :raises QueueFull: there would be more unfinished jobs.
     :raises QuotaExceeded: there would be more of the owner.
     """
-    ids = ids or [generate_jid() for _ in submissions]
+    ids = [each.id or generate_jid() for each in submissions]
     version = next((s.dataset for s in submissions if s.dataset), "")
     key, fingerprint = (idempotency.hash, idempotency.fingerprint) if idempotency else ("", "")
     optional = optional_fields(submissions)
     records = [to_add_args(jid, s, key, optional) for jid, s in zip(ids, submissions, strict=True)]
     owner = next((s.owner for s in submissions if s.owner), "")
-    terms = bulk.Terms(version, key, fingerprint, _IDEMPOTENCY_SECONDS, most, owner, quota if owner else 0)
+    terms = bulk.Terms(version, key, fingerprint, _IDEMPOTENCY_SECONDS, most, owner, quota)
     answer = bulk.add(transitions, terms, records)
     match answer[0]:
         case b"added":

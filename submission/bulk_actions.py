@@ -19,13 +19,13 @@ from dataset import Store
 from jobs import Action, Filters, Operation, Status
 from jobstore import Operations
 from submission.validation import request_again, submit
-from web.auth import Key, Role, current_key
+from web.auth import Key, Role, current_key, may_act_on
+from web.bulk_actions import MAX_AT_ONCE
 from web.problems import Problem
 from web.request_id import current_request_id
 
 __all__ = ["BulkActions"]
 
-_AT_ONCE: Final = 1000
 _MAX_SLICES_AT_ONCE: Final = 200
 _SLICES_IN_TURN: Final = 50
 _POLL_SECONDS: Final = 2.0
@@ -75,7 +75,13 @@ class BulkActions:
             raise jobs.IdempotencyKeyReused("This idempotency key was used with another body: take a new key.")
         if not operations.is_held(operation):
             return operation, False
-        operation = self._work_on(operations, operation, _MAX_SLICES_AT_ONCE, _AT_ONCE)
+        try:
+            operation = self._work_on(operations, operation, _MAX_SLICES_AT_ONCE, MAX_AT_ONCE)
+        except (Problem, jobs.JobError):
+            # The same request may be sent again: a job that was retried is not retried twice with the same key.
+            operations.end(operation.id, Status.FAILED)
+            operations.forget(operation)
+            raise
         if operations.is_held(operation):
             operations.release(operation)
             self._pending.set()
@@ -96,6 +102,9 @@ class BulkActions:
             try:
                 operation = self._work_on(operations, operation, _SLICES_IN_TURN)
             except (Problem, jobs.JobError) as error:
+                # Otherwise it is taken up again when the lease is over.
+                if not (isinstance(error, Problem) and error.status == _UNAVAILABLE):
+                    operations.end(operation.id, Status.FAILED, str(error))
                 _log.warning(Event.OPERATION_FAILED, extra={"operation": operation.id, "error": str(error)})
                 return True
         if operations.is_held(operation):
@@ -120,7 +129,7 @@ class BulkActions:
     def _work_on(self, operations: Operations, operation: Operation, slices: int, most: int | None = None) -> Operation:
         """Act on the next slices, ``most`` jobs in all; return the operation as it is then.
 
-        :raises Problem, JobError: jobs cannot be added; unless that is for the moment only, the operation has failed.
+        :raises Problem, JobError: jobs cannot be added.
         """
         for _ in range(slices):
             if not operations.is_held(operation):
@@ -128,16 +137,11 @@ class BulkActions:
             stretch, matched = operations.next_slice(operation)
             if most is not None and operation.matched + len(matched) > most:
                 break
-            own = [job.id for job in matched if _may_act_on(job.owner)]
+            own = [job.id for job in matched if may_act_on({"owner": job.owner or None})]
             if operation.action is not Action.RETRY:
                 operation = operations.advance(operation, stretch, matched=len(matched), ids=own)
                 continue
-            try:
-                done = self._retry(operations, operation, own)
-            except (Problem, jobs.JobError) as error:
-                if not (isinstance(error, Problem) and error.status == _UNAVAILABLE):
-                    operations.end(operation.id, Status.FAILED, str(error))
-                raise
+            done = self._retry(operations, operation, own)
             operation = operations.advance(operation, stretch, matched=len(matched), done=done)
         return operation
 
@@ -161,17 +165,10 @@ class BulkActions:
         """Add retries by their ids, without those that are invalid today; return the valid ones and how many were."""
         while left:
             prefixes = [f"/{position}" for position in range(len(left))]
-            olds = list(left.values())
+            repeats = [{"retry_of": job["id"], "id": jid} for jid, job in left.items()]
+            requests = map(request_again, left.values())
             try:
-                added, _ = submit(
-                    map(request_again, olds),
-                    prefixes,
-                    self._store,
-                    self._max_params_bytes,
-                    None,
-                    retry_of=[job["id"] for job in olds],
-                    ids=list(left),
-                )
+                added, _ = submit(requests, prefixes, self._store, self._max_params_bytes, None, repeats)
             except Problem as problem:
                 invalid = {int(error["pointer"].split("/")[1]) for error in problem.errors if "pointer" in error}
                 if problem.status not in (409, 422) or not invalid:
@@ -180,11 +177,6 @@ class BulkActions:
             else:
                 return left, len(added)
         return left, 0
-
-
-def _may_act_on(owner: str | None) -> bool:
-    key = current_key()
-    return key is None or key.role is Role.ADMIN or (key.role is Role.SUBMIT and (owner or None) == key.name)
 
 
 def _groups(records: Sequence[dict[bytes, bytes]]) -> Iterator[list[jobs.Job]]:

@@ -6,12 +6,12 @@ import json
 from collections.abc import Container, Iterable, Sequence
 from dataclasses import replace
 from functools import cached_property, lru_cache
-from itertools import repeat
 from typing import Any
 
 import jobs
 from analyses import Analysis, DatasetColumns, InvalidParams, Range, get_registry
 from dataset import BoundsError, Description, Ranges, Selection, Selector, Store, start_after_end
+from jobstore import RETRIED_FIELDS
 from submission.schema import MAX_ERRORS, JobRequest, invalid_body, parse_job_requests
 from web.auth import owner
 from web.problems import RETRY_AFTER, Problem, pointer_to
@@ -29,14 +29,13 @@ def submit(
     store: Store,
     max_params_bytes: int,
     idempotency: jobs.Idempotency | None,
-    retry_of: Sequence[str] = (),
-    ids: Sequence[str] = (),
+    repeats: Sequence[dict[str, Any]] = (),
 ) -> tuple[list[jobs.Job], bool]:
     """Validate posted jobs and queue all of them, or none.
 
-    ``retry_of`` are the ids of the jobs that they repeat, if any; ``ids`` are their own, new ones by default.
-    ``prefixes`` are the JSON pointers of the values in the request body. The flag is true if the idempotency key was
-    used before; the jobs are then those of the first request.
+    ``prefixes`` are the JSON pointers of the values in the request body, ``repeats`` the members ``retry_of`` and
+    ``id`` of jobs that repeat others. The flag is true if the idempotency key was used before; the jobs are then those
+    of the first request.
 
     :raises Problem: invalid, unknown-analysis, no-dataset; unavailable if the dataset keeps being replaced.
     """
@@ -51,10 +50,12 @@ def submit(
             # Only records have changed: a new validation could take longer than the next change.
             submissions = [replace(each, dataset=each.dataset and dataset.version) for each in submissions]
         else:
-            submissions = _validate_jobs(requests, prefixes, store, dataset, reading, retry_of)
+            submissions = _validate_jobs(requests, prefixes, store, dataset, reading)
+            if repeats:
+                submissions = [replace(each, **more) for each, more in zip(submissions, repeats, strict=True)]
         validated = dataset
         try:
-            return jobs.add_jobs(submissions, idempotency, ids)
+            return jobs.add_jobs(submissions, idempotency)
         except jobs.DatasetChanged:
             continue  # replaced since the validation
     raise Problem("unavailable", "The dataset is being replaced all the time; try again.", headers=RETRY_AFTER)
@@ -63,7 +64,7 @@ def submit(
 def request_again(job: jobs.Job) -> dict[str, Any]:
     """Return the request that a retry of this job posts."""
     members: dict[str, Any] = {**job}
-    return {name: members[name] for name in (*jobs.RETRIED_FIELDS, *jobs.SELECTION_FIELDS) if name in members}
+    return {name: members[name] for name in (*RETRIED_FIELDS, *jobs.SELECTION_FIELDS) if name in members}
 
 
 def _validate_jobs(
@@ -72,14 +73,13 @@ def _validate_jobs(
     store: Store,
     dataset: Description | None,
     reading: Container[str],
-    retry_of: Sequence[str],
 ) -> list[jobs.Submission]:
     known, broken, _ = get_registry()
     rows = _RowCheck(dataset) if dataset else None
     columns = DatasetColumns(dataset.types(), dataset.index) if dataset else _NO_COLUMNS
     ranges = Ranges(store, dataset.version) if dataset else None
     submissions, errors, unknown = [], [], 0
-    for job, prefix, old in zip(requests, prefixes, retry_of or repeat(None, len(requests)), strict=True):
+    for job, prefix in zip(requests, prefixes, strict=True):
         reads = job.analysis in reading
         if job.analysis in broken:
             detail = f"This analysis is unavailable: {broken[job.analysis]}"
@@ -99,7 +99,7 @@ def _validate_jobs(
             errors += [{"pointer": prefix + pointer, "detail": detail} for pointer, detail in faults]
             if not errors:
                 version = dataset.version if dataset and reads else None
-                submissions.append(_submission(job, dataset=version, retry_of=old))
+                submissions.append(_submission(job, dataset=version))
         if len(errors) >= MAX_ERRORS:
             break
     if errors:

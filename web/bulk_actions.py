@@ -13,13 +13,16 @@ from flask import Blueprint, Response, current_app
 import jobs
 from jobs import Action, Filters, Operation, Status
 from web import request_body
-from web.auth import Role, current_key, may, require
+from web.auth import Role, may_act_on, require
 from web.links import path_to
 from web.problems import RETRY_AFTER, Problem
 from web.query_params import enum_param, given_parameters, parameter, parameters, timestamp_param
 from web.responses import json_response
 
-__all__ = ["FILTERS", "act", "operation_json", "read_filters", "routes"]
+__all__ = ["FILTERS", "MAX_AT_ONCE", "act", "operation_json", "read_filters", "routes"]
+
+MAX_AT_ONCE = 1000
+"""How many matching jobs are acted on before the response; an operation in the background acts on more."""
 
 FILTERS = Filters._fields
 """The query parameters that filter jobs."""
@@ -103,16 +106,13 @@ def show_operation(oid: str) -> Response:
 @routes.post("/operations/<oid>/cancel")
 @parameters()
 def cancel_operation(oid: str) -> Response:
-    """End an action on many jobs; what it has done stays."""
+    """End an action on many jobs; what it has done stays, and one that has ended stays as it is."""
     request_body.require_empty_body(current_app.config["SETTINGS"].max_jobs_bytes)
     require(Role.SUBMIT)
-    operation, key = _find(oid), current_key()
-    if not may(Role.ADMIN) and key and operation.owner != key.name:
+    operation = _find(oid)
+    if not may_act_on({"owner": operation.owner}):
         raise Problem("forbidden", "The operation belongs to another key: use its key, or one of the role admin.")
-    ended = jobs.operations().end(oid, Status.CANCELLED) or operation
-    if ended.status is not Status.CANCELLED:
-        raise Problem("operation-ended", f"The operation is already {ended.status}.")
-    return json_response(operation_json(ended))
+    return json_response(operation_json(jobs.operations().end(oid, Status.CANCELLED) or operation))
 
 
 def _find(oid: str) -> Operation:
@@ -132,7 +132,9 @@ def _respond(action: Action) -> Response:
         idempotency = idempotency._replace(fingerprint=fingerprint)
     operation, is_new = act(action, filters, idempotency)
     headers = {} if is_new else {"Idempotency-Replayed": "true"}
-    if operation.status is Status.COMPLETE and (is_new or operation.matched <= 1000):
+    location = path_to(f"/operations/{operation.id}")
+    if operation.status.ended and (is_new or operation.matched <= MAX_AT_ONCE):
+        # The record is kept if the request may be sent again.
+        headers |= {"Content-Location": location} if idempotency else {}
         return json_response(operation.counts, headers=headers)
-    location = {"Location": path_to(f"/operations/{operation.id}")}
-    return json_response(operation_json(operation), 202, {**headers, **location, **RETRY_AFTER})
+    return json_response(operation_json(operation), 202, {**headers, "Location": location, **RETRY_AFTER})

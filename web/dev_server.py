@@ -11,6 +11,7 @@ from werkzeug.serving import WSGIRequestHandler
 from config.events import Event
 from config.logs import set_up_logging
 from config.settings import Settings, api_address
+from web.auth.guard import warn_if_open
 
 __all__ = ["run"]
 
@@ -30,5 +31,6 @@ def run(app: Flask, settings: Settings) -> None:
     """Serve ``app`` on ``API_HOST`` and ``API_PORT`` until the process is stopped."""
     set_up_logging(settings.log_level)
     logging.getLogger("werkzeug").setLevel(logging.WARNING)
+    warn_if_open(settings)
     print(f"Development server on {api_address(settings)}. For use by others, run gunicorn: `make run`.", flush=True)
     app.run(settings.api_host, settings.api_port, debug=False, request_handler=_RequestHandler)

@@ -42,7 +42,6 @@ PROBLEMS: dict[str, tuple[int, str]] = {
     "job-cancelled": (409, "The job was cancelled"),
     "job-ended": (409, "The job has ended"),
     "job-unfinished": (409, "The job has not ended"),
-    "operation-ended": (409, "The operation has ended"),
     "cursor-expired": (410, "The cursor's dataset is gone"),
     "precondition-failed": (412, "The resource has changed"),
     "too-large": (413, "The body is too large"),

@@ -11,7 +11,7 @@ NIGHT = {"seconds": 300}
 
 def test_progress_moves_without_a_reload(open_page, submit):
     # Given the page of a running job
-    job = submit(params={"seconds": 8})
+    job = submit(params={"seconds": 3})
     page = open_page(f"/ui/jobs/{job['id']}")
     expect(page.get_by_role("status").first).to_have_text("in progress")
     page.evaluate("window.sameDocument = true")
@@ -55,3 +55,36 @@ def test_a_job_is_cancelled_retried_and_deleted(open_page, submit):
     page.get_by_text("Delete…").click()
     page.get_by_role("button", name="Delete this job").click()
     expect(page.get_by_text("The job was deleted.")).to_be_visible()
+
+
+def test_all_that_match_are_cancelled_and_deleted(open_page, submit, api):
+    # Given jobs of a tag, and one of another
+    tag, other = "to go", "to stay"
+    for _ in range(3):
+        submit(params=NIGHT, tags=[tag], delay=3600)
+    kept = submit(params=NIGHT, tags=[other], delay=3600)
+    page = open_page("/ui/jobs")
+
+    # when the list is filtered, and all that match are cancelled
+    page.get_by_text("More filters").click()
+    page.get_by_label("Tag").fill(tag)
+    page.get_by_role("button", name="Filter").click()
+    expect(page.get_by_role("table").get_by_role("row")).to_have_count(4)
+    page.get_by_text("All that match…").click()
+    page.get_by_role("button", name="Cancel all").click()
+
+    # then the page shows how many were, and the others stay
+    expect(page.get_by_text("3 of 3 matching jobs cancelled.")).to_be_visible()
+    expect(page.get_by_role("table").get_by_text("cancelled")).to_have_count(3)
+    page.get_by_text("All that match…").click()
+    page.get_by_role("button", name="Delete all").click()
+    expect(page.get_by_text("3 of 3 matching jobs deleted.")).to_be_visible()
+    assert api.get(f"/jobs/{kept['id']}").json()["status"] == "scheduled"
+    api.post(f"/jobs/{kept['id']}/cancel")
+
+
+def test_a_new_job_appears_in_the_list_and_on_the_overview(open_page, submit):
+    pages = [open_page(path) for path in ("/", "/ui/jobs?tag=fresh")]
+    job = submit(params={"seconds": 0}, tags=["fresh"])
+    for page in pages:
+        expect(page.get_by_role("link", name=job["id"][:8])).to_be_visible()

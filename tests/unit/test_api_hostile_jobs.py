@@ -192,7 +192,7 @@ def test_ten_thousand_jobs_cost_no_look_at_all_columns_each(client, monkeypatch)
     assert client.post("/data", data="\n".join(rows), content_type="text/csv").status_code == 201
     added = []
 
-    def add_jobs(submissions, idempotency, ids):
+    def add_jobs(submissions, idempotency):
         added.append(len(submissions))
         return [], False
 

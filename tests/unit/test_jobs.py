@@ -238,7 +238,7 @@ def test_a_record_without_a_field_that_is_newer_goes_all_the_way(worker, name, w
 def test_a_bulk_sent_again_late_adds_nothing_where_its_first_job_is_deleted(rd):
     asked = [Submission(start=n, end=None, analysis="sleep") for n in range(2)]
     words = [to_add_args(generate_jid(), one) for one in asked]
-    call = ("", "", "", 60, 1000, len(words[0]), *(word for one in words for word in one))
+    call = ("", "", "", 60, 1000, "", 0, len(words[0]), *(word for one in words for word in one))
     jobs._run("add", *call)
     jobs.cancel_job(words[0][0])
     jobs.cancel_job(words[1][0])

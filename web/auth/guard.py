@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import ipaddress
+import logging
+
 from flask import Flask, Response, g, request
 
+from config.events import Event
 from config.settings import Settings
 from web.auth import limits, sessions
 from web.auth.identity import Key, Role
@@ -12,12 +16,14 @@ from web.auth.permissions import require
 from web.auth.sign_in import SIGN_IN, SIGN_OUT, sign_in_page
 from web.problems import Problem
 
-__all__ = ["install"]
+__all__ = ["install", "warn_if_open"]
 
 _OPEN = ("/health", "/ready", SIGN_IN)
 _STATIC = "/ui/static/"
 _SAFE = ("GET", "HEAD", "OPTIONS")
 _CHALLENGE = {"WWW-Authenticate": "Bearer"}
+
+_log = logging.getLogger("api")
 
 
 def install(app: Flask, settings: Settings) -> None:
@@ -44,6 +50,19 @@ def install(app: Flask, settings: Settings) -> None:
         return None
 
     app.before_request(check)
+
+
+def warn_if_open(settings: Settings) -> None:
+    """Log a warning if others than the users of this machine can reach the API without a key."""
+    if not settings.api_keys_file and not _is_loopback(settings.api_host):
+        _log.warning(Event.KEYS_OFF)
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host.lower() == "localhost"
 
 
 def _find_key(keys: KeyFile) -> Key | None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from urllib.parse import quote, urlsplit
+import re
+from urllib.parse import quote
 
 from flask import Blueprint, Flask, Response, current_app, render_template, request
 
@@ -20,6 +21,7 @@ SIGN_OUT = "/ui/sign-out"
 
 _FAILURES = "20/minute"
 _MAX_FORM_BYTES = 2**14
+_OWN_PAGE = re.compile(r"/(?![/\\])[^\\\x00-\x20\x7f]*")  # browsers read some other paths as another site's address
 _CHALLENGE = {"WWW-Authenticate": "Bearer"}
 
 _routes = Blueprint("auth", __name__, template_folder="../ui/templates")
@@ -72,7 +74,5 @@ def sign_out() -> Response:
 
 def _go_to(page: str) -> Response:
     """Return the redirect to a page of this service, the overview for any other address."""
-    parts = urlsplit(page) if page.isprintable() and "\\" not in page else urlsplit("")
-    is_own = page.startswith("/") and not page.startswith("//") and not parts.scheme and not parts.netloc
-    path = quote(page, safe="/?&=%+,:@-._~") if is_own else path_to("/")
+    path = quote(page, safe="/?&=%+,:@-._~") if _OWN_PAGE.fullmatch(page) else path_to("/")
     return Response(status=303, headers={"Location": path})

@@ -41,6 +41,7 @@ class ChangeStreams:
         self._changed_jobs = ChangedJobs(listener, lambda: call(self._note))
         self._noted_at: float | None = None
         self._read_at = self._sent_at = 0.0
+        self._waits_for_ids = False
 
     def __len__(self) -> int:
         return len(self._streams)
@@ -80,9 +81,21 @@ class ChangeStreams:
         for stream in self._streams:
             stream.changed.add(taken.ids, more=taken.more)
         overview = read_overview()
+        if self._is_ahead(overview) and not self._waits_for_ids:
+            # The messages about these jobs are on their way.
+            self._waits_for_ids, self._noted_at = True, self._read_at
+            return
+        self._waits_for_ids = False
         events: _Events = {}
         for stream in self._streams:
             self._send(stream, overview, events)
+
+    def _is_ahead(self, overview: Overview) -> bool:
+        """Return whether jobs changed of which no id is known."""
+        return any(
+            overview.stats["jobs"] != stream.overview.stats["jobs"] and not stream.changed.ids
+            for stream in self._streams
+        )
 
     def _send(self, stream: ChangeStream, overview: Overview, events: _Events) -> None:
         changed, now = stream.changed, time.monotonic()

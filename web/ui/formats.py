@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any
 
@@ -94,7 +94,7 @@ def _is_number(value: Any) -> bool:
     return isinstance(value, (int, float)) and not isinstance(value, bool)
 
 
-FILTERS = {
+FILTERS: dict[str, Callable[..., Any]] = {
     "ago": _ago,
     "cell": _cell,
     "duration": duration,

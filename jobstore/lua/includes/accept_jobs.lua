@@ -15,7 +15,7 @@ local function check_acceptable(version, count, most, owner, quota)
     unfinished = unfinished + about[1]
     if about[2] == owner then own = own + about[1] end
   end
-  if tonumber(quota) > 0 and own + count > tonumber(quota) then return answer('quota', own) end
+  if owner ~= '' and tonumber(quota) > 0 and own + count > tonumber(quota) then return answer('quota', own) end
   if unfinished + count > tonumber(most) then return answer('full', unfinished) end
 end
 

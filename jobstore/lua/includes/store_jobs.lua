@@ -27,8 +27,10 @@ local function store_jobs(words, from, width, created, accepted)
     enter('jobs.' .. status, stamp, id)
     enter('jobs.analysis.' .. analysis, stamp, id)
     local owner = owner_at and words[at + owner_at] or ''
-    if owner ~= '' then enter('jobs.unfinished.' .. owner, stamp, id) end
-    if owner ~= '' then enter('jobs.owner.' .. owner, stamp, id) end
+    if owner ~= '' then
+      enter('jobs.owner.' .. owner, stamp, id)
+      enter('jobs.unfinished.' .. owner, stamp, id)
+    end
     if waits then
       enter('jobs.due', due, id)
     else
