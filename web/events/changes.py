@@ -39,24 +39,25 @@ class ChangedJobs:
         self._on_change = on_change
         self._lock = threading.Lock()
         self._changed = ChangedIds()
-        self._is_on = False
+        self._is_paused = False
 
     def start(self) -> None:
         """Start watching."""
         self._changed = ChangedIds()
-        self._is_on = True
+        self._is_paused = False
         self._listener.watch_all(self._note)
 
     def stop(self) -> None:
         """Stop watching."""
-        self._is_on = False
+        self._is_paused = False
         self._listener.watch_all(None)
 
     def take(self) -> ChangedIds:
         """Return what changed since the last call."""
         with self._lock:
             taken, self._changed = self._changed, ChangedIds()
-        if taken.more and self._is_on:
+            was_paused, self._is_paused = self._is_paused, False
+        if was_paused:
             self._listener.watch_all(self._note)
         return taken
 
@@ -66,7 +67,7 @@ class ChangedJobs:
             self._changed.add([jid] if jid else [], more=jid is None)
             is_full = len(self._changed.ids) >= MAX_IDS
             if is_full:
-                self._changed.more = True
+                self._changed.more = self._is_paused = True
         if is_full:
             self._listener.watch_all(None)
         if is_first:

@@ -8,6 +8,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import jobs
@@ -34,6 +35,8 @@ class JobListener:
         self._lock = threading.Lock()
         self._watchers: dict[str, list[Changed]] = {}
         self._any_changed: AnyChanged | None = None
+        self._fresh: list[tuple[str, Changed]] = []
+        """What watches since the thread last looked; of channels that stay subscribed no message announces the start."""
         self._thread: threading.Thread | None = None
         self._wake_r = self._wake_w = -1
         self._is_woken = False
@@ -42,6 +45,7 @@ class JobListener:
         """Call ``changed`` after each change of a job, and whenever one may have been missed: also at the start."""
         with self._lock:
             self._watchers.setdefault(jid, []).append(changed)
+            self._fresh.append((_PREFIX + jid, changed))
             self._wake()
 
     def unwatch(self, jid: str, changed: Changed) -> None:
@@ -59,6 +63,8 @@ class JobListener:
         """
         with self._lock:
             self._any_changed = changed
+            if changed is not None:
+                self._fresh.append((_ALL_JOBS, partial(changed, None)))
             self._wake()
 
     def _wake(self) -> None:
@@ -95,6 +101,7 @@ class JobListener:
             wanted = {_PREFIX + jid for jid in self._watchers}
             if self._any_changed is not None:
                 wanted.add(_ALL_JOBS)
+            fresh, self._fresh = self._fresh, []
         new, old = wanted - subscribed, subscribed - wanted
         if _ALL_JOBS in new:
             pubsub.psubscribe(_ALL_JOBS)
@@ -104,6 +111,9 @@ class JobListener:
             pubsub.subscribe(*channels)
         if channels := old - {_ALL_JOBS}:
             pubsub.unsubscribe(*channels)
+        for channel, changed in fresh:
+            if channel in subscribed:
+                changed()
         return wanted
 
     def _sleep(self, pubsub: Any) -> None:
