@@ -26,10 +26,10 @@ from dataset import (
     first_records,
 )
 from submission.data_source import load_at_start, load_posted
-from submission.dataset_upload import load_limits, problem_from_dataset_error
-from submission.schema import read_job_body
+from submission.dataset_upload import UPLOAD_TYPES, load_limits, problem_from_dataset_error
+from submission.schema import JobRequest, read_job_body
 from submission.validation import submit
-from web import dev_server, links, pagination, request_body, system_routes
+from web import dev_server, links, openapi, pagination, request_body, system_routes
 from web.hooks import install_hooks
 from web.links import path_to
 from web.long_polling import LongPolling, requested_wait
@@ -71,6 +71,7 @@ def create_app(settings: Settings | None = None, *, redis_client: Any = None) ->
     app.register_error_handler(DatasetError, _dataset_error)
     for routes in (data_routes, job_routes, system_routes.routes):
         app.register_blueprint(routes)
+    openapi.install(app, JobRequest.model_json_schema(), UPLOAD_TYPES)
     links.install(app, settings.url_prefix)
     load_at_start(app.extensions["store"], settings, limits)
     return app

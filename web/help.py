@@ -96,6 +96,8 @@ def _curl(base: str, method: str, path: str) -> str:
         case "GET", "/jobs/<jid>/results/<name>":
             job = _ended(base, {**_OPEN, "analysis": "histogram"})
             return f'curl -o plot.png "{base}/jobs/{job}/results/plot.png"'
+        case "GET", "/docs/<name>":
+            return f'curl -o swagger-ui.css "{base}/docs/swagger-ui.css"'
         case "GET", "/results/<jid>":
             return f'curl -L "{base}/results/{_ended(base, {**_OPEN, "analysis": "summary"})}"'
     filled = path.replace("<id>", "q1").replace("<name>", "summary").replace("<slug>", "invalid")
