@@ -36,6 +36,7 @@ _ANSWER_HEADERS = {
     "Retry-After": "Seconds after which to ask again.",
     "WWW-Authenticate": "How to authenticate.",
 }
+_OF_A_JOB = ("show_job", "show_results", "show_log", "cancel_job", "retry_job", "delete_job")
 _ERROR_HEADERS = {401: ("WWW-Authenticate",), 429: ("Retry-After",), 503: ("Retry-After",)}
 
 
@@ -135,6 +136,9 @@ def _answer(answer: Answer) -> dict[str, Any]:
     described: dict[str, Any] = {"description": answer.description}
     if answer.content:
         described["content"] = {media_type: {"schema": schema} for media_type, schema in answer.content.items()}
+    if answer.has_job:
+        given = {"jid": "$response.body#/id"}
+        described["links"] = {name: {"operationId": name, "parameters": given} for name in _OF_A_JOB}
     return described | _headers(answer.headers)
 
 

@@ -20,6 +20,8 @@ class Answer(NamedTuple):
     description: str
     content: Mapping[str, Mapping[str, Any]] = {}
     headers: tuple[str, ...] = ()
+    has_job: bool = False
+    """Whether it is a job, to whose id other operations can be applied."""
 
 
 class Body(NamedTuple):
@@ -155,6 +157,7 @@ OPERATIONS: dict[str, Operation] = {
                 "Queued: the job, or the list of them.",
                 {JSON: {"anyOf": [_ref("Job"), _list(_ref("Job"))]}},
                 ("Location", "Idempotency-Replayed"),
+                has_job=True,
             )
         },
         (*_WITH_BODY, 404, 409, 507),
@@ -209,7 +212,7 @@ OPERATIONS: dict[str, Operation] = {
     ),
     "POST /jobs/{}/cancel": Operation({200: _json("The job, cancelled.", "Job")}, (*_WITH_BODY, 404, 409)),
     "POST /jobs/{}/retry": Operation(
-        {202: _json("The new job.", "Job", "Location", "Idempotency-Replayed")},
+        {202: _json("The new job.", "Job", "Location", "Idempotency-Replayed")._replace(has_job=True)},
         (*_WITH_BODY, 404, 409, 507),
         ("Idempotency-Key",),
     ),

@@ -75,7 +75,6 @@ HEADERS: dict[str, dict[str, Any]] = {
     "Idempotency-Key": {
         "description": "Requests with the same key and the same body are one, for 24 hours.",
         "schema": {"type": "string", "minLength": 1, "maxLength": 255},
-        "example": "8e03978e-40d5-43e8-bc93-6894a57f9324",
     },
     "Prefer": {
         "description": "`wait=SECONDS`, as the query parameter `wait`.",
