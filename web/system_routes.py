@@ -23,7 +23,7 @@ routes = Blueprint("rest", __name__)
 @parameters()
 def root() -> Response:
     """Where everything is."""
-    names = ("data", "jobs", "analyses", "workers", "stats", "health", "ready", "help")
+    names = ("data", "jobs", "analyses", "workers", "stats", "health", "ready", "help", "docs")
     return json_response({"links": {name: path_to(f"/{name}") for name in names}})
 
 

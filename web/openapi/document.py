@@ -33,11 +33,17 @@ _ANSWER_HEADERS = {
     "Link": "The next page (RFC 8288).",
     "Location": "The address of what was made.",
     "Preference-Applied": "The wait that was applied (RFC 7240).",
+    "RateLimit": "What is left of the limit.",
+    "RateLimit-Policy": "The limit.",
     "Retry-After": "Seconds after which to ask again.",
     "WWW-Authenticate": "How to authenticate.",
 }
 _OF_A_JOB = ("show_job", "show_results", "show_log", "cancel_job", "retry_job", "delete_job")
-_ERROR_HEADERS = {401: ("WWW-Authenticate",), 429: ("Retry-After",), 503: ("Retry-After",)}
+_ERROR_HEADERS = {
+    401: ("WWW-Authenticate",),
+    429: ("Retry-After", "RateLimit", "RateLimit-Policy"),
+    503: ("Retry-After",),
+}
 
 
 def build_document(

@@ -70,17 +70,22 @@ _EARTHQUAKES: list[dict[str, Any]] = [
 _CSV = "id,time,magnitude,longitude,latitude\nq1,2026-11-24T02:00:00Z,2.5,-178.9,-18.2\n"
 _RANGE = {"start": "2026-11-24", "end": None, "analysis": "histogram", "params": {"column": "magnitude", "bins": 10}}
 _SELECTION = {"start": 1, "end": 5, "index": "magnitude", "where": {"longitude": {"lt": 0}}, "search": "q"}
-_DATASET: dict[str, Any] = {"text/csv": _FILE, JSON: {"anyOf": [_list({}), {"type": "object"}]}, "multipart/form-data": _FORM}
+_DATASET: dict[str, Any] = {
+    "text/csv": _FILE,
+    JSON: {"type": ["array", "object"]},
+    "application/geo+json": {"type": "object"},
+    "multipart/form-data": _FORM,
+}
 _RECORD_BODY: dict[str, Any] = {JSON: _RECORD}
-_ONE_OR_MORE: dict[str, Any] = {JSON: {"anyOf": [_RECORD, _list(_RECORD) | {"minItems": 1, "maxItems": 100_000}]}}
-_ONE_OR_MORE_JOBS = {"anyOf": [_ref("JobRequest"), _list(_ref("JobRequest")) | {"minItems": 1, "maxItems": 10_000}]}
+_ONE_OR_MORE: dict[str, Any] = {JSON: {"anyOf": [_RECORD, _list(_RECORD) | {"minItems": 1}]}}
+_ONE_OR_MORE_JOBS = {"anyOf": [_ref("JobRequest"), _list(_ref("JobRequest")) | {"minItems": 1}]}
 _MATCHING: dict[int, Answer] = {
     200: _json("What became of the jobs that match.", "Outcome"),
     202: _json("Many jobs match: an operation acts on them in the background.", "Operation", "Location"),
 }
 
 OPERATIONS: dict[str, Operation] = {
-    "GET /": Operation({200: _json("The addresses.", "Links")}),
+    "GET /": Operation({200: Answer("The addresses.", {JSON: _ref("Links"), "text/html": _TEXT})}),
     "GET /health": Operation({200: _json("It answers.", "Health")}, is_open=True),
     "GET /ready": Operation({200: _json("Redis answers too.", "Health")}, is_open=True),
     "GET /help": Operation({200: Answer("The page.", {"text/plain": _TEXT})}),

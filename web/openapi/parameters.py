@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, get_args
+
+from web.openapi.schemas import ColumnType
 
 __all__ = ["FIELD_FILTERS", "HEADERS", "query_parameter", "typed_columns"]
 
@@ -12,7 +14,7 @@ _YES_NO = {"type": "string", "enum": ["yes", "no"]}
 _COUNT = {"type": "integer", "minimum": 0}
 _NO_EXAMPLE: Any = object()
 
-# Name, or path and name: schema, description, example.
+# Name, or first part of the path and name: schema, description, example.
 _QUERY: dict[str, tuple[dict[str, Any], str, Any]] = {
     "limit": ({"type": "integer", "minimum": 1}, "How many to list; by default 100, at most 1000.", 10),
     "cursor": (_TEXT, "Where the page starts: from `next` of the page before, unchanged.", _NO_EXAMPLE),
@@ -41,7 +43,7 @@ _QUERY: dict[str, tuple[dict[str, Any], str, Any]] = {
     "id": (_TEXT, "The column that is the identifier; empty is the row number.", "id"),
     "index": (_TEXT, "The column that jobs' `start` and `end` range over.", "time"),
     "empty": (_YES_NO, "`yes`: accept a body without records.", "no"),
-    "skip": (_COUNT | {"maximum": 1_000_000}, "Lines before the header.", 0),
+    "skip": (_COUNT, "Lines before the header.", 0),
     "header": (
         {"type": "string", "enum": ["yes", "no", "only"]},
         "Whether the first row names the columns; `only`: there are no others.",
@@ -102,14 +104,20 @@ HEADERS: dict[str, dict[str, Any]] = {
 
 def query_parameter(path: str, name: str) -> dict[str, Any]:
     """Return the description of a query parameter of the route ``path``; one that is not in the table is any text."""
-    schema, description, example = _QUERY.get(f"{path} {name}") or _QUERY.get(name) or (_TEXT, "", _NO_EXAMPLE)
+    schema, description, example = (
+        _QUERY.get(f"{_first_part(path)} {name}") or _QUERY.get(name) or (_TEXT, "", _NO_EXAMPLE)
+    )
     about = {"name": name, "in": "query", "description": description, "schema": schema}
     return about if example is _NO_EXAMPLE else {**about, "example": example}
 
 
+def _first_part(path: str) -> str:
+    return "/" + path.split("/")[1]
+
+
 def typed_columns(prefix: str) -> dict[str, Any]:
     """Return the description of the parameters that begin with ``prefix`` and end with the name of a column."""
-    types = {"type": "string", "enum": ["text", "integer", "number", "boolean", "date", "time"]}
+    types = {"type": "string", "enum": list(get_args(ColumnType))}
     names = {"pattern": f"^{prefix.replace('.', '[.]')}"}
     return {
         "name": "types",

@@ -10,7 +10,7 @@ from pydantic.json_schema import models_json_schema
 
 import jobs
 
-__all__ = ["REF", "answer_schemas"]
+__all__ = ["REF", "ColumnType", "answer_schemas"]
 
 REF = "#/components/schemas/{model}"
 
