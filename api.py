@@ -27,10 +27,10 @@ from dataset import (
 )
 from submission.bulk_actions import BulkActions
 from submission.data_source import load_at_start, load_posted
-from submission.dataset_upload import load_limits, problem_from_dataset_error
-from submission.schema import read_job_body
+from submission.dataset_upload import UPLOAD_TYPES, load_limits, problem_from_dataset_error
+from submission.schema import JobRequest, read_job_body
 from submission.validation import request_again, submit
-from web import bulk_actions, dev_server, links, pagination, request_body, system_routes, ui
+from web import bulk_actions, dev_server, links, openapi, pagination, request_body, system_routes, ui
 from web.auth import require_owner, require_owner_of
 from web.events import EventStreams, JobListener
 from web.events import routes as events
@@ -80,6 +80,7 @@ def create_app(settings: Settings | None = None, *, redis_client: Any = None) ->
         app.register_blueprint(routes)
     ui.install(app)
     pages.install(app)
+    openapi.install(app, JobRequest.model_json_schema(), UPLOAD_TYPES)
     links.install(app, settings.url_prefix)
     load_at_start(app.extensions["store"], settings, limits)
     return app

@@ -130,6 +130,8 @@ def _curl(base: str, method: str, path: str) -> str:
             return f'curl -N --max-time 60 "{base}/jobs/{_new(base, _NAP)}/events"'
         case "GET", "/events":
             return f'curl -N --max-time 3 "{base}/events" || true'
+        case "GET", "/docs/<name>":
+            return f'curl -o swagger-ui.css "{base}/docs/swagger-ui.css"'
         case "GET", "/results/<jid>":
             return f'curl -L "{base}/results/{_ended(base, {**_OPEN, "analysis": "summary"})}"'
         case "POST", "/ui/sign-in":

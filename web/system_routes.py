@@ -27,7 +27,7 @@ def root() -> Response:
     """Where everything is; with `Accept: text/html` the dashboard."""
     if prefers_html():
         return overview_page()
-    names = ("data", "jobs", "analyses", "workers", "stats", "health", "ready", "help")
+    names = ("data", "jobs", "analyses", "workers", "stats", "health", "ready", "help", "docs")
     return json_response({"links": {name: path_to(f"/{name}") for name in names}}, headers={"Vary": "Accept"})
 
 
