@@ -71,7 +71,7 @@ def main() -> None:
     """Run the supervisor, or with ``--child`` a child; an unusable server ends it at once."""
     settings = load_or_exit()
     jobs.connect(settings)
-    set_up_logging(settings.log_level)
+    set_up_logging(settings.log_level, settings.log_format)
     found = get_registry()
     if sys.argv[1:2] == ["--child"]:
         worker, *numbers = sys.argv[2:]

@@ -118,10 +118,11 @@ def _cut(name: str) -> str:
     return name if len(name) <= _MAX_NAME else f"{name[:_MAX_NAME]}…"
 
 
-def problem_json(status: int, detail: str) -> bytes:
+def problem_json(status: int, detail: str, request_id: str) -> bytes:
     """Return the problem of an HTTP status as JSON, for errors before a request exists."""
     slug = _SLUG_OF_STATUS.get(status, "internal-error" if status >= 500 else "malformed")
-    return json.dumps(Problem(slug, detail or HTTPStatus(status).phrase, status=status).as_json()).encode()
+    problem = Problem(slug, detail or HTTPStatus(status).phrase, status=status, members={"request_id": request_id})
+    return json.dumps(problem.as_json()).encode()
 
 
 def install(app: Flask) -> None:

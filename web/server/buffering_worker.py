@@ -143,6 +143,7 @@ class BufferingThreadWorker(ThreadWorker):  # type: ignore[misc]
             self.log.debug("Response broken off: %s", error)
             return False
         except Exception as error:
+            conn.sock.request_id = conn.request_id()
             self.handle_error(request, conn.sock, conn.client, error)
             return False
 
@@ -247,7 +248,7 @@ class BufferingThreadWorker(ThreadWorker):  # type: ignore[misc]
             self._refuse(conn, Refused(408, "The request came too slowly: send it again."))
 
     def _refuse(self, conn: Connection, error: Refused | ParseException) -> None:
-        request = conn.buffer.request if conn.buffer else None
+        request, conn.sock.request_id = conn.buffer.request if conn.buffer else None, conn.request_id()
         conn.end_input()
         if isinstance(error, Refused):
             with suppress(OSError):
@@ -314,8 +315,7 @@ class BufferingThreadWorker(ThreadWorker):  # type: ignore[misc]
         if self._states.draining:
             self._abort(min(self._states.draining, key=lambda conn: conn.sock.deadline))
         else:
-            # All are being processed: try again soon.
-            time.sleep(0.01)
+            time.sleep(0.01)  # all are being processed: try again soon
 
     def _make_disk_room(self) -> None:
         """Abort the slowest responses until the remaining ones fit on the disk."""

@@ -147,6 +147,8 @@ class MinRateSocket:
         """Whether the client sends nothing more: mostly it has gone."""
         self.on_hang_up: Callable[[], None] | None = None
         self.deadline = math.inf
+        self.request_id = ""
+        """The id of a request that the server itself answers, without the application."""
         self._sent = self._delivered = 0
         if hasattr(socket, "TCP_NOTSENT_LOWAT"):
             with suppress(OSError):  # of a UNIX socket
