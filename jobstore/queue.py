@@ -51,6 +51,9 @@ class ClaimedJob(NamedTuple):
     params: str
     dataset: str
     selection: str = ""
+    waited: int = 0
+    """Microseconds from when it was queued, in this attempt, until it was claimed."""
+    request_id: str = ""
 
 
 class JobQueue(HotQueue):  # type: ignore[misc]
@@ -101,6 +104,14 @@ class JobQueue(HotQueue):  # type: ignore[misc]
     def put(self, *ids: str) -> None:
         """Queue ids at the tail by hand and wake workers; an id whose job is not submitted is left out."""
         self._transitions.run_all([("put", jid) for jid in ids])
+
+    def totals(self) -> dict[tuple[str, str], int]:
+        """Count the jobs that have ended by status and analysis, and the attempts by `retry` and reason.
+
+        Counted by the scripts since the queue exists, for all processes together.
+        """
+        counted: Any = self._client.hgetall(f"{self.key}.totals")
+        return {(*name.decode().partition(" ")[::2],): int(value) for name, value in counted.items()}
 
     def defer_complete(
         self, job: ClaimedJob, document: str | bytes, artifacts: list[tuple[str, bytes]], log: str
