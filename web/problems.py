@@ -12,6 +12,7 @@ from werkzeug.exceptions import HTTPException
 
 import jobs
 from analyses.framework.parameters import escape_pointer
+from web.metrics import count_redis_error
 from web.request_id import current_request_id
 
 __all__ = ["PROBLEMS", "RETRY_AFTER", "Problem", "install", "pointer_to", "problem_json"]
@@ -192,6 +193,7 @@ def _from_invalid_cursor(error: Exception) -> Response:
 
 
 def _from_redis_error(error: Exception) -> Response:
+    count_redis_error()
     classified = jobs.classify_redis_error(error)
     if isinstance(classified, jobs.RedisFull):
         return _respond(

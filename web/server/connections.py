@@ -12,6 +12,7 @@ from http import HTTPStatus
 from typing import Any
 
 from config.events import Event
+from web.metrics import count_refused
 from web.problems import problem_json
 from web.request_id import request_id_from
 from web.server.buffers import DiskQuota, MinRateSocket
@@ -130,6 +131,7 @@ def write_problem(sock: Any, status: int, reason: str, message: str, headers: di
     """Respond to a malformed request with problem details; takes gunicorn's arguments."""
     request_id = request_id_from(getattr(sock, "request_id", ""))
     body = problem_json(status, message, request_id)
+    count_refused(status)
     _log.info(Event.REQUEST_REFUSED, extra={"status": str(int(status)), "request_id": request_id})
     fields = {
         "Connection": "close",
