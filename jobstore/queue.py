@@ -66,6 +66,8 @@ class JobQueue(HotQueue):  # type: ignore[misc]
 
     def __init__(self, name: str, serializer: Any = None, *, records_db: int = 0, **kwargs: Any) -> None:
         self.worker_id: str | None = None
+        self.on_error: Callable[[], object] = lambda: None
+        """Called for each call that fails and is tried again."""
         self._connection: Any = None
         self.bind(name, redis.Redis(**kwargs).connection_pool, records_db=records_db)
 
@@ -246,6 +248,7 @@ class JobQueue(HotQueue):  # type: ignore[misc]
             with suppress(*_RETRYABLE_ERRORS):
                 self._transitions.load("claim", "finish", "finish_claim", "release")
                 return
+        self.on_error()
         if self._pending_ack is not None and self._is_refused(error):
             self._refusals = 0
             self._fail(str(error))
