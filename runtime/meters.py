@@ -20,6 +20,7 @@ BUCKETS: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0,
 OUTCOMES: Final = ("complete", "cancelled", *ReleaseReason)
 """How an attempt ends."""
 
+_POSITIONS = {str(outcome): position for position, outcome in enumerate(OUTCOMES)}
 _NAME_BYTES = 64
 _MAX_ANALYSES = 64
 _WAITED = 0
@@ -75,7 +76,7 @@ class Meters:
             cells, at = self._cells, (row - 1) * _ROW
             cells[at + _RAN + bisect_left(BUCKETS, ran)] += 1
             cells[at + _ENDED - 1] += ran
-            cells[at + _ENDED + OUTCOMES.index(outcome)] += 1
+            cells[at + _ENDED + _POSITIONS[outcome]] += 1
 
     def end_abandoned(self, outcome: str) -> None:
         """Count the attempt of a process that has exited, which may have damaged its memory."""
