@@ -107,6 +107,8 @@ class _StoredJobs(Collector):
         help = "Seconds since the creation of the oldest job that waits for a worker."
         yield GaugeMetricFamily("jobs_oldest_waiting_seconds", help, oldest)
         yield GaugeMetricFamily("jobs_workers", "Worker processes with a valid lease.", stats["workers"])
+        limit = jobs.settings.max_queued_jobs
+        yield GaugeMetricFamily("jobs_unfinished_limit", "The most unfinished jobs that there may be.", limit)
         ended = CounterMetricFamily("jobs_ended", "Jobs that have ended, by status and analysis.", None, _LABELS)
         retries = CounterMetricFamily("jobs_retries", "Attempts that are repeated, by reason.", None, ("reason",))
         zeros: dict[tuple[str, str], int] = {(status, analysis): 0 for status in _ENDED for analysis in get_analyses()}
