@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import nullcontext
 from typing import Any
 from urllib.parse import quote
 
@@ -30,7 +31,7 @@ from submission.data_source import load_at_start, load_posted
 from submission.dataset_upload import UPLOAD_TYPES, load_limits, problem_from_dataset_error
 from submission.schema import JobRequest, read_job_body
 from submission.validation import request_again, submit
-from web import bulk_actions, dev_server, links, openapi, pagination, request_body, system_routes, ui
+from web import bulk_actions, dev_server, links, metrics, openapi, pagination, request_body, system_routes, ui
 from web.auth import require_owner, require_owner_of
 from web.events import EventStreams, JobListener
 from web.events import routes as events
@@ -295,6 +296,8 @@ def delete_job(jid: str) -> Response:
 
 def _accepted_response(added: Sequence[jobs.Job], *, single: bool, replayed: bool) -> Response:
     headers = {"Idempotency-Replayed": "true"} if replayed else {}
+    if not replayed:
+        metrics.count_submitted(added)
     if not single:
         return json_response([with_links(job) for job in added], 202, headers)
     if not added:
@@ -306,7 +309,8 @@ def _wait_for_job(jid: str) -> tuple[jobs.Job, dict[str, str]]:
     """Return the job after the requested wait, and the response headers that describe the wait."""
     seconds, headers = requested_wait()
     waiting: LongPolling = current_app.extensions["waiting"]
-    job = waiting.wait(jid, seconds)
+    with metrics.excluded() if seconds else nullcontext():
+        job = waiting.wait(jid, seconds)
     return job, headers if jobs.Status(job["status"]).ended else RETRY_AFTER | headers
 
 

@@ -57,7 +57,8 @@ class Event(StrEnum):
     REDIS_UNAVAILABLE = "Redis unavailable, retrying in %s s", "A call failed with `error`; nothing is lost."
     REDIS_NOT_READY = "Redis unavailable at startup: %s", "The API starts nevertheless and answers 503 until it is."
     # The API
-    REQUEST = "request", "A request was answered: `method`, `path`, `status`, `ms`, `bytes`, `client`."
+    REQUEST = "request", "A request was answered: `method`, `path`, `status`, `ms`, `bytes`, `client`, `request_id`."
+    REQUEST_REFUSED = "request refused", "A malformed or slow request was answered: `status`, `request_id`."
     CANNOT_ACCEPT = "No connection can be taken: %s", "The server is out of file descriptors or memory."
     RESPONSE_ABORTED = "Response broken off: %s", "A client disconnected before it had read the response (DEBUG)."
     REQUEST_FAILED = "Error handling request", "An error of the server's own, with its traceback."

@@ -52,7 +52,7 @@ class Worker(BufferingThreadWorker):
 
 def on_starting(arbiter: Any) -> None:
     """Exit if Redis cannot be used with this service; an unavailable Redis may become available later."""
-    set_up_logging(_settings.log_level)
+    set_up_logging(_settings.log_level, _settings.log_format)
     warn_if_open(_settings)
     jobs.connect(_settings)
     # A connection can have a file for its request and one for its response.
