@@ -39,7 +39,7 @@ def install(app: typer.Typer) -> None:
 
 
 def load(
-    file: Annotated[_Text, typer.Argument(metavar="[FILE]", help="The file; - is standard input.")] = None,
+    file: Annotated[_Text, typer.Argument(metavar="FILE", help="The file; - is standard input.")] = None,
     from_source: Annotated[bool, typer.Option("--from-source", help="Load the server's DATA_SOURCE.")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only print how the file is read.")] = False,
     media_type: Annotated[_Text, typer.Option(help="The media type; default by the file's name or content.")] = None,

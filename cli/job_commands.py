@@ -14,7 +14,7 @@ from cli.printing import print_job, print_jobs, print_json
 from cli.progress import wait_with_progress
 from cli.results import print_results, save_results
 from cli.session import ExitStatus, session
-from cli.values import read_object, read_params, read_where
+from cli.values import read_object, read_pair, read_params, read_where
 from client import Client, Job
 
 __all__ = ["install"]
@@ -61,9 +61,11 @@ def submit(
     given |= {"timeout": timeout, "max_attempts": max_attempts, "delay": delay, "run_at": run_at}
     given |= {"where": read_where(where), "tags": tag}
     members = {name: value for name, value in given.items() if value not in (None, [], {})}
+    members["params"] = read_object(params) if params else {}
+    pairs = [read_pair(text) for text in param or ()]
     with session.connect() as api:
-        typed = read_params(param, api.analysis(analysis)["params"]) if param else {}
-        members["params"] = {**(read_object(params) if params else {}), **typed}
+        if pairs:
+            members["params"] |= read_params(pairs, api.analysis(analysis)["params"])
         job = api.submit(analysis, idempotency_key=idempotency_key, **members)
         if not session.as_json:
             print(job["id"], flush=True)

@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Any
 
 from rich.box import SIMPLE
-from rich.table import Table
+from rich.table import Column, Table
 from rich.text import Text
 
 from cli.session import session
@@ -26,15 +26,17 @@ def print_json(value: Any) -> None:
     sys.stdout.write(json.dumps(value, ensure_ascii=False, indent=2 if sys.stdout.isatty() else None) + "\n")
 
 
-def print_table(columns: Sequence[str], rows: Iterable[Sequence[Any]], *, title: str | None = None) -> None:
-    """Print a table."""
+def print_table(
+    columns: Sequence[str], rows: Iterable[Sequence[Any]], *, title: str | None = None, widest: int | None = _WIDEST
+) -> None:
+    """Print a table whose cells are cut at ``widest`` characters."""
     table = Table(*columns, box=SIMPLE, title=title, title_justify="left", pad_edge=False)
     for row in rows:
-        table.add_row(*(short(cell) for cell in row))
+        table.add_row(*(short(cell, widest) for cell in row))
     session.out.print(table)
 
 
-def short(value: Any) -> str:
+def short(value: Any, widest: int | None = _WIDEST) -> str:
     """Return a value as text that fits into a cell."""
     match value:
         case None:
@@ -47,7 +49,7 @@ def short(value: Any) -> str:
             text = value
         case _:
             text = json.dumps(value, ensure_ascii=False)
-    return text if len(text) <= _WIDEST else text[: _WIDEST - 1] + "…"
+    return text if widest is None or len(text) <= widest else text[: widest - 1] + "…"
 
 
 def local_time(text: str | None) -> str:
@@ -57,7 +59,17 @@ def local_time(text: str | None) -> str:
 
 def print_jobs(jobs: Sequence[Job]) -> None:
     """Print jobs, one a line."""
-    table = Table("id", "analysis", "status", "progress", "created", "ended", "tags", box=SIMPLE, pad_edge=False)
+    table = Table(
+        Column("id", no_wrap=True, min_width=36),
+        "analysis",
+        "status",
+        "progress",
+        "created",
+        "ended",
+        "tags",
+        box=SIMPLE,
+        pad_edge=False,
+    )
     for job in jobs:
         table.add_row(
             job["id"],

@@ -23,7 +23,7 @@ def install(app: typer.Typer) -> None:
 
 
 def analyses(
-    name: Annotated[str | None, typer.Argument(metavar="[NAME]", help="One analysis, with its parameters.")] = None,
+    name: Annotated[str | None, typer.Argument(metavar="NAME", help="One analysis, with its parameters.")] = None,
     json: Json = False,
 ) -> None:
     """Print the analyses, or one with its parameters."""
@@ -32,7 +32,7 @@ def analyses(
     if session.as_json:
         print_json(found)
     elif name is None:
-        print_table(["analysis", "description"], [(each["name"], each["description"]) for each in found])
+        print_table(["analysis", "description"], [(each["name"], each["description"]) for each in found], widest=None)
     else:
         _print_analysis(found)
 
@@ -45,7 +45,7 @@ def _print_analysis(analysis: Analysis) -> None:
         (name, _kind(about), "required" if name in required else about.get("default"), about.get("description"))
         for name, about in schema.get("properties", {}).items()
     ]
-    print_table(["parameter", "type", "default", "description"], rows)
+    print_table(["parameter", "type", "default", "description"], rows, widest=None)
 
 
 def _kind(about: Mapping[str, Any]) -> str:

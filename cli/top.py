@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 from rich.box import SIMPLE
 from rich.console import Group
 from rich.live import Live
-from rich.table import Table
+from rich.table import Column, Table
 from rich.text import Text
 
 from cli.printing import print_json, short
@@ -86,7 +86,8 @@ def _drawn(api: Client, snapshot: _Snapshot, problem: str) -> Group:
 
 
 def _table(title: str, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> Table:
-    table = Table(*columns, title=title, title_justify="left", box=SIMPLE, pad_edge=False)
+    named = (Column(name, no_wrap=name == "job", min_width=36 if name == "job" else None) for name in columns)
+    table = Table(*named, title=title, title_justify="left", box=SIMPLE, pad_edge=False)
     for row in rows:
         table.add_row(*(short(cell) for cell in row))
     return table

@@ -71,14 +71,13 @@ def read_object(text: str) -> dict[str, Any]:
     return value
 
 
-def read_params(texts: Iterable[str] | None, schema: Mapping[str, Any]) -> dict[str, Any]:
-    """Return ``NAME=VALUE`` as parameters of the types in the analysis' JSON Schema; a list may be given bit by bit.
+def read_params(pairs: Iterable[tuple[str, str]], schema: Mapping[str, Any]) -> dict[str, Any]:
+    """Return names and values as parameters of the types in the analysis' JSON Schema; a list may be given bit by bit.
 
     Values that do not read as their type stay text: the API names the error.
     """
     written: dict[str, list[str]] = {}
-    for text in texts or ():
-        name, value = read_pair(text)
+    for name, value in pairs:
         written.setdefault(name, []).append(value)
     properties, defs = schema.get("properties", {}), schema.get("$defs", {})
     return {name: _typed(values, properties.get(name, {}), defs) for name, values in written.items()}
