@@ -1,4 +1,4 @@
-"""``jobs`` and ``python -m cli``."""
+"""``jobs``, ``dataset-jobs`` and ``python -m cli``."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ def main() -> None:
         if error.name not in ("httpx", "rich", "typer"):
             raise
         sys.exit(f"The package {error.name} is missing: install the command line with pip install '.[cli]'.")
-    app(prog_name="jobs")
+    app()
 
 
 if __name__ == "__main__":

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, overload
 from urllib.parse import quote
 
+from client.errors import ApiError
 from client.model import ENDED, Analysis, Counts, Job, Results, Stats, Worker
 from client.paging import pages
 from client.transport import Transport
@@ -181,13 +182,17 @@ class JobCalls(Transport):
 
     def _act_on_all(self, method: str, path: str, filters: Mapping[str, str | None]) -> Counts:
         """Act on all that match; of many, wait for the operation's end."""
-        # Not repeated after a lost connection: the counts would be those of the second request alone.
-        response = self.request(method, path, params=_given(filters), repeatable=False)
+        headers = {"Idempotency-Key": str(uuid.uuid4())}
+        response = self.request(method, path, params=_given(filters), headers=headers, repeatable=True)
         found: dict[str, Any] = response.json()
         if response.status_code == 202:
             operation = f"/operations/{response.headers['Location'].rpartition('/')[2]}"
             while (found := self.request("GET", operation).json())["status"] not in ENDED:
                 time.sleep(_TICK)
+            if found["status"] != "complete":
+                raise ApiError(
+                    f"{operation} is {found['status']}, with {found['done']} of {found['matched']} jobs done."
+                )
         return Counts(matched=found["matched"], done=found["done"], skipped=found.get("skipped", 0))
 
 

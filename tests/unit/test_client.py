@@ -210,6 +210,13 @@ def test_of_all_that_match_the_operation_is_waited_for(naps):
     ]
 
 
+def test_an_operation_that_fails_is_an_error(naps):
+    failed = {"status": "failed", "matched": 2000, "done": 5, "skipped": 0}
+    api, _ = answering((202, failed, {"Location": "/operations/7"}), (200, failed))
+    with pytest.raises(ApiError, match="/operations/7 is failed, with 5 of 2000 jobs done"):
+        api.retry_all(status="failed")
+
+
 def test_analyses_workers_and_statistics_are_read(api, worker):
     assert {about["name"] for about in api.analyses()} >= {"summary", "sleep"}
     assert api.analysis("sleep")["params"]["type"] == "object"
