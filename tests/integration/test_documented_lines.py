@@ -28,6 +28,11 @@ def blocks(page, language):
     return re.findall(rf"^```{language}\n(.*?)^```$", page, re.DOTALL | re.MULTILINE)
 
 
+def rounded(text):
+    """Return the text without the last digits of its numbers, which vary with the order of sums."""
+    return re.sub(r"(\.\d{12})\d+", r"\1", text)
+
+
 class Terminal:
     """A shell in a folder with the samples, in which a request that the API refuses is an error."""
 
@@ -91,7 +96,7 @@ def test_every_line_of_the_readme_runs(terminal):
     example, makes, tour = blocks(README, "sh")
 
     # Then the example prints what stands below it, and the tour runs to its end
-    assert terminal.run(example).partition("magnitude_type,")[2].splitlines() == blocks(README, "csv")[0].partition("magnitude_type,")[2].splitlines()
+    assert rounded(terminal.run(example)).endswith(rounded(blocks(README, "csv")[0]))
     assert '"status":"cancelled"' in terminal.run(tour).replace(" ", "")
     assert (terminal.folder / "plot.png").read_bytes().startswith(b"\x89PNG")
     # and so does what the text names
