@@ -36,7 +36,7 @@ class JobListener:
         self._watchers: dict[str, list[Changed]] = {}
         self._any_changed: AnyChanged | None = None
         self._fresh: list[tuple[str, Changed]] = []
-        """What watches since the thread last looked; of channels that stay subscribed no message announces the start."""
+        """Watchers added since the thread last looked: a channel that stays subscribed announces no start."""
         self._thread: threading.Thread | None = None
         self._wake_r = self._wake_w = -1
         self._is_woken = False

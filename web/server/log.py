@@ -46,20 +46,20 @@ class RequestLogger(Logger):  # type: ignore[misc]
             begun = time.monotonic() - request_time.total_seconds()
 
             def log_end(streamed: int) -> None:
-                self._log_request(resp.status, resp.sent + streamed, environ, time.monotonic() - begun)
+                self._log_request(resp, resp.sent + streamed, environ, time.monotonic() - begun)
 
             sock.on_stream_end = log_end
         else:
-            self._log_request(resp.status, resp.sent, environ, request_time.total_seconds())
+            self._log_request(resp, resp.sent, environ, request_time.total_seconds())
 
-    def _log_request(self, status: Any, sent: int, environ: dict[str, Any], seconds: float) -> None:
+    def _log_request(self, resp: Any, sent: int, environ: dict[str, Any], seconds: float) -> None:
         path = environ["RAW_URI"].partition("?")[0]
         level = logging.DEBUG if path.removeprefix(self.url_prefix) in _PROBES else logging.INFO
         if _log.isEnabledFor(level):
             details = {
                 "method": environ["REQUEST_METHOD"],
                 "path": path,
-                "status": str(status).partition(" ")[0],
+                "status": str(resp.status).partition(" ")[0],
                 "ms": round(seconds * 1000, 1),
                 "bytes": sent,
                 "client": environ.get("REMOTE_ADDR", "-"),
