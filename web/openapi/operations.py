@@ -183,6 +183,9 @@ OPERATIONS: dict[str, Operation] = {
     "POST /jobs/cancel": Operation(_MATCHING, (*_WITH_BODY, 507)),
     "POST /jobs/retry": Operation(_MATCHING, (*_WITH_BODY, 409, 507)),
     "GET /operations/{}": Operation({200: _json("The operation.", "Operation")}, (404,)),
+    "POST /operations/{}/cancel": Operation(
+        {200: _json("The operation, `cancelled` unless it has ended.", "Operation")}, (*_WITH_BODY, 404)
+    ),
     "GET /events": Operation({200: Answer("Events `change`.", {"text/event-stream": _TEXT})}),
     "GET /jobs/{}": Operation(
         {200: _json("The job.", "Job", "Retry-After", "Preference-Applied")}, (404,), ("Prefer",)
