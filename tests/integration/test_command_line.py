@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import pty
@@ -56,14 +57,15 @@ class Shell:
 class Api:
     """The API on one port, which can be killed and started again."""
 
-    def __init__(self, start):
+    def __init__(self, start, **settings):
+        self._settings = settings
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self._start = start
         self.start()
 
     def start(self):
-        self._process = self._start(*GUNICORN, API_PORT=self.port).process
+        self._process = self._start(*GUNICORN, API_PORT=self.port, **self._settings).process
         with Client(self.url, retry_seconds=0) as api:
             eventually(lambda: _answers(api))
 
@@ -74,7 +76,7 @@ class Api:
 
 def _answers(api):
     try:
-        return api.stats()
+        return api.request("GET", "/ready")
     except ApiError:
         return None
 
@@ -131,6 +133,38 @@ def test_a_log_is_followed_and_a_running_job_cancelled(shell, start_worker):
         assert waiter.stdout.read() == f"{number} cancelled\n"
 
 
+def test_many_that_match_are_cancelled_retried_and_deleted(shell):
+    # Given more jobs than one request acts on
+    with Client(shell.environ["JOBS_API_URL"]) as api:
+        api.submit([{"analysis": "sleep", "tags": ["many"]}] * 1500)
+    shell("submit", "sleep")
+    # when all that match are cancelled, submitted again, cancelled and deleted
+    many = {"matched": 1500, "done": 1500, "skipped": 0}
+    assert shell.json("cancel", "--all", "--tag", "many") == many
+    assert shell.json("retry", "--all", "--tag", "many", "--status", "cancelled") == many
+    assert shell("cancel", "--all", "--status", "submitted") == "1,501 matched, 1,501 cancelled, 0 skipped\n"
+    assert shell.json("delete", "--all", "--status", "cancelled")["done"] == 3001
+    # then none is left
+    assert shell.json("list") == []
+
+
+def test_the_key_of_the_environment_is_sent(start, tmp_path):
+    # Given an API that wants a key, of a role that only reads
+    digest = hashlib.sha256(b"sesame").hexdigest()
+    (tmp_path / "keys").write_text(f"ann read {digest}\n")
+    (tmp_path / "keys").chmod(0o600)
+    api = Api(start, API_KEYS_FILE=tmp_path / "keys")
+    shell = Shell(api.url, tmp_path)
+    # when there is none, or one with too small a role, then the reason is printed
+    shell("list", status=3)
+    assert "401: " in shell.error
+    shell.environ["JOBS_API_KEY"] = "sesame"
+    assert shell.json("list") == []
+    shell("submit", "sleep", status=3)
+    assert "403: " in shell.error
+    assert "sesame" not in shell.error
+
+
 def test_a_wait_outlives_a_restart_of_the_api(api, shell, start_worker):
     # Given two waits for a job, of a program and of the command line
     start_worker(1)
@@ -145,6 +179,7 @@ def test_a_wait_outlives_a_restart_of_the_api(api, shell, start_worker):
     assert (waiter.returncode, output) == (0, f"{number} complete\n")
 
 
+@pytest.mark.long
 def test_an_api_that_stays_away_is_status_4_and_what_it_held_is_not_lost(api, shell):
     number = shell("submit", "sleep").strip()
     api.kill()
@@ -156,7 +191,7 @@ def test_an_api_that_stays_away_is_status_4_and_what_it_held_is_not_lost(api, sh
     assert shell.json("show", number)["status"] == "submitted"
 
 
-@pytest.mark.parametrize("words", [["wait"], ["logs", "-f"]])
+@pytest.mark.parametrize("words", [["wait"], pytest.param(["logs", "-f"], marks=pytest.mark.long)])
 def test_ctrl_c_is_quiet(shell, words):
     number = shell("submit", "sleep").strip()
     with shell.start(*words, number) as process:

@@ -93,12 +93,13 @@ def terminal(api, tmp_path):
 
 def test_every_line_of_the_readme_runs(terminal):
     # Given the blocks of the README
-    example, makes, tour = blocks(README, "sh")
+    example, makes, tour, commands = blocks(README, "sh")
 
     # Then the example prints what stands below it, and the tour runs to its end
     assert rounded(terminal.run(example)).endswith(rounded(blocks(README, "csv")[0]))
     assert '"status":"cancelled"' in terminal.run(tour).replace(" ", "")
     assert (terminal.folder / "plot.png").read_bytes().startswith(b"\x89PNG")
+    assert re.fullmatch(r"[0-9a-f-]{36}", terminal.run(commands).splitlines()[-1])
     # and so does what the text names
     for line in re.findall(r"`(curl [^`]+)`", README):
         terminal.run(line)

@@ -1,20 +1,23 @@
 """The command line, in this process, on the application itself and on answers that are made up."""
 
 import json
+from pathlib import Path
 
 import httpx
 import pytest
+from typer.main import get_command
 from typer.testing import CliRunner
 
 import jobs
 from api import create_app
 from cli.app import app
-from cli.session import session
+from cli.session import ExitStatus, session
 from cli.values import read_pair, read_params, read_where
 from client import Client
 from dataset import OPTION_NAMES
 
 CSV = "id,magnitude,network\n" + "".join(f"q{n},{n / 10},{'ak' if n % 2 else 'us'}\n" for n in range(1, 31))
+ROOT = Path(__file__).parents[2]
 PAST = "2020-01-01T00:00:00Z"
 
 
@@ -62,6 +65,28 @@ def answers(monkeypatch):
         return Run(monkeypatch, httpx.MockTransport(answer)), requests
 
     return make
+
+
+# The page
+
+
+def test_the_page_has_each_command_with_its_options():
+    rows = []
+    for name, command in vars(get_command(app))["commands"].items():
+        named = [each for each in command.params if each.name != "json"]
+        words = [each.metavar or each.name for each in named if each.param_type_name == "argument"]
+        options = [
+            f"`{each.opts[-1] if each.opts[-1].startswith('--') else each.opts[0]}`"
+            for each in named
+            if each.param_type_name == "option"
+        ]
+        rows.append(f"| `{' '.join([name, *words])}` | {' '.join(options)} |")
+    assert "\n".join(rows) in (ROOT / "docs" / "command-line.md").read_text()
+
+
+@pytest.mark.parametrize("status", [member for member in ExitStatus if member])
+def test_the_page_has_each_exit_status(status):
+    assert f"\n| {int(status)} |" in (ROOT / "docs" / "command-line.md").read_text()
 
 
 # load, data
