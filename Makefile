@@ -2,7 +2,7 @@
 
 PYTHON ?= python3
 BIN := .venv/bin
-SOURCES := api.py jobs.py worker.py analyses $(wildcard benchmarks) config data_views dataset docs jobstore ops runtime submission web
+SOURCES := api.py jobs.py worker.py analyses $(wildcard benchmarks) cli client config data_views dataset docs jobstore ops pages runtime submission web
 
 # Other queues that the benchmarks compare with, each in its own environment because their dependencies conflict.
 PEERS := $(patsubst benchmarks/peers/requirements/%.txt,benchmarks/peers/.venv/%/installed,$(wildcard benchmarks/peers/requirements/*.txt)) \
@@ -101,6 +101,10 @@ backup: .venv/runtime ## Back up the Redis of the settings into BACKUP_DIR (./ba
 .PHONY: restore
 restore: .venv/runtime ## Restore FILE=… (default: the newest back-up) into the empty Redis of the settings
 	@$(OWN_REDIS) exec $(BIN)/python -m ops.backup restore "$(or $(FILE),newest)"
+
+.PHONY: key
+key: .venv/runtime ## Make an API key, print it once, and add its hash to API_KEYS_FILE: make key NAME=… ROLE=read, submit or admin
+	@exec $(BIN)/python -m ops.keys "$(NAME)" "$(ROLE)"
 
 .PHONY: check
 check: .venv/runtime ## Verify the invariants of the Redis of the settings, at rest or under load

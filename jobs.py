@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any, cast
 
 import redis
@@ -16,10 +16,12 @@ import redis
 import jobstore
 from config.settings import Settings, redis_auth_settings
 from jobstore import (
-    RETRIED_FIELDS,
     SELECTION_FIELDS,
+    Action,
     ClaimedJob,
     DatasetChanged,
+    EndedMinute,
+    Filters,
     Heartbeat,
     Idempotency,
     IdempotencyKeyReused,
@@ -31,11 +33,15 @@ from jobstore import (
     JobPage,
     JobQueue,
     NotConnected,
+    Operation,
     QueueFull,
+    QuotaExceeded,
+    RateLimiter,
     RedisError,
     RedisFull,
     RedisUnavailable,
     ReleaseReason,
+    Reserve,
     ResultsGone,
     Run,
     Status,
@@ -49,10 +55,12 @@ from jobstore import (
 )
 
 __all__ = [
-    "RETRIED_FIELDS",
     "SELECTION_FIELDS",
+    "Action",
     "ClaimedJob",
     "DatasetChanged",
+    "EndedMinute",
+    "Filters",
     "Heartbeat",
     "Idempotency",
     "IdempotencyKeyReused",
@@ -64,7 +72,10 @@ __all__ = [
     "JobPage",
     "JobQueue",
     "NotConnected",
+    "Operation",
     "QueueFull",
+    "QuotaExceeded",
+    "RateLimiter",
     "RedisError",
     "RedisFull",
     "RedisUnavailable",
@@ -87,6 +98,7 @@ __all__ = [
     "deregister_worker",
     "find_by_idempotency_key",
     "get_artifact",
+    "get_ended_by_minute",
     "get_job_by_id",
     "get_jobs",
     "get_log",
@@ -97,6 +109,7 @@ __all__ = [
     "job_from_record",
     "open_pubsub",
     "open_results",
+    "operations",
     "ping",
     "q",
     "rd",
@@ -106,7 +119,6 @@ __all__ = [
     "settings",
     "update_job_status",
 ]
-
 
 settings: Settings = cast(Settings, jobstore.Unbound())
 rd = redis.Redis(connection_pool=jobstore.UnboundPool())
@@ -143,9 +155,10 @@ def add_jobs(submissions: Sequence[Submission], idempotency: Idempotency | None 
 
     :raises DatasetChanged: a submission names a version that is no longer current.
     :raises IdempotencyKeyReused: the key belongs to a request with another body.
-    :raises QueueFull: with these, more than ``MAX_QUEUED_JOBS`` would be unfinished.
+    :raises QueueFull, QuotaExceeded: with these, more would be unfinished than there may be: in all, or of their owner.
     """
-    return jobstore.add_submissions(_transitions(), submissions, idempotency, settings.max_queued_jobs)
+    most, quota = settings.max_queued_jobs, settings.max_unfinished_jobs
+    return jobstore.add_submissions(_transitions(), submissions, idempotency, most, quota)
 
 
 def find_by_idempotency_key(idempotency: Idempotency) -> list[Job] | None:
@@ -168,32 +181,20 @@ def get_job_by_id(jid: str) -> Job:
 
 
 def get_jobs(
-    *,
-    status: Status | str | None = None,
-    analysis: str | None = None,
-    tag: str | None = None,
-    created_after: float | None = None,
-    created_before: float | None = None,
-    ascending: bool = False,
-    limit: int = 100,
-    cursor: str | None = None,
-    reserve: Callable[[int], None] = lambda size: None,
+    *, ascending: bool = False, limit: int = 100, cursor: str | None = None, reserve: Reserve = None, **filters: Any
 ) -> JobPage:
-    """Return a page of jobs, newest first; bounds are exclusive, in seconds since 1970. A tag filters within the page.
+    """Return a page of jobs, newest first; ``filters`` are the fields of :class:`Filters`.
 
     :param reserve: called with the number of bytes read, about every mebibyte; its exceptions end the reading.
     :raises InvalidCursor: the cursor is not from a page.
     """
-    wanted = jobstore.range_of(status, analysis, created_after, created_before, ascending)
-    return jobstore.read_page(_transitions(), wanted, status, tag, cursor, limit, reserve)
+    return jobstore.read_page(_transitions(), Filters(**filters), ascending, cursor, limit, reserve)
 
 
 def get_results(jid: str) -> dict[str, Any] | None:
     """Return the results document, or None; a job has one if and only if it is complete."""
     try:
-        stored = open_results(jid)
-        document: dict[str, Any] = json.loads(b"".join([*stored.read_head(), b"}"]))
-        return document | ({"artifacts": stored.artifacts} if stored.artifacts else {})
+        return open_results(jid).load_document()
     except ResultsGone:
         return None
 
@@ -216,9 +217,7 @@ def get_artifact(jid: str, name: str) -> bytes | None:
 
 def get_log(jid: str) -> str:
     """Return the output and the log of a job, attempt by attempt."""
-    kept: Any = rd.hgetall(f"log.{jid}")
-    attempts = sorted((int(attempt), text) for attempt, text in kept.items())
-    return "".join(f"--- attempt {attempt} ---\n{text.decode('utf-8', 'replace')}" for attempt, text in attempts)
+    return jobstore.read_log(rd, jid)
 
 
 def cancel_job(jid: str) -> Job:
@@ -274,6 +273,11 @@ def get_stats() -> dict[str, Any]:
     return jobstore.read_stats(_transitions())
 
 
+def get_ended_by_minute() -> list[EndedMinute]:
+    """Return how many jobs ended and failed in each of the last 60 minutes, oldest first."""
+    return jobstore.read_ended(_transitions())
+
+
 def ping() -> None:
     """Check that Redis answers; raise one of ``RedisUnavailable`` otherwise."""
     rd.ping()
@@ -286,7 +290,9 @@ def open_pubsub() -> redis.client.PubSub:
     return listener
 
 
-# For the supervisor of workers
+def operations(holder: str = "") -> jobstore.Operations:
+    """Return the operations on all jobs that match some filters; ``holder`` names who works on them."""
+    return jobstore.Operations(_transitions(), holder)
 
 
 def check_redis() -> None:

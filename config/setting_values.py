@@ -14,9 +14,11 @@ __all__ = [
     "check_file",
     "parse_addresses",
     "parse_host",
+    "parse_log_format",
     "parse_log_level",
     "parse_names",
     "parse_queue_name",
+    "parse_rate",
     "parse_source",
     "parse_value",
 ]
@@ -24,9 +26,11 @@ __all__ = [
 MAX_PORT = 65535
 _MAX_COUNT = 2**53  # the largest integer that Redis' Lua represents exactly
 _MAX_SECONDS = 100 * 365 * 86400.0
+_LOG_FORMATS = ("text", "json")
 _LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 _YES, _NO = ("yes", "true", "on", "1"), ("no", "false", "off", "0")
 _ADDRESS = re.compile(r"([^\s:,\[\]]+|\[[0-9a-fA-F:.]+\]):(\d{1,5})")
+_RATE = re.compile(r"[1-9]\d{0,8}/(second|minute|hour|day)", re.ASCII)
 _QUEUE_NAME = re.compile(r"[\w.:-]{1,200}")
 _SHOWN_CHARACTERS = 60
 
@@ -55,6 +59,12 @@ def parse_names(text: str) -> str:
     return text
 
 
+def parse_log_format(text: str) -> str:
+    if text.lower() not in _LOG_FORMATS:
+        raise ValueError(f"one of {', '.join(_LOG_FORMATS)}")
+    return text.lower()
+
+
 def parse_log_level(text: str) -> str:
     if text.upper() not in _LOG_LEVELS:
         raise ValueError(f"one of {', '.join(_LOG_LEVELS)}")
@@ -64,6 +74,13 @@ def parse_log_level(text: str) -> str:
 def parse_queue_name(text: str) -> str:
     if not _QUEUE_NAME.fullmatch(text):
         raise ValueError("letters, digits and any of _ . : -")
+    return text
+
+
+def parse_rate(text: str) -> str:
+    """Return a rate as the package ``limits`` reads it."""
+    if not _RATE.fullmatch(text):
+        raise ValueError("requests per second, minute, hour or day, such as 600/minute")
     return text
 
 

@@ -12,15 +12,18 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any
 
+from config.api_keys import read_keys
 from config.setting_values import (
     MAX_PORT,
     InvalidSetting,
     check_file,
     parse_addresses,
     parse_host,
+    parse_log_format,
     parse_log_level,
     parse_names,
     parse_queue_name,
+    parse_rate,
     parse_source,
     parse_value,
 )
@@ -104,6 +107,16 @@ class Settings:
     allowed_hosts: str = _setting(
         "localhost,127.0.0.1,[::1]", "Names, comma-separated, that the `Host` header may carry.", read=parse_names
     )
+    api_keys_file: str = _setting(
+        "",
+        "File with the API keys, one `name role sha256-of-key` a line, read again when it changes; without it, anyone "
+        "may do everything.",
+        secret=True,
+    )
+    rate_limit: str = _setting(
+        "", "Requests that each API key may send, such as `600/minute`; empty is no limit.", read=parse_rate
+    )
+    max_unfinished_jobs: int = _setting(0, "Unfinished jobs that each API key may have; 0 is no limit.", least=0)
     url_prefix: str = _setting(
         "",
         "Path below which a proxy serves the API, such as `/jobs-api`: it stands in every link, and requests come with "
@@ -179,6 +192,11 @@ class Settings:
         "", "File that the worker stamps with each round of its loop, for `python -m ops.health worker`; empty is none."
     )
 
+    metrics_host: str = _setting("127.0.0.1", "Address on which a worker serves its metrics.", read=parse_host)
+    metrics_port: int = _setting(
+        0, "Port on which a worker serves its metrics, for Prometheus; 0 is none.", least=0, most=MAX_PORT
+    )
+
     backup_dir: str = _setting("./backups", "Folder of the back-ups.")
     backup_keep: int = _setting(14, "Back-ups that are kept, the newest ones.", least=1)
     backup_interval_seconds: float = _setting(
@@ -192,6 +210,9 @@ class Settings:
     data_dir: str = _setting("./var", "Folder where `make run` keeps the state of its Redis.")
     redis_server: str = _setting("", "Server program that `make run` starts; empty is the installed valkey-server.")
     log_level: str = _setting("INFO", "Least severe level that is logged.", read=parse_log_level)
+    log_format: str = _setting(
+        "text", "Format of the log: `text`, or `json` for an object per line.", read=parse_log_format
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -236,6 +257,8 @@ def load(environ: Mapping[str, str] = os.environ) -> Settings:
             f"URL_PREFIX={settings.url_prefix!r}: expected a path such as /jobs-api, without a / at its end"
         )
     _check_together(settings)
+    if settings.api_keys_file:
+        read_keys(settings.api_keys_file)
     return settings
 
 
@@ -286,14 +309,16 @@ def redis_auth_settings(settings: Settings) -> dict[str, Any]:
 
 def _check_together(settings: Settings) -> None:
     """Reject settings that would be ignored silently: a user without a password, certificates without TLS."""
-    for user, password in (
+    for needing, needed in (
         ("redis_username", "redis_password_file"),
         ("redis_sentinel_username", "redis_sentinel_password_file"),
         ("redis_cert_file", "redis_key_file"),
         ("redis_key_file", "redis_cert_file"),
+        ("rate_limit", "api_keys_file"),
+        ("max_unfinished_jobs", "api_keys_file"),
     ):
-        if getattr(settings, user) and not getattr(settings, password):
-            raise InvalidSetting(f"{user.upper()} needs {password.upper()}")
+        if getattr(settings, needing) and not getattr(settings, needed):
+            raise InvalidSetting(f"{needing.upper()} needs {needed.upper()}")
     for file in ("redis_ca_file", "redis_cert_file"):
         if getattr(settings, file) and not settings.redis_tls:
             raise InvalidSetting(f"{file.upper()} needs REDIS_TLS=yes: without it nothing is encrypted")

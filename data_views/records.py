@@ -12,6 +12,7 @@ from flask import Response, current_app, request
 from config.settings import Settings
 from data_views import record_changes
 from data_views.dataset import reserve_json
+from data_views.ownership import require_writable
 from dataset import MAX_RECORD_BYTES, Append, Remove, Replace, Row, Store, Table, json_bytes, to_frame
 from web import budget
 from web.json_body import JsonBody, TooManyElements, ValueTooLarge
@@ -41,6 +42,7 @@ def append_records(store: Store) -> Response:
     appended: list[Append] = []
 
     def decide(table: Table) -> Append:
+        require_writable(store)
         _check_if_match(table, None)
         appended[:] = [record_changes.append(table, items, paths, _settings().max_body_bytes)]
         budget.reserve(_COPIES * json_bytes(to_frame(table.rows.schema, appended[0].rows)))
@@ -72,6 +74,7 @@ def replace_record(store: Store, id: str, *, merge: bool) -> Response:
     records: list[dict[str, Any]] = []
 
     def decide(table: Table) -> Replace | None:
+        require_writable(store)
         position = _find(table, id)
         _check_if_match(table, position)
         change = record_changes.replace(table, position, members, merge=merge)
@@ -91,6 +94,7 @@ def remove_record(store: Store, id: str) -> Response:
     """
 
     def decide(table: Table) -> Remove:
+        require_writable(store)
         position = _find(table, id)
         _check_if_match(table, position)
         return Remove(position)
@@ -127,7 +131,8 @@ def _check_if_match(table: Table, position: int | None) -> None:
     current = version
     if position is not None:
         current = etag_of(json_response(table.records_of([table.rows.row(position)], reserve_json)[0]))
-    if any(tag in (current, version) or tag.startswith(f"{version}.") for tag in request.if_match.as_set()):
+    tags = [tag or "" for tag in request.if_match.as_set()]  # None is an empty tag
+    if any(tag in (current, version) or tag.startswith(f"{version}.") for tag in tags):
         return
     detail = "If-Match names another version than there is now: read it again."
     raise Problem("precondition-failed", detail, headers={"ETag": f'"{current}"'})

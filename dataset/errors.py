@@ -13,6 +13,7 @@ __all__ = [
     "InvalidDataset",
     "InvalidRecords",
     "Malformed",
+    "NotOwner",
     "Path",
     "TooLarge",
     "TooManyValues",
@@ -102,6 +103,13 @@ class FilterError(DatasetError):
         super().__init__(detail)
         self.field = field
         self.path = path
+
+
+class NotOwner(DatasetError):
+    """The dataset was loaded by somebody else."""
+
+    def __init__(self) -> None:
+        super().__init__("The dataset was loaded with another key: use that key, or one of the role admin.")
 
 
 class VersionNotFound(DatasetError):

@@ -3,6 +3,7 @@
 Keys, in the database of the job records:
 
 - `data.current`: the current version; absent if no dataset is loaded.
+- `data.owner`: who loaded it, the name of an API key; absent without keys. Changes of records leave it.
 - `data.<version>`: a hash of `description` (JSON), `memory` (bytes of the decoded rows), `pins` (the number of
   unfinished jobs and of changed versions that use the version), `next_row` (the number of the next row, if rows have
   been removed) and, for a version that has chunks of its own, `chunks` (their number).
@@ -33,7 +34,7 @@ from uuid import uuid4
 from dataset.arrow_chunks import EncodedTable, decode_chunks, encode_chunks
 from dataset.changes import Change
 from dataset.description import Description
-from dataset.errors import Busy, TooLarge, VersionNotFound
+from dataset.errors import Busy, NotOwner, TooLarge, VersionNotFound
 from dataset.table import Location, Table
 from dataset.table_cache import TableCache
 from dataset.table_changes import apply_change
@@ -46,6 +47,8 @@ if TYPE_CHECKING:
 __all__ = ["Store"]
 
 _CURRENT: Final = "data.current"
+_OWNER: Final = "data.owner"
+_SAME: Final = "same owner"  # no name of a key has a blank
 _TURN: Final = "data.change.turn"
 _TURN_MILLISECONDS: Final = 1000
 _TRIES_BEFORE_TURN: Final = 3
@@ -87,24 +90,32 @@ class Store:
         self._changing = Lock()
         self._rebasing = Lock()
 
-    def publish(self, loaded: Table | EncodedTable) -> Description:
+    def owner(self) -> str | None:
+        """Return the owner of the dataset, None if it has none."""
+        found: Any = self._rd.get(_OWNER)
+        return None if found is None else found.decode()
+
+    def publish(self, loaded: Table | EncodedTable, owner: str | None = None, *, only_own: bool = False) -> Description:
         """Replace the dataset atomically and return its description; its indexes may take longer.
 
-        Raises VersionNotFound if its chunks are repeatedly deleted because others publish at the same time.
+        Raises NotOwner if `only_own` and the dataset that it would replace has another owner, VersionNotFound if its
+        chunks are repeatedly deleted because others publish at the same time.
         """
-        self._publish_replacing(loaded, _ANY)
+        self._publish_replacing(loaded, _ANY, owner or "", only_own=only_own)
         return loaded.description
 
     def publish_first(self, loaded: Table | EncodedTable) -> bool:
         """Publish the dataset unless one is loaded; return whether it was. Raises VersionNotFound as `publish` does."""
         return self._publish_replacing(loaded, _NONE)
 
-    def _publish_replacing(self, loaded: Table | EncodedTable, replaces: str) -> bool:
+    def _publish_replacing(
+        self, loaded: Table | EncodedTable, replaces: str, owner: str = "", *, only_own: bool = False
+    ) -> bool:
         description = loaded.description
         # A large version is decoded only after the version that it replaces has left the cache.
         early = self._max_memory is None or loaded.memory < self._max_memory // 4
         indexing = self._cache_before_publish(loaded) if early else None
-        if not self._upload_and_publish(loaded, replaces):
+        if not self._upload_and_publish(loaded, replaces, owner, only_own=only_own):
             return False
         self._cache.clear(keep=description.version)
         if indexing is not None:
@@ -193,9 +204,13 @@ class Store:
             kept |= {nearest.description.version} if nearest else set()
         return self._cache.evict(kept, max_bytes)
 
-    def clear(self) -> None:
-        """Unload the dataset; a version pinned by unfinished jobs stays until they end."""
-        self._clear(keys=[_CURRENT])
+    def clear(self, only_of: str | None = None) -> None:
+        """Unload the dataset; a version pinned by unfinished jobs stays until they end.
+
+        Raises NotOwner if it has another owner than `only_of`; None is any.
+        """
+        if self._clear(keys=[_CURRENT], args=[only_of or ""]) == b"foreign":
+            raise NotOwner
         self._cache.clear()
 
     def rebase(self, table: Table) -> bool:
@@ -239,7 +254,7 @@ class Store:
         )
         if answer == b"forked":
             changed.location = Location(description.version)
-            if not self._upload_and_publish(changed, parent):
+            if not self._upload_and_publish(changed, parent, _SAME):
                 raise _Moved
         elif answer != b"current":
             if (location := self._reader.locate(parent)) is not None:
@@ -262,7 +277,9 @@ class Store:
         finally:
             self._rebasing.release()
 
-    def _upload_and_publish(self, loaded: Table | EncodedTable, replaces: str) -> bool:
+    def _upload_and_publish(
+        self, loaded: Table | EncodedTable, replaces: str, owner: str, *, only_own: bool = False
+    ) -> bool:
         """Upload and publish a version; return whether the version that it `replaces` was current."""
         description = loaded.description
         next_row = loaded.next_row if isinstance(loaded, Table) else description.count + 1
@@ -270,8 +287,11 @@ class Store:
             count = self._upload(loaded)
             text = json.dumps(description.as_json())
             answer: Any = self._publish(
-                keys=[_CURRENT], args=[description.version, count, text, loaded.memory, next_row, replaces]
+                keys=[_CURRENT],
+                args=[description.version, count, text, loaded.memory, next_row, replaces, owner, int(only_own)],
             )
+            if answer == b"foreign":
+                raise NotOwner
             if answer != b"incomplete":
                 return bool(answer == b"current")
         raise VersionNotFound("Others replaced the dataset while this one was loaded: load it again.")

@@ -8,7 +8,7 @@ from typing import Any
 from redis.exceptions import TimeoutError
 
 from jobstore import bulk
-from jobstore.errors import DatasetChanged, IdempotencyKeyReused, QueueFull
+from jobstore.errors import DatasetChanged, IdempotencyKeyReused, QueueFull, QuotaExceeded
 from jobstore.model import (
     Idempotency,
     Job,
@@ -27,20 +27,24 @@ _IDEMPOTENCY_SECONDS = 86400
 
 
 def add_submissions(
-    transitions: Transitions, submissions: Sequence[Submission], idempotency: Idempotency | None, most: int
+    transitions: Transitions, submissions: Sequence[Submission], idempotency: Idempotency | None, most: int, quota: int
 ) -> tuple[list[Job], bool]:
-    """Add all jobs or none, ``most`` unfinished ones in all; return whether their idempotency key was known, too.
+    """Add all jobs of one owner or none; return whether their idempotency key was known, too.
+
+    There are ``most`` unfinished jobs at most in all, and ``quota`` of the owner; 0 is no quota.
 
     :raises DatasetChanged: a submission names a version that is no longer current.
     :raises IdempotencyKeyReused: the key belongs to a request with another body.
     :raises QueueFull: there would be more unfinished jobs.
+    :raises QuotaExceeded: there would be more of the owner.
     """
-    ids = [generate_jid() for _ in submissions]
+    ids = [each.id or generate_jid() for each in submissions]
     version = next((s.dataset for s in submissions if s.dataset), "")
     key, fingerprint = (idempotency.hash, idempotency.fingerprint) if idempotency else ("", "")
     optional = optional_fields(submissions)
     records = [to_add_args(jid, s, key, optional) for jid, s in zip(ids, submissions, strict=True)]
-    terms = bulk.Terms(version, key, fingerprint, _IDEMPOTENCY_SECONDS, most)
+    owner = next((s.owner for s in submissions if s.owner), "")
+    terms = bulk.Terms(version, key, fingerprint, _IDEMPOTENCY_SECONDS, most, owner, quota)
     answer = bulk.add(transitions, terms, records)
     match answer[0]:
         case b"added":
@@ -54,6 +58,8 @@ def add_submissions(
             raise TimeoutError("The jobs expired before they were accepted.")
         case b"full":
             raise QueueFull(f"{answer[1]} jobs are unfinished; with these there would be more than MAX_QUEUED_JOBS.")
+        case b"quota":
+            raise QuotaExceeded(int(answer[1]), quota)
     raise DatasetChanged(f"The dataset is no longer at version {version}.")
 
 

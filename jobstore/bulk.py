@@ -22,13 +22,16 @@ _DATASET = 5
 
 class Terms(NamedTuple):
     """The conditions of *add*: the dataset version of the validation, the hash of the idempotency key and the body's
-    fingerprint (``""`` for none), the key's lifetime in seconds, and the most unfinished jobs."""
+    fingerprint (``""`` for none), the key's lifetime in seconds, the most unfinished jobs, the owner (``""`` for none)
+    and the most unfinished jobs of that owner (0 for no limit)."""
 
     version: str
     idempotency: str
     fingerprint: str
     seconds: int
     most: int
+    owner: str
+    quota: int
 
 
 def add(transitions: Transitions, terms: Terms, records: Sequence[list[Any]]) -> list[Any]:

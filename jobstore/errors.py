@@ -12,6 +12,7 @@ __all__ = [
     "JobError",
     "JobNotFound",
     "QueueFull",
+    "QuotaExceeded",
 ]
 
 
@@ -45,3 +46,12 @@ class InvalidCursor(JobError):
 
 class QueueFull(JobError):
     """With these jobs there would be more than ``MAX_QUEUED_JOBS`` unfinished ones."""
+
+
+class QuotaExceeded(JobError):
+    """With these jobs their owner would have more than ``MAX_UNFINISHED_JOBS`` unfinished ones."""
+
+    def __init__(self, unfinished: int, most: int) -> None:
+        super().__init__(f"This key has {unfinished} unfinished jobs, and may have {most}.")
+        self.unfinished = unfinished
+        self.most = most

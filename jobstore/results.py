@@ -14,7 +14,7 @@ from typing import Any
 
 import redis
 
-__all__ = ["PART_BYTES", "ResultsGone", "StoredResults", "results_fields", "split_document"]
+__all__ = ["PART_BYTES", "ResultsGone", "StoredResults", "read_log", "results_fields", "split_document"]
 
 PART_BYTES = 2**18
 """The largest field that is written; larger values are read and sent part by part."""
@@ -128,6 +128,14 @@ class StoredResults:
         """
         return self._read(f"artifact.{name}", size)
 
+    def load_document(self) -> dict[str, Any]:
+        """Return the document as a whole, parsed.
+
+        :raises ResultsGone: it was removed.
+        """
+        document: dict[str, Any] = json.loads(b"".join([*self.read_head(), b"}"]))
+        return document | ({"artifacts": self.artifacts} if self.artifacts else {})
+
     def load_artifact(self, name: str) -> bytes | None:
         """Return an artifact as a whole, or None."""
         parts: list[Any] = []
@@ -150,3 +158,10 @@ class StoredResults:
                 raise ResultsGone(self._key)
             yield part
             read, n = read + len(part), n + 1
+
+
+def read_log(client: redis.Redis, jid: str) -> str:
+    """Return the output and the log of a job, attempt by attempt."""
+    kept: Any = client.hgetall(f"log.{jid}")
+    attempts = sorted((int(attempt), text) for attempt, text in kept.items())
+    return "".join(f"--- attempt {attempt} ---\n{text.decode('utf-8', 'replace')}" for attempt, text in attempts)

@@ -6,7 +6,8 @@ from flask import Flask
 from werkzeug.routing import BaseConverter
 
 from config.settings import Settings
-from web import budget, origin_check, problems, query_params, reloading, request_id, responses
+from web import budget, metrics, origin_check, problems, query_params, reloading, request_id, responses
+from web.auth import guard, sign_in
 
 __all__ = ["install_hooks"]
 
@@ -23,8 +24,11 @@ def install_hooks(app: Flask, settings: Settings) -> None:
     app.url_map.merge_slashes = False
     app.url_map.converters["text"] = _AnyText
     request_id.install(app)
+    metrics.install(app)
     problems.install(app)
     origin_check.install(app, settings.allowed_hosts)
+    guard.install(app, settings)
+    sign_in.install(app)
     query_params.install(app)
     responses.install(app)
     budget.install(app, settings.request_memory_mb * 2**20)

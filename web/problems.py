@@ -12,22 +12,27 @@ from werkzeug.exceptions import HTTPException
 
 import jobs
 from analyses.framework.parameters import escape_pointer
+from web.metrics import count_redis_error
 from web.request_id import current_request_id
 
 __all__ = ["PROBLEMS", "RETRY_AFTER", "Problem", "install", "pointer_to", "problem_json"]
 
 RETRY_AFTER = {"Retry-After": "1"}
 
+_QUOTA_RETRY_SECONDS = "5"
 _MAX_NAME = 80
 
 # slug: status, title. Slugs are part of the contract: clients distinguish errors by them.
 PROBLEMS: dict[str, tuple[int, str]] = {
     "malformed": (400, "The request cannot be parsed"),
+    "unauthorized": (401, "A key is needed"),
+    "forbidden": (403, "The key's role does not allow this"),
     "forbidden-host": (403, "The Host header names another machine"),
     "forbidden-origin": (403, "The request comes from another web site"),
     "not-found": (404, "There is no such page"),
     "job-not-found": (404, "There is no such job"),
     "record-not-found": (404, "There is no such record"),
+    "operation-not-found": (404, "There is no such operation"),
     "artifact-not-found": (404, "There is no such artifact"),
     "result-not-ready": (404, "The job has not finished"),
     "method-not-allowed": (405, "The method is not allowed here"),
@@ -47,6 +52,7 @@ PROBLEMS: dict[str, tuple[int, str]] = {
     "invalid": (422, "The request is invalid"),
     "unknown-analysis": (422, "There is no such analysis"),
     "idempotency-key-reused": (422, "The idempotency key was used for another request"),
+    "too-many-requests": (429, "The key's limit is reached"),
     "headers-too-large": (431, "The header fields are too large"),
     "internal-error": (500, "The server made a mistake"),
     "not-implemented": (501, "The request asks for what this server does not do"),
@@ -118,10 +124,11 @@ def _cut(name: str) -> str:
     return name if len(name) <= _MAX_NAME else f"{name[:_MAX_NAME]}…"
 
 
-def problem_json(status: int, detail: str) -> bytes:
+def problem_json(status: int, detail: str, request_id: str) -> bytes:
     """Return the problem of an HTTP status as JSON, for errors before a request exists."""
     slug = _SLUG_OF_STATUS.get(status, "internal-error" if status >= 500 else "malformed")
-    return json.dumps(Problem(slug, detail or HTTPStatus(status).phrase, status=status).as_json()).encode()
+    problem = Problem(slug, detail or HTTPStatus(status).phrase, status=status, members={"request_id": request_id})
+    return json.dumps(problem.as_json()).encode()
 
 
 def install(app: Flask) -> None:
@@ -133,6 +140,7 @@ def install(app: Flask) -> None:
     app.register_error_handler(jobs.InvalidTransition, _from_invalid_transition)
     app.register_error_handler(jobs.IdempotencyKeyReused, _from_reused_key)
     app.register_error_handler(jobs.QueueFull, _from_queue_full)
+    app.register_error_handler(jobs.QuotaExceeded, _from_quota_exceeded)
     app.register_error_handler(jobs.InvalidCursor, _from_invalid_cursor)
     app.register_error_handler(jobs.RedisError, _from_redis_error)
 
@@ -185,12 +193,23 @@ def _from_queue_full(error: Exception) -> Response:
     return _respond(Problem("queue-full", f"{error} None was accepted: wait until jobs have ended, or cancel some."))
 
 
+def _from_quota_exceeded(error: jobs.QuotaExceeded) -> Response:
+    headers = {
+        "Retry-After": _QUOTA_RETRY_SECONDS,
+        "RateLimit": f'"unfinished-jobs";r={max(error.most - error.unfinished, 0)}',
+        "RateLimit-Policy": f'"unfinished-jobs";q={error.most}',
+    }
+    detail = f"{error} None was accepted: wait until jobs have ended, or cancel some."
+    return _respond(Problem("too-many-requests", detail, headers=headers))
+
+
 def _from_invalid_cursor(error: Exception) -> Response:
     errors = [{"parameter": "cursor", "detail": "Not a cursor of this list: take it from `next`, unchanged."}]
     return _respond(Problem("invalid", "The cursor cannot be used.", errors=errors))
 
 
 def _from_redis_error(error: Exception) -> Response:
+    count_redis_error()
     classified = jobs.classify_redis_error(error)
     if isinstance(classified, jobs.RedisFull):
         return _respond(

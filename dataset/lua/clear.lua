@@ -1,10 +1,14 @@
 -- Unloads the dataset. The current version is deleted, unless unfinished jobs have pinned it.
 --   takes:   KEYS[1] data.current
---   answers: the version that was current | false. Idempotent.
+--            ARGV[1] '' or the owner that the dataset must have
+--   answers: the version that was current | foreign | false. Idempotent.
 local version = call('GET', KEYS[1])
 if not version then
   return false
 end
-call('DEL', KEYS[1])
+if ARGV[1] ~= '' and call('GET', 'data.owner') ~= ARGV[1] then
+  return 'foreign'
+end
+call('DEL', KEYS[1], 'data.owner')
 drop_version(version)
 return version

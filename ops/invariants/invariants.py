@@ -26,6 +26,7 @@ from ops.invariants.keys import (
     check_chunk,
     check_derived,
     check_idempotency,
+    check_operation,
     check_queue_key,
     check_version,
     check_workers,
@@ -46,6 +47,9 @@ _INDEXES = {
     "jobs.ended",
     *(f"jobs.{s}" for s in "scheduled submitted complete failed cancelled".split()),
 }
+_INDEXES_OF_A_FIELD = {"jobs.analysis.": "analysis", "jobs.owner.": "owner", "jobs.unfinished.": "owner"}
+_NO_VERSIONS = ("data.current", "data.owner")
+_EXPIRING = ("session.", "rate:")
 
 
 def find_violations(
@@ -91,7 +95,7 @@ class _Search:
         for keys in pages(reader.records.scan_iter(count=PAGE)):
             self._first_pass([(key[4:], "") for key in keys if key.startswith("job.")])
             for key in keys:
-                if key.startswith("data.") and key.count(".") == 1 and key != "data.current":
+                if key.startswith("data.") and key.count(".") == 1 and key not in _NO_VERSIONS:
                     versions.add(key[5:])
                 elif not key.startswith("job."):
                     yield from self._check_key(key)
@@ -153,22 +157,34 @@ class _Search:
         if kind in ("results", "log"):
             if not reader.records.exists(f"job.{rest}"):
                 self._candidates[rest, ""] = None
-        elif key in _INDEXES or key.startswith("jobs.analysis."):
+        elif key in _INDEXES or key.startswith(tuple(_INDEXES_OF_A_FIELD)):
             self._find_strays(key)
+        elif key.startswith(_EXPIRING):
+            if reader.records.pttl(key) == -1:
+                yield Violation(4, key, "does not expire")
         elif kind == "idempotency":
             yield from check_idempotency(reader, key)
         elif kind == "bulk":
             yield from check_bulk(reader, key, self._late_since)
+        elif kind == "operation":
+            yield from check_operation(reader, key)
         elif kind == "data":
-            yield from check_chunk(reader, key) if key != "data.current" else ()
-        elif key not in ("bulks", "queue.epoch"):
+            yield from check_chunk(reader, key) if key not in _NO_VERSIONS else ()
+        elif key not in ("bulks", "operations", "queue.epoch"):
             yield from _known(key, check_queue_key(reader, key) if reader.in_one else None)
 
     def _find_strays(self, index: str) -> None:
-        analysis = index.removeprefix("jobs.analysis.") if index.startswith("jobs.analysis.") else None
+        field, wanted = next(
+            (
+                (field, index.removeprefix(start))
+                for start, field in _INDEXES_OF_A_FIELD.items()
+                if index.startswith(start)
+            ),
+            ("analysis", None),
+        )
         for ids in pages(jid for jid, _ in self._reader.records.zscan_iter(index, count=PAGE)):
-            for jid, found in zip(ids, self._reader.analyses(ids), strict=True):
-                if not found or analysis not in (None, found):
+            for jid, found in zip(ids, self._reader.field(ids, field), strict=True):
+                if not found or wanted not in (None, found):
                     self._candidates[jid, index] = None
 
 

@@ -49,10 +49,12 @@ local function look(id, index)
   select_db(RECORDS)
   local key = 'job.' .. id
   local record = call('HMGET', key, 'status', 'id', 'created', 'analysis', 'priority', 'worker', 'attempt',
-    'failed_attempts', 'max_attempts', 'dataset', 'ended', 'charged')
+    'failed_attempts', 'max_attempts', 'dataset', 'ended', 'charged', 'owner')
   local scores = {}
   for n, name in ipairs(INDEXES) do scores[n] = call('ZSCORE', name, id) end
   local analysis = record[4] and call('ZSCORE', 'jobs.analysis.' .. record[4], id)
+  local owner = record[13] or ''
+  local owned, pending = call('ZSCORE', 'jobs.owner.' .. owner, id), call('ZSCORE', 'jobs.unfinished.' .. owner, id)
   local unmatched = index ~= '' and call('ZSCORE', index, id)
   local due, ended = call('ZSCORE', 'jobs.due', id), call('ZSCORE', 'jobs.ended', id)
   local results, log = call('EXISTS', 'results.' .. id), call('EXISTS', 'log.' .. id)
@@ -64,8 +66,8 @@ local function look(id, index)
   local holds = record[6] and call('LRANGE', WAITING .. ':' .. record[6], 0, 1) or {}
   local queued, holders = -1, -1
   if DEEP == '1' then queued, holders = count_queued(id), count_holders(id) end
-  return {id, index, kept, record, scores, analysis, unmatched, due, ended, results, computed, log, loaded, lives, holds,
-    queued, holders}
+  return {id, index, kept, record, scores, analysis, owned, pending, unmatched, due, ended, results, computed, log, loaded,
+    lives, holds, queued, holders}
 end
 
 local seen = {}

@@ -16,8 +16,8 @@ PAGE = 100
 """How many jobs or keys one call reads: a few milliseconds of the server's time."""
 
 _RECORD = (
-    "status id created analysis priority worker attempt failed_attempts max_attempts dataset ended charged".split()
-)
+    "status id created analysis priority worker attempt failed_attempts max_attempts dataset ended charged owner"
+).split()
 _INDEXES = ("jobs", "jobs.scheduled", "jobs.submitted", "jobs.complete", "jobs.failed", "jobs.cancelled")
 _LISTED = 1000
 _PINNING_AT_ONCE = 5_000
@@ -116,9 +116,9 @@ class Reader:
             return True
         return any(key == name or key.startswith((f"{name}.", f"{name}:")) for name in self._others)
 
-    def analyses(self, ids: Sequence[str]) -> list[str]:
-        """Return the analysis of each job's record, '' if it is missing."""
-        return [analysis for (analysis,) in self._fields([f"job.{jid}" for jid in ids], "analysis")]
+    def field(self, ids: Sequence[str], name: str) -> list[str]:
+        """Return a field of each job's record, '' if it is missing."""
+        return [value for (value,) in self._fields([f"job.{jid}" for jid in ids], name)]
 
     def living_since(self, now: int) -> list[int]:
         """Return the earliest registration, in microseconds, of workers with a valid lease."""
@@ -208,6 +208,8 @@ def _job(seen: list[Any]) -> Job:
         fields,
         scores,
         analysis,
+        owned,
+        pending,
         stray,
         due,
         ended,
@@ -222,6 +224,8 @@ def _job(seen: list[Any]) -> Job:
     record = {name: text(value) for name, value in zip(_RECORD, fields, strict=True) if value is not None}
     standing = dict(zip(_INDEXES, scores, strict=True)) | {"jobs.due": due, "jobs.ended": ended}
     standing[f"jobs.analysis.{record.get('analysis', '')}"] = analysis
+    standing[f"jobs.owner.{record.get('owner', '')}"] = owned
+    standing[f"jobs.unfinished.{record.get('owner', '')}"] = pending
     if text(index):
         standing[text(index)] = stray
     return Job(

@@ -54,7 +54,12 @@ class Compose:
         """Start the containers and wait until the API is ready and every container is healthy."""
         self("up", "--detach", *options)
         eventually(self.is_ready, 120)
+        self.api.headers["Authorization"] = f"Bearer {self.key()}"
         eventually(lambda: all(is_well(c) for c in self.containers()), 120, every=0.5)
+
+    def key(self) -> str:
+        """Return the key that was made at the first start."""
+        return self("run", "--rm", "--no-deps", "-T", "password", "cat", "/secrets/admin-key").strip()
 
     def is_ready(self) -> bool:
         try:

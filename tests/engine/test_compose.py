@@ -59,6 +59,13 @@ def test_the_password_is_in_no_environment_and_no_list_of_processes(compose):
     assert "NOAUTH" in docker("exec", redis, "redis-cli", "ping", check=False)
 
 
+def test_without_the_key_nothing_is_reachable(compose):
+    for path in ("/jobs", "/data", "/"):
+        assert compose.api.get(path, headers={"Authorization": ""}).status_code == 401
+    for container in compose.containers():
+        assert compose.key() not in str(compose.inspect(container)["Config"])
+
+
 def test_the_main_job(compose):
     loaded = compose.api.post("/data", content=EARTHQUAKES, headers={"Content-Type": "text/csv"})
     assert loaded.status_code == 201

@@ -27,7 +27,8 @@ DRAIN_SECONDS = 3
 class Service:
     """Balances requests round-robin over known endpoints and retries once on another one."""
 
-    def __init__(self) -> None:
+    def __init__(self, key: str) -> None:
+        self._authorization = {"Authorization": f"Bearer {key}"}
         self.endpoints: list[str] = []
         self._turn = itertools.count()
         self._client = httpx.Client(timeout=30, trust_env=False, limits=httpx.Limits(max_connections=50))
@@ -45,7 +46,9 @@ class Service:
     def _try(self, method: str, path: str, **options: object) -> httpx.Response | Exception:
         endpoint = self.endpoints[next(self._turn) % len(self.endpoints)]
         try:
-            answer = self._client.request(method, f"{endpoint}{path}", headers=_headers(options), **options)
+            answer = self._client.request(
+                method, f"{endpoint}{path}", headers=_headers(options) | self._authorization, **options
+            )
         except httpx.TransportError as error:
             return error
         return answer if answer.status_code < 500 else RuntimeError(f"{answer.status_code}: {answer.text}")
@@ -104,8 +107,9 @@ class Cluster:
         words += ["--volume", f"{self.compose.name}_secrets:/secrets:ro", "--user", "10001:10001"]
         settings = {"REDIS_IP": "redis", "REDIS_PASSWORD_FILE": "/secrets/redis-password", "WORKERS": "2"}
         settings |= {"DRAIN_SECONDS": str(DRAIN_SECONDS), "LEASE_SECONDS": "10"}
-        words += [word for name, value in settings.items() for word in ("--env", f"{name}={value}")]
         role = "worker" if "worker.py" in command else "api"
+        settings |= {"API_KEYS_FILE": "/secrets/api-keys"} if role == "api" else {}
+        words += [word for name, value in settings.items() for word in ("--env", f"{name}={value}")]
         words += ["--health-interval", "1s", "--health-cmd", f"python -m ops.health {role}"]
         pod = docker(*words, IMAGE, *command)
         self.pods.append(pod)
@@ -138,7 +142,7 @@ def cluster() -> Iterator[Cluster]:
 
 
 def test_clients_notice_nothing_and_no_job_is_charged(cluster):
-    service = Service()
+    service = Service(cluster.compose.key())
     apis = [cluster.start() for _ in range(2)]
     workers = [cluster.start("python", "worker.py") for _ in range(2)]
     service.endpoints = [cluster.address(pod) for pod in apis]

@@ -16,6 +16,7 @@ RETENTION = 1000.0
 KEY_LIVES = 300.0
 UNKNOWN_TIMEOUT = 600.0
 MOST = 16
+QUOTA = 5
 FINAL = ("complete", "failed", "cancelled")
 
 
@@ -106,6 +107,12 @@ class Model:
     def listed(self) -> list[str]:
         """Return all jobs by creation."""
         return sorted(self.jobs, key=lambda jid: self.jobs[jid].created)
+
+    def unfinished_of(self, owner: str | None) -> list[str]:
+        """Return the stored jobs of an owner that have not ended, by creation."""
+        return [
+            jid for jid in self.listed() if (job := self.jobs[jid]).asked.owner == owner and job.status not in FINAL
+        ]
 
     def add(self, asked: list[tuple[str, Submission]], key: str, fingerprint: str) -> list[Any]:
         if key and key in self.keys:
@@ -322,6 +329,15 @@ class Model:
         version = next((s.dataset for _, s in asked if s.dataset), None)
         if version and version != self.current:
             return ["moved"]
+        owner = asked[0][1].owner
+        own = len(self.unfinished_of(owner)) + sum(
+            submission.owner == owner
+            for bulk in self.bulks.values()
+            for slice_ in bulk.slices
+            for _, submission in slice_
+        )
+        if owner and own + len(asked) > QUOTA:
+            return ["quota", own]
         unfinished = sum(job.status not in FINAL for job in self.jobs.values())
         unfinished += sum(bulk.left for bulk in self.bulks.values())
         return ["full", unfinished] if unfinished + len(asked) > MOST else None

@@ -27,7 +27,7 @@ from jobs import Idempotency, Status, Submission
 from jobstore import Transitions, by_name, optional_fields, to_add_args
 from ops.invariants import find_violations
 from tests.conftest import ROOT
-from tests.faults.model import FINAL, KEY_LIVES, LEASE, MOST, RETENTION, Model
+from tests.faults.model import FINAL, KEY_LIVES, LEASE, MOST, QUOTA, RETENTION, Model
 
 LONG = os.environ.get("MODEL") == "long"
 EXAMPLES = int(os.environ.get("MODEL_EXAMPLES", "2000" if LONG else "60"))
@@ -38,6 +38,7 @@ OUTCOMES = ("finish", "finish_claim", *WHYS)
 PRIORITIES = ("normal", "normal", "high", "low")
 NOTED = ("started", "ended", "unknown_since")
 MARGIN = 0.3
+OWNERS = ("", "", "ann", "bob")
 PICK = st.integers(0, 11)
 KEYS = [Idempotency(key, "").hash for key in "ab"]
 
@@ -149,7 +150,7 @@ class Machine(RuleBasedStateMachine):
             self.publish("v1")
         for worker in WORKERS[:2]:
             self._register(worker)
-        self.add(2, "normal", 0, 2, with_data, "", "")
+        self.add(2, "normal", 0, 2, with_data, "", "", "")
 
     @rule(
         count=st.integers(1, 4),
@@ -159,14 +160,15 @@ class Machine(RuleBasedStateMachine):
         with_data=st.booleans(),
         key=st.sampled_from(["", "", "", "a", "b"]),
         body=st.sampled_from(["one", "one", "two"]),
+        owner=st.sampled_from(OWNERS),
     )
-    def add(self, count, priority, delay, most, with_data, key, body):
+    def add(self, count, priority, delay, most, with_data, key, body, owner):
         version = self.model.current if with_data else None
         selection = {"search": "x"} if body == "two" else {}
         asked = [
             Submission(
                 start=n, end=None, analysis="sleep", priority=priority, delay=delay, max_attempts=most, dataset=version,
-                timeout=95.0, selection=selection,
+                timeout=95.0, selection=selection, owner=owner or None,
             )
             for n in range(count)
         ]  # fmt: skip
@@ -180,6 +182,8 @@ class Machine(RuleBasedStateMachine):
             body,
             int(KEY_LIVES),
             MOST,
+            owner,
+            QUOTA,
             len(fields[0]),
             *(word for one in fields for word in one),
         )
@@ -190,23 +194,26 @@ class Machine(RuleBasedStateMachine):
         priority=st.sampled_from(PRIORITIES),
         with_data=st.booleans(),
         key=st.sampled_from(["", "a", "b"]),
+        owner=st.sampled_from(OWNERS),
     )
-    def add_in_slices(self, sizes, priority, with_data, key):
+    def add_in_slices(self, sizes, priority, with_data, key, owner):
         version = self.model.current if with_data else None
-        asked = Submission(start=0, end=None, analysis="sleep", priority=priority, dataset=version, timeout=95.0)
+        asked = Submission(
+            start=0, end=None, analysis="sleep", priority=priority, dataset=version, timeout=95.0, owner=owner or None
+        )
         ids = [str(uuid.UUID(int=len(self.ids) + n, version=4)) for n in range(sum(sizes))]
         self.ids += ids
         bulk, hashed, left = f"bulk{len(self.ids)}", Idempotency(key, "one").hash if key else "", iter(ids)
         slices = [[(next(left), asked) for _ in range(size)] for size in sizes]
         position = width = 0
         for n, slice_ in enumerate(slices):
-            records = [to_add_args(jid, one, hashed) for jid, one in slice_]
+            records = [to_add_args(jid, one, hashed, optional_fields([one])) for jid, one in slice_]
             width = len(records[0])
             staged = [position, *(word for record in records for word in record)]
             self.transitions.stage(f"bulk.{bulk}.{n}", staged, 10**9)
             position += len(slice_)
         self.model.staged[bulk] = len(slices)
-        terms = (version or "", hashed, "one", int(KEY_LIVES), MOST)
+        terms = (version or "", hashed, "one", int(KEY_LIVES), MOST, owner, QUOTA)
         words = (*terms, bulk, len(slices), len(ids), len(ids) if version else 0, width, " ".join(ids))
         self._send("accept", words, (bulk, slices, hashed, "one"))
 
@@ -324,14 +331,14 @@ class Machine(RuleBasedStateMachine):
     def publish(self, version):
         self._settle()
         self.world.records.set(f"data.{version}.0", "rows", nx=True, ex=3600)
-        self.publishing(keys=["data.current"], args=[version, 1, "{}", 1, "", ""])
+        self.publishing(keys=["data.current"], args=[version, 1, "{}", 1, "", "", "", 0])
         self.model.set_current(version)
         self._compare()
 
     @rule()
     def clear(self):
         self._settle()
-        self.clearing(keys=["data.current"])
+        self.clearing(keys=["data.current"], args=[""])
         self.model.clear()
         self._compare()
 
@@ -362,7 +369,7 @@ class Machine(RuleBasedStateMachine):
     def _roll(self, roll: random.Random) -> None:
         pick, worker, most = roll.randrange(12), roll.choice(WORKERS), roll.choice([2, 1000])
         outcome, lucky = roll.choice(OUTCOMES), roll.random() < 0.5
-        version = roll.choice(["v1", "v2"])
+        version, owner = roll.choice(["v1", "v2"]), roll.choice(OWNERS)
         asked = (
             roll.choice(PRIORITIES),
             roll.choice([0, 0, 5, 35]),
@@ -371,7 +378,7 @@ class Machine(RuleBasedStateMachine):
             roll.choice(["", "a", "b"]),
         )
         steps: list[tuple[int, Callable[..., object], tuple[Any, ...]]] = [
-            (8, self.add, (roll.randint(1, 4), *asked, "one")),
+            (8, self.add, (roll.randint(1, 4), *asked, "one", owner)),
             (12, self.work, (pick, outcome if lucky else "")),
             (8, self.end, (pick, outcome)),
             (5, self.cancel, (pick,)),
@@ -389,7 +396,7 @@ class Machine(RuleBasedStateMachine):
             (1, self.publish, (version,)),
             (1, self.clear, ()),
             (1, self.lose_the_queue, ()),
-            (4, self.add_in_slices, ([roll.randint(1, 3)] * roll.randint(1, 3), *(asked[0], asked[3], asked[4]))),
+            (4, self.add_in_slices, ([roll.randint(1, 3)] * roll.randint(1, 3), asked[0], *asked[3:], owner)),
             (8, self.publish_slice, (lucky, pick)),
             (8, self._resend, (0 if lucky else roll.randrange(40),)),
         ]
@@ -476,6 +483,8 @@ class Machine(RuleBasedStateMachine):
         pipeline.zrange("jobs", 0, -1).get("data.current").zrange("bulks", 0, -1)
         for version in ("v1", "v2"):
             pipeline.hget(f"data.{version}", "pins")
+        for owner in OWNERS[2:]:
+            pipeline.zrange(f"jobs.unfinished.{owner}", 0, -1)
         for key in KEYS:
             pipeline.hget(f"idempotency.{key}", "left")
         found = iter(pipeline.execute())
@@ -483,6 +492,7 @@ class Machine(RuleBasedStateMachine):
             assert _read(next(found), next(found), next(found)) == _expect(model, jid), jid
         assert (next(found), next(found), next(found)) == (model.listed(), model.current, list(model.bulks))
         assert _counted(next(found), next(found)) == [model.pins.get(version) for version in ("v1", "v2")]
+        assert [next(found), next(found)] == [model.unfinished_of(owner) for owner in OWNERS[2:]]
         assert _counted(*found) == [model.keys[key].left if key in model.keys else None for key in KEYS]
         for jid, status in self.ended.items():
             assert jid not in model.jobs or model.jobs[jid].status == status

@@ -124,7 +124,7 @@ def test_listeners_and_waiters_share_one_connection_and_keep_no_thread(api):
     for listener in listeners[:-20]:
         assert [event.data["status"] for event in listener.events()] == ["cancelled"]
     for listener in listeners[-20:]:
-        ids = set()
+        ids: set[str] = set()
         while not ids >= {watched, waited}:
             ids.update(listener.next().data["jobs"])
     for listener in listeners:

@@ -27,6 +27,13 @@ def test_the_settings_are_settings_and_can_be_used():
         load({name: str(value) for name, value in given.items() if not name.endswith("_FILE")})
 
 
+def test_the_api_runs_with_keys_of_which_the_first_is_made_at_the_start():
+    file = SERVICES["api"]["environment"]["API_KEYS_FILE"]
+    assert SERVICES["password"]["environment"]["API_KEYS_FILE"] == file
+    assert "ops.keys --first" in SERVICES["password"]["command"][-1]
+    assert "API_KEYS_FILE" not in SERVICES["worker"]["environment"]
+
+
 def test_the_children_fit_into_their_container():
     given = SERVICES["worker"]["environment"]
     children = int(given["WORKERS"]) * int(given["MEMORY_LIMIT_MB"])

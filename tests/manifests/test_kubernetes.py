@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
 import kubernetes_validate
 import pytest
@@ -117,11 +118,25 @@ def test_every_reference_leads_somewhere(overlay, component):
         for volume in pod["volumes"]:
             assert volume.get("configMap", {}).get("name", next(iter(maps))) in maps
             assert volume.get("persistentVolumeClaim", {}).get("claimName", "") in {"", *claims}
-            assert volume.get("secret", {}).get("secretName", "redis") == "redis"
+            assert volume.get("secret", {}).get("secretName", "redis") in {"redis", "api-keys"}
         for container in containers(pod):
             assert {mount["name"] for mount in container["volumeMounts"]} <= names
             assert all(source["configMapRef"]["name"] in maps for source in container.get("envFrom", []))
     assert of_kind(objects, "Secret") == {}, "secrets come by reference"
+
+
+@everywhere
+def test_the_api_runs_with_keys_and_its_probes_need_none(overlay, component):
+    objects = rendered(overlay, component)
+    pod = of_kind(objects, "Deployment")["api"]["spec"]["template"]["spec"]
+    [api] = pod["containers"]
+    [file] = [given["value"] for given in api["env"] if given["name"] == "API_KEYS_FILE"]
+    mounts = {mount["mountPath"]: mount["name"] for mount in api["volumeMounts"]}
+    [secret] = [v["secret"] for v in pod["volumes"] if v["name"] == mounts[str(Path(file).parent)]]
+    assert secret["secretName"] == "api-keys"
+    assert [item["path"] for item in secret["items"]] == [Path(file).name]
+    probes = {api[f"{kind}Probe"]["httpGet"]["path"] for kind in ("startup", "liveness", "readiness")}
+    assert probes == {"/health", "/ready"}
 
 
 @everywhere

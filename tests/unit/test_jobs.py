@@ -238,7 +238,7 @@ def test_a_record_without_a_field_that_is_newer_goes_all_the_way(worker, name, w
 def test_a_bulk_sent_again_late_adds_nothing_where_its_first_job_is_deleted(rd):
     asked = [Submission(start=n, end=None, analysis="sleep") for n in range(2)]
     words = [to_add_args(generate_jid(), one) for one in asked]
-    call = ("", "", "", 60, 1000, len(words[0]), *(word for one in words for word in one))
+    call = ("", "", "", 60, 1000, "", 0, len(words[0]), *(word for one in words for word in one))
     jobs._run("add", *call)
     jobs.cancel_job(words[0][0])
     jobs.cancel_job(words[1][0])
@@ -532,8 +532,8 @@ def test_two_filters_are_walked_in_short_calls_and_counted_whole(worker, monkeyp
 
 def test_a_job_that_leaves_a_status_while_it_is_listed_is_left_out(worker, monkeypatch):
     first, second = _add(2)
-    read = listing._read_records
-    monkeypatch.setattr(listing, "_read_records", lambda *words: jobs.cancel_job(first["id"]) and read(*words))
+    read = listing.read_records
+    monkeypatch.setattr(listing, "read_records", lambda *words: jobs.cancel_job(first["id"]) and read(*words))
 
     page = jobs.get_jobs(status="submitted")
 

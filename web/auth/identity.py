@@ -2,27 +2,11 @@
 
 from __future__ import annotations
 
-from enum import StrEnum
-from typing import NamedTuple
-
 from flask import g
 
+from config.api_keys import Key, Role
+
 __all__ = ["Key", "Role", "current_key", "owner"]
-
-
-class Role(StrEnum):
-    """What a key allows; each role allows what the ones before it do."""
-
-    READ = "read"  #: Sees everything.
-    SUBMIT = "submit"  #: Submits jobs; cancels, retries and deletes its own; writes the datasets that it made.
-    ADMIN = "admin"  #: Everything.
-
-
-class Key(NamedTuple):
-    """An API key: its name and its role."""
-
-    name: str
-    role: Role
 
 
 def current_key() -> Key | None:

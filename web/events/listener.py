@@ -36,7 +36,7 @@ class JobListener:
         self._watchers: dict[str, list[Changed]] = {}
         self._any_changed: AnyChanged | None = None
         self._fresh: list[tuple[str, Changed]] = []
-        """What began to watch since the thread last looked: no message announces this for subscribed channels."""
+        """Watchers added since the thread last looked: a channel that stays subscribed announces no start."""
         self._thread: threading.Thread | None = None
         self._wake_r = self._wake_w = -1
         self._is_woken = False

@@ -141,6 +141,7 @@ class BufferingThreadWorker(ThreadWorker):  # type: ignore[misc]
             self.log.debug("Response broken off: %s", error)
             return False
         except Exception as error:
+            conn.sock.request_id = conn.request_id()
             self.handle_error(request, conn.sock, conn.client, error)
             return False
 
@@ -252,7 +253,7 @@ class BufferingThreadWorker(ThreadWorker):  # type: ignore[misc]
             self._refuse(conn, Refused(408, "The request came too slowly: send it again."))
 
     def _refuse(self, conn: Connection, error: Refused | ParseException) -> None:
-        request = conn.buffer.request if conn.buffer else None
+        request, conn.sock.request_id = conn.buffer.request if conn.buffer else None, conn.request_id()
         conn.end_input()
         if isinstance(error, Refused):
             with suppress(OSError):
@@ -326,8 +327,7 @@ class BufferingThreadWorker(ThreadWorker):  # type: ignore[misc]
         elif self._states.draining:
             self._abort(min(self._states.draining, key=lambda conn: conn.sock.deadline))
         else:
-            # All are being processed: try again soon.
-            time.sleep(0.01)
+            time.sleep(0.01)  # all are being processed: try again soon
 
     def _abort(self, conn: Connection) -> None:
         """Abort a response that the client does not receive."""

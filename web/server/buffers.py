@@ -153,6 +153,8 @@ class MinRateSocket:
         self._streamed = 0
         self._streaming = Lock()
         self.deadline = math.inf
+        self.request_id = ""
+        """The id of a request that the server itself answers, without the application."""
         self._sent = self._delivered = 0
         if hasattr(socket, "TCP_NOTSENT_LOWAT"):
             with suppress(OSError):  # of a UNIX socket

@@ -16,6 +16,7 @@ import jobs
 from config.logs import set_up_logging
 from config.memory import return_freed_memory
 from config.settings import bracketed, load_or_exit
+from web.auth.guard import warn_if_open
 from web.server.buffering_worker import BufferingThreadWorker
 from web.server.connections import write_problem
 from web.server.log import RequestLogger
@@ -51,7 +52,8 @@ class Worker(BufferingThreadWorker):
 
 def on_starting(arbiter: Any) -> None:
     """Exit if Redis cannot be used with this service; an unavailable Redis may become available later."""
-    set_up_logging(_settings.log_level)
+    set_up_logging(_settings.log_level, _settings.log_format)
+    warn_if_open(_settings)
     jobs.connect(_settings)
     # A connection can have a file for its request and one for its response.
     _allow_descriptors(3 * worker_connections + 200)
@@ -66,6 +68,7 @@ def on_starting(arbiter: Any) -> None:
 def post_worker_init(worker: Any) -> None:
     """Prepare the process that serves requests."""
     return_freed_memory()
+    worker.wsgi.extensions["bulk actions"].start()
     # Exclude the program's own objects from garbage collection: a full collection would block requests for 25 ms.
     gc.collect()
     gc.freeze()

@@ -5,12 +5,17 @@ local function find_by_idempotency_key(idempotency)
   return kept[1] and answer('replay', kept[1], kept[2], kept[3] or '')
 end
 
-local function check_acceptable(version, count, most)
+-- An owner's jobs are counted by its index, and by what remains of its accepted bulks.
+local function check_acceptable(version, count, most, owner, quota)
   if version ~= '' and call('GET', 'data.current') ~= version then return answer('moved') end
   local unfinished = call('ZCARD', 'jobs') - call('ZCARD', 'jobs.ended')
+  local own = call('ZCARD', 'jobs.unfinished.' .. owner)
   for _, bulk in ipairs(call('ZRANGE', 'bulks', 0, -1)) do
-    unfinished = unfinished + call('HGET', 'bulk.' .. bulk, 'left')
+    local about = call('HMGET', 'bulk.' .. bulk, 'left', 'owner')
+    unfinished = unfinished + about[1]
+    if about[2] == owner then own = own + about[1] end
   end
+  if owner ~= '' and tonumber(quota) > 0 and own + count > tonumber(quota) then return answer('quota', own) end
   if unfinished + count > tonumber(most) then return answer('full', unfinished) end
 end
 

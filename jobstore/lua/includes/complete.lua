@@ -5,6 +5,7 @@ call('ZADD', 'jobs.complete', record[4], id)
 call('HSET', key, 'status', 'complete', 'ended', now_us)
 call('PUBLISH', key, 'complete')
 call('ZADD', 'jobs.ended', now_us, id)
+if record[6] then call('ZREM', 'jobs.unfinished.' .. record[6], id) end
 local version = record[5]
 -- include: release_dataset
 local results = 'results.' .. id

@@ -3,7 +3,11 @@
 -- name and value. The first job is created at `created`, each next one a microsecond later.
 local PUBLISHED = 101 -- no listener lists more, and a slice of a bulk has thousands
 local function store_jobs(words, from, width, created, accepted)
-  local entries, indexes = {}, {}
+  local entries, indexes, owner_at = {}, {}, nil
+  -- The names are the same for each job.
+  for at = from + 6, from + width - 2, 2 do
+    if words[at] == 'owner' then owner_at = at + 1 - from end
+  end
   local function enter(index, score, id)
     local flat = indexes[index] or {}
     indexes[index] = flat
@@ -22,6 +26,11 @@ local function store_jobs(words, from, width, created, accepted)
     enter('jobs', stamp, id)
     enter('jobs.' .. status, stamp, id)
     enter('jobs.analysis.' .. analysis, stamp, id)
+    local owner = owner_at and words[at + owner_at] or ''
+    if owner ~= '' then
+      enter('jobs.owner.' .. owner, stamp, id)
+      enter('jobs.unfinished.' .. owner, stamp, id)
+    end
     if waits then
       enter('jobs.due', due, id)
     else
