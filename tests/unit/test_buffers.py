@@ -154,3 +154,35 @@ def test_a_reader_with_a_large_receive_buffer_takes_it_in_large_steps(clock):
 def test_what_went_quickly_is_no_credit_for_hours(clock):
     assert clock.takes(100 * 2**20, 1)
     assert not clock.takes(0, 61)
+
+
+def test_a_stream_goes_on_after_its_thread_and_ends_by_the_loop(sock, pair, woken):
+    # Given a response whose thread has written a part and keeps it open
+    sock.sendall(b"head")
+    sock.begin_stream()
+    # when the thread ends the response, then the client is sent nothing of this
+    sock.sendall(b"end")
+    sock.stream(b"event")
+    assert pair[1].recv(100) == b"headevent"
+    # when the stream ends, then the loop is called, and reports the bytes that were streamed
+    ended = []
+    sock.on_stream_end = ended.append
+    sock.end_stream()
+    assert woken
+    sock.close_stream()
+    sock.close_stream()
+    assert ended == [5]
+    with pytest.raises(OSError, match="gone"):
+        sock.stream(b"late")
+    # and the next response is sent as ever
+    sock.sendall(b"next")
+    assert pair[1].recv(100) == b"next"
+
+
+def test_a_stream_that_the_loop_closes_is_told_to_its_owner(sock):
+    told = []
+    sock.on_hang_up = lambda: told.append(True)
+    sock.begin_stream()
+    sock.close_stream()
+    assert told == [True]
+    assert sock.on_hang_up is None

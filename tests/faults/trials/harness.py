@@ -277,5 +277,5 @@ class Harness:
             if message["channel"] == last.encode():
                 return found
             jid, word = message["channel"].decode().removeprefix("job."), message["data"]
-            if jid in found and word != b"progress":
+            if jid in found and word not in (b"progress", b"deleted"):
                 found[jid].append(word.decode())
