@@ -165,7 +165,7 @@ def test_a_stream_goes_on_after_its_thread_and_ends_by_the_loop(sock, pair, woke
     sock.stream(b"event")
     assert pair[1].recv(100) == b"headevent"
     # when the stream ends, then the loop is called, and reports the bytes that were streamed
-    ended = []
+    ended: list[int] = []
     sock.on_stream_end = ended.append
     sock.end_stream()
     assert woken

@@ -268,7 +268,8 @@ class Watched:
 
 def test_however_many_jobs_change_only_as_many_messages_are_read():
     # Given someone who watches all jobs
-    listener, noted = Watched(), []
+    listener = Watched()
+    noted: list[bool] = []
     changed = ChangedJobs(listener, noted.append)
     changed.start()
     # when as many change as an event holds, then no more are watched
