@@ -2,7 +2,7 @@
 
 PYTHON ?= python3
 BIN := .venv/bin
-SOURCES := api.py jobs.py worker.py analyses $(wildcard benchmarks) config data_views dataset docs jobstore ops runtime submission web
+SOURCES := api.py jobs.py worker.py analyses $(wildcard benchmarks) config data_views dataset docs jobstore ops pages runtime submission web
 
 # Other queues that the benchmarks compare with, each in its own environment because their dependencies conflict.
 PEERS := $(patsubst benchmarks/peers/requirements/%.txt,benchmarks/peers/.venv/%/installed,$(wildcard benchmarks/peers/requirements/*.txt)) \

@@ -10,20 +10,19 @@ from flask import Blueprint, Flask, Response, current_app, request
 from flask.typing import ResponseReturnValue
 
 import jobs
+import pages
 from config.settings import Settings, load_or_exit
 from data_views import records
 from data_views.dataset import current_dataset, page_room, reserve_json
 from data_views.listing import PARAMETERS, data_response
-from data_views.ownership import only_owner, require_writable
+from data_views.ownership import only_owner, publish, require_writable
 from dataset import (
     OPTION_NAMES,
     TYPE_PREFIX,
-    Busy,
     DatasetError,
     LoadLimits,
     LoadOptions,
     Store,
-    VersionNotFound,
     first_records,
 )
 from submission.bulk_actions import BulkActions
@@ -32,7 +31,7 @@ from submission.dataset_upload import load_limits, problem_from_dataset_error
 from submission.schema import read_job_body
 from submission.validation import request_again, submit
 from web import bulk_actions, dev_server, links, pagination, request_body, system_routes, ui
-from web.auth import owner, require_owner, require_owner_of
+from web.auth import require_owner, require_owner_of
 from web.events import EventStreams, JobListener
 from web.events import routes as events
 from web.hooks import install_hooks
@@ -80,6 +79,7 @@ def create_app(settings: Settings | None = None, *, redis_client: Any = None) ->
     for routes in (data_routes, job_routes, bulk_actions.routes, system_routes.routes, events.routes):
         app.register_blueprint(routes)
     ui.install(app)
+    pages.install(app)
     links.install(app, settings.url_prefix)
     load_at_start(app.extensions["store"], settings, limits)
     return app
@@ -104,10 +104,7 @@ def load_data() -> Response:
         most = page_room(loaded.description)
         found = first_records(loaded, _DRY_RUN_RECORDS, most, reserve_json)
         return json_response({**loaded.description.as_json(), "records": found})
-    try:
-        description = _store().publish(loaded, owner(), only_own=only_owner() is not None)
-    except VersionNotFound as error:
-        raise Busy(error.detail) from error
+    description = publish(_store(), loaded)
     return json_response(description.as_json(), 201, {"Location": path_to("/data")})
 
 

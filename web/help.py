@@ -55,14 +55,19 @@ _LONG_NAP = {**_OPEN, "analysis": "sleep", "params": {"seconds": 60}}
 def help_text(app: Flask, base: str) -> str:
     """Return the page, for a server whose address is ``base``."""
     written = [(rule, method) for rule in app.url_map.iter_rules() for method in sorted(_methods(rule))]
-    sections = [_section(app, base, rule, method) for rule, method in written if method != "DELETE"]
+    sections = [_section(app, base, rule, method) for rule, method in written if not _removes(rule, method)]
     examples = [_example(base, analysis) for analysis in get_analyses().values()]
-    removed = sorted((rule for rule, method in written if method == "DELETE"), key=lambda rule: -len(rule.rule))
-    removals = [_section(app, base, rule, "DELETE") for rule in removed]
+    removed = sorted((each for each in written if _removes(*each)), key=lambda each: -len(each[0].rule))
+    removals = [_section(app, base, rule, method) for rule, method in removed]
     page = "\n".join([_INTRODUCTION, *sections, "An example job of each analysis\n", *examples, *removals])
     if current_key() is None:
         return page
     return _WITH_KEY + re.sub(r"\bcurl ", 'curl -H "Authorization: Bearer $JOBS_API_KEY" ', page)
+
+
+def _removes(rule: Rule, method: str) -> bool:
+    """Return whether the example belongs at the end, because others need what it removes."""
+    return method == "DELETE" or rule.rule == "/ui/data/unload"
 
 
 def _methods(rule: Rule) -> set[str]:
@@ -101,6 +106,14 @@ def _curl(base: str, method: str, path: str) -> str:
             return "\n".join(_post(f"{base}/jobs", job) for job in ({**_OPEN, "analysis": "summary"}, _SELECTION))
         case "POST", "/jobs/<jid>/cancel" | "/ui/jobs/<jid>/cancel":
             return f'curl -X POST "{base}{path.replace("<jid>", _new(base, _LONG_NAP))}"'
+        case "GET", "/ui/data":
+            return f"curl '{base}/ui/data'"
+        case "GET", "/ui/data/export/<ending>":
+            return f'curl -o data.csv "{base}/ui/data/export/csv"'
+        case "POST", "/ui/data" | "/ui/data/preview":
+            return f"curl '{base}{path}' --form-string {shlex.quote('file=' + json.dumps(_RECORDS))}"
+        case "POST", "/ui/new":
+            return f"curl '{base}/ui/new' -d '/analysis=sleep' -d '/params/seconds=0'"
         case "GET", "/ui/static/<digest>/<name>":
             return f'curl "{base}/ui/static/newest/ui.css"'
         case "POST", "/jobs/cancel" | "/jobs/retry" | "/ui/jobs/cancel" | "/ui/jobs/retry" | "/ui/jobs/delete":
