@@ -13,7 +13,18 @@ from playwright.sync_api import expect
 
 from tests.conftest import eventually
 
-PAGES = ("/", "/ui/jobs", "/ui/jobs?tag=none&operation=gone", "/ui/jobs/<done>", "/ui/jobs/<running>", "/ui/nothing")
+PAGES = (
+    "/",
+    "/ui/jobs",
+    "/ui/jobs?tag=none&operation=gone",
+    "/ui/jobs/<done>",
+    "/ui/jobs/<running>",
+    "/ui/new",
+    "/ui/new?from=<done>",
+    "/ui/data",
+    "/ui/analyses",
+    "/ui/nothing",
+)
 SERIOUS = ("serious", "critical")
 
 
