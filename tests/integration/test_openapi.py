@@ -20,6 +20,7 @@ from openapi_schema_validator import OAS31Validator
 
 from tests.conftest import ROOT, eventually
 
+HISTOGRAM = {"analysis": "histogram", "params": {"column": "magnitude"}}
 NAP = {"analysis": "sleep", "params": {"seconds": 0}}
 LONG_NAP = {"analysis": "sleep", "params": {"seconds": 60}}
 SAMPLES = ROOT / "samples"
@@ -71,32 +72,36 @@ def ended(api: httpx.Client, job: dict[str, Any]) -> str:
     return str(made)
 
 
-def fill(api: httpx.Client, method: str, path: str, histogram: str) -> str:
+def fill(api: httpx.Client, method: str, path: str) -> str:
     """Return a path to something that exists and that the method can be applied to."""
+    jid = oid = ""
     match method, path:
+        case _, path if "{oid}" in path:
+            api.post("/jobs", json=[{**NAP, "delay": 60, "tags": ["many"]}] * 1001)
+            started = api.post("/jobs/cancel?tag=many")
+            oid = started.headers["Location"].rpartition("/")[2]
         case "post", "/jobs/{jid}/cancel":
             jid = api.post("/jobs", json=LONG_NAP).json()["id"]
         case "delete", "/jobs/{jid}":
             jid = ended(api, NAP)
-        case _:
-            jid = histogram
+        case _, path if "{jid}" in path:
+            jid = ended(api, HISTOGRAM)
     name = "plot.png" if "results" in path else "summary"
-    return path.format(jid=jid, id="q1", name=name, slug="invalid")
+    return path.format(jid=jid, oid=oid, id="q1", name=name, slug="invalid")
 
 
 def test_each_example_is_accepted_and_answered_as_described(api):
-    # Given a dataset, a job that has ended, and the document
+    # Given the document, and the dataset of its examples
     document = strict(api.get("/openapi.json").json())
     dataset = document["paths"]["/data"]["post"]["requestBody"]["content"]["application/json"]["examples"]
     [rows] = [each["value"] for each in dataset.values()]
     api.post("/data", json=rows)
-    histogram = ended(api, {"analysis": "histogram", "params": {"column": "magnitude"}})
     for path, item in document["paths"].items():
         for method, operation in item.items():
             for request in examples(operation):
                 api.post("/data", json=rows)
                 # when its examples are sent
-                with api.stream(method, fill(api, method, path, histogram), **request) as answer:
+                with api.stream(method, fill(api, method, path), **request) as answer:
                     # then each is accepted, with an answer that is described
                     assert answer.status_code < 400, (method, path, request, answer.read())
                     described = operation["responses"][str(answer.status_code)]
