@@ -46,11 +46,12 @@ LONG_ = $(BIN)/python -m pytest -m long $(SELECTED)
 LONG_soak = $(BIN)/python -m pytest -s tests/faults/test_soak.py
 LONG_model = MODEL=long $(BIN)/python -m pytest tests/faults/test_model.py
 LONG_trials = $(BIN)/python -m tests.faults.trials $(TRIALS) --seed $(SEED) $(if $(ONLY),--only $(ONLY)) $(if $(PAGE),--write $(PAGE))
+LONG_schemathesis = EXAMPLES=1000 $(BIN)/python -m pytest --timeout 1800 tests/integration/test_openapi.py -k generated_requests
 LONG_outages = $(BIN)/python -m tests.faults.outages $(OUTAGES)
 
 .PHONY: test-long
-test-long: .venv/development ## Run the long tests; ONLY=a file or a word, or SUITE=soak, model, trials or outages for many more rounds
-	$(or $(LONG_$(SUITE)),$(error SUITE is soak, model, trials or outages))
+test-long: .venv/development ## Run the long tests; ONLY=a file or a word, or SUITE=soak, model, trials, outages or schemathesis for many more rounds
+	$(or $(LONG_$(SUITE)),$(error SUITE is soak, model, trials, outages or schemathesis))
 
 .PHONY: test-hostile
 test-hostile: .venv/development ## Attack the API in 2 GiB of memory and measure /health; ONLY=a line or a word, PAGE=docs/reliability.md

@@ -286,12 +286,31 @@ class Outcome(_Answer):
     skipped: Count
 
 
+class OperationLinks(_Answer):
+    """The addresses of an operation."""
+
+    self: str
+    cancel: str
+
+
 class Operation(_Answer):
     """An operation on many jobs, which runs in the background."""
 
-    status: str
+    id: str
+    action: Literal["cancel", "retry", "delete"]
+    filters: dict[str, str]
+    """The filters of the jobs that it acts on."""
+    status: Literal["in progress", "complete", "failed", "cancelled"]
+    progress: Fraction
     matched: Count
     done: Count
+    skipped: Count
+    created: datetime
+    ended: datetime | None
+    owner: str | None
+    error: str | None
+    """The reason for which it failed."""
+    links: OperationLinks
 
 
 _ANSWERS: tuple[type[_Answer], ...] = (
