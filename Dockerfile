@@ -34,6 +34,7 @@ COPY ops ops/
 COPY runtime runtime/
 COPY submission submission/
 COPY data_views data_views/
+COPY pages pages/
 COPY web web/
 RUN python -m compileall -q .
 ENV PATH=/opt/venv/bin:$PATH \

@@ -2,7 +2,7 @@
 
 PYTHON ?= python3
 BIN := .venv/bin
-SOURCES := api.py jobs.py worker.py analyses $(wildcard benchmarks) config data_views dataset docs jobstore ops runtime submission web
+SOURCES := api.py jobs.py worker.py analyses $(wildcard benchmarks) cli client config data_views dataset docs jobstore ops pages runtime submission web
 
 # Other queues that the benchmarks compare with, each in its own environment because their dependencies conflict.
 PEERS := $(patsubst benchmarks/peers/requirements/%.txt,benchmarks/peers/.venv/%/installed,$(wildcard benchmarks/peers/requirements/*.txt)) \
@@ -76,6 +76,7 @@ BENCH_drain = $(BIN)/python -m benchmarks.drain $(ARGS)
 BENCH_dataset = $(BIN)/python -m benchmarks.dataset $(ARGS)
 BENCH_records = $(BIN)/python -m benchmarks.records $(ARGS)
 BENCH_connections = $(BIN)/python -m benchmarks.connections $(ARGS)
+BENCH_events = $(BIN)/python -m benchmarks.events $(ARGS)
 BENCH_recovery = $(BIN)/python -m benchmarks.recovery $(ARGS)
 BENCH_crash = $(BIN)/python -m benchmarks.crash $(ARGS)
 BENCH_peers = $(BIN)/python -m benchmarks.throughput $(ARGS)
@@ -84,8 +85,8 @@ BENCH_images = @docker image inspect --format '{{index .RepoTags 0}} {{.Size}}' 
 	END { printf "%-28s %4.0f MB\n", "ours without the base image", (size[3] - size[1]) / 1e6 }'
 
 .PHONY: bench
-bench: .venv/runtime $(if $(filter crash peers,$(SUITE)),$(PEERS)) ## Run a benchmark; SUITE=drain, dataset, records, connections, recovery, crash, peers or images, ARGS=--write
-	$(or $(BENCH_$(or $(SUITE),drain)),$(error SUITE is drain, dataset, records, connections, recovery, crash, peers or images))
+bench: .venv/runtime $(if $(filter crash peers,$(SUITE)),$(PEERS)) ## Run a benchmark; SUITE=drain, dataset, records, connections, events, recovery, crash, peers or images, ARGS=--write
+	$(or $(BENCH_$(or $(SUITE),drain)),$(error SUITE is drain, dataset, records, connections, events, recovery, crash, peers or images))
 
 ##@ Operate
 

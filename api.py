@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import nullcontext
 from typing import Any
 from urllib.parse import quote
 
@@ -10,33 +11,35 @@ from flask import Blueprint, Flask, Response, current_app, request
 from flask.typing import ResponseReturnValue
 
 import jobs
+import pages
 from config.settings import Settings, load_or_exit
 from data_views import records
 from data_views.dataset import current_dataset, page_room, reserve_json
 from data_views.listing import PARAMETERS, data_response
-from data_views.ownership import only_owner, require_writable
+from data_views.ownership import only_owner, publish, require_writable
 from dataset import (
     OPTION_NAMES,
     TYPE_PREFIX,
-    Busy,
     DatasetError,
     LoadLimits,
     LoadOptions,
     Store,
-    VersionNotFound,
     first_records,
 )
+from submission.bulk_actions import BulkActions
 from submission.data_source import load_at_start, load_posted
-from submission.dataset_upload import load_limits, problem_from_dataset_error
-from submission.schema import read_job_body
-from submission.validation import submit
-from web import dev_server, links, pagination, request_body, system_routes
-from web.auth import owner, require_owner, require_owner_of
+from submission.dataset_upload import UPLOAD_TYPES, load_limits, problem_from_dataset_error
+from submission.schema import JobRequest, read_job_body
+from submission.validation import request_again, submit
+from web import bulk_actions, dev_server, links, metrics, openapi, pagination, request_body, system_routes, ui
+from web.auth import require_owner, require_owner_of
+from web.events import EventStreams, JobListener
+from web.events import routes as events
 from web.hooks import install_hooks
 from web.links import path_to
 from web.long_polling import LongPolling, requested_wait
 from web.problems import RETRY_AFTER, Problem
-from web.query_params import enum_param, given_parameters, parameter, parameters, timestamp_param
+from web.query_params import enum_param, given_parameters, parameters
 from web.representations import (
     artifact_response,
     load_results,
@@ -68,11 +71,17 @@ def create_app(settings: Settings | None = None, *, redis_client: Any = None) ->
     limits = load_limits(settings)
     app.extensions["load limits"] = limits
     app.extensions["store"] = Store(jobs.rd, limits.table_memory)
-    app.extensions["waiting"] = LongPolling(settings.api_threads - 16)
+    app.extensions["bulk actions"] = BulkActions(app, app.extensions["store"], settings.max_params_bytes)
+    listener = JobListener()
+    app.extensions["waiting"] = LongPolling(settings.api_threads - 16, listener)
+    app.extensions["events"] = EventStreams(listener)
     install_hooks(app, settings)
     app.register_error_handler(DatasetError, _dataset_error)
-    for routes in (data_routes, job_routes, system_routes.routes):
+    for routes in (data_routes, job_routes, bulk_actions.routes, system_routes.routes, events.routes):
         app.register_blueprint(routes)
+    ui.install(app)
+    pages.install(app)
+    openapi.install(app, JobRequest.model_json_schema(), UPLOAD_TYPES)
     links.install(app, settings.url_prefix)
     load_at_start(app.extensions["store"], settings, limits)
     return app
@@ -97,10 +106,7 @@ def load_data() -> Response:
         most = page_room(loaded.description)
         found = first_records(loaded, _DRY_RUN_RECORDS, most, reserve_json)
         return json_response({**loaded.description.as_json(), "records": found})
-    try:
-        description = _store().publish(loaded, owner(), only_own=only_owner() is not None)
-    except VersionNotFound as error:
-        raise Busy(error.detail) from error
+    description = publish(_store(), loaded)
     return json_response(description.as_json(), 201, {"Location": path_to("/data")})
 
 
@@ -177,15 +183,11 @@ def submit_jobs() -> Response:
 
 
 @job_routes.get("/jobs")
-@parameters("status", "analysis", "tag", "created_after", "created_before", "order", "limit", "cursor")
+@parameters(*bulk_actions.FILTERS, "order", "limit", "cursor")
 def list_jobs() -> Response:
     """The jobs, newest first."""
     page = jobs.get_jobs(
-        status=enum_param("status", jobs.Status),
-        analysis=parameter("analysis"),
-        tag=parameter("tag"),
-        created_after=timestamp_param("created_after"),
-        created_before=timestamp_param("created_before"),
+        **bulk_actions.read_filters()._asdict(),
         ascending=enum_param("order", ("asc", "desc")) == "asc",
         limit=pagination.read_limit(),
         cursor=pagination.read_cursor(),
@@ -245,6 +247,14 @@ def show_log(jid: str) -> Response:
     return text_response(jobs.get_log(jobs.get_job_by_id(jid)["id"]))
 
 
+@job_routes.get("/jobs/<jid>/events")
+@parameters()
+def follow_job(jid: str) -> Response:
+    """The job now and after each change until it has ended, as server-sent events."""
+    streams: EventStreams = current_app.extensions["events"]
+    return streams.follow_job(jobs.get_job_by_id(jid))
+
+
 @job_routes.post("/jobs/<jid>/cancel")
 @parameters()
 def cancel_job(jid: str) -> Response:
@@ -262,13 +272,12 @@ def retry_job(jid: str) -> Response:
     idempotency = request_body.idempotency_key(body)
     if idempotency and (made := jobs.find_by_idempotency_key(idempotency)) is not None:
         return _accepted_response(made, single=True, replayed=True)
-    old: dict[str, Any] = {**jobs.get_job_by_id(jid)}
+    old = jobs.get_job_by_id(jid)
     require_owner(old)
     if not jobs.Status(old["status"]).ended:
         raise Problem("job-unfinished", f"The job is {old['status']}: wait until it has ended, or cancel it first.")
-    request_again = {name: old[name] for name in (*jobs.RETRIED_FIELDS, *jobs.SELECTION_FIELDS) if name in old}
     added, replayed = submit(
-        [request_again], [""], _store(), _settings().max_params_bytes, idempotency, retry_of=old["id"]
+        [request_again(old)], [""], _store(), _settings().max_params_bytes, idempotency, [{"retry_of": old["id"]}]
     )
     return _accepted_response(added, single=True, replayed=replayed)
 
@@ -287,6 +296,8 @@ def delete_job(jid: str) -> Response:
 
 def _accepted_response(added: Sequence[jobs.Job], *, single: bool, replayed: bool) -> Response:
     headers = {"Idempotency-Replayed": "true"} if replayed else {}
+    if not replayed:
+        metrics.count_submitted(added)
     if not single:
         return json_response([with_links(job) for job in added], 202, headers)
     if not added:
@@ -298,7 +309,8 @@ def _wait_for_job(jid: str) -> tuple[jobs.Job, dict[str, str]]:
     """Return the job after the requested wait, and the response headers that describe the wait."""
     seconds, headers = requested_wait()
     waiting: LongPolling = current_app.extensions["waiting"]
-    job = waiting.wait(jid, seconds)
+    with metrics.excluded() if seconds else nullcontext():
+        job = waiting.wait(jid, seconds)
     return job, headers if jobs.Status(job["status"]).ended else RETRY_AFTER | headers
 
 
@@ -318,4 +330,5 @@ def _dataset_error(error: DatasetError) -> ResponseReturnValue:
 
 if __name__ == "__main__":
     application = create_app()
+    application.extensions["bulk actions"].start()
     dev_server.run(application, application.config["SETTINGS"])

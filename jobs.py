@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any, cast
 
 import redis
@@ -16,10 +16,12 @@ import redis
 import jobstore
 from config.settings import Settings, redis_auth_settings
 from jobstore import (
-    RETRIED_FIELDS,
     SELECTION_FIELDS,
+    Action,
     ClaimedJob,
     DatasetChanged,
+    EndedMinute,
+    Filters,
     Heartbeat,
     Idempotency,
     IdempotencyKeyReused,
@@ -31,6 +33,7 @@ from jobstore import (
     JobPage,
     JobQueue,
     NotConnected,
+    Operation,
     QueueFull,
     QuotaExceeded,
     RateLimiter,
@@ -38,6 +41,7 @@ from jobstore import (
     RedisFull,
     RedisUnavailable,
     ReleaseReason,
+    Reserve,
     ResultsGone,
     Run,
     Status,
@@ -51,10 +55,12 @@ from jobstore import (
 )
 
 __all__ = [
-    "RETRIED_FIELDS",
     "SELECTION_FIELDS",
+    "Action",
     "ClaimedJob",
     "DatasetChanged",
+    "EndedMinute",
+    "Filters",
     "Heartbeat",
     "Idempotency",
     "IdempotencyKeyReused",
@@ -66,6 +72,7 @@ __all__ = [
     "JobPage",
     "JobQueue",
     "NotConnected",
+    "Operation",
     "QueueFull",
     "QuotaExceeded",
     "RateLimiter",
@@ -91,6 +98,7 @@ __all__ = [
     "deregister_worker",
     "find_by_idempotency_key",
     "get_artifact",
+    "get_ended_by_minute",
     "get_job_by_id",
     "get_jobs",
     "get_log",
@@ -101,6 +109,7 @@ __all__ = [
     "job_from_record",
     "open_pubsub",
     "open_results",
+    "operations",
     "ping",
     "q",
     "rd",
@@ -172,24 +181,14 @@ def get_job_by_id(jid: str) -> Job:
 
 
 def get_jobs(
-    *,
-    status: Status | str | None = None,
-    analysis: str | None = None,
-    tag: str | None = None,
-    created_after: float | None = None,
-    created_before: float | None = None,
-    ascending: bool = False,
-    limit: int = 100,
-    cursor: str | None = None,
-    reserve: Callable[[int], None] = lambda size: None,
+    *, ascending: bool = False, limit: int = 100, cursor: str | None = None, reserve: Reserve = None, **filters: Any
 ) -> JobPage:
-    """Return a page of jobs, newest first; bounds are exclusive, in seconds since 1970. A tag filters within the page.
+    """Return a page of jobs, newest first; ``filters`` are the fields of :class:`Filters`.
 
     :param reserve: called with the number of bytes read, about every mebibyte; its exceptions end the reading.
     :raises InvalidCursor: the cursor is not from a page.
     """
-    wanted = jobstore.range_of(status, analysis, created_after, created_before, ascending)
-    return jobstore.read_page(_transitions(), wanted, status, tag, cursor, limit, reserve)
+    return jobstore.read_page(_transitions(), Filters(**filters), ascending, cursor, limit, reserve)
 
 
 def get_results(jid: str) -> dict[str, Any] | None:
@@ -274,6 +273,11 @@ def get_stats() -> dict[str, Any]:
     return jobstore.read_stats(_transitions())
 
 
+def get_ended_by_minute() -> list[EndedMinute]:
+    """Return how many jobs ended and failed in each of the last 60 minutes, oldest first."""
+    return jobstore.read_ended(_transitions())
+
+
 def ping() -> None:
     """Check that Redis answers; raise one of ``RedisUnavailable`` otherwise."""
     rd.ping()
@@ -286,7 +290,9 @@ def open_pubsub() -> redis.client.PubSub:
     return listener
 
 
-# For the supervisor of workers
+def operations(holder: str = "") -> jobstore.Operations:
+    """Return the operations on all jobs that match some filters; ``holder`` names who works on them."""
+    return jobstore.Operations(_transitions(), holder)
 
 
 def check_redis() -> None:

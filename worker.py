@@ -71,7 +71,7 @@ def main() -> None:
     """Run the supervisor, or with ``--child`` a child; an unusable server ends it at once."""
     settings = load_or_exit()
     jobs.connect(settings)
-    set_up_logging(settings.log_level)
+    set_up_logging(settings.log_level, settings.log_format)
     found = get_registry()
     if sys.argv[1:2] == ["--child"]:
         worker, *numbers = sys.argv[2:]
@@ -81,7 +81,12 @@ def main() -> None:
     # In a container this is process 1, which ignores signals without a handler.
     handle_stop_signals(lambda *_: sys.exit(0))
     _wait_for_redis(heartbeat_file, tick_seconds(settings))
-    Supervisor(settings, __file__, heartbeat_file).run()
+    supervisor = Supervisor(settings, __file__, heartbeat_file)
+    if settings.metrics_port:
+        from runtime.metrics import serve_metrics  # not in the children: it takes memory
+
+        serve_metrics(supervisor.counts, settings.metrics_host, settings.metrics_port)
+    supervisor.run()
 
 
 def _run_child(settings: Settings, worker: str, control: int, status: int, output: int, parent: int) -> None:

@@ -57,7 +57,8 @@ class Event(StrEnum):
     REDIS_UNAVAILABLE = "Redis unavailable, retrying in %s s", "A call failed with `error`; nothing is lost."
     REDIS_NOT_READY = "Redis unavailable at startup: %s", "The API starts nevertheless and answers 503 until it is."
     # The API
-    REQUEST = "request", "A request was answered: `method`, `path`, `status`, `ms`, `bytes`, `client`."
+    REQUEST = "request", "A request was answered: `method`, `path`, `status`, `ms`, `bytes`, `client`, `request_id`."
+    REQUEST_REFUSED = "request refused", "A malformed or slow request was answered: `status`, `request_id`."
     CANNOT_ACCEPT = "No connection can be taken: %s", "The server is out of file descriptors or memory."
     RESPONSE_ABORTED = "Response broken off: %s", "A client disconnected before it had read the response (DEBUG)."
     REQUEST_FAILED = "Error handling request", "An error of the server's own, with its traceback."
@@ -69,6 +70,8 @@ class Event(StrEnum):
     KEYS_REJECTED = "key file rejected, keeping the old keys", "`API_KEYS_FILE` has changed and is broken: `error`."
     SOURCE_LOADED = "data source loaded", "The dataset was loaded from `DATA_SOURCE`: its `version`, how many `rows`."
     SOURCE_AWAY = "data source not loaded, retrying in %s s", "`DATA_SOURCE` cannot be read or parsed: `error`."
+    OPERATION_ENDED = "operation ended", "An `operation` on many jobs: its `action`, `matched`, `done`, `skipped`."
+    OPERATION_FAILED = "operation failed", "An `operation` on many jobs cannot go on: `error`."
     # Commands
     BACKED_UP = "backed up", "A back-up was written: `file`, `bytes`, and how many old ones were `removed`."
     RESTORED = "restored", "A back-up was restored: `file`, `keys`."

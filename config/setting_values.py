@@ -14,6 +14,7 @@ __all__ = [
     "check_file",
     "parse_addresses",
     "parse_host",
+    "parse_log_format",
     "parse_log_level",
     "parse_names",
     "parse_queue_name",
@@ -25,6 +26,7 @@ __all__ = [
 MAX_PORT = 65535
 _MAX_COUNT = 2**53  # the largest integer that Redis' Lua represents exactly
 _MAX_SECONDS = 100 * 365 * 86400.0
+_LOG_FORMATS = ("text", "json")
 _LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 _YES, _NO = ("yes", "true", "on", "1"), ("no", "false", "off", "0")
 _ADDRESS = re.compile(r"([^\s:,\[\]]+|\[[0-9a-fA-F:.]+\]):(\d{1,5})")
@@ -55,6 +57,12 @@ def parse_names(text: str) -> str:
     if not all(name.strip() for name in text.split(",")):
         raise ValueError("names, separated by commas")
     return text
+
+
+def parse_log_format(text: str) -> str:
+    if text.lower() not in _LOG_FORMATS:
+        raise ValueError(f"one of {', '.join(_LOG_FORMATS)}")
+    return text.lower()
 
 
 def parse_log_level(text: str) -> str:

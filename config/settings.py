@@ -19,6 +19,7 @@ from config.setting_values import (
     check_file,
     parse_addresses,
     parse_host,
+    parse_log_format,
     parse_log_level,
     parse_names,
     parse_queue_name,
@@ -191,6 +192,11 @@ class Settings:
         "", "File that the worker stamps with each round of its loop, for `python -m ops.health worker`; empty is none."
     )
 
+    metrics_host: str = _setting("127.0.0.1", "Address on which a worker serves its metrics.", read=parse_host)
+    metrics_port: int = _setting(
+        0, "Port on which a worker serves its metrics, for Prometheus; 0 is none.", least=0, most=MAX_PORT
+    )
+
     backup_dir: str = _setting("./backups", "Folder of the back-ups.")
     backup_keep: int = _setting(14, "Back-ups that are kept, the newest ones.", least=1)
     backup_interval_seconds: float = _setting(
@@ -204,6 +210,9 @@ class Settings:
     data_dir: str = _setting("./var", "Folder where `make run` keeps the state of its Redis.")
     redis_server: str = _setting("", "Server program that `make run` starts; empty is the installed valkey-server.")
     log_level: str = _setting("INFO", "Least severe level that is logged.", read=parse_log_level)
+    log_format: str = _setting(
+        "text", "Format of the log: `text`, or `json` for an object per line.", read=parse_log_format
+    )
 
 
 @dataclass(frozen=True, slots=True)

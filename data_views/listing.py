@@ -54,12 +54,12 @@ class _Cursor(NamedTuple):
         return ".".join(str(part) for part in self if part is not None)
 
 
-def data_response(store: Store) -> Response:
-    """Return the records that the query asks for, in the format that ``Accept`` prefers.
+def data_response(store: Store, media_type: str | None = None) -> Response:
+    """Return the records that the query asks for, in this format, by default in the one that ``Accept`` prefers.
 
     :raises Problem: not-acceptable; invalid, for a cursor of another query; cursor-expired.
     """
-    media_type = negotiate((_JSON, *EXPORTS))
+    media_type = media_type or negotiate((_JSON, *EXPORTS))
     cursor = _Cursor.read()
     found = current_dataset(store) if cursor is None else pinned_dataset(store, cursor.version)
     listing = None if found is None else _read_listing(found[1])

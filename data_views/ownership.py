@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataset import NotOwner, Store
+from dataset import Busy, Description, EncodedTable, NotOwner, Store, Table, VersionNotFound
 from web.auth import Role, may, owner, require
 
-__all__ = ["may_change", "only_owner", "require_writable"]
+__all__ = ["may_change", "only_owner", "publish", "require_writable"]
 
 
 def may_change(store: Store) -> bool:
@@ -27,3 +27,15 @@ def require_writable(store: Store) -> None:
     require(Role.SUBMIT)
     if not may_change(store):
         raise NotOwner
+
+
+def publish(store: Store, loaded: Table | EncodedTable) -> Description:
+    """Replace the dataset by one that the key of this request owns, and return its description.
+
+    :raises NotOwner: the dataset that it would replace was loaded with another key.
+    :raises Busy: others replace the dataset all the time.
+    """
+    try:
+        return store.publish(loaded, owner(), only_own=only_owner() is not None)
+    except VersionNotFound as error:
+        raise Busy(error.detail) from error

@@ -131,7 +131,8 @@ def _check_if_match(table: Table, position: int | None) -> None:
     current = version
     if position is not None:
         current = etag_of(json_response(table.records_of([table.rows.row(position)], reserve_json)[0]))
-    if any(tag in (current, version) or tag.startswith(f"{version}.") for tag in request.if_match.as_set()):
+    tags = [tag or "" for tag in request.if_match.as_set()]  # None is an empty tag
+    if any(tag in (current, version) or tag.startswith(f"{version}.") for tag in tags):
         return
     detail = "If-Match names another version than there is now: read it again."
     raise Problem("precondition-failed", detail, headers={"ETag": f'"{current}"'})

@@ -23,11 +23,13 @@ from dataset.errors import (
     VersionNotFound,
 )
 from dataset.exports import EXPORTS, no_records
+from dataset.filters import MAX_FILTERS
 from dataset.formats import MEDIA_TYPES, PACKED_TYPES, is_specific_type
 from dataset.ingest import ingest
 from dataset.listing import Listing, Page
 from dataset.load_options import OPTION_NAMES, TYPE_PREFIX, LoadOptions
 from dataset.notes import Note
+from dataset.profile import Bar, ColumnProfile, profile_column
 from dataset.ranges import Ranges
 from dataset.record_values import RecordReader
 from dataset.selection import Selection, Selector
@@ -35,19 +37,24 @@ from dataset.sizes import MAX_RECORD_BYTES, check_size, json_bytes
 from dataset.store import Store
 from dataset.subprocess_ingest import LoadLimits, ingest_in_subprocess
 from dataset.table import Table, first_records
+from dataset.types.type_inference import ColumnType
 
 __all__ = [
     "EXPORTS",
+    "MAX_FILTERS",
     "MAX_RECORD_BYTES",
     "MEDIA_TYPES",
     "OPTION_NAMES",
     "PACKED_TYPES",
     "TYPE_PREFIX",
     "Append",
+    "Bar",
     "BoundsError",
     "Busy",
     "Change",
     "Column",
+    "ColumnProfile",
+    "ColumnType",
     "DatasetError",
     "Description",
     "EncodedTable",
@@ -81,6 +88,7 @@ __all__ = [
     "is_specific_type",
     "json_bytes",
     "no_records",
+    "profile_column",
     "start_after_end",
     "to_frame",
 ]

@@ -73,7 +73,7 @@ class Listing:
         search: str | None = None,
         filters: Sequence[tuple[str, str]] = (),
         sort: str | None = None,
-        fields: str | None = None,
+        fields: str | Sequence[str] | None = None,
         distinct: str | None = None,
         hold: ReserveBytes = lambda size: None,
     ) -> None:
@@ -83,7 +83,7 @@ class Listing:
         self._condition = query_condition(types, filters)
         self._search = search if search and table.frame.width else None
         self._sort = [] if sort is None else _sort_keys(list(types), sort)
-        self._fields = None if fields is None else _split_columns(list(types), fields, "fields")
+        self._fields = _split_columns(list(types), fields, "fields") if isinstance(fields, str) else fields
         if distinct is not None and distinct not in types:
             raise FilterError(unknown_column(types, distinct), "distinct")
         self._distinct = distinct

@@ -13,8 +13,9 @@ from jobstore.errors import (
     QueueFull,
     QuotaExceeded,
 )
+from jobstore.filters import Filters
 from jobstore.heartbeat import Heartbeat, WorkerLease, renew_and_keep_house
-from jobstore.listing import Listing, Range, range_of, read_page
+from jobstore.listing import Reserve, read_page
 from jobstore.model import (
     RETRIED_FIELDS,
     SELECTION_FIELDS,
@@ -32,6 +33,7 @@ from jobstore.model import (
     rfc3339,
     to_add_args,
 )
+from jobstore.operations import Action, Operation, Operations
 from jobstore.queue import ClaimedJob, JobQueue, WorkerNotRegistered
 from jobstore.rate_limit import RateLimiter
 from jobstore.redis import (
@@ -50,13 +52,16 @@ from jobstore.redis import (
 )
 from jobstore.results import ResultsGone, StoredResults, read_log
 from jobstore.scripts import NoScript, Script, Transitions, by_name
-from jobstore.stats import read_stats, read_workers
+from jobstore.stats import EndedMinute, read_ended, read_stats, read_workers
 
 __all__ = [
     "RETRIED_FIELDS",
     "SELECTION_FIELDS",
+    "Action",
     "ClaimedJob",
     "DatasetChanged",
+    "EndedMinute",
+    "Filters",
     "Heartbeat",
     "Idempotency",
     "IdempotencyKeyReused",
@@ -67,18 +72,19 @@ __all__ = [
     "JobNotFound",
     "JobPage",
     "JobQueue",
-    "Listing",
     "NoScript",
     "NotConnected",
+    "Operation",
+    "Operations",
     "QueueFull",
     "QuotaExceeded",
-    "Range",
     "RateLimiter",
     "RedisAuth",
     "RedisError",
     "RedisFull",
     "RedisUnavailable",
     "ReleaseReason",
+    "Reserve",
     "ResultsGone",
     "Run",
     "Script",
@@ -104,7 +110,7 @@ __all__ = [
     "new_job",
     "open_client",
     "optional_fields",
-    "range_of",
+    "read_ended",
     "read_log",
     "read_page",
     "read_stats",

@@ -38,7 +38,7 @@ def add_submissions(
     :raises QueueFull: there would be more unfinished jobs.
     :raises QuotaExceeded: there would be more of the owner.
     """
-    ids = [generate_jid() for _ in submissions]
+    ids = [each.id or generate_jid() for each in submissions]
     version = next((s.dataset for s in submissions if s.dataset), "")
     key, fingerprint = (idempotency.hash, idempotency.fingerprint) if idempotency else ("", "")
     optional = optional_fields(submissions)

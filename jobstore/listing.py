@@ -5,15 +5,17 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from jobstore.errors import InvalidCursor
+from jobstore.filters import Candidate, Filters, Range
 from jobstore.model import JobPage
 from jobstore.scripts import Transitions
 
-__all__ = ["PAGE_BYTES", "Listing", "Range", "range_of", "read_page"]
+__all__ = ["PAGE_BYTES", "Reserve", "Stretch", "read_page", "read_records", "walk"]
 
-Reserve = Callable[[int], None]
+Reserve = Callable[[int], None] | None
+"""Reserves memory for some bytes."""
 
 PAGE_BYTES = 8 * 2**20
 """The most bytes in the records of one page, unless the first alone has more."""
@@ -21,87 +23,66 @@ PAGE_BYTES = 8 * 2**20
 _CURSOR = re.compile(r"(\d{1,17})\.([0-9a-f-]{36})")
 _WALKED = 500
 _READ = 100
+_MAX_STRETCHES = 20
+_MAX_COUNTED = 10
+_STRETCH_BYTES = 2**20
+_FIELDS = Candidate._fields[2:]
+
+_Place = tuple[str, str]
 
 
-class Range(NamedTuple):
-    """The jobs to list: those in each of one or two ``indexes``, created between two times, in one order.
+class Stretch(NamedTuple):
+    """The jobs of a range that one call found: how many its smallest index has in the range, the jobs, the place of the
+    last one walked, and whether there are more."""
 
-    ``least`` and ``greatest`` are exclusive, in microseconds as text, ``""`` for none.
-    """
-
-    indexes: tuple[str, ...]
-    least: str
-    greatest: str
-    ascending: bool
-
-    @property
-    def words(self) -> tuple[str, ...]:
-        """The range as arguments of the scripts."""
-        first, second = (*self.indexes, "")[:2]
-        return first, second, self.least, self.greatest, "asc" if self.ascending else "desc"
-
-
-def range_of(
-    status: str | None, analysis: str | None, created_after: float | None, created_before: float | None, ascending: bool
-) -> Range:
-    """Return the range of these filters; the bounds are in seconds since 1970."""
-    indexes = [f"jobs.{status}"] if status else []
-    indexes += [f"jobs.analysis.{analysis}"] if analysis else []
-    # Clients see milliseconds: a job is after that time if it is after the whole millisecond.
-    least = "" if created_after is None else f"{created_after * 1e6 + 999:.0f}"
-    greatest = "" if created_before is None else f"{created_before * 1e6:.0f}"
-    return Range(tuple(indexes or ["jobs"]), least, greatest, ascending)
-
-
-class Listing(NamedTuple):
-    """A page: its records, the number of jobs in the range, and creation and id of its last job if there are more."""
-
-    records: list[dict[bytes, bytes]]
     total: int
-    last: tuple[str, str] | None
+    jobs: list[Candidate]
+    last: _Place
+    more: bool
 
-    @classmethod
-    def read(
-        cls, transitions: Transitions, wanted: Range, seen: tuple[str, str], limit: int, reserve: Reserve
-    ) -> Listing:
-        """Read the jobs after ``seen`` (creation and id, ``""`` for the beginning), ``limit`` at most.
 
-        ``reserve`` is called with the bytes that were read, about every mebibyte; its exceptions end the reading.
-        """
-        if len(wanted.indexes) == 2 and wanted.indexes[0] != "jobs.in progress":
-            total = _count_matching(transitions, wanted)
-            entries, more = _find_matching(transitions, wanted, seen, limit)
-        else:
-            total, flat, more = transitions.run("page", *wanted.words, *seen, limit)
-            entries = _entries(flat)
-        records = _read_records(transitions, [jid for _, jid in entries], reserve)
-        more = more or len(records) < len(entries)
-        last = entries[len(records) - 1] if more and records else None
-        return cls(records, total, last)
+def walk(transitions: Transitions, wanted: Range, seen: _Place, limit: int, *, fields: bool) -> Stretch:
+    """Walk at most ``limit`` jobs of a range after ``seen``, ``("", "")`` for the beginning.
+
+    :param fields: whether to read the fields of each; the jobs have none of them otherwise.
+    """
+    names = _FIELDS if fields else ()
+    order = "asc" if wanted.ascending else "desc"
+    bounds = (wanted.least, wanted.greatest, order, *seen, limit, " ".join(names))
+    total, flat, created, jid, more = transitions.run("walk", *bounds, *wanted.indexes)
+    words: list[Any] = [None if word is None else word.decode("utf-8", "replace") for word in flat]
+    width, absent = 2 + len(names), [None] * (len(_FIELDS) - len(names))
+    found = [Candidate(*words[at : at + width], *absent) for at in range(0, len(words), width)]
+    return Stretch(total, found, (created.decode(), jid.decode()), bool(more))
 
 
 def read_page(
-    transitions: Transitions,
-    wanted: Range,
-    status: str | None,
-    tag: str | None,
-    cursor: str | None,
-    limit: int,
-    reserve: Reserve,
+    transitions: Transitions, filters: Filters, ascending: bool, cursor: str | None, limit: int, reserve: Reserve
 ) -> JobPage:
     """Read a page of jobs; those that were deleted or changed their status since they were found are left out.
 
+    With a search, or more than one index, a call walks a bounded number of jobs: a page may be short, or empty, and
+    have a next one. A tag without a search filters within the page.
+
+    :param reserve: called with the bytes that were read, about every mebibyte; its exceptions end the reading.
     :raises InvalidCursor: the cursor is not from a page.
     """
-    found = Listing.read(transitions, wanted, _parse_cursor(cursor), limit, reserve)
-    last = ".".join(found.last) if found.last else None
-    records = [record for record in found.records if record and status in (None, record[b"status"].decode())]
-    if tag is None:
-        return JobPage(records, found.total, last)
-    return JobPage([record for record in records if tag in json.loads(record.get(b"tags", "[]"))], None, last)
+    wanted, seen = filters.range(ascending=ascending), _parse_cursor(cursor)
+    if filters.search is not None and reserve:
+        reserve(_STRETCH_BYTES)
+    total, entries, last = _find(transitions, filters, wanted, seen, limit)
+    records = read_records(transitions, [entry.id for entry in entries], reserve)
+    if len(records) < len(entries):
+        last = entries[len(records) - 1].place
+    following = ".".join(last) if last else None
+    records = [record for record in records if record and filters.status in (None, record[b"status"].decode())]
+    if filters.tag is None:
+        return JobPage(records, total, following)
+    tagged = [record for record in records if filters.tag in json.loads(record.get(b"tags", "[]"))]
+    return JobPage(tagged, None, following)
 
 
-def _parse_cursor(cursor: str | None) -> tuple[str, str]:
+def _parse_cursor(cursor: str | None) -> _Place:
     if cursor is None:
         return "", ""
     parts = _CURSOR.fullmatch(cursor)
@@ -110,27 +91,38 @@ def _parse_cursor(cursor: str | None) -> tuple[str, str]:
     return parts[1], parts[2]
 
 
-def _count_matching(transitions: Transitions, wanted: Range) -> int:
-    total, seen, more = 0, ("", ""), True
-    while more:
-        count, _, created, jid, more = transitions.run("match", *wanted.words, *seen, _WALKED, 0)
-        total, seen = total + count, (created, jid)
-    return total
+def _find(
+    transitions: Transitions, filters: Filters, wanted: Range, seen: _Place, limit: int
+) -> tuple[int | None, list[Candidate], _Place | None]:
+    """Return the number of jobs, if it is known; the jobs of a page; and the place where the next one continues."""
+    searches, simple = filters.search is not None, len(wanted.indexes) == 1 and filters.search is None
+    total = None if searches or simple else _count(transitions, wanted)
+    entries: list[Candidate] = []
+    more, stretches = True, 0
+    # One more than the page has is wanted, to know whether another follows.
+    while more and len(entries) <= limit and stretches < _MAX_STRETCHES:
+        found = walk(transitions, wanted, seen, limit + 1 if simple else _WALKED, fields=searches)
+        entries += [job for job in found.jobs if not searches or filters.matches(job)]
+        total = found.total if simple and not stretches else total
+        seen, more, stretches = found.last, found.more, stretches + 1
+    if len(entries) > limit:
+        return total, entries[:limit], entries[limit - 1].place
+    return total, entries, seen if more else None
 
 
-def _find_matching(
-    transitions: Transitions, wanted: Range, seen: tuple[str, str], limit: int
-) -> tuple[list[tuple[str, str]], bool]:
-    entries: list[tuple[str, str]] = []
-    more = True
-    while more and len(entries) <= limit:
-        _, flat, created, jid, more = transitions.run("match", *wanted.words, *seen, _WALKED, 1)
-        entries, seen = entries + _entries(flat), (created, jid)
-    return entries[:limit], len(entries) > limit
+def _count(transitions: Transitions, wanted: Range) -> int | None:
+    """Count the jobs in several indexes; None if too many would have to be walked for it."""
+    total, seen = 0, ("", "")
+    for _ in range(_MAX_COUNTED):
+        found = walk(transitions, wanted, seen, _WALKED, fields=False)
+        total, seen = total + len(found.jobs), found.last
+        if not found.more:
+            return total
+    return None
 
 
-def _read_records(transitions: Transitions, ids: list[str], reserve: Reserve) -> list[dict[bytes, bytes]]:
-    """Read these records until the page is full."""
+def read_records(transitions: Transitions, ids: list[str], reserve: Reserve) -> list[dict[bytes, bytes]]:
+    """Read these records until they have ``PAGE_BYTES``; an empty one for a job that is gone."""
     records: list[dict[bytes, bytes]] = []
     left = PAGE_BYTES
     while len(records) < len(ids):
@@ -138,12 +130,8 @@ def _read_records(transitions: Transitions, ids: list[str], reserve: Reserve) ->
         size, found = transitions.run("records", left, int(not records), *batch)
         if not found:
             break
-        reserve(size)
+        if reserve:
+            reserve(size)
         records += [dict(zip(flat[::2], flat[1::2], strict=True)) for flat in found]
         left -= size
     return records
-
-
-def _entries(flat: list[bytes]) -> list[tuple[str, str]]:
-    words = [word.decode() for word in flat]
-    return list(zip(words[::2], words[1::2], strict=True))

@@ -106,6 +106,7 @@ class Submission:
     """A validated request for a job. ``delay`` and ``timeout`` in seconds, ``run_at`` in seconds since 1970.
 
     ``selection`` has the members among ``SELECTION_FIELDS`` that the client gave, ``owner`` is the name of its API key.
+    Where jobs with the ``id`` that some give exist, nothing is added: such ones fit into one slice (``bulk.py``).
     """
 
     start: Any
@@ -122,6 +123,7 @@ class Submission:
     retry_of: str | None = None
     owner: str | None = None
     request_id: str | None = None
+    id: str | None = None
     selection: dict[str, Any] = field(default_factory=dict)
 
 

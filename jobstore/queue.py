@@ -51,6 +51,9 @@ class ClaimedJob(NamedTuple):
     params: str
     dataset: str
     selection: str = ""
+    waited: int = 0
+    """Microseconds from when it was queued, in this attempt, until it was claimed."""
+    request_id: str = ""
 
 
 class JobQueue(HotQueue):  # type: ignore[misc]
@@ -63,6 +66,8 @@ class JobQueue(HotQueue):  # type: ignore[misc]
 
     def __init__(self, name: str, serializer: Any = None, *, records_db: int = 0, **kwargs: Any) -> None:
         self.worker_id: str | None = None
+        self.on_error: Callable[[], object] = lambda: None
+        """Called for each call that fails and is tried again."""
         self._connection: Any = None
         self.bind(name, redis.Redis(**kwargs).connection_pool, records_db=records_db)
 
@@ -101,6 +106,14 @@ class JobQueue(HotQueue):  # type: ignore[misc]
     def put(self, *ids: str) -> None:
         """Queue ids at the tail by hand and wake workers; an id whose job is not submitted is left out."""
         self._transitions.run_all([("put", jid) for jid in ids])
+
+    def totals(self) -> dict[tuple[str, str], int]:
+        """Count the jobs that have ended by status and analysis, and the attempts by `retry` and reason.
+
+        Counted by the scripts since the queue exists, for all processes together.
+        """
+        counted: Any = self._client.hgetall(f"{self.key}.totals")
+        return {(*name.decode().partition(" ")[::2],): int(value) for name, value in counted.items()}
 
     def defer_complete(
         self, job: ClaimedJob, document: str | bytes, artifacts: list[tuple[str, bytes]], log: str
@@ -235,6 +248,7 @@ class JobQueue(HotQueue):  # type: ignore[misc]
             with suppress(*_RETRYABLE_ERRORS):
                 self._transitions.load("claim", "finish", "finish_claim", "release")
                 return
+        self.on_error()
         if self._pending_ack is not None and self._is_refused(error):
             self._refusals = 0
             self._fail(str(error))

@@ -2,12 +2,25 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 from jobstore.model import Status, rfc3339
 from jobstore.scripts import Transitions, by_name
 
-__all__ = ["read_stats", "read_workers"]
+__all__ = ["EndedMinute", "read_ended", "read_stats", "read_workers"]
+
+_MINUTES = 60
+_AT_ONCE = 10  # minutes in one call of the script, which then takes less than a millisecond
+_LOOKED_AT = 50
+
+
+class EndedMinute(NamedTuple):
+    """The jobs that ended in one minute of the clock: those that failed are ``estimated`` where there are many."""
+
+    begin: str
+    ended: int
+    failed: int
+    estimated: bool
 
 
 def read_workers(transitions: Transitions) -> list[dict[str, Any]]:
@@ -34,3 +47,13 @@ def read_stats(transitions: Transitions) -> dict[str, Any]:
         "workers": stats["workers"],
         "throughput_last_minute": stats["ended"],
     }
+
+
+def read_ended(transitions: Transitions) -> list[EndedMinute]:
+    """Return the last 60 minutes, oldest first; of each, some jobs are looked at, however many ended."""
+    calls = [("ended", back, _AT_ONCE, _LOOKED_AT) for back in range(0, _MINUTES, _AT_ONCE)]
+    minutes = [minute for answer in transitions.run_all(calls) for minute in answer[1:]]
+    return [
+        EndedMinute(rfc3339(begin), total, round(total * failed / (looked or 1)), looked < total)
+        for begin, total, looked, failed in reversed(minutes)
+    ]

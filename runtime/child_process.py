@@ -16,8 +16,9 @@ from jobstore import ReleaseReason, Run
 from runtime.errors import exit_error, failure, out_of_memory
 from runtime.memory import MemoryMeter, seconds_to_fill
 from runtime.memory_files import shared_bytes, shared_output
+from runtime.meters import METERS_BYTES, Meters
 from runtime.output import drop_beginning
-from runtime.shared_status import CORRUPTED, NO_RUN, SHARED_STATUS_BYTES, SharedStatus
+from runtime.shared_status import CORRUPTED, NO_RUN, SharedStatus
 from runtime.signals import signals_blocked
 
 __all__ = ["GRACE_SECONDS", "ChildProcess"]
@@ -47,8 +48,8 @@ class ChildProcess:
         # Once the process is reaped its id may be another's: a kill and the reaping exclude each other.
         self._reaping = Lock()
         self._output = shared_output()
-        with shared_bytes(SHARED_STATUS_BYTES) as shared:
-            self.status = SharedStatus(shared.fileno())
+        with shared_bytes(METERS_BYTES) as shared:
+            self.status, self.meters = SharedStatus(shared.fileno()), Meters(shared.fileno())
             control_r, control_w = os.pipe()
             try:
                 self.process = self._start(script, (control_r, shared.fileno(), self._output.fileno()), environ)
@@ -146,6 +147,12 @@ class ChildProcess:
             self.error = exit_error(code, self.memory)
         self._control.close()
         return True
+
+    @property
+    def outcome(self) -> str:
+        """How the attempt ended that was running when the process exited."""
+        was_cancelled = self.only_run is not None and self.reason is ReleaseReason.DRAIN
+        return "cancelled" if was_cancelled else self.reason
 
     def failed_to_start(self) -> bool:
         """Return whether the process exited by itself before it ran a job."""

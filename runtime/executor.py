@@ -32,6 +32,7 @@ from jobstore import ReleaseReason, Run
 from runtime.control import ControlChannel, Stopped
 from runtime.dataset_cache import Tables
 from runtime.errors import error_from_exception, failure
+from runtime.meters import Meters
 from runtime.output import Output
 from runtime.process_state import ProcessState
 from runtime.reporter import Reporter
@@ -80,6 +81,7 @@ class Executor:
     queue: JobQueue
     settings: Settings
     status: SharedStatus
+    meters: Meters
     output: Output
     control: ControlChannel
     reporter: Reporter
@@ -100,10 +102,13 @@ class Executor:
         """Take over this process' output and signals; the numbers are inherited descriptors and the parent's id."""
         caught = Output(output)
         caught.catch()
+        meters = Meters(status)
+        queue.on_error = meters.count_redis_error
         return cls(
             queue,
             settings,
             SharedStatus(status),
+            meters,
             caught,
             ControlChannel(os.fdopen(control), parent, queue.drain),
             Reporter(caught),
@@ -115,6 +120,7 @@ class Executor:
         """Publish and log that the attempt starts, and send its progress from now on."""
         self._started, self._outcome = self.clock(), None
         self.status.mark_running(Run(job.id, job.attempt))
+        self.meters.begin(job.analysis, max(0, job.waited) / 1e6)
         self.reporter.begin(lambda *progress: self._report(job, *progress))
         if _log.isEnabledFor(logging.INFO):
             _log.info(Event.JOB_STARTED, extra=self._about(job))
@@ -165,6 +171,7 @@ class Executor:
         """End the attempt with results."""
         artifacts = [(artifact.name, artifact.content) for artifact in results.artifacts]
         self.queue.defer_complete(job, results.document, artifacts, self.output.text())
+        self.meters.end("complete")
         self._note(job, Event.JOB_COMPLETED)
 
     def stop(self, job: ClaimedJob, stopped: Stopped) -> None:
@@ -172,12 +179,14 @@ class Executor:
         if stopped.reason == "timeout":
             self._release(job, ReleaseReason.TIMEOUT, failure("timeout"))
         else:
+            self.meters.end("cancelled")
             self._note(job, Event.JOB_CANCELLED)
 
     def fail(self, job: ClaimedJob, reason: ReleaseReason, error: BaseException) -> None:
         """End the attempt with an error; the reason decides whether the job is retried."""
         if reason is ReleaseReason.ERROR:
-            logging.getLogger().error(Event.ANALYSIS_RAISED, exc_info=error)
+            extra = {"request_id": job.request_id} if job.request_id else None
+            logging.getLogger().error(Event.ANALYSIS_RAISED, exc_info=error, extra=extra)
         word = "error" if reason is ReleaseReason.ERROR else "invalid"
         self._release(job, reason, error_from_exception(error, word))
 
@@ -185,6 +194,7 @@ class Executor:
         """Release a job that was not run, and let another process replace this one."""
         self.queue.drain()
         self.queue.defer_release(job, ReleaseReason.DRAIN, "", self.output.text())
+        self.meters.end(ReleaseReason.DRAIN)
         self._note(job, Event.JOB_RELEASED, reason=ReleaseReason.DRAIN)
 
     def end(self) -> None:
@@ -206,6 +216,7 @@ class Executor:
 
     def _release(self, job: ClaimedJob, reason: ReleaseReason, error: dict[str, str]) -> None:
         self.queue.defer_release(job, reason, json.dumps(error), self.output.text())
+        self.meters.end(reason)
         self._note(job, Event.JOB_FAILED, reason=reason, error=f"{error['type']}: {error['message'][:200]!r}")
 
     def _note(self, job: ClaimedJob, event: Event, **more: Any) -> None:
@@ -214,7 +225,8 @@ class Executor:
             self._outcome = event, self._about(job) | {"seconds": round(self.clock() - self._started, 3)} | more
 
     def _about(self, job: ClaimedJob) -> dict[str, Any]:
-        return {"job": job.id, "analysis": job.analysis, "attempt": job.attempt, "worker": self.queue.worker_id}
+        about = {"job": job.id, "analysis": job.analysis, "attempt": job.attempt, "worker": self.queue.worker_id}
+        return about | {"request_id": job.request_id} if job.request_id else about
 
     def _parse_params(self, analysis: str, params: str, dataset: str) -> tuple[Params, dict[str, Any]]:
         """Return the parameters as the analysis takes them, and as JSON."""
@@ -230,6 +242,7 @@ class Executor:
             try:
                 return self.tables.get(version)
             except jobs.RedisUnavailable as error:
+                self.meters.count_redis_error()
                 _log.warning(Event.REDIS_UNAVAILABLE, pause, extra={"error": str(error)})
                 self.sleep(pause)
 

@@ -25,6 +25,7 @@ from runtime.descendants import become_subreaper, end_orphans
 from runtime.errors import failure, status_corrupted
 from runtime.heartbeat_file import HeartbeatFile
 from runtime.memory import ALLOCATOR_SETTINGS, MemoryWatch
+from runtime.worker_counts import WorkerCounts
 
 __all__ = ["STANDBY_AFTER_SECONDS", "Supervisor", "handle_stop_signals", "tick_seconds"]
 
@@ -55,6 +56,7 @@ class Supervisor:
         self._tick_seconds = tick_seconds(settings)
         self._wanted = settings.workers or usable_cores()
         self._environ = _child_environ(settings, self._wanted)
+        self.counts = WorkerCounts()
         self.children: list[ChildProcess] = []
         self.dead: list[ChildProcess] = []
         self.standby: list[ChildProcess] = []
@@ -106,6 +108,7 @@ class Supervisor:
         except jobs.RedisError as error:
             # Even an unexpected error of Redis must not end the supervisor: the children depend on it.
             self._steady_since, self._has_backlog = None, False
+            self.counts.count_redis_error()
             _log.warning(Event.REDIS_UNAVAILABLE, self._tick_seconds, extra={"error": str(error)})
         else:
             self._has_backlog = heartbeat.more
@@ -119,6 +122,7 @@ class Supervisor:
         # This process has adopted the processes that dead children had started.
         end_orphans({child.process.pid for child in self.children + self.standby})
         for child in exited:
+            self.counts.retire(child.meters, child.outcome, child.reason)
             # A child that fails to start will probably fail again: wait longer each time.
             self._failed_starts = self._failed_starts + 1 if child.failed_to_start() else 0
             self._next_spawn = now + min(10.0, 0.1 * 2 ** min(self._failed_starts, 10)) if self._failed_starts else now
@@ -208,6 +212,7 @@ class Supervisor:
             return
         for worker in expired:
             held = jobs.deregister_worker(worker, ReleaseReason.LOST, failure("lost"), expired=True)
+            self.counts.leases_lost += 1
             _log.warning(Event.LEASE_EXPIRED, extra={"worker": worker, "job": held})
 
     def request_stop(self, number: int, _: object = None) -> None:
@@ -255,7 +260,9 @@ class Supervisor:
             time.sleep(0.02)
 
     def _spawn(self) -> ChildProcess:
-        return ChildProcess(self._script, self._settings.memory_limit_mb * 2**20, self._environ)
+        child = ChildProcess(self._script, self._settings.memory_limit_mb * 2**20, self._environ)
+        self.counts.add(child.meters)
+        return child
 
     def _register_new(self) -> None:
         for child in self.children:

@@ -21,7 +21,10 @@ from dataset import (
 from web.problems import RETRY_AFTER, Problem, pointer_to
 from web.query_params import invalid
 
-__all__ = ["load_limits", "problem_from_dataset_error"]
+__all__ = ["UPLOAD_TYPES", "load_limits", "problem_from_dataset_error"]
+
+UPLOAD_TYPES = (*MEDIA_TYPES, *PACKED_TYPES, "multipart/form-data")
+"""The media types of a dataset."""
 
 _MIB = 2**20
 _SLUGS: dict[type[DatasetError], str] = {
@@ -31,7 +34,7 @@ _SLUGS: dict[type[DatasetError], str] = {
     TooLarge: "too-large",
     UnsupportedMediaType: "unsupported-media-type",
 }
-_ACCEPT_POST = {"Accept-Post": ", ".join((*MEDIA_TYPES, *PACKED_TYPES, "multipart/form-data"))}
+_ACCEPT_POST = {"Accept-Post": ", ".join(UPLOAD_TYPES)}
 
 
 def load_limits(settings: Settings) -> LoadLimits:

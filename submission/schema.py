@@ -7,6 +7,7 @@ import json
 import math
 import time
 from collections.abc import Iterable, Iterator, Sequence
+from datetime import date, datetime
 from typing import Annotated, Any, Literal
 
 from pydantic import (
@@ -105,6 +106,17 @@ def _where(value: Any, info: ValidationInfo) -> str | None:
     return None if value is None or value == {} else _compact_object(value, info)
 
 
+def _describe_members(schema: dict[str, Any]) -> None:
+    """Complete the JSON Schema by what is validated outside of it, and remove what is not JSON."""
+    for about in schema["properties"].values():
+        del about["title"]
+        if about.get("default") in (None, "{}"):
+            about.pop("default", None)
+    # A client that sends the defaults could not send `run_at`.
+    del schema["properties"]["delay"]["default"]
+    schema |= {"additionalProperties": False, "not": {"required": ["delay", "run_at"]}}
+
+
 def _to_microseconds(seconds: float) -> float:
     """Round to microseconds, the unit of times in Redis."""
     return round(seconds, 6)
@@ -131,31 +143,47 @@ def _is_nested_within(levels: int, value: dict[str, Any]) -> bool:
     return False
 
 
-_Bound = Annotated[Any, PlainValidator(_bound, json_schema_input_type=float | str | None)]
+_Text = Annotated[str, Field(max_length=_MAX_TEXT)]
+_Bound = Annotated[Any, PlainValidator(_bound, json_schema_input_type=float | _Text | None)]
 _Tag = Annotated[str, Field(min_length=1, max_length=128)]
 _Object = Annotated[str, PlainValidator(_compact_object, json_schema_input_type=dict[str, Any])]
 _Where = Annotated[str | None, PlainValidator(_where, json_schema_input_type=dict[str, Any] | None)]
-_Text = Annotated[str, Field(max_length=_MAX_TEXT)]
 
 
 class JobRequest(BaseModel):
-    """A job of ``POST /jobs``. ``timeout`` and ``delay`` are seconds, ``params`` and ``where`` are compact JSON."""
+    """A job to queue."""
 
-    model_config = ConfigDict(strict=True, frozen=True)
+    # Unknown members are rejected before, with errors of their own.
+    model_config = ConfigDict(
+        strict=True, frozen=True, use_attribute_docstrings=True, json_schema_extra=_describe_members
+    )
 
     start: _Bound = None
+    """The inclusive start of the range on the index: a number, a text or an ISO date; null is an open end."""
     end: _Bound = None
+    """The inclusive end of the range; a bare date includes its day."""
     index: _Text | None = None
+    """The column that `start` and `end` range over; the dataset's index by default."""
     where: _Where = None
+    """Filters of the rows, as those of `GET /data`: `{"magnitude": {"gte": 5}}`."""
     search: _Text | None = None
+    """Only rows with this text in any value."""
     analysis: str = Field(default="summary", max_length=_MAX_TEXT)
+    """The analysis to run."""
     params: _Object = "{}"
+    """The parameters of the analysis."""
     timeout: float = Field(default=3600.0, gt=0, le=_WEEK)
+    """Seconds after which an attempt is stopped."""
     max_attempts: Annotated[int, BeforeValidator(_integer)] = Field(default=3, ge=1, le=100)
+    """How many attempts may fail."""
     delay: Annotated[float, AfterValidator(_to_microseconds)] = Field(default=0.0, ge=0, le=_YEAR)
-    run_at: Annotated[float | None, BeforeValidator(_timestamp)] = None
+    """Seconds to wait before it is queued; not together with `run_at`."""
+    run_at: Annotated[float | None, BeforeValidator(_timestamp, json_schema_input_type=datetime | date)] = None
+    """When to queue it: a time, at most a year ahead."""
     priority: Literal["low", "normal", "high"] = "normal"
+    """Which queue it waits in; jobs of a higher priority run first."""
     tags: Annotated[tuple[_Tag, ...], Field(max_length=_MAX_TAGS, strict=False), BeforeValidator(_tags)] = ()
+    """Texts by which the listing filters."""
 
     @model_validator(mode="before")
     @classmethod

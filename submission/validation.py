@@ -11,12 +11,13 @@ from typing import Any
 import jobs
 from analyses import Analysis, DatasetColumns, InvalidParams, Range, get_registry
 from dataset import BoundsError, Description, Ranges, Selection, Selector, Store, start_after_end
+from jobstore import RETRIED_FIELDS
 from submission.schema import MAX_ERRORS, JobRequest, invalid_body, parse_job_requests
 from web.auth import owner
 from web.problems import RETRY_AFTER, Problem, pointer_to
 from web.request_id import current_request_id
 
-__all__ = ["submit"]
+__all__ = ["request_again", "submit"]
 
 _MAX_TRIES = 50
 _NO_COLUMNS = DatasetColumns({})
@@ -28,12 +29,13 @@ def submit(
     store: Store,
     max_params_bytes: int,
     idempotency: jobs.Idempotency | None,
-    retry_of: str | None = None,
+    repeats: Sequence[dict[str, Any]] = (),
 ) -> tuple[list[jobs.Job], bool]:
     """Validate posted jobs and queue all of them, or none.
 
-    ``prefixes`` are the JSON pointers of the values in the request body. The flag is true if the idempotency key was
-    used before; the jobs are then those of the first request.
+    ``prefixes`` are the JSON pointers of the values in the request body, ``repeats`` the members ``retry_of`` and
+    ``id`` of jobs that repeat others. The flag is true if the idempotency key was used before; the jobs are then those
+    of the first request.
 
     :raises Problem: invalid, unknown-analysis, no-dataset; unavailable if the dataset keeps being replaced.
     """
@@ -48,7 +50,9 @@ def submit(
             # Only records have changed: a new validation could take longer than the next change.
             submissions = [replace(each, dataset=each.dataset and dataset.version) for each in submissions]
         else:
-            submissions = _validate_jobs(requests, prefixes, store, dataset, reading, retry_of)
+            submissions = _validate_jobs(requests, prefixes, store, dataset, reading)
+            if repeats:
+                submissions = [replace(each, **more) for each, more in zip(submissions, repeats, strict=True)]
         validated = dataset
         try:
             return jobs.add_jobs(submissions, idempotency)
@@ -57,13 +61,18 @@ def submit(
     raise Problem("unavailable", "The dataset is being replaced all the time; try again.", headers=RETRY_AFTER)
 
 
+def request_again(job: jobs.Job) -> dict[str, Any]:
+    """Return the request that a retry of this job posts."""
+    members: dict[str, Any] = {**job}
+    return {name: members[name] for name in (*RETRIED_FIELDS, *jobs.SELECTION_FIELDS) if name in members}
+
+
 def _validate_jobs(
     requests: Sequence[JobRequest],
     prefixes: Sequence[str],
     store: Store,
     dataset: Description | None,
     reading: Container[str],
-    retry_of: str | None,
 ) -> list[jobs.Submission]:
     known, broken, _ = get_registry()
     rows = _RowCheck(dataset) if dataset else None
@@ -79,7 +88,8 @@ def _validate_jobs(
             unknown += 1
             errors.append({"pointer": f"{prefix}/analysis", "detail": f"Expected one of: {', '.join(known)}."})
         elif reads and dataset is None:
-            raise Problem("no-dataset", f"The analysis {job.analysis!r} reads a dataset: load one by POST /data.")
+            detail = f"The analysis {job.analysis!r} reads a dataset: load one by POST /data."
+            raise Problem("no-dataset", detail, errors=[{"pointer": f"{prefix}/analysis", "detail": detail}])
         else:
             analysis = known[job.analysis]
             faults = [
@@ -89,7 +99,7 @@ def _validate_jobs(
             errors += [{"pointer": prefix + pointer, "detail": detail} for pointer, detail in faults]
             if not errors:
                 version = dataset.version if dataset and reads else None
-                submissions.append(_submission(job, dataset=version, retry_of=retry_of))
+                submissions.append(_submission(job, dataset=version))
         if len(errors) >= MAX_ERRORS:
             break
     if errors:

@@ -19,6 +19,7 @@ _INTRODUCTION = """\
 Load a dataset, run analyses on it in the background, fetch results and plots.
 All is JSON; errors say what to do (RFC 9457). Parameters of a route are in brackets.
 Every line works when pasted, from top to bottom the first time: most need the data of the first one.
+In a browser, / is a dashboard of the same.
 """
 _WITH_KEY = """\
 This server wants a key: put yours into the variable JOBS_API_KEY.
@@ -54,14 +55,19 @@ _LONG_NAP = {**_OPEN, "analysis": "sleep", "params": {"seconds": 60}}
 def help_text(app: Flask, base: str) -> str:
     """Return the page, for a server whose address is ``base``."""
     written = [(rule, method) for rule in app.url_map.iter_rules() for method in sorted(_methods(rule))]
-    sections = [_section(app, base, rule, method) for rule, method in written if method != "DELETE"]
+    sections = [_section(app, base, rule, method) for rule, method in written if not _removes(rule, method)]
     examples = [_example(base, analysis) for analysis in get_analyses().values()]
-    removed = sorted((rule for rule, method in written if method == "DELETE"), key=lambda rule: -len(rule.rule))
-    removals = [_section(app, base, rule, "DELETE") for rule in removed]
+    removed = sorted((each for each in written if _removes(*each)), key=lambda each: -len(each[0].rule))
+    removals = [_section(app, base, rule, method) for rule, method in removed]
     page = "\n".join([_INTRODUCTION, *sections, "An example job of each analysis\n", *examples, *removals])
     if current_key() is None:
         return page
     return _WITH_KEY + re.sub(r"\bcurl ", 'curl -H "Authorization: Bearer $JOBS_API_KEY" ', page)
+
+
+def _removes(rule: Rule, method: str) -> bool:
+    """Return whether the example belongs at the end, because others need what it removes."""
+    return method == "DELETE" or rule.rule == "/ui/data/unload"
 
 
 def _methods(rule: Rule) -> set[str]:
@@ -98,11 +104,34 @@ def _curl(base: str, method: str, path: str) -> str:
             return "\n".join(f'curl {options}"{base}/data{query}"' for options, query in _QUERIES)
         case "POST", "/jobs":
             return "\n".join(_post(f"{base}/jobs", job) for job in ({**_OPEN, "analysis": "summary"}, _SELECTION))
-        case "POST", "/jobs/<jid>/cancel":
-            return f'curl -X POST "{base}/jobs/{_new(base, _LONG_NAP)}/cancel"'
+        case "POST", "/jobs/<jid>/cancel" | "/ui/jobs/<jid>/cancel":
+            return f'curl -X POST "{base}{path.replace("<jid>", _new(base, _LONG_NAP))}"'
+        case "GET", "/ui/data":
+            return f"curl '{base}/ui/data'"
+        case "GET", "/ui/data/export/<ending>":
+            return f'curl -o data.csv "{base}/ui/data/export/csv"'
+        case "POST", "/ui/data" | "/ui/data/preview":
+            return f"curl '{base}{path}' --form-string {shlex.quote('file=' + json.dumps(_RECORDS))}"
+        case "POST", "/ui/new":
+            return f"curl '{base}/ui/new' -d '/analysis=sleep' -d '/params/seconds=0'"
+        case "GET", "/ui/static/<digest>/<name>":
+            return f'curl "{base}/ui/static/newest/ui.css"'
+        case "POST", "/jobs/cancel" | "/jobs/retry" | "/ui/jobs/cancel" | "/ui/jobs/retry" | "/ui/jobs/delete":
+            return f'curl -X POST "{base}{path}?status=failed&analysis=sleep"'
+        case "DELETE", "/jobs":
+            return f'curl -X DELETE "{base}/jobs?status=cancelled&created_before=2026-01-01"'
+        case _, "/operations/<oid>" | "/operations/<oid>/cancel" | "/ui/operations/<oid>/cancel":
+            verb = "-X POST " if method == "POST" else ""
+            return f'curl {verb}"{base}{path.replace("<oid>", _operation(base))}"'
         case "GET", "/jobs/<jid>/results/<name>":
             job = _ended(base, {**_OPEN, "analysis": "histogram"})
             return f'curl -o plot.png "{base}/jobs/{job}/results/plot.png"'
+        case "GET", "/jobs/<jid>/events":
+            return f'curl -N --max-time 60 "{base}/jobs/{_new(base, _NAP)}/events"'
+        case "GET", "/events":
+            return f'curl -N --max-time 3 "{base}/events" || true'
+        case "GET", "/docs/<name>":
+            return f'curl -o swagger-ui.css "{base}/docs/swagger-ui.css"'
         case "GET", "/results/<jid>":
             return f'curl -L "{base}/results/{_ended(base, {**_OPEN, "analysis": "summary"})}"'
         case "POST", "/ui/sign-in":
@@ -125,6 +154,12 @@ def _new(base: str, job: dict[str, Any]) -> str:
 def _ended(base: str, job: dict[str, Any]) -> str:
     """Return a shell expression that submits ``job``, waits for its end, and expands to its id."""
     return f'$(curl -s "{base}/jobs/{_new(base, job)}?wait=60" | cut -d\'"\' -f4)'
+
+
+def _operation(base: str) -> str:
+    """Return a shell expression that expands to the id of an operation; it is kept for the idempotency key."""
+    started = f'curl -s -D - -o /dev/null -X POST -H "Idempotency-Key: tour" "{base}/jobs/retry?tag=tour"'
+    return f"$({started} | sed -n 's/^Content-Location: .*operations.//p' | tr -d '\\r')"
 
 
 def _example(base: str, analysis: Analysis) -> str:

@@ -6,7 +6,7 @@ from flask import Flask
 from werkzeug.routing import BaseConverter
 
 from config.settings import Settings
-from web import budget, origin_check, problems, query_params, reloading, request_id, responses
+from web import budget, metrics, origin_check, problems, query_params, reloading, request_id, responses
 from web.auth import guard, sign_in
 
 __all__ = ["install_hooks"]
@@ -24,6 +24,7 @@ def install_hooks(app: Flask, settings: Settings) -> None:
     app.url_map.merge_slashes = False
     app.url_map.converters["text"] = _AnyText
     request_id.install(app)
+    metrics.install(app)
     problems.install(app)
     origin_check.install(app, settings.allowed_hosts)
     guard.install(app, settings)

@@ -1,4 +1,4 @@
-"""Long polling: delays a response until a job ends, with one subscription connection per process."""
+"""Long polling: delays a response until a job ends."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
 
 from flask import request
 
 import jobs
+from web.events.listener import JobListener
 from web.query_params import invalid, parameter
 from web.server.buffers import MinRateSocket
 
@@ -20,8 +20,6 @@ __all__ = ["LongPolling", "requested_wait"]
 
 _LONGEST = 60.0
 _REREAD = 1.0  # messages can be lost and Redis can stop answering, so a waiter also rereads the record this often
-_TICK = 0.02  # only the listener uses its connection, so it subscribes for a new waiter at its next tick
-_BACK_OFF = 0.5
 _SECONDS = re.compile(r"\d+(\.\d+)?([eE]-\d+)?", re.ASCII)  # programs format 0.00001 as 1e-05
 _PREFERENCE = re.compile(r'\s*wait\s*=\s*"?(\d+)"?\s*(?:;.*)?', re.ASCII | re.IGNORECASE)
 
@@ -50,13 +48,13 @@ class _Nobody:
 class LongPolling:
     """Requests that wait for jobs, at most ``most`` at once; further ones are answered without waiting."""
 
-    def __init__(self, most: int) -> None:
+    def __init__(self, most: int, listener: JobListener | None = None) -> None:
         self._most = most
-        self._changed = threading.Condition()
+        self._listener = listener or JobListener()
+        self._lock = threading.Lock()
         self._waiters: dict[str, list[threading.Event]] = {}
         self._count = 0
         self._draining = False
-        self._listener: threading.Thread | None = None
 
     def wait(self, jid: str, seconds: float) -> jobs.Job:
         """Return the job once it has ended, or its state after ``seconds``.
@@ -91,57 +89,24 @@ class LongPolling:
     def _register_waiter(self, jid: str) -> Iterator[threading.Event | None]:
         """Register a waiter for a job and yield its event; None if all places are taken."""
         news: threading.Event | None = None
-        with self._changed:
+        with self._lock:
             if not self._draining and self._count < self._most:
                 news = threading.Event()
                 self._count += 1
                 self._waiters.setdefault(jid, []).append(news)
-                self._start_listener()
-                self._changed.notify()
+        if news is None:
+            yield None
+            return
+        self._listener.watch(jid, news.set)
         try:
             yield news
         finally:
-            if news:
-                with self._changed:
-                    self._count -= 1
-                    self._waiters[jid].remove(news)
-                    if not self._waiters[jid]:
-                        del self._waiters[jid]
-
-    def _start_listener(self) -> None:
-        if self._listener is None:
-            self._listener = threading.Thread(target=self._listen, name="waiting", daemon=True)
-            self._listener.start()
-
-    def _listen(self) -> None:
-        while True:
-            try:
-                self._listen_loop(jobs.open_pubsub())
-            except (*jobs.RedisUnavailable, OSError):
-                time.sleep(_BACK_OFF)
-
-    def _listen_loop(self, subscriber: Any) -> None:
-        """Wake the waiters of a job after each message about it; the subscription itself counts as one."""
-        subscribed: set[str] = set()
-        while True:
-            with self._changed:
-                while not self._waiters and not subscribed:
-                    self._changed.wait()
-                wanted = set(self._waiters)
-            if wanted - subscribed:
-                subscriber.subscribe(*(f"job.{jid}" for jid in wanted - subscribed))
-            if subscribed - wanted:
-                subscriber.unsubscribe(*(f"job.{jid}" for jid in subscribed - wanted))
-            subscribed = wanted
-            message = subscriber.get_message(timeout=_TICK)
-            while message is not None:
-                self._wake(message["channel"].decode().removeprefix("job."))
-                message = subscriber.get_message(timeout=0)
-
-    def _wake(self, jid: str) -> None:
-        with self._changed:
-            for news in self._waiters.get(jid, ()):
-                news.set()
+            self._listener.unwatch(jid, news.set)
+            with self._lock:
+                self._count -= 1
+                self._waiters[jid].remove(news)
+                if not self._waiters[jid]:
+                    del self._waiters[jid]
 
 
 def _ended(job: jobs.Job) -> bool:

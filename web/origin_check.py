@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from ipaddress import ip_address
 from urllib.parse import urlsplit
 
 from flask import Flask, request
@@ -51,11 +52,23 @@ def _check_host(allowed: set[str]) -> None:
         if request.environ.get("SERVER_PROTOCOL") == "HTTP/1.0":
             return
         raise Problem("malformed", "The request has no Host header.")
-    if _name(host) not in allowed:
+    if _name(host) not in allowed and not _is_scrape(host):
         raise Problem(
             "forbidden-host",
             "This server does not answer to the name in the Host header; if it should, add it to ALLOWED_HOSTS.",
         )
+
+
+def _is_scrape(host: str) -> bool:
+    """Return whether this is a request for the metrics by address: Prometheus uses the addresses of pods.
+
+    A page of another site that resolves its own name to this server would send that name.
+    """
+    try:
+        ip_address(_name(host).strip("[]"))
+    except ValueError:
+        return False
+    return request.path == "/metrics"
 
 
 def _name(host: str) -> str:

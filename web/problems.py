@@ -12,6 +12,7 @@ from werkzeug.exceptions import HTTPException
 
 import jobs
 from analyses.framework.parameters import escape_pointer
+from web.metrics import count_redis_error
 from web.request_id import current_request_id
 
 __all__ = ["PROBLEMS", "RETRY_AFTER", "Problem", "install", "pointer_to", "problem_json"]
@@ -31,6 +32,7 @@ PROBLEMS: dict[str, tuple[int, str]] = {
     "not-found": (404, "There is no such page"),
     "job-not-found": (404, "There is no such job"),
     "record-not-found": (404, "There is no such record"),
+    "operation-not-found": (404, "There is no such operation"),
     "artifact-not-found": (404, "There is no such artifact"),
     "result-not-ready": (404, "The job has not finished"),
     "method-not-allowed": (405, "The method is not allowed here"),
@@ -122,10 +124,11 @@ def _cut(name: str) -> str:
     return name if len(name) <= _MAX_NAME else f"{name[:_MAX_NAME]}…"
 
 
-def problem_json(status: int, detail: str) -> bytes:
+def problem_json(status: int, detail: str, request_id: str) -> bytes:
     """Return the problem of an HTTP status as JSON, for errors before a request exists."""
     slug = _SLUG_OF_STATUS.get(status, "internal-error" if status >= 500 else "malformed")
-    return json.dumps(Problem(slug, detail or HTTPStatus(status).phrase, status=status).as_json()).encode()
+    problem = Problem(slug, detail or HTTPStatus(status).phrase, status=status, members={"request_id": request_id})
+    return json.dumps(problem.as_json()).encode()
 
 
 def install(app: Flask) -> None:
@@ -206,6 +209,7 @@ def _from_invalid_cursor(error: Exception) -> Response:
 
 
 def _from_redis_error(error: Exception) -> Response:
+    count_redis_error()
     classified = jobs.classify_redis_error(error)
     if isinstance(classified, jobs.RedisFull):
         return _respond(

@@ -27,9 +27,12 @@ _COPIES = 3
 _NO_SCRIPTS = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; sandbox"
 
 
-def with_links(job: jobs.Job) -> dict[str, Any]:
-    """Return the job with the links to its results, log and artifacts."""
-    own = path_to(f"/jobs/{job['id']}")
+def with_links(job: jobs.Job, root: str | None = None) -> dict[str, Any]:
+    """Return the job with the links to its results, log and artifacts.
+
+    :param root: the path of the application as clients see it; that of the current request by default.
+    """
+    own = f"{path_to('') if root is None else root}/jobs/{job['id']}"
     links = {"self": own} | {name: f"{own}/{name}" for name in ("results", "log", "cancel", "retry")}
     return {**job, "links": links}
 

@@ -8,6 +8,7 @@ import re
 from collections.abc import Iterator
 from contextlib import nullcontext
 from threading import Lock
+from urllib.parse import parse_qs
 
 from flask import current_app, request
 from gunicorn.http.errors import ParseException
@@ -18,7 +19,7 @@ from web.auth import owner
 from web.json_body import JsonBody, TooManyElements, ValueTooLarge
 from web.problems import Problem, pointer_to
 
-__all__ = ["idempotency_key", "is_absent", "iter_body", "read_json", "require_empty_body"]
+__all__ = ["idempotency_key", "is_absent", "iter_body", "read_form", "read_json", "require_empty_body"]
 
 _QUOTED = re.compile(r'"((?:[^"\\]|\\["\\])*)"')
 _LONGEST_KEY = 255
@@ -91,6 +92,14 @@ def read_json(most: int, *, max_elements: int, max_chars: int) -> JsonBody:
     :raises TooManyElements, ValueTooLarge: as :class:`JsonBody` does.
     """
     return _parse(_read_text(most), max_elements=max_elements, max_chars=max_chars)
+
+
+def read_form(most: int) -> dict[str, list[str]]:
+    """Read the body as a form (``application/x-www-form-urlencoded``): the values by name, empty ones included.
+
+    :raises Problem: as :func:`_read_text` does.
+    """
+    return parse_qs(_read_text(most), keep_blank_values=True)
 
 
 def require_empty_body(most: int) -> JsonBody:

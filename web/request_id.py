@@ -1,29 +1,43 @@
-"""The id of the current request: that of the client's ``X-Request-Id``, or a new one."""
+"""The id of a request: that of the client's ``X-Request-Id``, or a new one."""
 
 from __future__ import annotations
 
 import re
 import uuid
 
-from flask import Flask, Response, g, request
+from flask import Flask, Response, g, has_request_context, request
 
-__all__ = ["current_request_id", "install"]
+from config.logs import set_request_id_source
+
+__all__ = ["current_request_id", "find_request_id", "install", "request_id_from"]
 
 _GIVEN = re.compile("[!-~]{1,128}")
+_GIVEN_IN_HEAD = re.compile(rb"^x-request-id:[ \t]*([!-~]{1,128})[ \t]*\r?$", re.IGNORECASE | re.MULTILINE)
 
 
 def install(app: Flask) -> None:
-    """Give each request an id, and return it in each response."""
+    """Give each request an id; return it in each response, and add it to the log lines of the request."""
     app.after_request(_echo)
+    set_request_id_source(lambda: current_request_id() if has_request_context() else None)
 
 
 def current_request_id() -> str:
     """Return the id of the current request."""
     if "request_id" not in g:
-        given = request.headers.get("X-Request-Id", "")
-        g.request_id = given if _GIVEN.fullmatch(given) else str(uuid.uuid4())
+        g.request_id = request_id_from(request.headers.get("X-Request-Id", ""))
     request_id: str = g.request_id
     return request_id
+
+
+def request_id_from(given: str) -> str:
+    """Return the id that a client gave, or a new one if it cannot be used."""
+    return given if _GIVEN.fullmatch(given) else str(uuid.uuid4())
+
+
+def find_request_id(head: bytes) -> str:
+    """Return the id in the head of a request that cannot be parsed, or is not complete; '' if there is none."""
+    given = _GIVEN_IN_HEAD.search(head)
+    return given[1].decode() if given else ""
 
 
 def _echo(response: Response) -> Response:

@@ -10,9 +10,12 @@ import jobs
 from analyses import get_registry
 from web.help import help_text
 from web.links import path_to
+from web.metrics import metrics_response
 from web.problems import PROBLEMS, Problem
 from web.query_params import parameters
 from web.responses import json_response, text_response
+from web.ui.overview import overview_page
+from web.ui.pages import prefers_html
 
 __all__ = ["routes"]
 
@@ -22,9 +25,11 @@ routes = Blueprint("rest", __name__)
 @routes.get("/")
 @parameters()
 def root() -> Response:
-    """Where everything is."""
-    names = ("data", "jobs", "analyses", "workers", "stats", "health", "ready", "help")
-    return json_response({"links": {name: path_to(f"/{name}") for name in names}})
+    """Where everything is; with `Accept: text/html` the dashboard."""
+    if prefers_html():
+        return overview_page()
+    names = ("data", "jobs", "analyses", "workers", "stats", "metrics", "health", "ready", "help", "docs")
+    return json_response({"links": {name: path_to(f"/{name}") for name in names}}, headers={"Vary": "Accept"})
 
 
 @routes.get("/analyses")
@@ -57,6 +62,13 @@ def list_workers() -> Response:
 def show_stats() -> Response:
     """Queue length, jobs by status, age of the oldest waiting job, workers, throughput of the last minute."""
     return json_response(jobs.get_stats())
+
+
+@routes.get("/metrics")
+@parameters()
+def show_metrics() -> Response:
+    """Metrics for Prometheus, as text or as OpenMetrics by `Accept`."""
+    return metrics_response()
 
 
 @routes.get("/health")

@@ -44,11 +44,14 @@ class Upload(NamedTuple):
     media_type: str | None
 
 
-def read_upload(most: int, is_specific_type: Callable[[str | None], bool]) -> Upload:
+def read_upload(
+    most: int, is_specific_type: Callable[[str | None], bool], fields: dict[str, str] | None = None
+) -> Upload:
     """Return the request body, or the one `file` of its form, of at most ``most`` bytes when decompressed.
 
     ``is_specific_type`` returns whether a media type names a format; a file of any other type that starts with the gzip
-    magic number is decompressed.
+    magic number is decompressed. The form's other fields, if it may have some, are added to ``fields``; they stand
+    before the file, because it is read as it arrives.
 
     :raises Problem: here or while the parts are read: too-large; unsupported-media-type for a content coding; malformed
         when it breaks off; invalid for a form with anything but one `file`.
@@ -59,7 +62,7 @@ def read_upload(most: int, is_specific_type: Callable[[str | None], bool]) -> Up
     essence, options = parse_options_header(media_type)
     in_form = essence.lower() == _FORM
     if in_form:
-        parts, media_type = _only_file(parts, options.get("boundary", ""))
+        parts, media_type = _only_file(parts, options.get("boundary", ""), fields)
         if media_type and media_type.partition(";")[0].strip().lower() in _GENERIC_TYPES:
             media_type = None
     # A part of a form has no content coding: tools send a .csv.gz with the type of the .csv.
@@ -155,14 +158,30 @@ def _unpacked(parts: Iterable[bytes]) -> Iterator[bytes]:
         raise Problem("malformed", "The gzip broke off: send it whole.")
 
 
-def _only_file(form: Iterator[bytes], boundary: str) -> tuple[Iterator[bytes], str | None]:
-    """Return the content of the part `file`, and its media type."""
+def _only_file(
+    form: Iterator[bytes], boundary: str, fields: dict[str, str] | None
+) -> tuple[Iterator[bytes], str | None]:
+    """Return the content of the part `file`, and its media type; add the fields before it to ``fields``."""
     events = _events(form, boundary)
     for event in events:
-        if isinstance(event, multipart.Field | multipart.File):
+        if isinstance(event, multipart.Field) and event.name != "file" and fields is not None:
+            fields[event.name or ""] = _field_text(events)
+        elif isinstance(event, multipart.Field | multipart.File):
             _check_name(event)
             return _content(events), event.headers.get("Content-Type")
     raise _not_one(0)
+
+
+def _field_text(events: Iterator[multipart.Event]) -> str:
+    text = b""
+    for event in events:
+        if isinstance(event, multipart.Data):
+            text += event.data
+            if len(text) > _MOST_HELD:
+                break
+            if not event.more_data:
+                return text.decode(errors="replace")
+    raise Problem("malformed", "The form cannot be parsed: it has a field that is too long.")
 
 
 def _content(events: Iterator[multipart.Event]) -> Iterator[bytes]:

@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from itertools import pairwise
-from typing import Any, Final
+from typing import Any, Final, Literal
 
-from dataset.formats.cell_kinds import kind_of
+from dataset.formats.cell_kinds import is_typed, kind_of
 from dataset.notes import Note
+from dataset.types.type_inference import parse_number
 
-__all__ = ["NO_HEADER_NOTE", "cell_kind", "has_header"]
+__all__ = ["NO_HEADER_NOTE", "Evidence", "cell_kind", "has_header", "header_evidence"]
+
+Evidence = Literal["typed", "plain", "none", "unclear"]
+"""Of a header: `typed` if a value below has another type, `plain` if none has one, `none` if all are as the first."""
 
 NO_HEADER_NOTE: Final = Note(
     "The first row is of the same types as the others and was read as a record; ?header=yes makes it name the columns."
 )
 
 _SAMPLE_ROWS: Final = 50
+_YEAR: Final = re.compile("(?:1[5-9]|2[01])[0-9]{2}")
 
 
 def has_header(first: Sequence[Any], others: Sequence[Sequence[Any]]) -> bool:
@@ -30,6 +36,27 @@ def has_header(first: Sequence[Any], others: Sequence[Sequence[Any]]) -> bool:
         return True
     same = [name for name, kind in zip(own, below, strict=True) if name == kind and name not in ("text", None)]
     return not same or _are_consecutive([cell for cell, kind in zip(first, own, strict=True) if kind == "number"])
+
+
+def header_evidence(rows: Sequence[Sequence[str]], width: int) -> Evidence:
+    """Return what speaks for the first row being a header."""
+    first, rest = rows[0], rows[1:]
+    columns = {n: [row[n] for row in rest if n < len(row)] for n in range(min(width, len(first)))}
+    typed = {n: cells for n, cells in columns.items() if is_typed(cells)}
+    if not typed:
+        return "plain"
+    kinds = {n: kind for n in typed if (kind := kind_of(first[n])) != "missing"}
+    alike = [n for n, kind in kinds.items() if kind != "text" and kind in map(kind_of, typed[n])]
+    if len(alike) < len(kinds):
+        return "typed" if not alike or _are_series([first[n] for n in alike]) else "unclear"
+    if not first[0].strip() and all(row and row[0].strip() for row in rest):
+        return "typed"  # the name of an index, left empty
+    years = [int(first[n]) for n in typed if _YEAR.fullmatch(first[n].strip())]
+    if not years or all(_YEAR.fullmatch(cell.strip()) for cells in typed.values() for cell in cells):
+        return "none"
+    if len(years) == 1:
+        return "unclear" if len(typed) == 1 and width > 1 else "none"
+    return "typed" if {b - a for a, b in pairwise(years)} in ({1}, {-1}, {5}, {10}) else "none"
 
 
 def _common_kind(cells: Iterable[Sequence[Any]]) -> str | None:
@@ -54,3 +81,13 @@ def _are_consecutive(names: Sequence[str]) -> bool:
         and all(name.isascii() and name.isdigit() and len(name) == 4 for name in names)
         and all(int(after) - int(before) == 1 for before, after in pairwise(names))
     )
+
+
+def _are_series(names: Sequence[str]) -> bool:
+    """Return whether names that are numbers may be those of columns: years, or a series."""
+    if all(_YEAR.fullmatch(name.strip()) for name in names):
+        return True
+    numbers = [parse_number(name.strip()) for name in names]
+    steps = [later - one for one, later in pairwise(numbers) if one is not None and later is not None]
+    is_rising = len(steps) == len(names) - 1 and all(step > 0 for step in steps)
+    return is_rising and (len(steps) > 1 or steps == [1])

@@ -7,16 +7,16 @@ import re
 from collections.abc import Sequence
 from dataclasses import replace
 from itertools import pairwise
-from typing import Final, Literal, NamedTuple
+from typing import Final, NamedTuple
 
 from dataset.errors import InvalidDataset, Malformed, quoted
 from dataset.formats.cell_kinds import is_typed, kind_of
 from dataset.formats.dialects import EscapeTest, Row, Sample, comment_marks, detect_dialect, filled_width, read_sample
+from dataset.formats.header_row import Evidence, header_evidence
 from dataset.formats.quoting import Dialect, Records
 from dataset.formats.repairs import Repairs
 from dataset.formats.single_column import check_single_column
 from dataset.load_options import LoadOptions
-from dataset.types.type_inference import parse_number
 
 __all__ = ["EMPTY", "Head", "read_head"]
 
@@ -25,12 +25,8 @@ EMPTY: Final = "The body is empty: send a first row that names the columns."
 _SEPARATOR_LINE: Final = re.compile(r'"?sep=(.)"?[ \t]*[\r\n]*', re.IGNORECASE)
 _HEADER_BLOCK: Final = re.compile(r'"?-+ ?(begin|end) header ?-+"?[,;\s]*', re.IGNORECASE)
 _RULE: Final = re.compile(r"(?=.*[|+])[\s|+:=-]*[-=]{3}[\s|+:=-]*")
-_YEAR: Final = re.compile("(?:1[5-9]|2[01])[0-9]{2}")
 _MAX_TITLES: Final = 50
 _HEADER_LINES: Final = 1000
-
-_Evidence = Literal["typed", "plain", "none", "unclear"]
-"""Of a header: `typed` if a value below has another type, `plain` if none has one, `none` if all are as the first."""
 
 
 class Head(NamedTuple):
@@ -128,7 +124,11 @@ def _place_header(sample: Sample, comments: list[str], options: LoadOptions, rep
         at = 0
     if at == 0 and options.header is None and options.skip is None:
         _check_first_row(sample, rows)
-    line, values, evidence = rows[at].first - 1, rows[at:], _evidence([row.cells for row in rows[at:]], sample.width)
+    line, values, evidence = (
+        rows[at].first - 1,
+        rows[at:],
+        header_evidence([row.cells for row in rows[at:]], sample.width),
+    )
     if at:
         _check_titles(sample, rows[:at], rows[at], evidence)
         repairs.add("titles", sample.dialect.delimiter.join(rows[0].cells), at)
@@ -188,20 +188,20 @@ def _find_first_row(sample: Sample, rows: list[Row]) -> int:
         if (
             any(rows[later - 1].last < blank < rows[later].first for blank in blanks)
             and filled_width(rows[later].cells) >= sample.width
-            and _evidence([row.cells for row in rows[later:]], sample.width) == "typed"
-            and _evidence([row.cells for row in rows[at:later]], sample.width) != "typed"
+            and header_evidence([row.cells for row in rows[later:]], sample.width) == "typed"
+            and header_evidence([row.cells for row in rows[at:later]], sample.width) != "typed"
         ):
             return later
     rest = [row.cells for row in rows[at + 1 :]]
     is_wider = bool(rest) and filled_width(rows[at].cells) > sample.width >= max(map(len, rest))
-    return at + 1 if is_wider and _evidence(rest, sample.width) == "typed" else at
+    return at + 1 if is_wider and header_evidence(rest, sample.width) == "typed" else at
 
 
 def _check_first_row(sample: Sample, rows: list[Row]) -> None:
     """Raise InvalidDataset if only the first row has spaces after its delimiters and the second may be the header."""
     are_spaced = [any(cell[:1] == " " for cell in row.cells[1:]) for row in rows]
     rest = [row.cells for row in rows[1:]]
-    if are_spaced[0] and not any(are_spaced[1:]) and len(rest) > 1 and _evidence(rest, sample.width) == "typed":
+    if are_spaced[0] and not any(are_spaced[1:]) and len(rest) > 1 and header_evidence(rest, sample.width) == "typed":
         line = rows[1].first
         raise InvalidDataset(
             f"Line {rows[0].first} may be a title: {quoted(sample.dialect.delimiter.join(rows[0].cells))}. Add "
@@ -212,7 +212,7 @@ def _check_first_row(sample: Sample, rows: list[Row]) -> None:
 
 def _is_header_with_gaps(sample: Sample, rows: list[Row], at: int, options: LoadOptions) -> bool:
     """Return whether the first row, which has empty fields at its end, is a header rather than a title."""
-    first, later = (_evidence([row.cells for row in rows[n:]], sample.width) for n in (0, at))
+    first, later = (header_evidence([row.cells for row in rows[n:]], sample.width) for n in (0, at))
     return options.header is not None or (first == "typed" and later != "typed")
 
 
@@ -230,7 +230,7 @@ def _is_without_first_name(sample: Sample, rows: list[Row]) -> bool:
     )
 
 
-def _check_titles(sample: Sample, titles: list[Row], row: Row, evidence: _Evidence) -> None:
+def _check_titles(sample: Sample, titles: list[Row], row: Row, evidence: Evidence) -> None:
     """Raise Malformed unless lines of other widths are titles: before a blank line or a sure header, or in words."""
     is_apart = any(not filled_width(each.cells) and titles[0].last < each.first < row.first for each in sample.rows)
     widths = [filled_width(title.cells) for title in titles]
@@ -239,7 +239,7 @@ def _check_titles(sample: Sample, titles: list[Row], row: Row, evidence: _Eviden
     is_table = (
         max(widths) > 1
         and all(later.first == title.last + 1 for title, later in pairwise(titles))
-        and _evidence([title.cells for title in titles], max(widths)) == "typed"
+        and header_evidence([title.cells for title in titles], max(widths)) == "typed"
     )
     if not is_table and (
         (is_apart and (max(widths) <= 1 or evidence != "none"))
@@ -261,7 +261,7 @@ def _check_titles(sample: Sample, titles: list[Row], row: Row, evidence: _Eviden
 
 
 def _commented_header(
-    sample: Sample, row: Row, comments: list[str], evidence: _Evidence, options: LoadOptions, repairs: Repairs
+    sample: Sample, row: Row, comments: list[str], evidence: Evidence, options: LoadOptions, repairs: Repairs
 ) -> list[str] | None:
     """Return the names in the last comment if no other header is sure, and take it from the comments.
 
@@ -282,34 +282,3 @@ def _commented_header(
         repairs.add("commented", comments[-1])
     comments.pop()
     return names
-
-
-def _evidence(rows: Sequence[Sequence[str]], width: int) -> _Evidence:
-    """Return what speaks for the first row being a header."""
-    first, rest = rows[0], rows[1:]
-    columns = {n: [row[n] for row in rest if n < len(row)] for n in range(min(width, len(first)))}
-    typed = {n: cells for n, cells in columns.items() if is_typed(cells)}
-    if not typed:
-        return "plain"
-    kinds = {n: kind for n in typed if (kind := kind_of(first[n])) != "missing"}
-    alike = [n for n, kind in kinds.items() if kind != "text" and kind in map(kind_of, typed[n])]
-    if len(alike) < len(kinds):
-        return "typed" if not alike or _are_series([first[n] for n in alike]) else "unclear"
-    if not first[0].strip() and all(row and row[0].strip() for row in rest):
-        return "typed"  # the name of an index, left empty
-    years = [int(first[n]) for n in typed if _YEAR.fullmatch(first[n].strip())]
-    if not years or all(_YEAR.fullmatch(cell.strip()) for cells in typed.values() for cell in cells):
-        return "none"
-    if len(years) == 1:
-        return "unclear" if len(typed) == 1 and width > 1 else "none"
-    return "typed" if {b - a for a, b in pairwise(years)} in ({1}, {-1}, {5}, {10}) else "none"
-
-
-def _are_series(names: Sequence[str]) -> bool:
-    """Return whether names that are numbers may be those of columns: years, or a series."""
-    if all(_YEAR.fullmatch(name.strip()) for name in names):
-        return True
-    numbers = [parse_number(name.strip()) for name in names]
-    steps = [later - one for one, later in pairwise(numbers) if one is not None and later is not None]
-    is_rising = len(steps) == len(names) - 1 and all(step > 0 for step in steps)
-    return is_rising and (len(steps) > 1 or steps == [1])

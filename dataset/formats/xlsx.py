@@ -15,7 +15,7 @@ import polars as pl
 
 from dataset.errors import InvalidDataset, Malformed, TooLarge, quoted
 from dataset.formats.archives import is_zip, zip_bytes
-from dataset.formats.header_row import NO_HEADER_NOTE, cell_kind, has_header
+from dataset.formats.header_row import NO_HEADER_NOTE, cell_kind, has_header, header_evidence
 from dataset.formats.source import Read, Source
 from dataset.formats.typed_columns import check_scan, convert_columns
 from dataset.load_options import LoadOptions
@@ -130,15 +130,33 @@ def _find_header(sheet: _Sheet, options: LoadOptions) -> _Header:
 def _header_position(rows: Sequence[Sequence[str | None]]) -> int:
     """Return the first row with at least half as many values as the fullest: those above are titles.
 
-    pandas leaves the name of the index empty: such a row lacks only its first value.
+    A list of titles may be as wide, if it ends with a blank row. pandas leaves the name of the index empty: such a row
+    lacks only its first value.
     """
     filled = list(map(_count_filled, rows))
     least = max(min(2, max(filled)), (max(filled) + 1) // 2)
-    return next(
+    first = next(
         position
         for position, count in enumerate(filled)
         if count >= least or (count == len(rows[position]) - 1 > 0 and not (rows[position][0] or "").strip())
     )
+    return _skip_titles(rows, filled, first, least)
+
+
+def _skip_titles(rows: Sequence[Sequence[str | None]], filled: Sequence[int], first: int, least: int) -> int:
+    """Return the row of a header below a blank row, or the first. Raises Malformed if there are two tables."""
+    texts = [[cell or "" for cell in row] for row in rows]
+    for position in range(first + 1, len(rows)):
+        is_below_blank = not filled[position - 1] and filled[position] >= least
+        if is_below_blank and header_evidence(texts[position:], len(rows[0])) == "typed":
+            if header_evidence(texts[first:position], len(rows[0])) != "typed":
+                return position
+            names = ", ".join(filter(None, texts[position]))
+            raise Malformed(
+                f"Row {position + 1} begins another table after a blank row: {quoted(names)}. Send one table, or add "
+                f"?skip={position} to read only this one."
+            )
+    return first
 
 
 def _count_filled(row: Sequence[str | None]) -> int:

@@ -10,5 +10,6 @@ local worker, id, attempt = ARGV[5], ARGV[6], ARGV[7]
 if refusal then return answer(refusal) end
 select_db(QUEUE)
 call('LREM', WAITING .. ':' .. worker, 1, id)
+call('HINCRBY', WAITING .. '.totals', 'complete ' .. (record[7] or ''), 1)
 -- include: complete
 return answer('complete')

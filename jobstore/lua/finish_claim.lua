@@ -11,6 +11,7 @@ local worker, id, attempt = ARGV[5], ARGV[6], ARGV[7]
 if refusal then return answer(refusal, 'again') end
 select_db(QUEUE)
 call('LREM', WAITING .. ':' .. worker, 1, id)
+call('HINCRBY', WAITING .. '.totals', 'complete ' .. (record[7] or ''), 1)
 -- include: pop_next
 -- include: complete
 if not next_id then
@@ -25,4 +26,5 @@ if not started then
   return answer('complete', 'again')
 end
 return answer('complete', 'job', 'id', next_id, 'attempt', started, 'analysis', job[4], 'start', job[5], 'end', job[6],
-  'params', job[7], 'dataset', job[8] or '', 'selection', job[9] or '')
+  'params', job[7], 'dataset', job[8] or '', 'selection', job[9] or '',
+    'waited', now_us - (job[10] or job[2]), 'request_id', job[11] or '')

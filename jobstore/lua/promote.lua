@@ -16,7 +16,7 @@ local entries = {}
 for _, id in ipairs(ids) do
   local job = call('HMGET', 'job.' .. id, 'created', 'priority')
   call('ZREM', 'jobs.due', id)
-  move(id, 'scheduled', 'submitted', job[1])
+  move(id, 'scheduled', 'submitted', job[1], 'queued', now_us)
   entries[#entries + 1] = {id, job[2], job[1]}
 end
 if #entries > 0 then enqueue(entries, false) end

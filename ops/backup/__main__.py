@@ -24,7 +24,7 @@ def main(arguments: list[str]) -> int:
     """Run the command; return 0 on success."""
     settings = load_or_exit()
     jobs.connect(settings)
-    set_up_logging(settings.log_level)
+    set_up_logging(settings.log_level, settings.log_format)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     match arguments:
         case ["save"]:

@@ -26,6 +26,7 @@ from ops.invariants.keys import (
     check_chunk,
     check_derived,
     check_idempotency,
+    check_operation,
     check_queue_key,
     check_version,
     check_workers,
@@ -46,7 +47,7 @@ _INDEXES = {
     "jobs.ended",
     *(f"jobs.{s}" for s in "scheduled submitted complete failed cancelled".split()),
 }
-_INDEXES_OF_A_FIELD = {"jobs.analysis.": "analysis", "jobs.unfinished.": "owner"}
+_INDEXES_OF_A_FIELD = {"jobs.analysis.": "analysis", "jobs.owner.": "owner", "jobs.unfinished.": "owner"}
 _NO_VERSIONS = ("data.current", "data.owner")
 _EXPIRING = ("session.", "rate:")
 
@@ -165,9 +166,11 @@ class _Search:
             yield from check_idempotency(reader, key)
         elif kind == "bulk":
             yield from check_bulk(reader, key, self._late_since)
+        elif kind == "operation":
+            yield from check_operation(reader, key)
         elif kind == "data":
             yield from check_chunk(reader, key) if key not in _NO_VERSIONS else ()
-        elif key not in ("bulks", "queue.epoch"):
+        elif key not in ("bulks", "operations", "queue.epoch"):
             yield from _known(key, check_queue_key(reader, key) if reader.in_one else None)
 
     def _find_strays(self, index: str) -> None:

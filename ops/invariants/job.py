@@ -107,8 +107,8 @@ def _check_indexes(job: Job, key: str) -> Iterator[Violation]:
     record = job.record or {}
     analysis = f"jobs.analysis.{record['analysis']}"
     right = {"jobs", analysis} | ({f"jobs.{job.status}"} if job.status != "in progress" else set())
-    if job.status in _UNFINISHED and record.get("owner"):
-        right.add(f"jobs.unfinished.{record['owner']}")
+    if owner := record.get("owner"):
+        right |= {f"jobs.owner.{owner}"} | ({f"jobs.unfinished.{owner}"} if job.status in _UNFINISHED else set())
     for name in sorted(right):
         if job.scores.get(name) != int(record["created"]):
             yield Violation(4, name, f"{job.id} is not there with its creation")

@@ -15,6 +15,7 @@ __all__ = [
     "check_chunk",
     "check_derived",
     "check_idempotency",
+    "check_operation",
     "check_queue_key",
     "check_version",
     "check_workers",
@@ -22,6 +23,7 @@ __all__ = [
 
 _EXISTS_AT_ONCE = 1000
 _TRIES = 20
+_GONE, _FOR_EVER = -2, -1
 _VERSION = re.compile(r"data\.(?!(current|owner)$)[^.]+")
 
 
@@ -123,9 +125,21 @@ def check_bulk(reader: Reader, key: str, late_since: int | None) -> Iterator[Vio
         yield Violation(1, key, "of a bulk that was accepted, and is not queued")
 
 
+def check_operation(reader: Reader, key: str) -> Iterator[Violation]:
+    """Check that an operation is in progress and worked on, or has ended and expires."""
+    with reader.records.pipeline() as moment:
+        moment.pttl(key)
+        moment.hget(key, "status")
+        moment.zscore("operations", key.split(".")[1])
+        life, status, lease = moment.execute()
+    runs = text(status) == "in progress"
+    if life != _GONE and (runs != (lease is not None) or runs != (life == _FOR_EVER)):
+        yield Violation(4, key, f"{text(status) or 'no status'}, and {'kept' if life == _FOR_EVER else 'expires'}")
+
+
 def check_queue_key(reader: Reader, key: str) -> list[Violation] | None:
     """Return the violations of a key of the queue or its workers; None for other keys."""
-    suffixes = ("", ".high", ".low", ".wake", ".epoch", ".repair")
+    suffixes = ("", ".high", ".low", ".wake", ".epoch", ".repair", ".totals")
     if key == reader.workers or key in {reader.waiting + suffix for suffix in suffixes}:
         return []
     for start in (reader.worker, f"{reader.waiting}:"):

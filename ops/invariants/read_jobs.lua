@@ -53,7 +53,8 @@ local function look(id, index)
   local scores = {}
   for n, name in ipairs(INDEXES) do scores[n] = call('ZSCORE', name, id) end
   local analysis = record[4] and call('ZSCORE', 'jobs.analysis.' .. record[4], id)
-  local owned = record[13] and call('ZSCORE', 'jobs.unfinished.' .. record[13], id)
+  local owner = record[13] or ''
+  local owned, pending = call('ZSCORE', 'jobs.owner.' .. owner, id), call('ZSCORE', 'jobs.unfinished.' .. owner, id)
   local unmatched = index ~= '' and call('ZSCORE', index, id)
   local due, ended = call('ZSCORE', 'jobs.due', id), call('ZSCORE', 'jobs.ended', id)
   local results, log = call('EXISTS', 'results.' .. id), call('EXISTS', 'log.' .. id)
@@ -65,8 +66,8 @@ local function look(id, index)
   local holds = record[6] and call('LRANGE', WAITING .. ':' .. record[6], 0, 1) or {}
   local queued, holders = -1, -1
   if DEEP == '1' then queued, holders = count_queued(id), count_holders(id) end
-  return {id, index, kept, record, scores, analysis, owned, unmatched, due, ended, results, computed, log, loaded, lives, holds,
-    queued, holders}
+  return {id, index, kept, record, scores, analysis, owned, pending, unmatched, due, ended, results, computed, log, loaded,
+    lives, holds, queued, holders}
 end
 
 local seen = {}

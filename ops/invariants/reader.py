@@ -209,6 +209,7 @@ def _job(seen: list[Any]) -> Job:
         scores,
         analysis,
         owned,
+        pending,
         stray,
         due,
         ended,
@@ -223,7 +224,8 @@ def _job(seen: list[Any]) -> Job:
     record = {name: text(value) for name, value in zip(_RECORD, fields, strict=True) if value is not None}
     standing = dict(zip(_INDEXES, scores, strict=True)) | {"jobs.due": due, "jobs.ended": ended}
     standing[f"jobs.analysis.{record.get('analysis', '')}"] = analysis
-    standing[f"jobs.unfinished.{record.get('owner', '')}"] = owned
+    standing[f"jobs.owner.{record.get('owner', '')}"] = owned
+    standing[f"jobs.unfinished.{record.get('owner', '')}"] = pending
     if text(index):
         standing[text(index)] = stray
     return Job(

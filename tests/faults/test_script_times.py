@@ -154,6 +154,7 @@ def test_no_script_takes_long_at_a_million_jobs(full):
         "delete": lambda: jobs.delete_job(_id(JOBS - 3 - next(fresh))),
         "put": lambda: jobs.q.put(_id(JOBS - 4)),
         "stats": jobs.get_stats,
+        "ended by minute": jobs.get_ended_by_minute,
         "workers": jobs.get_workers,
         "take, finish, release": _finish,
         "heartbeat": lambda: jobs.heartbeat(["w"]),

@@ -21,7 +21,7 @@ def log(caplog):
 
     def access(uri, method="GET", status="200 OK", sent=37):
         environ = {"RAW_URI": uri, "REQUEST_METHOD": method, "REMOTE_ADDR": "192.0.2.1"}
-        response = SimpleNamespace(status=status, sent=sent)
+        response = SimpleNamespace(status=status, sent=sent, headers=[("X-Request-Id", "r-1")])
         logger.access(response, None, environ, timedelta(milliseconds=2))
         return [vars(record) for record in caplog.records if record.name == "api"]
 
@@ -35,7 +35,32 @@ def test_a_request_is_one_line_without_its_query(log):
     assert (line["msg"], line["levelname"]) == (Event.REQUEST, "INFO")
     assert (line["method"], line["path"], line["status"]) == ("GET", "/jobs", "422")
     assert (line["ms"], line["bytes"], line["client"]) == (2.0, 37, "192.0.2.1")
+    assert line["request_id"] == "r-1"
     assert "secret" not in str(line)
+
+
+@pytest.mark.parametrize(
+    ("message", "logged"),
+    [
+        ("Invalid request from ip=::1: Invalid HTTP Header: 'Authorization Bearer secret'", "Invalid HTTP Header"),
+        ("Invalid request from ip=::1: Invalid HTTP request line: 'GET /data?a=secret x'", "Invalid HTTP request line"),
+        (
+            "Invalid request from ip=::1: Request Line is too large (9000 > 8190)",
+            "Request Line is too large (9000 > 8190)",
+        ),
+    ],
+)
+def test_a_malformed_request_is_not_quoted(log, caplog, message, logged):
+    config = gunicorn.config.Config()
+    RequestLogger(config).warning(message)
+
+    assert [record.getMessage() for record in caplog.records] == [f"Invalid request from ip=::1: {logged}"]
+
+
+def test_an_error_is_logged_without_the_query(log, caplog):
+    RequestLogger(gunicorn.config.Config()).exception("Error handling request %s %s", "GET", "/data?a=secret")
+
+    assert [record.getMessage() for record in caplog.records] == ["Error handling request GET /data"]
 
 
 @pytest.mark.parametrize("uri", ["/health", "/ready", "/api/health", "/health?x=1"])

@@ -259,7 +259,7 @@ def test_if_match_guards_a_change(loaded, method):
     # Given the tags of a record, of the dataset, and of another record
     record, other, page = (loaded.get(path).headers["ETag"] for path in ("/data/q2", "/data/q3", "/data?limit=1"))
     # then others than those of the record and the dataset are refused
-    for tag in (other, '"x"', f"W/{record}"):
+    for tag in (other, '"x"', '""', f"W/{record}"):
         answer = change(tag)
         assert (answer.status_code, answer.json["type"]) == (412, "/problems/precondition-failed")
         assert answer.headers["ETag"] == record

@@ -19,8 +19,8 @@ def make(rd, tmp_path):
     keys = write_keys(tmp_path / "keys", line_of("ann", "submit"), line_of("bob", "submit"), line_of("root", "admin"))
 
     def client(**settings):
-        changed = dataclasses.replace(jobs.settings, api_keys_file=str(keys), **settings)
-        return create_app(changed, redis_client=rd).test_client()
+        limited = dataclasses.replace(jobs.settings, api_keys_file=str(keys), **settings)
+        return create_app(limited, redis_client=rd).test_client()
 
     return client
 

@@ -64,6 +64,22 @@ def test_titles_and_footers_are_left_out_with_a_note() -> None:
     assert [(note.example, note.rows) for note in table.description.notes] == [("Population", 2), ("Source: census", 2)]
 
 
+def test_a_list_of_titles_as_wide_as_the_table_is_left_out_and_a_second_table_refused() -> None:
+    # Given titles with a value each, a blank row, and a table
+    table: list[list[Any]] = [["day", "flow"], ["2020-01-01", 1.5], ["2020-01-02", 2.5]]
+    read = load({"data": [["Station", "ABC"], ["River", "Elbe"], [], *table]})
+
+    # then they are left out, with a note
+    assert list(read.description.types()) == ["day", "flow"]
+    assert [(note.example, note.rows) for note in read.description.notes] == [("Station", 2)]
+
+    # When they may be a table of their own, then the option that decides is named, and cures
+    sheets: dict[str, list[list[Any]]] = {"data": [["Station", "ABC"], ["Latitude", 45.5], [], *table]}
+    with pytest.raises(Malformed, match=r"Row 4 begins another table .*\?skip=3"):
+        load(sheets)
+    assert list(load(sheets, skip=3).description.types()) == ["day", "flow"]
+
+
 @pytest.mark.parametrize("last", [[7, None], [None, "c"], ["x", None]])
 def test_a_last_record_with_one_value_is_not_a_footer(last: list[Any]) -> None:
     first: list[Any] = ["s", "a"] if last[0] == "x" else [1, "a"]

@@ -53,6 +53,24 @@ class Status:
         self.ended += 1
 
 
+class FakeMeters:
+    """The shared meters."""
+
+    def __init__(self) -> None:
+        self.begun: list[tuple[str, float]] = []
+        self.ended: list[str] = []
+        self.redis_errors = 0
+
+    def begin(self, analysis: str, waited: float) -> None:
+        self.begun.append((analysis, waited))
+
+    def end(self, outcome: str) -> None:
+        self.ended.append(outcome)
+
+    def count_redis_error(self) -> None:
+        self.redis_errors += 1
+
+
 class Tables:
     """The datasets, of which none is there; Redis may be away at first."""
 
@@ -90,6 +108,7 @@ class World:
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.run: Callable[[], Any] = lambda: {"answer": 42}
         self.control, self.status, self.tables, self.state = Control(), Status(), Tables(), State()
+        self.meters = FakeMeters()
         self.now = 0.0
         self.slept: list[float] = []
         module = SimpleNamespace(run=lambda: self.run(), __doc__="A fake.")
@@ -101,6 +120,7 @@ class World:
             jobs.q,
             Settings(max_result_bytes=1000),
             self.status,  # type: ignore[arg-type]
+            self.meters,  # type: ignore[arg-type]
             output,  # type: ignore[arg-type]
             self.control,  # type: ignore[arg-type]
             reporter,  # type: ignore[arg-type]
@@ -158,6 +178,10 @@ def test_an_attempt_that_completes_has_results_and_its_output(world, events, cap
     assert world.status.run == (job["id"], "1")
     assert world.status.ended == 1
     assert not jobs.q.draining
+    # and it is counted, after its time in the queue
+    assert [analysis for analysis, _ in world.meters.begun] == ["fake"]
+    assert 0 < world.meters.begun[0][1] < 60
+    assert world.meters.ended == ["complete"]
     # and its life is logged
     assert events() == [Event.JOB_STARTED, Event.JOB_COMPLETED]
     last = caplog.records[-1]

@@ -13,7 +13,7 @@ import pytest
 ROOT = Path(__file__).parents[2]
 
 MAY_IMPORT = {
-    "api": {"jobs", "submission", "data_views", "dataset", "analyses", "web", "config", "flask", "werkzeug"},
+    "api": {"jobs", "pages", "submission", "data_views", "dataset", "analyses", "web", "config", "flask", "werkzeug"},
     "jobs": {"redis", "hotqueue", "jobstore", "config"},
     "worker": {"jobs", "runtime", "dataset", "analyses", "config"},
 }

@@ -532,8 +532,8 @@ def test_two_filters_are_walked_in_short_calls_and_counted_whole(worker, monkeyp
 
 def test_a_job_that_leaves_a_status_while_it_is_listed_is_left_out(worker, monkeypatch):
     first, second = _add(2)
-    read = listing._read_records
-    monkeypatch.setattr(listing, "_read_records", lambda *words: jobs.cancel_job(first["id"]) and read(*words))
+    read = listing.read_records
+    monkeypatch.setattr(listing, "read_records", lambda *words: jobs.cancel_job(first["id"]) and read(*words))
 
     page = jobs.get_jobs(status="submitted")
 

@@ -73,7 +73,7 @@ def test_a_head_and_a_304_read_no_part(client, small_parts, monkeypatch):
     for address, answer in zip(addresses, answers, strict=True):
         head = client.head(address)
         assert (head.status_code, head.data) == (200, b"")
-        assert {**head.headers, "Date": ""} == {**answer.headers, "Date": ""}
+        assert {**head.headers, "X-Request-Id": ""} == {**answer.headers, "X-Request-Id": ""}
         again = client.get(address, headers={"If-None-Match": answer.headers["ETag"]})
         assert (again.status_code, again.data, again.headers["ETag"]) == (304, b"", answer.headers["ETag"])
 

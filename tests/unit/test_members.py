@@ -28,6 +28,7 @@ def test_the_types_have_the_members_of_the_list():
         "retry_of",
         "owner",
         "request_id",
+        "id",
         "selection",
     }
 

@@ -17,6 +17,8 @@ from config.settings import Settings
 from jobs import ReleaseReason, Run
 from runtime import Supervisor, supervisor, tick_seconds
 from runtime.child_process import ChildProcess
+from runtime.memory_files import shared_bytes
+from runtime.meters import METERS_BYTES, Meters
 from runtime.shared_status import NO_RUN
 
 TICK = tick_seconds(Settings())
@@ -43,8 +45,11 @@ class Child:
         self.sent: list[tuple[str, ...]] = []
         self.kills: list[ReleaseReason] = []
         self._timed, self._deadline = None, 0.0
+        with shared_bytes(METERS_BYTES) as shared:
+            self.meters = Meters(shared.fileno())
 
     is_timed_out = ChildProcess.is_timed_out
+    outcome = ChildProcess.outcome
     stop = ChildProcess.stop
 
     def send(self, *words: str) -> None:

@@ -100,7 +100,7 @@ class BufferingThreadWorker(ThreadWorker):  # type: ignore[misc]
         for conn in list(self._states.idle):
             if conn.deadline <= now:
                 self._close(conn)
-        for conn in [*self._states.busy, *self._states.draining]:
+        for conn in self._states.responding():
             if conn.sock.is_watched and not conn.sock.measure(now):
                 self._abort(conn)
         for conn in list(self._states.lingering):
@@ -116,17 +116,15 @@ class BufferingThreadWorker(ThreadWorker):  # type: ignore[misc]
             if self._large_waiting:
                 self._submit(self._large_waiting.pop(0))
         conn.is_kept = not future.cancelled() and future.exception() is None and future.result()
-        conn.move(self._states.draining)
+        conn.move(self._states.streams if conn.sock.is_streaming else self._states.draining)
         with self._contained(conn):
             if conn.buffer is not None:
                 conn.ahead = conn.buffer.surplus + conn.ahead
                 conn.end_input()
             if conn.sock.is_broken:
                 self._close(conn)
-            elif len(conn.sock.pending):
-                self._on_pending(conn)
             else:
-                self._finish_response(conn)
+                self._on_pending(conn)
 
     def handle(self, conn: Connection) -> bool:
         """Process a request in a thread and return whether the connection takes another one."""
@@ -143,18 +141,27 @@ class BufferingThreadWorker(ThreadWorker):  # type: ignore[misc]
             self.log.debug("Response broken off: %s", error)
             return False
         except Exception as error:
+            conn.sock.request_id = conn.request_id()
             self.handle_error(request, conn.sock, conn.client, error)
             return False
 
     # Events of a connection.
 
     def _on_pending(self, conn: Connection) -> None:
-        """Send pending bytes as the client receives them, if the disk has room for them."""
-        if conn.state is not self._states.busy and conn.state is not self._states.draining:
+        """Send pending bytes as the client receives them, if the disk has room for them; go on if there are none."""
+        if conn.state is self._states.streams and not conn.sock.is_streaming:
+            conn.move(self._states.draining)
+            if conn.sock.is_broken:
+                self._close(conn)
+        if not self._states.is_responding(conn):
             return
         if self._responses.is_exceeded:
-            self._make_disk_room()
-        if not conn.sock.is_watched and not conn.sock.is_broken:
+            for slow in self._states.excess(self._responses):
+                self._abort(slow)
+        if not len(conn.sock.pending):
+            with self._contained(conn):
+                self._continue(conn)
+        elif not conn.sock.is_watched and not conn.sock.is_broken:
             conn.sock.watch()
             self._watch(conn, conn.interest | WRITE)
 
@@ -182,10 +189,7 @@ class BufferingThreadWorker(ThreadWorker):  # type: ignore[misc]
             self._watch(conn, conn.interest & ~WRITE)
             conn.sock.unwatch()
             # A thread may have appended before it saw this flag, without calling.
-            if len(conn.sock.pending):
-                self._on_pending(conn)
-            elif conn.state is self._states.draining:
-                self._finish_response(conn)
+            self._on_pending(conn)
 
     def _receive(self, conn: Connection) -> None:
         data = conn.recv(conn.buffer.recv_size if conn.buffer else _RECEIVED)
@@ -193,12 +197,14 @@ class BufferingThreadWorker(ThreadWorker):  # type: ignore[misc]
             return
         if conn.state is self._states.lingering:
             self._discard(conn, data)
-        elif conn.state is self._states.busy or conn.state is self._states.draining:
+        elif self._states.is_responding(conn):
             if not data:
                 conn.sock.hang_up()
             conn.ahead += data
             if not data or len(conn.ahead) >= _RECEIVED:
                 self._watch(conn, conn.interest & ~READ)
+            if conn.state is self._states.streams and conn.sock.is_hung_up:
+                self._close(conn)
         elif data:
             self._feed(conn, data)
         else:
@@ -247,7 +253,7 @@ class BufferingThreadWorker(ThreadWorker):  # type: ignore[misc]
             self._refuse(conn, Refused(408, "The request came too slowly: send it again."))
 
     def _refuse(self, conn: Connection, error: Refused | ParseException) -> None:
-        request = conn.buffer.request if conn.buffer else None
+        request, conn.sock.request_id = conn.buffer.request if conn.buffer else None, conn.request_id()
         conn.end_input()
         if isinstance(error, Refused):
             with suppress(OSError):
@@ -274,6 +280,14 @@ class BufferingThreadWorker(ThreadWorker):  # type: ignore[misc]
         pool = self._urgent if self.is_urgent(conn.buffer.request) else self.tpool
         future = pool.submit(self.handle, conn)
         future.add_done_callback(partial(self.method_queue.defer, self.finish_request, conn))
+
+    def _continue(self, conn: Connection) -> None:
+        """Go on when all that was produced of a response is sent."""
+        if conn.state is self._states.draining:
+            conn.sock.close_stream()
+            self._finish_response(conn)
+        elif conn.state is self._states.streams and conn.sock.is_hung_up:
+            self._close(conn)
 
     def _finish_response(self, conn: Connection) -> None:
         """Continue with the next request of the connection, if one is allowed."""
@@ -307,27 +321,13 @@ class BufferingThreadWorker(ThreadWorker):  # type: ignore[misc]
 
     def _evict_oldest(self) -> None:
         """Close the oldest connection of the least important state."""
-        for state in (self._states.lingering, self._states.heads, self._states.idle, self._states.bodies):
-            if state:
-                self._close(next(iter(state)))
-                return
-        if self._states.draining:
+        oldest = self._states.oldest()
+        if oldest is not None:
+            self._close(oldest)
+        elif self._states.draining:
             self._abort(min(self._states.draining, key=lambda conn: conn.sock.deadline))
         else:
-            # All are being processed: try again soon.
-            time.sleep(0.01)
-
-    def _make_disk_room(self) -> None:
-        """Abort the slowest responses until the remaining ones fit on the disk."""
-        responses = [*self._states.busy, *self._states.draining]
-        # A thread that is still writing one frees its file soon.
-        doomed = sum(conn.sock.pending.on_disk for conn in responses if conn.sock.is_broken)
-        for conn in sorted(responses, key=lambda conn: conn.sock.deadline):
-            if self._responses.used - doomed <= self._responses.total:
-                return
-            if conn.sock.pending.on_disk and not conn.sock.is_broken:
-                doomed += conn.sock.pending.on_disk if conn.state is self._states.busy else 0
-                self._abort(conn)
+            time.sleep(0.01)  # all are being processed: try again soon
 
     def _abort(self, conn: Connection) -> None:
         """Abort a response that the client does not receive."""

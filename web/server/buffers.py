@@ -146,7 +146,15 @@ class MinRateSocket:
         self.is_hung_up = False
         """Whether the client sends nothing more: mostly it has gone."""
         self.on_hang_up: Callable[[], None] | None = None
+        self.is_streaming = False
+        """Whether the response goes on after its thread has returned; :meth:`stream` sends the rest."""
+        self.on_stream_end: Callable[[int], None] | None = None
+        """Called by the loop at the end, with the bytes that were streamed."""
+        self._streamed = 0
+        self._streaming = Lock()
         self.deadline = math.inf
+        self.request_id = ""
+        """The id of a request that the server itself answers, without the application."""
         self._sent = self._delivered = 0
         if hasattr(socket, "TCP_NOTSENT_LOWAT"):
             with suppress(OSError):  # of a UNIX socket
@@ -157,6 +165,42 @@ class MinRateSocket:
 
         :raises OSError: the client has gone, was too slow, or the disk is full.
         """
+        if not self.is_streaming:
+            self._append(data)
+
+    def begin_stream(self) -> None:
+        """Keep the response open, because another thread continues it: ignore how its own thread ends it."""
+        self.is_streaming = True
+
+    def stream(self, data: bytes) -> None:
+        """Send more of a response that was kept open.
+
+        :raises OSError: the client has gone, was too slow, or the disk is full.
+        """
+        with self._streaming:
+            if not self.is_streaming:
+                raise BrokenPipeError("the client has gone")
+            self._append(data)
+            self._streamed += len(data)
+
+    def end_stream(self) -> None:
+        """Let the loop finish a response that was kept open."""
+        with self._streaming:
+            self.is_streaming = False
+        self._on_pending()
+
+    def close_stream(self) -> None:
+        """Stop :meth:`stream` before the loop closes the socket or reuses it, and report the end."""
+        with self._streaming:
+            is_cut, self.is_streaming = self.is_streaming, False
+        if is_cut:
+            self.hang_up()
+        self.on_hang_up = None
+        if self.on_stream_end is not None:
+            self.on_stream_end(self._streamed)
+            self.on_stream_end, self._streamed = None, 0
+
+    def _append(self, data: bytes) -> None:
         if self.is_broken:
             raise BrokenPipeError("the client has gone")
         view = memoryview(data)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import selectors
 import socket
 import struct
@@ -10,7 +11,10 @@ from contextlib import suppress
 from http import HTTPStatus
 from typing import Any
 
+from config.events import Event
+from web.metrics import count_refused
 from web.problems import problem_json
+from web.request_id import request_id_from
 from web.server.buffers import DiskQuota, MinRateSocket
 from web.server.framing import RequestBuffer
 
@@ -18,6 +22,7 @@ __all__ = ["READ", "WRITE", "Connection", "States", "write_problem"]
 
 READ, WRITE = selectors.EVENT_READ, selectors.EVENT_WRITE
 
+_log = logging.getLogger("api")
 _RESET = struct.pack("ii", 1, 0)
 
 
@@ -33,10 +38,37 @@ class States:
         """A thread processes the request."""
         self.draining: dict[Connection, None] = {}
         """The response is produced, and the client takes it."""
+        self.streams: dict[Connection, None] = {}
+        """The response continues without a thread, as events happen."""
         self.idle: dict[Connection, None] = {}
         """Kept alive for another request."""
         self.lingering: dict[Connection, None] = {}
         """The response is sent, and the client is to close."""
+
+    def is_responding(self, conn: Connection) -> bool:
+        """Return whether a response of the connection is being produced or sent."""
+        return conn.state is self.busy or conn.state is self.draining or conn.state is self.streams
+
+    def responding(self) -> list[Connection]:
+        """Return the connections whose response is being produced or sent."""
+        return [*self.busy, *self.draining, *self.streams]
+
+    def excess(self, quota: DiskQuota) -> list[Connection]:
+        """Return the slowest responses without which the remaining ones fit on the disk."""
+        responses, excess = self.responding(), []
+        # A thread that is still writing one frees its file soon.
+        doomed = sum(conn.sock.pending.on_disk for conn in responses if conn.sock.is_broken)
+        for conn in sorted(responses, key=lambda conn: conn.sock.deadline):
+            if quota.used - doomed <= quota.total:
+                break
+            if conn.sock.pending.on_disk and not conn.sock.is_broken:
+                doomed += conn.sock.pending.on_disk
+                excess.append(conn)
+        return excess
+
+    def oldest(self) -> Connection | None:
+        """Return the oldest connection of the least important state, unless all are responding."""
+        return next((conn for state in (self.lingering, self.heads, self.idle, self.bodies) for conn in state), None)
 
 
 class Connection:
@@ -91,6 +123,10 @@ class Connection:
             poller.modify(self._socket, interest, lambda _: callback(self))
         self.interest = interest
 
+    def request_id(self) -> str:
+        """Return the id of the current request: the client's, or a new one."""
+        return request_id_from(self.buffer.find_request_id() if self.buffer else "")
+
     def end_input(self) -> None:
         """Drop the request."""
         if self.buffer is not None:
@@ -110,6 +146,7 @@ class Connection:
         self.state.pop(self, None)
         self.state = {}
         self.end_input()
+        self.sock.close_stream()
         if self.sock.is_broken:
             # The kernel would continue to send for minutes.
             with suppress(OSError):
@@ -120,7 +157,10 @@ class Connection:
 
 def write_problem(sock: Any, status: int, reason: str, message: str, headers: dict[str, str] | None = None) -> None:
     """Respond to a malformed request with problem details; takes gunicorn's arguments."""
-    body = problem_json(status, message)
+    request_id = request_id_from(getattr(sock, "request_id", ""))
+    body = problem_json(status, message, request_id)
+    count_refused(status)
+    _log.info(Event.REQUEST_REFUSED, extra={"status": str(int(status)), "request_id": request_id})
     fields = {
         "Connection": "close",
         "Cache-Control": "no-store",
@@ -128,6 +168,7 @@ def write_problem(sock: Any, status: int, reason: str, message: str, headers: di
         "Cross-Origin-Resource-Policy": "same-origin",
         "Content-Type": "application/problem+json",
         "Content-Length": str(len(body)),
+        "X-Request-Id": request_id,
         **(headers or {}),
     }
     lines = [f"HTTP/1.1 {status} {HTTPStatus(status).phrase}", *(f"{name}: {value}" for name, value in fields.items())]

@@ -14,6 +14,7 @@ from gunicorn.http.errors import LimitRequestHeaders, NoMoreData
 from gunicorn.http.message import Request
 from gunicorn.http.unreader import IterUnreader
 
+from web.request_id import find_request_id
 from web.server.buffers import DiskQuota
 
 __all__ = ["IN_MEMORY", "Refused", "RequestBuffer"]
@@ -90,6 +91,12 @@ class RequestBuffer:
             if self.size == self._length:
                 self._end(data[left:])
 
+    def find_request_id(self) -> str:
+        """Return the client's ``X-Request-Id``, also of a head that is incomplete or malformed; '' if there is none."""
+        if self.request is None:
+            return find_request_id(bytes(self._head))
+        return str(dict(self.request.headers).get("X-REQUEST-ID", ""))
+
     def close(self) -> None:
         """Drop the body."""
         if self._body is not None:
@@ -107,11 +114,11 @@ class RequestBuffer:
             return b""
         at = end.end() if end else len(self._head)
         head, rest = bytes(self._head[:at]), bytes(self._head[at:])
-        self._head.clear()
         try:
             self.request = Request(self._cfg, IterUnreader([head]), self._client)
         except (NoMoreData, StopIteration):
             raise LimitRequestHeaders("the head is too large, or breaks off") from None
+        self._head.clear()
         self._begin_body(self.request)
         return rest
 

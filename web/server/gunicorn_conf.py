@@ -25,7 +25,7 @@ _settings = load_or_exit()
 
 
 class Worker(BufferingThreadWorker):
-    """Answers pending long polls at shutdown so that it finishes quickly."""
+    """Answers pending long polls and ends event streams at shutdown so that it finishes quickly."""
 
     most_body_bytes = 4 * _settings.max_body_bytes
 
@@ -46,12 +46,13 @@ class Worker(BufferingThreadWorker):
 
     def _drain(self) -> None:
         if self.wsgi is not None:
+            self.wsgi.extensions["events"].drain()
             self.wsgi.extensions["waiting"].drain()
 
 
 def on_starting(arbiter: Any) -> None:
     """Exit if Redis cannot be used with this service; an unavailable Redis may become available later."""
-    set_up_logging(_settings.log_level)
+    set_up_logging(_settings.log_level, _settings.log_format)
     warn_if_open(_settings)
     jobs.connect(_settings)
     # A connection can have a file for its request and one for its response.
@@ -67,6 +68,7 @@ def on_starting(arbiter: Any) -> None:
 def post_worker_init(worker: Any) -> None:
     """Prepare the process that serves requests."""
     return_freed_memory()
+    worker.wsgi.extensions["bulk actions"].start()
     # Exclude the program's own objects from garbage collection: a full collection would block requests for 25 ms.
     gc.collect()
     gc.freeze()

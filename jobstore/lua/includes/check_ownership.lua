@@ -2,7 +2,7 @@
 -- this `attempt`.
 select_db(RECORDS)
 local key = 'job.' .. id
-local record = call('HMGET', key, 'status', 'worker', 'attempt', 'created', 'dataset', 'owner')
+local record = call('HMGET', key, 'status', 'worker', 'attempt', 'created', 'dataset', 'owner', 'analysis')
 local refusal
 if record[2] ~= worker or record[3] ~= attempt then
   refusal = 'refused'

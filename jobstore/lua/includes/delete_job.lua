@@ -21,8 +21,12 @@ local function delete_job(id)
   call('ZREM', 'jobs', id)
   if job[1] then call('ZREM', 'jobs.' .. job[1], id) end
   if job[2] then call('ZREM', 'jobs.analysis.' .. job[2], id) end
-  -- Workers of the previous release leave it there at the job's end.
-  if job[5] then call('ZREM', 'jobs.unfinished.' .. job[5], id) end
+  if job[5] and job[5] ~= '' then
+    call('ZREM', 'jobs.owner.' .. job[5], id)
+    -- Workers of the previous release leave it there at the job's end.
+    call('ZREM', 'jobs.unfinished.' .. job[5], id)
+  end
   if job[3] then forget_idempotency('idempotency.' .. job[3], id, job[4]) end
   call('UNLINK', key, 'results.' .. id, 'log.' .. id)
+  call('PUBLISH', key, 'deleted')
 end

@@ -1,6 +1,12 @@
 -- Functions that move a job from one status to another, or end it; further names and values go into the record. There is
 -- no index of jobs in progress: the workers' lists are it. At maxmemory a script continues if its first write frees
--- memory, so the ZREM comes first, or the LREM from a worker's list did.
+-- memory, so the ZREM comes first, or the LREM from a worker's list did. Ends and retries are counted for metrics.
+local function count(outcome, of)
+  select_db(QUEUE)
+  call('HINCRBY', WAITING .. '.totals', outcome .. ' ' .. of, 1)
+  select_db(RECORDS)
+end
+
 local function move(id, from, to, created, ...)
   local key = 'job.' .. id
   select_db(RECORDS)
@@ -16,4 +22,5 @@ local function finalize(id, from, to, created, version)
   local owner = call('HGET', 'job.' .. id, 'owner')
   if owner then call('ZREM', 'jobs.unfinished.' .. owner, id) end
 -- include: release_dataset
+  count(to, call('HGET', 'job.' .. id, 'analysis') or '')
 end

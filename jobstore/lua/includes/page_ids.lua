@@ -44,8 +44,8 @@ local function entries_after(found, ascending, seen_created, seen_id, limit)
   return entries, 0
 end
 
--- What the workers hold, of those in a second index where one is given.
-local function held_entries(second, least, greatest, ascending)
+-- What the workers hold.
+local function held_entries(least, greatest, ascending)
   select_db(QUEUE)
   local ids, entries = {}, {}
   for _, worker in ipairs(call('ZRANGE', WORKERS, 0, -1)) do
@@ -53,7 +53,7 @@ local function held_entries(second, least, greatest, ascending)
   end
   select_db(RECORDS)
   for _, id in ipairs(ids) do
-    local created = tonumber(call('ZSCORE', second ~= '' and second or 'jobs', id))
+    local created = tonumber(call('ZSCORE', 'jobs', id))
     if created and (not least or created > least) and (not greatest or created < greatest) then
       entries[#entries + 1] = {created, id}
     end

@@ -40,9 +40,11 @@ local function release_job(id, worker, reason, failure, jitter)
     finalize(id, from, 'failed', created, version)
   elseif reason == 'error' or reason == 'timeout' or reason == 'unknown' then
     move(id, from, 'scheduled', created)
+    count('retry', reason)
     call('ZADD', 'jobs.due', integer(now_us + back_off(math.max(failed_attempts, 1), jitter) * 1000000), id)
   else
-    move(id, from, 'submitted', created)
+    move(id, from, 'submitted', created, 'queued', now_us)
+    count('retry', reason)
     enqueue({{id, priority, created}}, true)
   end
 end

@@ -3,7 +3,7 @@
 select_db(RECORDS)
 local key = 'job.' .. next_id
 local job = call('HMGET', key, 'status', 'created', 'attempt', 'analysis', 'start', 'end', 'params', 'dataset',
-  'selection')
+  'selection', 'queued', 'request_id')
 local started
 if job[1] == 'submitted' then
   started = string.format('%d', (job[3] or 0) + 1)

@@ -1,6 +1,7 @@
 -- Stores jobs and queues those that are due. `words` has, from `from` on, `width` for each: id, analysis, priority, due
 -- (microseconds; '' at once), delay (microseconds from `accepted` on, or ''), dataset ('' for none), then other fields as
 -- name and value. The first job is created at `created`, each next one a microsecond later.
+local PUBLISHED = 101 -- no listener lists more, and a slice of a bulk has thousands
 local function store_jobs(words, from, width, created, accepted)
   local entries, indexes, owner_at = {}, {}, nil
   -- The names are the same for each job.
@@ -21,11 +22,15 @@ local function store_jobs(words, from, width, created, accepted)
     call('HSET', key, 'id', id, 'status', status, 'analysis', analysis, 'priority', priority,
       'created', stamp, unpack(words, at + 6, at + width - 1))
     if dataset ~= '' then call('HSET', key, 'dataset', dataset) end
+    if at < from + PUBLISHED * width then call('PUBLISH', key, status) end
     enter('jobs', stamp, id)
     enter('jobs.' .. status, stamp, id)
     enter('jobs.analysis.' .. analysis, stamp, id)
     local owner = owner_at and words[at + owner_at] or ''
-    if owner ~= '' then enter('jobs.unfinished.' .. owner, stamp, id) end
+    if owner ~= '' then
+      enter('jobs.owner.' .. owner, stamp, id)
+      enter('jobs.unfinished.' .. owner, stamp, id)
+    end
     if waits then
       enter('jobs.due', due, id)
     else

@@ -1,0 +1,1 @@
+"""The command line ``jobs``, made of ``client``; see docs/command-line.md."""

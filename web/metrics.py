@@ -1,0 +1,156 @@
+"""Metrics of the API for Prometheus, at ``/metrics``: its requests, and the jobs and the queue as they are in Redis.
+
+With several processes, set ``PROMETHEUS_MULTIPROC_DIR`` to an empty folder: each process then answers for all of them.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections import Counter as Count
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+
+import prometheus_client
+from flask import Flask, Response, g, request
+from prometheus_client import CollectorRegistry, Counter, Histogram, ProcessCollector
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, InfoMetricFamily, Metric
+from prometheus_client.exposition import choose_encoder
+from prometheus_client.multiprocess import MultiProcessCollector
+from prometheus_client.registry import Collector
+
+import jobs
+from analyses import get_analyses
+from config import __version__
+
+__all__ = ["count_redis_error", "count_refused", "count_submitted", "excluded", "install", "metrics_response"]
+
+_METHODS = frozenset(("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"))
+_LABELS = ("status", "analysis")
+_RETRY_REASONS = [reason for reason in jobs.ReleaseReason if reason is not jobs.ReleaseReason.INVALID]
+_ENDED = [status for status in jobs.Status if status.ended]
+_BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 120)
+
+prometheus_client.disable_created_metrics()  # type: ignore[no-untyped-call]
+_own = CollectorRegistry()
+_DURATION = Histogram(
+    "jobs_http_request_duration_seconds",
+    "Seconds from a request to its response, without those that it waits for a job to end.",
+    ("route", "method", "status"),
+    buckets=_BUCKETS,
+    registry=_own,
+)
+_REFUSED = Counter(
+    "jobs_http_refused", "Malformed or slow requests that were answered without a route.", ("status",), registry=_own
+)
+_SUBMITTED = Counter("jobs_submitted", "Jobs that were accepted.", ("analysis",), registry=_own)
+_REDIS_ERRORS = Counter("jobs_redis_errors", "Requests that failed because of Redis.", registry=_own)
+_durations: dict[tuple[str, str, int], Histogram] = {}
+
+
+def install(app: Flask) -> None:
+    """Measure each request from here on."""
+    app.before_request(_begin)
+    app.after_request(_observe)
+
+
+def metrics_response() -> Response:
+    """Return all metrics as Prometheus text, or as OpenMetrics by ``Accept``."""
+    encode, content_type = choose_encoder(request.headers.get("Accept", ""))
+    return Response(encode(_registry()), content_type=content_type)
+
+
+@contextmanager
+def excluded() -> Iterator[None]:
+    """Leave the time within out of the duration of the current request."""
+    begun = time.perf_counter()
+    try:
+        yield
+    finally:
+        g.begun += time.perf_counter() - begun
+
+
+def count_submitted(added: Iterable[jobs.Job]) -> None:
+    """Count jobs that were accepted."""
+    for analysis, count in Count(job["analysis"] for job in added).items():
+        _SUBMITTED.labels(analysis).inc(count)
+
+
+def count_refused(status: int) -> None:
+    """Count a request that the server answered itself."""
+    _REFUSED.labels(str(int(status))).inc()
+
+
+def count_redis_error() -> None:
+    """Count a request that failed because of Redis."""
+    _REDIS_ERRORS.inc()
+
+
+class _StoredJobs(Collector):
+    """Reads the jobs, the queue and the workers from Redis at each scrape; all API processes give the same values."""
+
+    def collect(self) -> Iterator[Metric]:
+        yield InfoMetricFamily("jobs_build", "The version of the service.", {"version": __version__})
+        up = GaugeMetricFamily("jobs_redis_up", "Whether Redis answered this scrape.")
+        try:
+            stats, totals = jobs.get_stats(), jobs.q.totals()
+        except jobs.RedisError:
+            up.add_metric((), 0)
+            yield up
+            return
+        up.add_metric((), 1)
+        yield up
+        yield _gauge("jobs_stored", "Jobs in Redis, by status.", "status", stats["jobs"])
+        waiting = {priority: length for priority, length in stats["queue"].items() if priority != "total"}
+        yield _gauge("jobs_queue_length", "Jobs that wait for a worker, by priority.", "priority", waiting)
+        oldest = stats["oldest_waiting_seconds"] or 0
+        help = "Seconds since the creation of the oldest job that waits for a worker."
+        yield GaugeMetricFamily("jobs_oldest_waiting_seconds", help, oldest)
+        yield GaugeMetricFamily("jobs_workers", "Worker processes with a valid lease.", stats["workers"])
+        limit = jobs.settings.max_queued_jobs
+        yield GaugeMetricFamily("jobs_unfinished_limit", "The most unfinished jobs that there may be.", limit)
+        ended = CounterMetricFamily("jobs_ended", "Jobs that have ended, by status and analysis.", None, _LABELS)
+        retries = CounterMetricFamily("jobs_retries", "Attempts that are repeated, by reason.", None, ("reason",))
+        zeros: dict[tuple[str, str], int] = {(status, analysis): 0 for status in _ENDED for analysis in get_analyses()}
+        zeros |= {("retry", reason): 0 for reason in _RETRY_REASONS}
+        for (outcome, of), count in sorted((zeros | totals).items()):
+            if outcome == "retry":
+                retries.add_metric((of,), count)
+            else:
+                ended.add_metric((outcome, of), count)
+        yield from (ended, retries)
+
+
+_stored = _StoredJobs()
+_own.register(_stored)
+ProcessCollector(registry=_own)
+
+
+def _gauge(name: str, help: str, label: str, values: dict[str, int]) -> GaugeMetricFamily:
+    gauge = GaugeMetricFamily(name, help, labels=(label,))
+    for value, count in values.items():
+        gauge.add_metric((value,), count)
+    return gauge
+
+
+def _registry() -> CollectorRegistry:
+    if "PROMETHEUS_MULTIPROC_DIR" not in os.environ:
+        return _own
+    registry = CollectorRegistry()
+    MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
+    registry.register(_stored)
+    return registry
+
+
+def _begin() -> None:
+    g.begun = time.perf_counter()
+
+
+def _observe(response: Response) -> Response:
+    rule = request.url_rule
+    method = request.method if request.method in _METHODS else "other"
+    key = (rule.rule if rule else "none", method, response.status_code)
+    if key not in _durations:
+        _durations[key] = _DURATION.labels(key[0], key[1], str(key[2]))
+    _durations[key].observe(time.perf_counter() - g.begun)
+    return response
