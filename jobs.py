@@ -20,7 +20,6 @@ from jobstore import (
     Action,
     ClaimedJob,
     DatasetChanged,
-    EndedMinute,
     Filters,
     Heartbeat,
     Idempotency,
@@ -59,7 +58,6 @@ __all__ = [
     "Action",
     "ClaimedJob",
     "DatasetChanged",
-    "EndedMinute",
     "Filters",
     "Heartbeat",
     "Idempotency",
@@ -129,7 +127,6 @@ def connect(to: Settings, client: redis.Redis | None = None) -> None:
     """Bind ``settings``, ``rd`` and ``q`` to the Redis that these settings name; connections open when first used.
 
     ``rd`` and ``q`` stay the same objects: modules may import them before.
-
     :param client: a client of the records' database to use instead, as for a fake server.
     """
     global settings
@@ -146,8 +143,7 @@ def connect(to: Settings, client: redis.Redis | None = None) -> None:
 
 def add_job(start: Any, end: Any, analysis: str = "summary", **options: Any) -> Job:
     """Store and queue a job; ``options`` are the other fields of :class:`Submission`."""
-    added, _ = add_jobs([Submission(start=start, end=end, analysis=analysis, **options)])
-    return added[0]
+    return add_jobs([Submission(start=start, end=end, analysis=analysis, **options)])[0][0]
 
 
 def add_jobs(submissions: Sequence[Submission], idempotency: Idempotency | None = None) -> tuple[list[Job], bool]:
@@ -273,7 +269,7 @@ def get_stats() -> dict[str, Any]:
     return jobstore.read_stats(_transitions())
 
 
-def get_ended_by_minute() -> list[EndedMinute]:
+def get_ended_by_minute() -> list[jobstore.EndedMinute]:
     """Return how many jobs ended and failed in each of the last 60 minutes, oldest first."""
     return jobstore.read_ended(_transitions())
 
@@ -285,9 +281,7 @@ def ping() -> None:
 
 def open_pubsub() -> redis.client.PubSub:
     """Return a listener with a connection of its own; each change of a job is published to ``job.<id>``."""
-    client = redis.Redis(connection_pool=jobstore.clone_pool(rd.connection_pool))
-    listener: redis.client.PubSub = client.pubsub()  # type: ignore[no-untyped-call]
-    return listener
+    return redis.client.PubSub(jobstore.clone_pool(rd.connection_pool))
 
 
 def operations(holder: str = "") -> jobstore.Operations:
@@ -326,9 +320,8 @@ def deregister_worker(
     :param only_if_run: the run that the reason is about; any other is released as by a drain.
     :param expired: remove it only if its lease is still over.
     """
-    job, attempt = only_if_run or ("", "")
     failure = "" if error is None else json.dumps(error, ensure_ascii=False)
-    answer = _run("deregister", worker, reason, failure, random.random(), job, attempt, int(expired))
+    answer = _run("deregister", worker, reason, failure, random.random(), *(only_if_run or ("", "")), int(expired))
     return answer[1].decode() or None if answer[0] == b"deregistered" else None
 
 

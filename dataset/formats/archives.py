@@ -16,7 +16,7 @@ from typing import IO, Any, Final
 from dataset.errors import InvalidDataset, Malformed, TooLarge, UnsupportedMediaType, quoted
 from dataset.formats.source import Body
 
-__all__ = ["GZIP_TYPES", "ZIP_TYPES", "is_packed", "is_zip", "unpack", "zip_bytes"]
+__all__ = ["GZIP_TYPES", "ZIP_TYPES", "is_packed", "is_zip", "open_zip", "unpack", "zip_bytes"]
 
 ZIP_TYPES: Final = ("application/zip", "application/x-zip-compressed")
 GZIP_TYPES: Final = ("application/gzip", "application/x-gzip")
@@ -60,7 +60,7 @@ def is_zip(head: bytes) -> bool:
 
 def zip_bytes(body: Body) -> int:
     """Return the size of a zip's files when unpacked, as it states. Raises Malformed."""
-    with _open_zip(body) as archive:
+    with open_zip(body) as archive:
         return sum(each.file_size for each in archive.infolist())
 
 
@@ -75,21 +75,22 @@ def unpack(body: Body, member: str | None, max_bytes: int) -> Body:
         if member is not None:
             raise InvalidDataset("The body is not a zip, so it has no members.", "member")
         return body
-    with _open_zip(body) as archive:
+    with open_zip(body) as archive:
         if _WORKBOOK in archive.namelist():
             if member is not None:
                 raise InvalidDataset("The body is an Excel workbook: choose a sheet with ?sheet=NAME.", "member")
             return body
         content = _read_member(archive, _choose_member(archive, member), max_bytes)
     if is_zip(content[:4]):
-        with _open_zip(content) as archive:
+        with open_zip(content) as archive:
             if _WORKBOOK not in archive.namelist():
                 raise UnsupportedMediaType("The zip contains another zip: unpack it, and send the file.")
     return _gunzip(content, max_bytes) if content[:3] == _GZIP_MAGIC else content
 
 
 @contextmanager
-def _open_zip(body: Body) -> Iterator[zipfile.ZipFile]:
+def open_zip(body: Body) -> Iterator[zipfile.ZipFile]:
+    """Open a zip. Raises Malformed, also for what the block finds damaged."""
     try:
         with zipfile.ZipFile(_open(body)) as archive:
             yield archive

@@ -8,15 +8,16 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
+from functools import partial
 from typing import Any, Final, NamedTuple
 
 import fastexcel
 import polars as pl
 
 from dataset.errors import InvalidDataset, Malformed, TooLarge, quoted
-from dataset.formats.archives import is_zip, zip_bytes
+from dataset.formats.archives import is_zip, open_zip, zip_bytes
 from dataset.formats.header_row import NO_HEADER_NOTE, cell_kind, has_header, header_evidence
-from dataset.formats.source import Read, Source
+from dataset.formats.source import Body, Read, Source
 from dataset.formats.typed_columns import check_scan, convert_columns
 from dataset.load_options import LoadOptions
 from dataset.notes import Note
@@ -30,6 +31,8 @@ OPTIONS: Final = ("sheet", "skip", "header")
 logging.getLogger("fastexcel").setLevel(logging.ERROR)
 
 _SAMPLE_ROWS: Final = 100
+_XML_BYTES: Final = 2**20
+_BOOLEAN_CELL: Final = b't="b"'
 _MAX_LISTED: Final = 20
 _MAX_EXACT: Final = 2**53
 _DAY_MILLISECONDS: Final = 86_400_000
@@ -51,7 +54,7 @@ def read(source: Source) -> Read:
         workbook = fastexcel.read_excel(bytes(source.body))
         sheet, notes = _choose_sheet(workbook, source.options.sheet)
         header = _find_header(sheet, source.options)
-        names, frame = _load(workbook, sheet, header)
+        names, frame = _load(workbook, sheet, header, has_booleans=_has_booleans(source.body))
         frame, footer_notes = _without_footer(frame)
     except fastexcel.FastExcelError as error:
         raise Malformed(f"The body is not a complete Excel workbook: {str(error)[:200]}.") from error
@@ -163,14 +166,37 @@ def _count_filled(row: Sequence[str | None]) -> int:
     return sum(bool(cell and cell.strip()) for cell in row)
 
 
-def _load(workbook: fastexcel.ExcelReader, sheet: _Sheet, header: _Header) -> tuple[list[str], pl.DataFrame]:
+def _has_booleans(body: Body) -> bool:
+    """Return whether any cell of the workbook is a boolean."""
+    with open_zip(body) as archive:
+        for name in archive.namelist():
+            if name.startswith("xl/worksheets/"):
+                with archive.open(name) as sheet:
+                    end = b""
+                    while part := sheet.read(_XML_BYTES):
+                        if _BOOLEAN_CELL in end + part:
+                            return True
+                        end = part[-len(_BOOLEAN_CELL) :]
+    return False
+
+
+def _load(
+    workbook: fastexcel.ExcelReader, sheet: _Sheet, header: _Header, *, has_booleans: bool
+) -> tuple[list[str], pl.DataFrame]:
     """Return the names and values of the columns that have a name or values, and of the rows that have values."""
     frame = pl.DataFrame({str(number): [] for number in range(len(header.names))})
     if header.first_row < sheet.height:
-        loaded = workbook.load_sheet(
-            sheet.name, header_row=None, skip_rows=header.first_row, schema_sample_rows=None
-        ).to_polars()
+        load = partial(
+            workbook.load_sheet, sheet.name, header_row=None, skip_rows=header.first_row, schema_sample_rows=None
+        )
+        loaded = load().to_polars()
         frame = loaded if loaded.height else frame
+        numeric = [position for position, column in enumerate(frame) if has_booleans and column.dtype.is_numeric()]
+        if numeric:
+            texts = load(dtypes=dict.fromkeys(numeric, "string")).to_polars()
+            for position in numeric:  # fastexcel reads booleans among numbers as 0 and 1
+                if texts.to_series(position).is_in(("true", "false")).any():
+                    frame.replace_column(position, texts.to_series(position).alias(frame.columns[position]))
     named = zip(header.names, frame.get_columns(), strict=True)
     kept = [(name, column) for name, column in named if name or column.null_count() < len(column)]
     frame = pl.DataFrame([column.alias(str(position)) for position, (_, column) in enumerate(kept)])

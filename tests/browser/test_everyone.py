@@ -5,16 +5,27 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import expect
+from playwright.sync_api import Page, expect
 
 from tests.conftest import eventually
 
-PAGES = ("/", "/ui/jobs", "/ui/jobs?tag=none&operation=gone", "/ui/jobs/<done>", "/ui/jobs/<running>", "/ui/nothing")
-SERIOUS = ("serious", "critical")
+PAGES = (
+    "/",
+    "/ui/jobs",
+    "/ui/jobs?tag=none&operation=gone",
+    "/ui/jobs/<done>",
+    "/ui/jobs/<running>",
+    "/ui/new",
+    "/ui/new?from=<done>",
+    "/ui/data",
+    "/ui/analyses",
+    "/ui/nothing",
+)
 
 
 @pytest.fixture
@@ -27,14 +38,18 @@ def paths(submit, api) -> Iterator[list[str]]:
     api.post(f"/jobs/{running['id']}/cancel")
 
 
+def serious_findings(page: Page) -> list[Any]:
+    found = Axe().run(page).response["violations"]
+    return [(each["id"], each["nodes"]) for each in found if each["impact"] in ("serious", "critical")]
+
+
 def test_axe_finds_nothing_serious(open_page, paths):
     page = open_page(bypass_csp=True)
     for path in paths:
         page.goto(path)
         for theme in ("light", "dark"):
             page.emulate_media(color_scheme=theme)
-            found = Axe().run(page).response["violations"]
-            assert [(each["id"], each["nodes"]) for each in found if each["impact"] in SERIOUS] == [], (path, theme)
+            assert serious_findings(page) == [], (path, theme)
     open_page.complaints.clear()  # a page that does not exist is one
 
 
@@ -133,8 +148,9 @@ def test_people_sign_in_and_out_and_see_the_buttons_of_their_role(browser, with_
     job = answer.json()["id"]
     address = str(with_keys.base_url.join(f"/ui/jobs/{job}"))
     for role, buttons in (("read", 0), ("submit", 1), ("admin", 1)):
-        page = browser.new_context().new_page()
+        page = browser.new_context(bypass_csp=True).new_page()
         assert page.goto(address).status == 401
+        assert serious_findings(page) == []
 
         # when a wrong key and then a right one are entered
         page.get_by_label("API key").fill("wrong")

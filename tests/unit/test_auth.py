@@ -14,7 +14,7 @@ from web.auth import Role
 
 NAP = {"start": None, "end": None, "analysis": "sleep", "params": {"seconds": 0}}
 CSV = {"data": "id,n\na,1\nb,2\n", "content_type": "text/csv"}
-OPEN = {"/health", "/ready", "/ui/static/<path:name>", "/ui/sign-in"}
+OPEN = {"/health", "/ready", "/ui/static/<digest>/<name>", "/ui/sign-in"}
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "BREW")
 
 

@@ -45,6 +45,8 @@ def records(table: Table) -> list[dict[str, Any]]:
         ([DAY, "unknown"], "text", ["2020-01-31", "unknown"]),
         ([1, Exception("#DIV/0!")], "integer", [1, None]),
         ([None, None], "text", [None, None]),
+        ([5, True, False], "text", ["5", "true", "false"]),
+        ([0.5, True], "text", ["0.5", "true"]),
     ],
 )
 def test_cells_keep_their_types(cells: list[Any], kind: str, printed: list[Any]) -> None:

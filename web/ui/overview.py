@@ -30,7 +30,7 @@ def overview_page() -> Response:
     )
 
 
-def _hour(minutes: Sequence[jobs.EndedMinute]) -> dict[str, Any]:
+def _hour(minutes: Sequence[Any]) -> dict[str, Any]:
     """Return the charts of the last hour, oldest minute first, and their totals."""
     failed = [minute.failed for minute in minutes]
     return {
