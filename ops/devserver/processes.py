@@ -37,6 +37,7 @@ _LAST_LINES = 15
 _MARGIN_SECONDS = 10.0  # that a process may take in addition to its drain
 _REPORT_SECONDS = 5.0
 _LEAST_DATABASES = 16
+_KEY_NEEDED = 401
 _LONGEST_SOCKET = 90  # bytes of a socket's path: the limit is 103, and supervisord temporarily appends its process id
 _SHORT_TMP = "/tmp"
 
@@ -225,6 +226,8 @@ class Stack:
         except ApiAway:
             return "the API to answer"
         except ApiError as error:
+            if error.status == _KEY_NEEDED:  # jobs wait until a worker registers
+                return ""
             return f"the API to be ready ({error})"
 
     def _with_last_lines(self, sentence: str, name: str) -> str:

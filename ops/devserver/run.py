@@ -25,7 +25,7 @@ def main() -> int:
     try:
         with raising_on_signals(), Stack(_with_reload(os.environ)) as stack:
             print(f"Starting; the logs are kept in {stack.logs}.", flush=True)
-            if not _is_loopback(stack.settings.api_host):
+            if not stack.settings.api_keys_file and not _is_loopback(stack.settings.api_host):
                 print(_exposure(stack.settings), flush=True)
             stack.wait_until_ready()
             print(_greeting(stack), flush=True)
@@ -58,6 +58,7 @@ def _exposure(settings: Settings) -> str:
     return f"""
 WARNING: API_HOST={settings.api_host} is not a loopback address: everyone who reaches port {settings.api_port} of this
 machine can read and replace the dataset, run jobs and read their results. There is no authentication and no encryption.
+Set API_KEYS_FILE to require keys; `make key` makes them.
 Only requests whose Host header is one of ALLOWED_HOSTS ({settings.allowed_hosts}) are answered: add the
 name by which clients call this machine. That keeps out other web sites, not people: any client can send that header.
 """
@@ -67,13 +68,16 @@ def _greeting(stack: Stack) -> str:
     address = stack.api.address
     sample = shlex.quote(str(_SAMPLE))
     job = json.dumps({"analysis": "histogram", "params": {"column": "magnitude"}, "start": None, "end": None})
+    curl = "curl -sS"
+    if stack.settings.api_keys_file:
+        curl += ' -H "Authorization: Bearer $JOBS_API_KEY"'
     read_id = "python3 -c 'import json, sys; print(json.load(sys.stdin)[\"id\"])'"
     return f"""
 The API is at {address}; it keeps its state in {stack.data_dir}. Try, in another terminal:
 
-  curl -sS -H 'Content-Type: text/csv' --data-binary @{sample} {address}/data
-  job=$(curl -sS {address}/jobs -d '{job}' | {read_id}); echo $job
-  curl -sS "{address}/jobs/$job/results?wait=60"
+  {curl} -H 'Content-Type: text/csv' --data-binary @{sample} {address}/data
+  job=$({curl} {address}/jobs -d '{job}' | {read_id}); echo $job
+  {curl} "{address}/jobs/$job/results?wait=60"
 
 Ctrl-C stops it.
 """

@@ -383,6 +383,7 @@ class Model:
         claimed = {"id": job.id, "attempt": str(job.attempt), "analysis": asked.analysis, "start": str(asked.start)}
         claimed |= {"end": "null", "params": "{}", "dataset": asked.dataset or ""}
         claimed["selection"] = json.dumps(asked.selection, separators=(",", ":")) if asked.selection else ""
+        claimed["request_id"] = asked.request_id or ""
         return ["job", *(word for pair in claimed.items() for word in pair)]
 
     def _holds(self, worker: str, jid: str, attempt: str) -> bool:

