@@ -52,7 +52,8 @@ def test_after_kills_of_api_and_workers_each_key_has_its_whole_quota_again(start
     start_worker(2)
     api = start_api(API_KEYS_FILE=keys, MAX_UNFINISHED_JOBS=QUOTA)
     gunicorn = start.started[-1].process.pid
-    over, seen = threading.Event(), {name: [] for name in NAMES}
+    over = threading.Event()
+    seen: dict[str, list[int]] = {name: [] for name in NAMES}
     clients = [threading.Thread(target=_use_up, args=(api, over, name, seen[name]), daemon=True) for name in NAMES * 2]
     for client in clients:
         client.start()

@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from config.api_keys import digest_of, read_keys
+from config.api_keys import Role, digest_of, read_keys
 from ops import keys
 from tests.conftest import ROOT
 from tests.keys import line_of, write_keys
@@ -74,7 +74,7 @@ def test_a_broken_file_and_one_that_cannot_be_written_are_refused(file, capsys, 
 
 def test_keys_that_are_made_at_the_same_time_are_all_kept(file):
     with ThreadPoolExecutor(8) as threads:
-        made = list(threads.map(lambda n: keys.add_key(file, f"n{n}", keys.Role.READ), range(40)))
+        made = list(threads.map(lambda n: keys.add_key(file, f"n{n}", Role.READ), range(40)))
     assert {digest_of(key.encode()) for key in made} == set(read_keys(str(file)))
 
 
