@@ -124,11 +124,8 @@ def _place_header(sample: Sample, comments: list[str], options: LoadOptions, rep
         at = 0
     if at == 0 and options.header is None and options.skip is None:
         _check_first_row(sample, rows)
-    line, values, evidence = (
-        rows[at].first - 1,
-        rows[at:],
-        header_evidence([row.cells for row in rows[at:]], sample.width),
-    )
+    line, values = rows[at].first - 1, rows[at:]
+    evidence = header_evidence([row.cells for row in values], sample.width)
     if at:
         _check_titles(sample, rows[:at], rows[at], evidence)
         repairs.add("titles", sample.dialect.delimiter.join(rows[0].cells), at)

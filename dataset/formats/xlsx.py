@@ -54,7 +54,7 @@ def read(source: Source) -> Read:
         workbook = fastexcel.read_excel(bytes(source.body))
         sheet, notes = _choose_sheet(workbook, source.options.sheet)
         header = _find_header(sheet, source.options)
-        names, frame = _load(workbook, sheet, header, has_booleans=_has_booleans(source.body))
+        names, frame = _load(workbook, sheet, header, source.body)
         frame, footer_notes = _without_footer(frame)
     except fastexcel.FastExcelError as error:
         raise Malformed(f"The body is not a complete Excel workbook: {str(error)[:200]}.") from error
@@ -181,7 +181,7 @@ def _has_booleans(body: Body) -> bool:
 
 
 def _load(
-    workbook: fastexcel.ExcelReader, sheet: _Sheet, header: _Header, *, has_booleans: bool
+    workbook: fastexcel.ExcelReader, sheet: _Sheet, header: _Header, body: Body
 ) -> tuple[list[str], pl.DataFrame]:
     """Return the names and values of the columns that have a name or values, and of the rows that have values."""
     frame = pl.DataFrame({str(number): [] for number in range(len(header.names))})
@@ -191,8 +191,8 @@ def _load(
         )
         loaded = load().to_polars()
         frame = loaded if loaded.height else frame
-        numeric = [position for position, column in enumerate(frame) if has_booleans and column.dtype.is_numeric()]
-        if numeric:
+        numeric = [position for position, column in enumerate(frame) if column.dtype.is_numeric()]
+        if numeric and _has_booleans(body):
             texts = load(dtypes=dict.fromkeys(numeric, "string")).to_polars()
             for position in numeric:  # fastexcel reads booleans among numbers as 0 and 1
                 if texts.to_series(position).is_in(("true", "false")).any():
