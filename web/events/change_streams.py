@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable
 from functools import partial
@@ -45,6 +46,8 @@ class ChangeStreams:
         self._changed_jobs = ChangedJobs(listener, partial(call, self._note))
         self._noted_at: float | None = None
         self._read_at = self._sent_at = 0.0
+        self._again_at = math.inf
+        """When a stream may be sent the event that was due too soon after the one before."""
         self._waits_for_ids = False
 
     def __len__(self) -> int:
@@ -68,7 +71,7 @@ class ChangeStreams:
     @property
     def due(self) -> float:
         """When to call :meth:`send`: soon after a job changed, and once a second for other changes."""
-        regular = self._read_at + _SECONDS
+        regular = min(self._read_at + _SECONDS, self._again_at)
         if self._noted_at is None:
             return regular
         return min(regular, max(self._noted_at + _GATHER_SECONDS, self._sent_at + _SECONDS))
@@ -78,7 +81,7 @@ class ChangeStreams:
 
         :raises jobs.RedisError: it cannot be read; the next call tries again.
         """
-        self._read_at = time.monotonic()
+        self._read_at, self._again_at = time.monotonic(), math.inf
         # Taken before the state is read, so that the state is never older than what led to the event.
         self._take()
         overview = read_overview()
@@ -120,7 +123,10 @@ class ChangeStreams:
             # There may have been changes while there was no subscription, but there were none.
             changed.more = False
             return
-        if time.monotonic() < stream.sent_at + _SECONDS or not stream.sink.is_ready:
+        if not stream.sink.is_ready:
+            return
+        if time.monotonic() < stream.sent_at + _SECONDS:
+            self._again_at = min(self._again_at, stream.sent_at + _SECONDS)
             return
         if not changed.ids and overview.stats["jobs"] != stream.overview.stats["jobs"]:
             changed.more = True
