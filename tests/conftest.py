@@ -44,9 +44,11 @@ def eventually(condition: Callable[[], Any], seconds: float = 20, every: float =
 
 @pytest.fixture(autouse=True)
 def handlers() -> Iterator[None]:
-    """Starts each test with SIGHUP as it is by default, not under nohup, and undoes what the code under test sets."""
+    """Starts each test with signals as they are by default, not ignored as under nohup or in the background of a script,
+    and undoes what the code under test sets."""
     before = {number: signal.getsignal(number) for number in (signal.SIGHUP, signal.SIGINT, signal.SIGTERM)}
     signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     yield
     for number, handler in before.items():
         signal.signal(number, handler)
@@ -186,6 +188,11 @@ class Api(NamedTuple):
     def port(self) -> int:
         """Where it listens."""
         return int(self.client.base_url.port or 0)
+
+    @property
+    def url(self) -> str:
+        """Its address."""
+        return f"http://127.0.0.1:{self.port}"
 
 
 @pytest.fixture(scope="module")
