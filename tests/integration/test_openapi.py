@@ -19,7 +19,7 @@ import httpx
 import pytest
 from openapi_schema_validator import OAS31Validator
 
-from tests.conftest import ROOT, eventually
+from tests.conftest import ROOT, Api, Process, Server, eventually
 
 HISTOGRAM = {"analysis": "histogram", "params": {"column": "magnitude"}}
 NAP = {"analysis": "sleep", "params": {"seconds": 0}}
@@ -28,10 +28,9 @@ SAMPLES = ROOT / "samples"
 
 
 @pytest.fixture
-def api(start_api, start_worker) -> httpx.Client:
+def api(live: Server, shared_api: Api, start_worker: Callable[..., Process]) -> httpx.Client:
     start_worker()
-    client: httpx.Client = start_api()
-    return client
+    return shared_api.client
 
 
 # Examples
