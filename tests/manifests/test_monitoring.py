@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import subprocess
 from pathlib import Path
 
 import pytest
+import yaml
 
 from tests.conftest import ROOT
 
@@ -44,3 +46,17 @@ def test_the_rules_are_correct():
 
 def test_each_alert_fires_when_it_should():
     promtool("test", "rules", ROOT / "tests" / "manifests" / "alerts_test.yml")
+
+
+def test_the_queries_of_the_dashboard_are_correct(tmp_path):
+    # Given each query as a rule, with values for the variables of Grafana
+    board = json.loads((MONITORING / "grafana" / "dashboards" / "dataset-jobs.json").read_text())
+    queries = [target["expr"] for panel in board["panels"] for target in panel.get("targets", ())]
+    queries = [query.replace("$__rate_interval", "1m").replace("$namespace", ".*") for query in queries]
+    rules = [{"record": f"query:{number}", "expr": query} for number, query in enumerate(queries)]
+    assert rules
+
+    # then promtool parses all of them
+    file = tmp_path / "queries.yml"
+    file.write_text(yaml.safe_dump({"groups": [{"name": "dashboard", "rules": rules}]}))
+    assert f"SUCCESS: {len(rules)} rules found" in promtool("check", "rules", file)
