@@ -91,21 +91,21 @@ def start_prometheus(tmp_path) -> Iterator[Any]:
 def test_prometheus_scrapes_and_each_query_of_the_dashboard_has_an_answer(
     start_api, start_worker, start_prometheus, tmp_path
 ):
-    # Given a service with keys, of which Prometheus has one that may only read
+    # Given a service with keys, one of which may only read,
     keys = write_keys(tmp_path / "keys", line_of("ann", "submit"), line_of("metrics", "read"))
     worker_port = free_port()
     start_worker(1, METRICS_PORT=worker_port)
     api = start_api(API_KEYS_FILE=keys)
-    config = configuration(tmp_path, api.base_url.port, worker_port, "metrics")
-    prometheus = start_prometheus(config)
-    eventually(lambda: set(prometheus.health().values()) == {"up"})
-
-    # when jobs run, and a request is malformed
+    # of which jobs have run, and that has refused a request
     for seconds in (0, 0.1):
         job = api.post("/jobs", json={"analysis": "sleep", "params": {"seconds": seconds}}, headers=bearer("ann"))
         assert api.get(f"{job.headers['Location']}?wait=30", headers=bearer("ann")).json()["status"] == "complete"
     with httpx.Client(base_url=api.base_url, trust_env=False) as other:
         assert other.get("/jobs", headers={"X-Long": "x" * 20_000}).status_code == 431
+
+    # when Prometheus scrapes it
+    prometheus = start_prometheus(configuration(tmp_path, api.base_url.port, worker_port, "metrics"))
+    eventually(lambda: set(prometheus.health().values()) == {"up"})
 
     # then each query has values; no alert fires
     queries = {
