@@ -7,6 +7,7 @@ from typing import Literal
 import pytest
 import yaml
 from pydantic import BaseModel, Field, ValidationError
+from pydantic.alias_generators import to_camel
 
 from tests.conftest import ROOT
 from tests.manifests.rendered import OVERLAYS, of_kind, rendered
@@ -19,7 +20,7 @@ SCRAPES = {scrape["job_name"]: scrape for scrape in CONFIG["scrape_configs"]}
 Labels = dict[str, str]
 
 
-class Closed(BaseModel, extra="forbid"):
+class Closed(BaseModel, extra="forbid", alias_generator=to_camel):
     pass
 
 
@@ -35,7 +36,7 @@ class Authorization(Closed):
 
 class Relabeling(Closed):
     action: Literal["replace", "keep", "drop"]
-    targetLabel: str
+    target_label: str
     replacement: str
 
 
@@ -48,7 +49,7 @@ class Endpoint(Closed):
 
 
 class Selector(Closed):
-    matchLabels: Labels
+    match_labels: Labels
 
 
 class ServiceMonitor(Closed):
