@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 import yaml
 from prometheus_client import CollectorRegistry
+from prometheus_client.core import Metric
 
 from api import create_app
 from config.settings import Settings
@@ -33,8 +34,8 @@ WORDS = set("sum max min count topk rate increase histogram_quantile vector or".
 
 
 @pytest.fixture
-def exported(rd) -> dict[str, set[str]]:
-    """The names of the samples of API and worker, each with its labels."""
+def registries(rd) -> list[CollectorRegistry]:
+    """The metrics of an API and of a worker, after something of each kind has happened."""
     metrics.count_submitted([{"analysis": "map"}])  # type: ignore[typeddict-item]
     metrics.count_refused(400)
     create_app(Settings(), redis_client=rd).test_client().get("/jobs")
@@ -45,11 +46,30 @@ def exported(rd) -> dict[str, set[str]]:
     meters.begin("map", 1)
     meters.end("complete")
     counts.add(meters)
-    return OF_PROMETHEUS | labels_of(metrics._own) | labels_of(worker_registry(counts))
+    return [metrics._own, worker_registry(counts)]
+
+
+@pytest.fixture
+def exported(registries) -> dict[str, set[str]]:
+    """The names of all samples, each with its labels."""
+    api, worker = map(labels_of, registries)
+    return OF_PROMETHEUS | api | worker
 
 
 def labels_of(registry: CollectorRegistry) -> dict[str, set[str]]:
     return {sample.name: set(sample.labels) for family in registry.collect() for sample in family.samples}
+
+
+def rows_of(registry: CollectorRegistry) -> str:
+    """Return the rows of the table in the docs."""
+    families = [family for family in registry.collect() if not family.name.startswith("process_")]
+    return "\n".join(sorted(map(row_of, families)))
+
+
+def row_of(family: Metric) -> str:
+    name = family.name + {"counter": "_total", "info": "_info"}.get(family.type, "")
+    labels = ", ".join(f"`{label}`" for label in sorted({*family.samples[0].labels} - {"le"}))
+    return f"| `{name}` | {'gauge' if family.type == 'info' else family.type} | {labels} | {family.documentation} |"
 
 
 def parts(query: str) -> tuple[set[str], set[str], set[str]]:
@@ -87,6 +107,22 @@ def test_the_alerts_name_what_is_exported(exported):
         for name, rule in ALERTS.items()
         for fault in faults(rule["expr"], rule["annotations"]["summary"], exported)
     } == set()
+
+
+def test_each_alert_has_a_paragraph_that_it_names():
+    page = (ROOT / "docs" / "operations.md").read_text()
+    section = page.partition("\n## Alerts\n")[2].partition("\n## ")[0]
+    paragraphs = dict(re.findall(r"^### (\w+)\n\n((?:.+\n)+)", section, re.M))
+
+    assert paragraphs.keys() == ALERTS.keys()
+    for name, rule in ALERTS.items():
+        assert rule["annotations"]["runbook"] == f"docs/operations.md#{name.lower()}"
+
+
+def test_the_docs_list_each_metric(registries):
+    page = (ROOT / "docs" / "operations.md").read_text()
+    for registry in registries:
+        assert f"| --- | --- | --- | --- |\n{rows_of(registry)}\n\n" in page
 
 
 @pytest.mark.parametrize(
