@@ -20,8 +20,6 @@ from ops.password import ensure_password
 __all__ = ["add_key", "ensure_first_key", "main"]
 
 _USAGE = f"usage: make key NAME=ann ROLE=submit, or python -m ops.keys NAME ({' | '.join(Role)}) | --first FILE"
-    f"usage: make key NAME=ann ROLE=submit (roles: {', '.join(Role)}), or python -m ops.keys NAME ROLE | --first FILE"
-)
 _NO_FILE = "API_KEYS_FILE is not set: name the file of the keys here and for the API, as in API_KEYS_FILE=./api-keys."
 _FIRST = "admin"
 
