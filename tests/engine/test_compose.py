@@ -120,10 +120,10 @@ def test_scaled_killed_taken_down_and_up_again_nothing_is_lost(compose):
 def test_scaling_down_drains_and_charges_no_job(compose):
     compose.up("--scale", "worker=3")
     eventually(lambda: len(compose.api.get("/workers").json()["workers"]) == 6)
-    jobs = submit(compose, 6, 8)
+    jobs = submit(compose, 12, 6)
     eventually(lambda: compose.api.get("/stats").json()["jobs"]["in progress"] == 6)
 
-    # Their jobs take longer than the drain, so they are released and run elsewhere
+    # Their jobs take longer than the command and the drain, so they are released and run elsewhere
     compose("up", "--detach", "--scale", "worker=1")
 
     assert statuses(compose, jobs) == {"complete"}
