@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from functools import lru_cache
 from typing import NamedTuple
 
 __all__ = ["Candidate", "Filters", "Range"]
@@ -76,10 +77,18 @@ def _tags(job: Candidate) -> list[str]:
 
 
 def _contains(job: Candidate, search: str) -> bool:
-    text = search.casefold()
-    if any(text in value.casefold() for value in (job.id, job.analysis or "", job.owner or "", *_tags(job))):
-        return True
-    # Within JSON, a text is escaped.
-    escaped = json.dumps(search, ensure_ascii=False)[1:-1].casefold()
+    text, escaped = _needles(search)
     params = (job.params or "").casefold()
-    return text in params or escaped in params
+    if text in params or escaped in params:
+        return True
+    # Most jobs do not match: what is quick to see comes first.
+    all_texts = f"{job.id}\n{job.analysis}\n{job.owner}\n{job.tags}".casefold()
+    if text not in all_texts and escaped not in all_texts:
+        return False
+    return any(text in value.casefold() for value in (job.id, job.analysis or "", job.owner or "", *_tags(job)))
+
+
+@lru_cache(maxsize=16)
+def _needles(search: str) -> tuple[str, str]:
+    """Return the text, and the text as it is escaped within JSON, both to be compared without case."""
+    return search.casefold(), json.dumps(search, ensure_ascii=False)[1:-1].casefold()

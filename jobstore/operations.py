@@ -13,13 +13,14 @@ from enum import StrEnum
 from typing import Any, NamedTuple
 
 from jobstore.filters import Candidate, Filters
-from jobstore.listing import Stretch, read_records, walk
+from jobstore.listing import MAX_WALKED, Stretch, read_records, walk
 from jobstore.model import Status, rfc3339
 from jobstore.scripts import Transitions, by_name
 
 __all__ = ["Action", "Operation", "Operations"]
 
 _SLICE = 100
+_MAX_STRETCHES = 20
 _LEASE = 15_000_000
 _NOTHING_LEFT = ("end", "")
 
@@ -113,13 +114,27 @@ class Operations:
         return operation.status is Status.IN_PROGRESS and operation.holder == self._holder
 
     def next_slice(self, operation: Operation) -> tuple[Stretch, list[Candidate]]:
-        """Return the stretch of jobs that follows, and those of them that match."""
+        """Return the stretch of jobs that follows, and those of them that match: at most as many as one script acts on.
+
+        While they are fewer, it walks on for a while, which is much shorter than a lease.
+        """
         # Retries are created later, and are not caught.
         wanted = operation.filters.range(ascending=True)
-        least = min(int(wanted.greatest or operation.created), operation.created)
-        wanted = wanted._replace(greatest=str(least))
-        found = walk(self._transitions, wanted, operation.seen, _SLICE, fields=True)
-        return found, [job for job in found.jobs if _covers(operation, job)]
+        greatest = min(int(wanted.greatest or operation.created), operation.created)
+        wanted = wanted._replace(greatest=str(greatest))
+        last, limit, walked, matched = operation.seen, _SLICE, 0, []
+        for _ in range(_MAX_STRETCHES):
+            found = walk(self._transitions, wanted, last, limit, fields=True)
+            last, limit, walked = found.last, MAX_WALKED, walked + found.walked
+            matched += [job for job in found.jobs if _covers(operation, job)]
+            if not found.more or len(matched) >= _SLICE:
+                break
+        if len(matched) > _SLICE:
+            last_job = matched[_SLICE - 1]
+            share = (found.jobs.index(last_job) + 1) / len(found.jobs)
+            walked -= found.walked - round(share * found.walked)
+            found = found._replace(last=last_job.place, more=True)
+        return found._replace(walked=walked), matched[:_SLICE]
 
     def advance(
         self, operation: Operation, stretch: Stretch, *, matched: int, done: int = 0, ids: Sequence[str] = ()
@@ -130,8 +145,7 @@ class Operations:
         """
         action = "" if operation.action is Action.RETRY else operation.action
         last = stretch.last if stretch.last[0] else _NOTHING_LEFT
-        walked = min(_SLICE, stretch.total)
-        counts = (int(stretch.more), walked, max(operation.total, stretch.total), matched, done)
+        counts = (int(stretch.more), stretch.walked, max(operation.total, stretch.total), matched, done)
         status = operation.filters.status or ""
         held = (operation.id, self._holder, _LEASE, *operation.seen, *last)
         return self._run("advance_operation", *held, *counts, action, status, *ids)
