@@ -22,16 +22,16 @@ class Range(NamedTuple):
 
 
 class Candidate(NamedTuple):
-    """A job that is in the indexes, with the fields that the other filters compare; None for those it lacks."""
+    """A job that is in the indexes, with the fields that were read; None for those it lacks."""
 
     created: str
     id: str
-    status: str | None
-    started: str | None
-    analysis: str | None
-    tags: str | None
-    owner: str | None
-    params: str | None
+    status: str | None = None
+    started: str | None = None
+    analysis: str | None = None
+    tags: str | None = None
+    owner: str | None = None
+    params: str | None = None
 
     @property
     def place(self) -> tuple[str, str]:
@@ -64,6 +64,13 @@ class Filters(NamedTuple):
         least = "" if self.created_after is None else f"{self.created_after * 1e6 + 999:.0f}"
         greatest = "" if self.created_before is None else f"{self.created_before * 1e6:.0f}"
         return Range(tuple(indexes or ["jobs"]), least, greatest, ascending)
+
+    @property
+    def fields(self) -> tuple[str, ...]:
+        """The fields that :meth:`matches` compares."""
+        if self.search is not None:
+            return "status", "analysis", "tags", "owner", "params"
+        return ("status", "tags") if self.tag is not None else ("status",)
 
     def matches(self, job: Candidate) -> bool:
         """Return whether a job of the range matches the filters that have no index, and still has the status."""

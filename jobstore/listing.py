@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from itertools import repeat
 from typing import Any, NamedTuple
 
 from jobstore.errors import InvalidCursor
@@ -28,7 +29,6 @@ _READ = 100
 _MAX_STRETCHES = 20
 _MAX_COUNTED = 10
 _STRETCH_BYTES = 2**20
-_FIELDS = Candidate._fields[2:]
 
 _Place = tuple[str, str]
 
@@ -44,18 +44,16 @@ class Stretch(NamedTuple):
     walked: int
 
 
-def walk(transitions: Transitions, wanted: Range, seen: _Place, limit: int, *, fields: bool) -> Stretch:
-    """Walk at most ``limit`` jobs of a range after ``seen``, ``("", "")`` for the beginning.
-
-    :param fields: whether to read the fields of each; the jobs have none of them otherwise.
-    """
-    names = _FIELDS if fields else ()
+def walk(transitions: Transitions, wanted: Range, seen: _Place, limit: int, fields: Sequence[str] = ()) -> Stretch:
+    """Walk at most ``limit`` jobs of a range after ``seen``, ``("", "")`` for the first; read ``fields`` of each."""
     order = "asc" if wanted.ascending else "desc"
-    bounds = (wanted.least, wanted.greatest, order, *seen, limit, " ".join(names))
+    bounds = (wanted.least, wanted.greatest, order, *seen, limit, " ".join(fields))
     total, flat, created, jid, more, walked = transitions.run("walk", *bounds, *wanted.indexes)
     words: list[Any] = [None if word is None else word.decode("utf-8", "replace") for word in flat]
-    width, absent = 2 + len(names), [None] * (len(_FIELDS) - len(names))
-    found = [Candidate(*words[at : at + width], *absent) for at in range(0, len(words), width)]
+    names = ("created", "id", *fields)
+    columns: dict[str, Any] = {name: words[at :: len(names)] for at, name in enumerate(names)}
+    values = zip(*(columns.get(name, repeat(None)) for name in Candidate._fields), strict=False)
+    found = [Candidate(*each) for each in values]
     return Stretch(total, found, (created.decode(), jid.decode()), bool(more), walked)
 
 
@@ -104,7 +102,7 @@ def _find(
     more, stretches = True, 0
     # One more than the page has is wanted, to know whether another follows.
     while more and len(entries) <= limit and stretches < _MAX_STRETCHES:
-        found = walk(transitions, wanted, seen, limit + 1 if simple else MAX_WALKED, fields=searches)
+        found = walk(transitions, wanted, seen, limit + 1 if simple else MAX_WALKED, filters.fields if searches else ())
         entries += [job for job in found.jobs if not searches or filters.matches(job)]
         total = found.total if simple and not stretches else total
         seen, more, stretches = found.last, found.more, stretches + 1
@@ -117,7 +115,7 @@ def _count(transitions: Transitions, wanted: Range) -> int | None:
     """Count the jobs in several indexes; None if too many would have to be walked for it."""
     total, seen = 0, ("", "")
     for _ in range(_MAX_COUNTED):
-        found = walk(transitions, wanted, seen, MAX_WALKED, fields=False)
+        found = walk(transitions, wanted, seen, MAX_WALKED)
         total, seen = total + len(found.jobs), found.last
         if not found.more:
             return total

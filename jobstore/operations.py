@@ -122,9 +122,10 @@ class Operations:
         wanted = operation.filters.range(ascending=True)
         greatest = min(int(wanted.greatest or operation.created), operation.created)
         wanted = wanted._replace(greatest=str(greatest))
+        fields = sorted({*operation.filters.fields, "owner", "started"})
         last, limit, walked, matched = operation.seen, _SLICE, 0, []
         for _ in range(_MAX_STRETCHES):
-            found = walk(self._transitions, wanted, last, limit, fields=True)
+            found = walk(self._transitions, wanted, last, limit, fields)
             last, limit, walked = found.last, MAX_WALKED, walked + found.walked
             matched += [job for job in found.jobs if _covers(operation, job)]
             if not found.more or len(matched) >= _SLICE:

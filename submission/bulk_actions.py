@@ -26,7 +26,7 @@ from web.request_id import current_request_id
 
 __all__ = ["BulkActions"]
 
-_MAX_SECONDS_AT_ONCE: Final = 20.0
+_MAX_SECONDS_AT_ONCE: Final = 30.0
 _MAX_SECONDS_IN_TURN: Final = 5.0
 _POLL_SECONDS: Final = 2.0
 # The jobs of one call are one slice of jobstore/bulk.py: it adds all of them or none in one script.
@@ -44,7 +44,6 @@ class BulkActions:
         self._app = app
         self._store = store
         self._max_params_bytes = max_params_bytes
-        self._name = str(uuid.uuid4())
         self._pending = Signal()
 
     def start(self) -> None:
@@ -92,7 +91,8 @@ class BulkActions:
 
     def work(self) -> bool:
         """Work on an operation that nobody works on for a while; return whether there was one."""
-        operations = jobs.operations(self._name)
+        # No two calls hold the same operation, whatever processes or threads make them.
+        operations = jobs.operations(str(uuid.uuid4()))
         operation = operations.claim()
         if operation is None:
             return False
