@@ -21,7 +21,6 @@ __all__ = ["Action", "Operation", "Operations"]
 
 _SLICE = 100
 _MAX_STRETCHES = 20
-_LEASE = 15_000_000
 _NOTHING_LEFT = ("end", "")
 
 
@@ -83,11 +82,12 @@ class Operation(NamedTuple):
 
 
 class Operations:
-    """The operations in Redis, as the process ``holder`` works on them."""
+    """The operations in Redis, as ``holder`` works on them; ``lease`` is in microseconds."""
 
-    def __init__(self, transitions: Transitions, holder: str = "") -> None:
+    def __init__(self, transitions: Transitions, holder: str, lease: str) -> None:
         self._transitions = transitions
         self._holder = holder
+        self._lease = lease
 
     def start(self, action: Action, filters: Filters, about: Mapping[str, str], id: str = "") -> Operation:
         """Start an operation and hold it; return the present one if there is one of this ``id``.
@@ -97,7 +97,7 @@ class Operations:
         given = {name: value for name, value in filters._asdict().items() if value is not None}
         fields = {"action": action, "filters": json.dumps(given), **about}
         words = [word for pair in fields.items() for word in pair]
-        return self._run("start_operation", id or str(uuid.uuid4()), self._holder, _LEASE, *words)
+        return self._run("start_operation", id or str(uuid.uuid4()), self._holder, self._lease, *words)
 
     def get(self, id: str) -> Operation | None:
         """Return an operation, None if there is none."""
@@ -106,7 +106,7 @@ class Operations:
 
     def claim(self) -> Operation | None:
         """Take over an operation that nobody works on, None if there is none."""
-        answer = self._transitions.run("claim_operation", self._holder, _LEASE)
+        answer = self._transitions.run("claim_operation", self._holder, self._lease)
         return _operation(by_name(answer)) if answer else None
 
     def is_held(self, operation: Operation) -> bool:
@@ -148,7 +148,7 @@ class Operations:
         last = stretch.last if stretch.last[0] else _NOTHING_LEFT
         counts = (int(stretch.more), stretch.walked, max(operation.total, stretch.total), matched, done)
         status = operation.filters.status or ""
-        held = (operation.id, self._holder, _LEASE, *operation.seen, *last)
+        held = (operation.id, self._holder, self._lease, *operation.seen, *last)
         return self._run("advance_operation", *held, *counts, action, status, *ids)
 
     def release(self, operation: Operation) -> None:
