@@ -5,11 +5,13 @@ from __future__ import annotations
 import dataclasses
 import json
 import threading
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
 import jobs
 from api import create_app
+from tests.keys import bearer, line_of, write_keys
 from web.events import EventStreams, JobListener, change_streams, streams
 from web.events.changes import MAX_IDS, ChangedIds, ChangedJobs
 
@@ -310,3 +312,54 @@ def test_who_watches_a_job_that_is_watched_already_is_called_at_once(rd, monkeyp
     eventually(lambda: calls == [1, 2, 2])
     rd.publish("job.a", "progress")
     eventually(lambda: calls[3:] == [1, 2])
+
+
+@pytest.fixture
+def file(tmp_path):
+    return write_keys(tmp_path / "keys", line_of("ann", "submit"), line_of("bob", "admin"))
+
+
+@pytest.fixture
+def with_keys(rd, worker, monkeypatch, file):
+    monkeypatch.setattr(jobs, "open_pubsub", rd.pubsub)
+    monkeypatch.setattr(streams, "_SWEEP_SECONDS", 0.01)
+    return create_app(dataclasses.replace(jobs.settings, api_keys_file=str(file)), redis_client=rd)
+
+
+@pytest.mark.parametrize("by_session", [False, True])
+def test_the_streams_of_a_revoked_key_end_and_those_of_others_do_not(with_keys, file, by_session):
+    # Given streams of Ann, by her key or by a session of it, and one of Bob
+    client, bob = with_keys.test_client(), with_keys.test_client()
+    job = client.post("/jobs", json=NAP, headers=bearer("ann")).json["id"]
+    if by_session:
+        client.post("/ui/sign-in", data={"key": "ann"})
+    paths = ("/events", f"/jobs/{job}/events")
+    anns = [Stream(client.get(path, headers={} if by_session else bearer("ann"))) for path in paths]
+    bobs = Stream(bob.get(paths[1], headers=bearer("bob")))
+    for stream in (*anns, bobs):
+        stream.next()
+    # when her key is taken out of the file, then hers end
+    write_keys(file, line_of("bob", "admin"))
+    assert [stream.next() for stream in anns] == [None, None]
+    # and Bob's goes on
+    bob.post(f"/jobs/{job}/cancel", headers=bearer("bob"))
+    assert statuses(bobs) == ["cancelled"]
+
+
+def test_the_streams_of_a_session_end_when_it_is_signed_out(with_keys, rd):
+    client, events = with_keys.test_client(), with_keys.extensions["events"]
+    client.post("/ui/sign-in", data={"key": "ann"})
+    stream = follow(client, "/events")
+    stream.next()
+    with ThreadPoolExecutor() as threads:
+        following = threads.submit(stream.next)
+        eventually(lambda: len(events))
+        # when Redis is unavailable for a while, then the stream goes on
+        rd.connection_pool.connection_kwargs["server"].connected = False
+        swept = events._swept_at
+        eventually(lambda: events._swept_at > swept + 0.1)
+        assert len(events) == 1
+        rd.connection_pool.connection_kwargs["server"].connected = True
+        # when the browser signs out, then it ends
+        client.post("/ui/sign-out")
+        assert following.result() is None

@@ -26,6 +26,8 @@ class ChangeStream:
     """A client that follows the service."""
 
     sink: Sink
+    is_still_valid: Callable[[], bool]
+    """Returns whether the key of the client is still valid."""
 
     def __init__(self) -> None:
         self.overview: Overview | None = None

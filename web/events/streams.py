@@ -13,6 +13,7 @@ from typing import Any
 from flask import Response, request
 
 import jobs
+from web.auth import validity_check
 from web.events.change_streams import ChangeStream, ChangeStreams
 from web.events.job_streams import JobStream, JobStreams
 from web.events.listener import JobListener
@@ -78,6 +79,8 @@ class EventStreams:
     def _response(self, first: bytes, stream: JobStream | ChangeStream | None) -> Response:
         if stream and len(self) >= self._most:
             raise Problem("unavailable", f"{self._most} clients follow events: try again.", headers=RETRY_AFTER)
+        if stream:
+            stream.is_still_valid = validity_check()
         body = iter(()) if request.method == "HEAD" else self._body(first, stream, request.environ)
         # nginx would hold events back until its buffer is full.
         return Response(body, headers={"X-Accel-Buffering": "no"}, content_type="text/event-stream")
@@ -161,6 +164,9 @@ class EventStreams:
     def _sweep(self, now: float) -> None:
         self._swept_at = now
         self._of_jobs.sweep()
+        with suppress(jobs.RedisError):
+            for stream in [stream for stream in self._beats if not stream.is_still_valid()]:
+                self._end(stream)
         for stream in [stream for stream, at in self._beats.items() if at <= now]:
             self._beats[stream] += _BEAT_SECONDS
             if stream.sink.is_ready:
