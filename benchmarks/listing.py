@@ -76,12 +76,12 @@ def _pages(client: _Client) -> Iterator[tuple[str, ...]]:
             assert {status for _, status, _ in taken} == {200}
             yield _row(f"`{path}`, {what}", [seconds for seconds, _, _ in taken])
     for what, query in (("the newest", "limit=1000"), ("a search that matches none", "limit=1000&search=absent")):
-        address, taken = f"/jobs?{query}", []
-        while address and len(taken) < PAGES:
+        address, walked = f"/jobs?{query}", list[float]()
+        while address and len(walked) < PAGES:
             seconds, _, body = client.request(address)
-            taken.append(seconds)
+            walked.append(seconds)
             address = json.loads(body)["next"]
-        yield _row(f"`/jobs`, {what}, {len(taken)} pages of `limit=1000`, one after the other", taken)
+        yield _row(f"`/jobs`, {what}, {len(walked)} pages of `limit=1000`, one after the other", walked)
 
 
 def _actions(client: _Client, count: int) -> Iterator[tuple[str, ...]]:

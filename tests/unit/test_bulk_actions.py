@@ -327,9 +327,12 @@ def test_few_matches_among_many_jobs_are_done_at_once(client, monkeypatch, patte
     ids = [job["id"] for job in client.post("/jobs", json=[{**NAP, "tags": ["x"] * each} for each in wanted]).json]
     ended = []
     finish = Operations.forget
-    monkeypatch.setattr(
-        Operations, "forget", lambda self, operation: ended.append(operation) or finish(self, operation)
-    )
+
+    def forget(self, operation):
+        ended.append(operation)
+        return finish(self, operation)
+
+    monkeypatch.setattr(Operations, "forget", forget)
     matched = sum(wanted)
 
     assert counts(client.post("/jobs/cancel?tag=x")) == (matched, matched, 0)
