@@ -44,8 +44,8 @@ def eventually(condition: Callable[[], Any], seconds: float = 20, every: float =
 
 @pytest.fixture(autouse=True)
 def handlers() -> Iterator[None]:
-    """Starts each test with signals as they are by default, not ignored as under nohup or in the background of a script,
-    and undoes what the code under test sets."""
+    """Starts each test with signals as they are by default, not ignored as under nohup or in the background, and undoes
+    what the code under test sets."""
     before = {number: signal.getsignal(number) for number in (signal.SIGHUP, signal.SIGINT, signal.SIGTERM)}
     signal.signal(signal.SIGHUP, signal.SIG_DFL)
     signal.signal(signal.SIGINT, signal.default_int_handler)
