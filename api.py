@@ -296,8 +296,6 @@ def delete_job(jid: str) -> Response:
 
 def _accepted_response(added: Sequence[jobs.Job], *, single: bool, replayed: bool) -> Response:
     headers = {"Idempotency-Replayed": "true"} if replayed else {}
-    if not replayed:
-        metrics.count_submitted(added)
     if not single:
         return json_response([with_links(job) for job in added], 202, headers)
     if not added:

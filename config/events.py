@@ -34,7 +34,7 @@ class Event(StrEnum):
     # The life of a job
     JOB_STARTED = "job started", "An attempt starts: `job`, `analysis`, `attempt`, `worker`."
     JOB_COMPLETED = "job completed", "An attempt ended with results after `seconds`."
-    JOB_FAILED = "job failed", "An attempt ended with `error` after `seconds`; it is retried while attempts are left."
+    JOB_FAILED = "job failed", "An attempt ended with an `error` of this type; the job and its log have the message."
     JOB_CANCELLED = "job cancelled", "An attempt was stopped after `seconds`, because its job was cancelled."
     JOB_RELEASED = "job released", "A `job` went back to its queue, or failed for good: `reason`, `worker`."
     STALE_RESULT = "stale result rejected", "A worker no longer held the `job` whose result it sent, in this `attempt`."

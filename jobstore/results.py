@@ -161,7 +161,11 @@ class StoredResults:
 
 
 def read_log(client: redis.Redis, jid: str) -> str:
-    """Return the output and the log of a job, attempt by attempt."""
-    kept: Any = client.hgetall(f"log.{jid}")
+    """Return the output and the log of a job, attempt by attempt, each below a line with its number."""
+    with client.pipeline(transaction=False) as pipe:
+        pipe.hgetall(f"log.{jid}")
+        pipe.hget(f"job.{jid}", "request_id")
+        kept, request_id = pipe.execute()
+    about = f" request_id={request_id.decode()}" if request_id else ""
     attempts = sorted((int(attempt), text) for attempt, text in kept.items())
-    return "".join(f"--- attempt {attempt} ---\n{text.decode('utf-8', 'replace')}" for attempt, text in attempts)
+    return "".join(f"--- attempt {number}{about} ---\n{text.decode('utf-8', 'replace')}" for number, text in attempts)

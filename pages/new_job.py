@@ -15,7 +15,6 @@ from pages.job_filters import OPERATORS
 from pages.job_form import JobForm, form_of
 from submission.schema import invalid_body
 from submission.validation import submit
-from web import metrics
 from web.auth import Role, may_act_on, require
 from web.problems import Problem, problem_of
 from web.query_params import parameter, parameters
@@ -61,7 +60,6 @@ def submit_form() -> Response:
         return _page(form, problem)
     except (jobs.QueueFull, jobs.QuotaExceeded) as error:
         return _page(form, problem_of(error))
-    metrics.count_submitted(added)
     return redirect_to(f"/ui/jobs/{quote(added[0]['id'], safe='')}", done="retry" if repeated else None)
 
 

@@ -25,6 +25,7 @@ from analyses import (
     has_changed,
 )
 from config.events import Event
+from config.logs import set_request_id_source
 from config.settings import Settings
 from dataset import BoundsError, FilterError, Store, Table, VersionNotFound
 from jobs import ClaimedJob, JobQueue
@@ -91,6 +92,7 @@ class Executor:
     sleep: Callable[[float], None] = time.sleep
     _started: float = field(default=0.0, init=False)
     _outcome: tuple[Event, dict[str, Any]] | None = field(default=None, init=False)
+    _request_id: str = field(default="", init=False)
 
     def __post_init__(self) -> None:
         self._jobs_left = self.settings.max_jobs_per_child
@@ -104,7 +106,7 @@ class Executor:
         caught.catch()
         meters = Meters(status)
         queue.on_error = meters.count_redis_error
-        return cls(
+        executor = cls(
             queue,
             settings,
             SharedStatus(status),
@@ -115,10 +117,12 @@ class Executor:
             Tables(Store(jobs.rd), settings.memory_limit_mb * 2**20),
             ProcessState(control),
         )
+        set_request_id_source(lambda: executor._request_id)
+        return executor
 
     def begin(self, job: ClaimedJob) -> None:
         """Publish and log that the attempt starts, and send its progress from now on."""
-        self._started, self._outcome = self.clock(), None
+        self._started, self._outcome, self._request_id = self.clock(), None, job.request_id
         self.status.mark_running(Run(job.id, job.attempt))
         self.meters.begin(job.analysis, max(0, job.waited) / 1e6)
         self.reporter.begin(lambda *progress: self._report(job, *progress))
@@ -185,8 +189,7 @@ class Executor:
     def fail(self, job: ClaimedJob, reason: ReleaseReason, error: BaseException) -> None:
         """End the attempt with an error; the reason decides whether the job is retried."""
         if reason is ReleaseReason.ERROR:
-            extra = {"request_id": job.request_id} if job.request_id else None
-            logging.getLogger().error(Event.ANALYSIS_RAISED, exc_info=error, extra=extra)
+            logging.getLogger().error(Event.ANALYSIS_RAISED, exc_info=error)
         word = "error" if reason is ReleaseReason.ERROR else "invalid"
         self._release(job, reason, error_from_exception(error, word))
 
@@ -212,12 +215,14 @@ class Executor:
         if self._outcome is not None:
             event, extra = self._outcome
             _log.info(event, extra=extra)
+        self._request_id = ""
         return restored
 
     def _release(self, job: ClaimedJob, reason: ReleaseReason, error: dict[str, str]) -> None:
         self.queue.defer_release(job, reason, json.dumps(error), self.output.text())
         self.meters.end(reason)
-        self._note(job, Event.JOB_FAILED, reason=reason, error=f"{error['type']}: {error['message'][:200]!r}")
+        # Not the message, which may quote parameters or data: the job and its log have it.
+        self._note(job, Event.JOB_FAILED, reason=reason, error=error["type"])
 
     def _note(self, job: ClaimedJob, event: Event, **more: Any) -> None:
         """Keep the outcome for the log, which is written once the process state is restored."""

@@ -52,12 +52,16 @@ class Output:
         self._handler.setFormatter(logging.Formatter("%(levelname)s %(name)s %(message)s"))
 
     def catch(self) -> None:
-        """Redirect prints and logs of this process; the log of the worker keeps its destination."""
+        """Redirect prints and logs of this process; the log of the worker keeps its destination.
+
+        Lines that analyses log are only in the output: they may quote parameters or data.
+        """
         log = open(os.dup(2), "w", buffering=1, encoding="utf-8", errors="replace")  # noqa: SIM115
         root = logging.getLogger()
         for handler in root.handlers:
             if isinstance(handler, logging.StreamHandler):
                 handler.setStream(log)
+                handler.addFilter(lambda record: not _is_of_analysis(record))
         root.addHandler(self._handler)
         self.reset()
 
@@ -92,6 +96,10 @@ class Output:
 
     def _size(self) -> int:
         return os.lseek(self._file, 0, os.SEEK_END)
+
+
+def _is_of_analysis(record: logging.LogRecord) -> bool:
+    return record.name == "root" or record.name.startswith("analyses.")
 
 
 def _open_stream(descriptor: int) -> io.TextIOWrapper:

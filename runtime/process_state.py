@@ -79,7 +79,9 @@ class ProcessState:
                     write(before)
                 except (OSError, ValueError) as error:
                     restored = False
-                    _log.warning(Event.STATE_LEFT, extra={"state": now, "error": str(error)})
+                    # Of the environment the names, because values may be secrets.
+                    state = sorted(now) if isinstance(now, dict) else now
+                    _log.warning(Event.STATE_LEFT, extra={"state": state, "error": str(error)})
         return restored
 
     def _check_descriptors(self) -> None:

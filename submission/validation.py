@@ -14,6 +14,7 @@ from dataset import BoundsError, Description, Ranges, Selection, Selector, Store
 from jobstore import RETRIED_FIELDS
 from submission.schema import MAX_ERRORS, JobRequest, invalid_body, parse_job_requests
 from web.auth import owner
+from web.metrics import count_submitted
 from web.problems import RETRY_AFTER, Problem, pointer_to
 from web.request_id import current_request_id
 
@@ -55,9 +56,12 @@ def submit(
                 submissions = [replace(each, **more) for each, more in zip(submissions, repeats, strict=True)]
         validated = dataset
         try:
-            return jobs.add_jobs(submissions, idempotency)
+            added, replayed = jobs.add_jobs(submissions, idempotency)
         except jobs.DatasetChanged:
             continue  # replaced since the validation
+        if not replayed:
+            count_submitted(added)
+        return added, replayed
     raise Problem("unavailable", "The dataset is being replaced all the time; try again.", headers=RETRY_AFTER)
 
 

@@ -147,10 +147,10 @@ def _begin() -> None:
 
 
 def _observe(response: Response) -> Response:
-    rule = request.url_rule
-    method = request.method if request.method in _METHODS else "other"
-    key = (rule.rule if rule else "none", method, response.status_code)
-    if key not in _durations:
-        _durations[key] = _DURATION.labels(key[0], key[1], str(key[2]))
-    _durations[key].observe(time.perf_counter() - g.begun)
+    rule, method = request.url_rule, request.method
+    key = (rule.rule if rule else "none", method if method in _METHODS else "other", response.status_code)
+    duration = _durations.get(key)
+    if duration is None:
+        duration = _durations[key] = _DURATION.labels(key[0], key[1], str(key[2]))
+    duration.observe(time.perf_counter() - g.begun)
     return response

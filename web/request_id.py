@@ -23,9 +23,9 @@ def install(app: Flask) -> None:
 
 def current_request_id() -> str:
     """Return the id of the current request."""
-    if "request_id" not in g:
-        g.request_id = request_id_from(request.headers.get("X-Request-Id", ""))
-    request_id: str = g.request_id
+    request_id: str | None = g.get("request_id")
+    if request_id is None:
+        request_id = g.request_id = request_id_from(request.environ.get("HTTP_X_REQUEST_ID", ""))
     return request_id
 
 

@@ -187,6 +187,7 @@ def test_one_request_id_is_in_the_answer_the_job_and_each_log_line(start_api, st
     # then it is in the answer, in the job, in problem details, and in the lines of API and worker
     assert job.headers["X-Request-Id"] == job.json()["request_id"] == "one/request:1"
     assert refused.headers["X-Request-Id"] == refused.json()["request_id"] == "two"
+    eventually(lambda: "job completed" in worker.log.read_text())  # it is logged after the outcome is sent
     lines = [json.loads(line) for process in (api_process, worker) for line in process.log.read_text().splitlines()]
     events = {line["event"] for line in lines if line.get("request_id") == "one/request:1"}
     assert events == {"request", "job started", "job completed"}
@@ -197,3 +198,57 @@ def test_one_request_id_is_in_the_answer_the_job_and_each_log_line(start_api, st
     written = api_process.log.read_text() + worker.log.read_text()
     assert "do-not-log" not in written
     assert "0.0625" not in written
+
+
+def test_several_api_processes_answer_with_one_sum(start, tmp_path):
+    # Given an API of two processes
+    folder = tmp_path / "metrics"
+    folder.mkdir()
+    port = free_port()
+    words = ("--config", "python:web.server.gunicorn_conf", "--workers", "2", "api:create_app()")
+    process = start("-m", "gunicorn", *words, API_PORT=port, PROMETHEUS_MULTIPROC_DIR=folder)
+    url = f"http://127.0.0.1:{port}"
+    eventually(lambda: process.log.read_text().count("Booting worker") == 2)
+
+    # when requests on connections of their own reach both
+    asked = 0
+
+    def both_have_answered() -> bool:
+        nonlocal asked
+        try:
+            assert httpx.post(f"{url}/jobs", json=nap(0), trust_env=False).status_code == 202
+        except httpx.ConnectError:
+            return False
+        asked += 1
+        return len({file.name for file in folder.glob("histogram_*.db")}) == 2
+
+    eventually(both_have_answered)
+
+    # then each scrape has the sum, whichever process answers, also once one of them has died
+    def all_counted() -> bool:
+        scrapes = [samples(httpx.get(f"{url}/metrics", trust_env=False).text) for _ in range(8)]
+        return all(
+            (each["jobs_http_request_duration_seconds_count 202 /jobs POST"], each["jobs_submitted_total sleep"])
+            == (asked, asked)
+            and each["jobs_stored submitted"] == asked
+            for each in scrapes
+        )
+
+    assert all_counted()
+    [pid, _] = [int(file.stem.partition("_")[2]) for file in folder.glob("histogram_*.db")]
+    os.kill(pid, signal.SIGKILL)
+    eventually(lambda: process.log.read_text().count("Booting worker") == 3)
+    assert all_counted()
+
+
+def test_the_api_answers_openmetrics_by_accept(start_api):
+    api = start_api()
+    text = api.get("/metrics")
+    openmetrics = api.get("/metrics", headers=OPENMETRICS)
+
+    assert text.headers["Content-Type"].startswith("text/plain")
+    assert openmetrics.headers["Content-Type"].startswith("application/openmetrics-text")
+    assert openmetrics.text.endswith("# EOF\n")
+    found = samples(openmetrics.text, parse_openmetrics)
+    assert found["jobs_redis_up"] == samples(text.text)["jobs_redis_up"] == 1
+    assert found["jobs_http_request_duration_seconds_count 200 /metrics GET"] == 1

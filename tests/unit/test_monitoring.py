@@ -143,3 +143,28 @@ def test_each_panel_is_explained_and_stands_in_a_place_of_its_own():
         assert max(x for x, _ in cells) < 24
         taken |= cells
         assert panel["type"] == "row" or panel["description"]
+
+
+def test_each_accepted_job_is_counted_once_however_it_is_submitted(rd):
+    client = create_app(Settings(), redis_client=rd).test_client()
+    sleep = {"analysis": "sleep", "params": {"seconds": 0}}
+
+    def submitted() -> float:
+        return metrics._own.get_sample_value("jobs_submitted_total", {"analysis": "sleep"}) or 0
+
+    before = submitted()
+    for _ in range(2):
+        assert client.post("/jobs", json=sleep, headers={"Idempotency-Key": "once"}).status_code == 202
+    assert submitted() == before + 1
+    assert client.post("/jobs", json=[sleep, sleep]).status_code == 202
+    assert submitted() == before + 3
+    assert client.post("/jobs", json=[sleep, {"analysis": "none"}]).status_code == 422
+    assert submitted() == before + 3
+    jid = client.get("/jobs").json["jobs"][0]["id"]
+    client.post(f"/jobs/{jid}/cancel")
+    assert client.post(f"/jobs/{jid}/retry").status_code == 202
+    assert client.post("/jobs/retry?status=cancelled").json["done"] == 1
+    assert submitted() == before + 5
+    form = {"/analysis": "sleep", "/params/seconds": "0"}
+    assert client.post("/ui/new", data=form, headers={"Accept": "text/html"}).status_code == 303
+    assert submitted() == before + 6
