@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import os
 import time
-from collections import Counter as Count
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
@@ -72,7 +71,10 @@ def excluded() -> Iterator[None]:
 
 def count_submitted(added: Iterable[jobs.Job]) -> None:
     """Count jobs that were accepted."""
-    for analysis, count in Count(job["analysis"] for job in added).items():
+    counts: dict[str, int] = {}
+    for job in added:
+        counts[job["analysis"]] = counts.get(job["analysis"], 0) + 1
+    for analysis, count in counts.items():
         _SUBMITTED.labels(analysis).inc(count)
 
 
@@ -148,9 +150,12 @@ def _begin() -> None:
 
 def _observe(response: Response) -> Response:
     rule = request.url_rule
-    method = request.method if request.method in _METHODS else "other"
-    key = (rule.rule if rule else "none", method, response.status_code)
-    if key not in _durations:
-        _durations[key] = _DURATION.labels(key[0], key[1], str(key[2]))
-    _durations[key].observe(time.perf_counter() - g.begun)
+    key = (rule.rule if rule else "none", request.method, response.status_code)
+    duration = _durations.get(key)
+    if duration is None:
+        method = key[1] if key[1] in _METHODS else "other"
+        duration = _DURATION.labels(key[0], method, str(key[2]))
+        if method == key[1]:
+            _durations[key] = duration
+    duration.observe(time.perf_counter() - g.begun)
     return response

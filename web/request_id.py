@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-import uuid
+import secrets
 
 from flask import Flask, Response, g, has_request_context, request
 
@@ -23,15 +23,15 @@ def install(app: Flask) -> None:
 
 def current_request_id() -> str:
     """Return the id of the current request."""
-    if "request_id" not in g:
-        g.request_id = request_id_from(request.headers.get("X-Request-Id", ""))
-    request_id: str = g.request_id
+    request_id: str | None = g.get("request_id")
+    if request_id is None:
+        request_id = g.request_id = request_id_from(request.environ.get("HTTP_X_REQUEST_ID", ""))
     return request_id
 
 
 def request_id_from(given: str) -> str:
     """Return the id that a client gave, or a new one if it cannot be used."""
-    return given if _GIVEN.fullmatch(given) else str(uuid.uuid4())
+    return given if _GIVEN.fullmatch(given) else secrets.token_hex(16)
 
 
 def find_request_id(head: bytes) -> str:
