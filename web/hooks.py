@@ -31,7 +31,7 @@ def install_hooks(app: Flask, settings: Settings) -> None:
     app.url_map.merge_slashes = False
     app.url_map.converters["text"] = _AnyText
     # No view and no hook is a coroutine: Flask need not find out before each call.
-    app.ensure_sync = _as_it_is  # type: ignore[method-assign]
+    app.ensure_sync = _as_it_is  # type: ignore[method-assign, assignment]
     request_id.install(app)
     metrics.install(app)
     problems.install(app)
