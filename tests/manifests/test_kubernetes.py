@@ -18,7 +18,7 @@ from tests.conftest import ROOT
 from tests.manifests.rendered import ALL, containers, of_kind, pods, rendered
 
 MINORS = ["1.32", "1.35", "1.36", "1.37"]
-CUSTOM = {"ScaledObject", "TriggerAuthentication"}
+CUSTOM = {"ScaledObject", "TriggerAuthentication", "ServiceMonitor", "PrometheusRule"}
 UNITS = {"Ki": 2**10, "Mi": 2**20, "Gi": 2**30}
 IDLE_MB = 256  # for the supervisor, and for each standby child
 

@@ -15,12 +15,10 @@ from flask import Response, request
 import jobs
 from web.auth import validity_check
 from web.events.change_streams import ChangeStream, ChangeStreams
-from web.events.changes import ChangedIds
 from web.events.job_streams import JobStream, JobStreams
 from web.events.listener import JobListener
-from web.events.messages import KEEP_ALIVE, change_event, job_event
+from web.events.messages import KEEP_ALIVE, job_event
 from web.events.sinks import QueueSink, SocketSink
-from web.events.state import read_overview
 from web.links import path_to
 from web.problems import RETRY_AFTER, Problem
 from web.server.buffers import MinRateSocket
@@ -65,9 +63,10 @@ class EventStreams:
         """Return a response that sends the state of the service now, and what changes, at most once a second.
 
         :raises Problem: unavailable, there are too many streams.
+        :raises jobs.RedisUnavailable: Redis does not answer.
         """
-        overview = read_overview()
-        return self._response(change_event(overview, ChangedIds()), ChangeStream(overview))
+        jobs.ping()
+        return self._response(b"", ChangeStream())
 
     def drain(self) -> None:
         """End all streams now and further ones at once, because the process is about to stop.
@@ -87,12 +86,13 @@ class EventStreams:
         return Response(body, headers={"X-Accel-Buffering": "no"}, content_type="text/event-stream")
 
     def _body(self, first: bytes, stream: JobStream | ChangeStream | None, environ: dict[str, Any]) -> Iterator[bytes]:
-        """Yield the first event; of other servers than ours also the further ones."""
-        yield first
+        """Yield the first event, if there is one yet; of other servers than ours also the further ones."""
+        sock = environ.get("gunicorn.socket")
+        if first or isinstance(sock, MinRateSocket):
+            yield first  # with nothing in it, it sends the headers
         if stream is None or self._draining:
             return
         remove = partial(self._calls.put, partial(self._remove, stream))
-        sock = environ.get("gunicorn.socket")
         if isinstance(sock, MinRateSocket):
             stream.sink = SocketSink(sock, remove, chunked=environ["SERVER_PROTOCOL"] == "HTTP/1.1")
             self._start(stream)
