@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import math
-import time
 from typing import NamedTuple
 
 import redis
 
-from jobstore.redis import classify_redis_error, is_read_only_replica
+from jobstore.scripts import Transitions
 
 __all__ = ["RateLimiter", "Usage"]
 
@@ -23,17 +22,16 @@ class Usage(NamedTuple):
 
 
 class RateLimiter:
-    """Counts requests by name, over the connections of a client that may be bound to a server later."""
+    """Counts requests by name, in the database of a client."""
 
     def __init__(self, client: redis.Redis, rate: str) -> None:
         """Create a limiter of a rate such as ``600/minute``. Raises ValueError for another text."""
         # Not imported by workers, whose children start the faster.
         import limits
-        from limits.storage import RedisStorage
 
-        self._client = client
+        db = client.connection_pool.connection_kwargs.get("db", 0)
+        self._transitions = Transitions(client, records_db=db, queue_db=db, queue_name="queue")
         self._limit = limits.parse(rate)
-        self._storage = RedisStorage("redis://", connection_pool=client.connection_pool, key_prefix="rate")
 
     @property
     def amount(self) -> int:
@@ -47,20 +45,15 @@ class RateLimiter:
 
     def hit(self, name: str) -> Usage:
         """Count a request."""
-        return self._usage(name, 1)
+        return self._count(name, 1)
 
     def peek(self, name: str) -> Usage:
         """Return whether one more request would be allowed; counts nothing."""
-        return self._usage(name, 0)
+        return self._count(name, 0)
 
-    def _usage(self, name: str, cost: int) -> Usage:
-        key = self._limit.key_for(name)
-        try:
-            used = self._storage.incr(key, self.window_seconds) if cost else self._storage.get(key) + 1
-            left = self._storage.get_expiry(key) - time.time()
-        except redis.RedisError as error:
-            if is_read_only_replica(error):
-                self._client.connection_pool.disconnect(inuse_connections=False)
-            raise classify_redis_error(error) from error
-        # Redis rounds the time that is left to the nearest second; a client that waits for it must not come too early.
-        return Usage(used <= self.amount, max(self.amount - used, 0), math.floor(max(left, 0)) + 1)
+    def _count(self, name: str, cost: int) -> Usage:
+        # The storage of `limits` needs two round trips, and refuses each request while Redis is full.
+        key = f"rate:{self._limit.key_for(name)}"
+        _, used, left_ms = self._transitions.run("count_request", key, self.window_seconds, cost)
+        used += 1 - cost
+        return Usage(used <= self.amount, max(self.amount - used, 0), max(math.ceil(left_ms / 1000), 1))

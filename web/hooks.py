@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 from flask import Flask
 from werkzeug.routing import BaseConverter
 
@@ -19,10 +22,16 @@ class _AnyText(BaseConverter):
     part_isolating = False
 
 
+def _as_it_is(function: Callable[..., Any]) -> Callable[..., Any]:
+    return function
+
+
 def install_hooks(app: Flask, settings: Settings) -> None:
     """Install the path converter `text`, and the hooks around each request."""
     app.url_map.merge_slashes = False
     app.url_map.converters["text"] = _AnyText
+    # No view and no hook is a coroutine: Flask need not find out before each call.
+    app.ensure_sync = _as_it_is  # type: ignore[method-assign, assignment]
     request_id.install(app)
     metrics.install(app)
     problems.install(app)

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import os
 import time
-from collections import Counter as Count
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
@@ -72,7 +71,10 @@ def excluded() -> Iterator[None]:
 
 def count_submitted(added: Iterable[jobs.Job]) -> None:
     """Count jobs that were accepted."""
-    for analysis, count in Count(job["analysis"] for job in added).items():
+    counts: dict[str, int] = {}
+    for job in added:
+        counts[job["analysis"]] = counts.get(job["analysis"], 0) + 1
+    for analysis, count in counts.items():
         _SUBMITTED.labels(analysis).inc(count)
 
 

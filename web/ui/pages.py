@@ -69,9 +69,10 @@ def _here() -> str:
 
 
 def _finish(response: Response) -> Response:
-    if response.mimetype == _PROBLEM and _is_page(request.path) and prefers_html():
-        response = _problem_page(response)
-    if response.mimetype == "text/html" and "Content-Security-Policy" not in response.headers:
+    kind = response.mimetype
+    if kind == _PROBLEM and _is_page(request.path) and prefers_html():
+        response, kind = _problem_page(response), "text/html"
+    if kind == "text/html" and "Content-Security-Policy" not in response.headers:
         response.headers["Content-Security-Policy"] = (
             f"default-src 'none'; script-src 'self' 'nonce-{_nonce()}'; style-src 'self'; img-src 'self' data:; "
             "connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
