@@ -70,7 +70,7 @@ def show_data() -> Response:
     first = int_param("columns", 0, least=0, most=max(0, len(description.columns) - 1))
     shown = description.columns[first : first + _COLUMNS]
     records = _records(description, table, shown)
-    if "HX-Request" in request.headers:
+    if "HX-Request" in request.headers and request.headers.get("HX-Request-Type") != "full":
         return render_page("_records.html", **records)
     profiles = column_profiles(table, [column.name for column in shown])
     columns = [ShownColumn(each, profiles[each.name], draw(each.name, profiles[each.name])) for each in shown]

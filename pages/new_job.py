@@ -15,8 +15,9 @@ from pages.job_filters import OPERATORS
 from pages.job_form import JobForm, form_of
 from submission.schema import invalid_body
 from submission.validation import submit
-from web.auth import Role, require
-from web.problems import Problem
+from web import metrics
+from web.auth import Role, may_act_on, require
+from web.problems import Problem, problem_of
 from web.query_params import parameter, parameters
 from web.request_body import read_form
 from web.ui import redirect_to, render_page
@@ -54,10 +55,23 @@ def submit_form() -> Response:
     try:
         if errors:
             raise invalid_body([{"pointer": pointer, "detail": detail} for pointer, detail in errors.items()])
-        added, _ = submit([job], [""], store(), settings().max_params_bytes, None)
+        repeated = _repeated(form.text(_FROM))
+        added, _ = submit([job], [""], store(), settings().max_params_bytes, None, [{"retry_of": repeated}])
     except Problem as problem:
         return _page(form, problem)
-    return redirect_to(f"/ui/jobs/{quote(added[0]['id'], safe='')}")
+    except (jobs.QueueFull, jobs.QuotaExceeded) as error:
+        return _page(form, problem_of(error))
+    metrics.count_submitted(added)
+    return redirect_to(f"/ui/jobs/{quote(added[0]['id'], safe='')}", done="retry" if repeated else None)
+
+
+def _repeated(jid: str) -> str | None:
+    """Return the job that this one repeats with changes: one that has ended and that the key may retry."""
+    try:
+        job = jobs.get_job_by_id(jid) if jid else None
+    except jobs.JobNotFound:
+        return None
+    return job["id"] if job and jobs.Status(job["status"]).ended and may_act_on(job) else None
 
 
 def _page(form: JobForm, problem: Problem | None = None) -> Response:

@@ -13,7 +13,7 @@ from web.problems import Problem
 __all__ = ["install"]
 
 # These are cheap and reveal nothing about jobs or data.
-_OPEN_TO_SITES = {"/", "/health", "/help"}
+_OPEN_TO_SITES = {"/health", "/help"}
 _SAFE = {"GET", "HEAD", "OPTIONS", "TRACE"}
 _DEFAULT_PORTS = {"http": ":80", "https": ":443"}
 

@@ -15,7 +15,7 @@ from analyses.framework.parameters import escape_pointer
 from web.metrics import count_redis_error
 from web.request_id import current_request_id
 
-__all__ = ["PROBLEMS", "RETRY_AFTER", "Problem", "install", "pointer_to", "problem_json"]
+__all__ = ["PROBLEMS", "RETRY_AFTER", "Problem", "install", "pointer_to", "problem_json", "problem_of"]
 
 RETRY_AFTER = {"Retry-After": "1"}
 
@@ -139,8 +139,8 @@ def install(app: Flask) -> None:
     app.register_error_handler(jobs.ResultsGone, _from_job_not_found)
     app.register_error_handler(jobs.InvalidTransition, _from_invalid_transition)
     app.register_error_handler(jobs.IdempotencyKeyReused, _from_reused_key)
-    app.register_error_handler(jobs.QueueFull, _from_queue_full)
-    app.register_error_handler(jobs.QuotaExceeded, _from_quota_exceeded)
+    app.register_error_handler(jobs.QueueFull, _from_too_many)
+    app.register_error_handler(jobs.QuotaExceeded, _from_too_many)
     app.register_error_handler(jobs.InvalidCursor, _from_invalid_cursor)
     app.register_error_handler(jobs.RedisError, _from_redis_error)
 
@@ -189,18 +189,21 @@ def _from_reused_key(error: Exception) -> Response:
     )
 
 
-def _from_queue_full(error: Exception) -> Response:
-    return _respond(Problem("queue-full", f"{error} None was accepted: wait until jobs have ended, or cancel some."))
-
-
-def _from_quota_exceeded(error: jobs.QuotaExceeded) -> Response:
+def problem_of(error: jobs.QueueFull | jobs.QuotaExceeded) -> Problem:
+    """Return the problem of jobs that were not accepted because too many are unfinished."""
+    detail = f"{error} None was accepted: wait until jobs have ended, or cancel some."
+    if isinstance(error, jobs.QueueFull):
+        return Problem("queue-full", detail)
     headers = {
         "Retry-After": _QUOTA_RETRY_SECONDS,
         "RateLimit": f'"unfinished-jobs";r={max(error.most - error.unfinished, 0)}',
         "RateLimit-Policy": f'"unfinished-jobs";q={error.most}',
     }
-    detail = f"{error} None was accepted: wait until jobs have ended, or cancel some."
-    return _respond(Problem("too-many-requests", detail, headers=headers))
+    return Problem("too-many-requests", detail, headers=headers)
+
+
+def _from_too_many(error: jobs.QueueFull | jobs.QuotaExceeded) -> Response:
+    return _respond(problem_of(error))
 
 
 def _from_invalid_cursor(error: Exception) -> Response:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -36,22 +37,22 @@ def browser() -> Iterator[Browser]:
         running.close()
 
 
-@pytest.fixture(scope="session")
-def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    """Redis, the API and a worker with two children, on free ports."""
-    folder = tmp_path_factory.mktemp("stack")
+@contextmanager
+def start_stack(folder: Path, **settings: str) -> Iterator[int]:
+    """Redis, the API and a worker, on free ports; gives that of the API."""
     api_port, redis_port = free_ports(2)
     environ = {name: value for name, value in os.environ.items() if not name.startswith(("REDIS_", "API_"))}
-    ports = {"API_PORT": str(api_port), "REDIS_PORT": str(redis_port)}
-    with Stack({**environ, **ports, "DATA_DIR": str(folder), "WORKERS": "2", "DRAIN_SECONDS": "1"}) as running:
+    own = {"API_PORT": str(api_port), "REDIS_PORT": str(redis_port), "DATA_DIR": str(folder), "DRAIN_SECONDS": "0"}
+    with Stack({**environ, **own, **settings}) as running:
         running.wait_until_ready()
-        yield running
+        yield api_port
 
 
-@pytest.fixture
-def address(stack: Stack) -> str:
-    """Where the dashboard is."""
-    return f"http://127.0.0.1:{stack.settings.api_port}"
+@pytest.fixture(scope="session")
+def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Where the dashboard is; its worker has two children."""
+    with start_stack(tmp_path_factory.mktemp("stack"), WORKERS="2") as port:
+        yield f"http://127.0.0.1:{port}"
 
 
 @pytest.fixture

@@ -1,13 +1,10 @@
-"""The dashboard for everyone: by keyboard, on a phone, without scripts, with a screen reader, signed in and out."""
+"""The dashboard for everyone: by keyboard, on a phone, with a screen reader."""
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
-import httpx
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page, expect
@@ -41,6 +38,16 @@ def paths(submit, api) -> Iterator[list[str]]:
 def serious_findings(page: Page) -> list[Any]:
     found = Axe().run(page).response["violations"]
     return [(each["id"], each["nodes"]) for each in found if each["impact"] in ("serious", "critical")]
+
+
+def tab_to(page: Page, name: str) -> None:
+    """Press Tab until a control of this name has the focus."""
+    own_name = "document.activeElement.labels?.[0]?.innerText || document.activeElement.innerText || ''"
+    for _ in range(60):
+        page.keyboard.press("Tab")
+        if name in page.evaluate(own_name):
+            return
+    pytest.fail(f"Tab does not reach {name}")
 
 
 def test_axe_finds_nothing_serious(open_page, paths):
@@ -79,93 +86,20 @@ def test_a_job_is_found_and_cancelled_by_keyboard(open_page, submit):
     job = submit(params={"seconds": 300}, tags=["by keyboard"])
     page = open_page("/ui/jobs")
 
-    def tab_to(name: str) -> None:
-        for _ in range(60):
-            page.keyboard.press("Tab")
-            if name in page.evaluate(
-                "document.activeElement.labels?.[0]?.innerText || document.activeElement.innerText || ''"
-            ):
-                return
-        pytest.fail(f"Tab does not reach {name}")
-
     # when the content is skipped to, the list searched, and its job opened
     page.keyboard.press("Tab")
     page.keyboard.press("Enter")
     assert page.evaluate("document.activeElement.id") == "main"
-    tab_to("Id or text")
+    tab_to(page, "Id or text")
     page.keyboard.type("by keyboard")
     page.keyboard.press("Enter")
     expect(page.get_by_role("table").get_by_role("row")).to_have_count(2)
-    tab_to(job["id"][:8])
+    tab_to(page, job["id"][:8])
     assert page.evaluate("getComputedStyle(document.activeElement).outlineStyle") == "solid"
     page.keyboard.press("Enter")
     page.wait_for_url(f"**/ui/jobs/{job['id']}")
 
     # then it is cancelled by its button
-    tab_to("Cancel")
+    tab_to(page, "Cancel")
     page.keyboard.press("Enter")
     expect(page.get_by_text("The job was cancelled.")).to_be_visible()
-
-
-def test_everything_works_without_scripts(open_page, submit):
-    # Given a browser without JavaScript, and a job
-    job = submit(params={"seconds": 300}, tags=["without scripts"])
-    page = open_page("/ui/jobs?tag=without+scripts", java_script_enabled=False)
-
-    # when it is opened, cancelled and retried by links and forms
-    page.get_by_role("link", name=job["id"][:8]).click()
-    assert page.locator("noscript meta[http-equiv=refresh], meta[http-equiv=refresh]").count() == 1
-    page.get_by_role("button", name="Cancel").click()
-    expect(page.get_by_text("The job was cancelled.")).to_be_visible()
-    page.get_by_role("button", name="Retry").click()
-    expect(page.get_by_text("This is the new job")).to_be_visible()
-
-    # then all that match can be cancelled, too, and the toggle of the theme, which needs scripts, is not shown
-    page.goto("/ui/jobs?tag=without+scripts")
-    page.get_by_text("All that match…").click()
-    page.get_by_role("button", name="Cancel all").click()
-    expect(page.get_by_text("1 of 2 matching jobs cancelled.")).to_be_visible()
-    assert page.get_by_role("button", name="Dark theme").count() == 0
-
-
-@pytest.fixture
-def with_keys(tmp_path: Path, start_api) -> httpx.Client:
-    """An API with a key of each role, named like it; each key is its name and `-key`."""
-    file = tmp_path / "keys"
-    lines = [
-        f"{role} {role} {hashlib.sha256(f'{role}-key'.encode()).hexdigest()}" for role in ("read", "submit", "admin")
-    ]
-    file.write_text("\n".join(lines) + "\n")
-    file.chmod(0o600)
-    client: httpx.Client = start_api(API_KEYS_FILE=file)
-    return client
-
-
-def test_people_sign_in_and_out_and_see_the_buttons_of_their_role(browser, with_keys):
-    # Given a job of the key `submit`, and its page, for which a key is needed
-    nap = {"start": None, "end": None, "analysis": "sleep", "params": {"seconds": 300}}
-    answer = with_keys.post("/jobs", json=nap, headers={"Authorization": "Bearer submit-key"})
-    job = answer.json()["id"]
-    address = str(with_keys.base_url.join(f"/ui/jobs/{job}"))
-    for role, buttons in (("read", 0), ("submit", 1), ("admin", 1)):
-        page = browser.new_context(bypass_csp=True).new_page()
-        assert page.goto(address).status == 401
-        assert serious_findings(page) == []
-
-        # when a wrong key and then a right one are entered
-        page.get_by_label("API key").fill("wrong")
-        page.get_by_role("button", name="Sign in").click()
-        expect(page.get_by_role("alert")).to_have_text("This key is not valid.")
-        page.get_by_label("API key").fill(f"{role}-key")
-        page.get_by_role("button", name="Sign in").click()
-
-        # then the page opens, with what the role may do, and closes when signed out
-        expect(page.get_by_role("heading", name="sleep")).to_be_visible()
-        expect(page.get_by_role("button", name="Cancel")).to_have_count(buttons)
-        expect(page.get_by_role("link", name="New job")).to_have_count(buttons)
-        [cookie] = page.context.cookies()
-        assert cookie["httpOnly"]
-        assert cookie["sameSite"] == "Strict"
-        page.get_by_role("button", name="Sign out").click()
-        expect(page.get_by_label("API key")).to_be_visible()
-        page.context.close()

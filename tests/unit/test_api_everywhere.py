@@ -356,7 +356,18 @@ CROSS_SITE = {"Sec-Fetch-Site": "cross-site"}
     ],
 )
 def test_pages_of_other_sites_load_nothing_that_costs(client, headers):
-    for path in ("/data", "/data?search=a", "/jobs", "/jobs/x?wait=60", "/jobs/x/results", "/stats", "/nothing"):
+    paths = (
+        "/",
+        "/ui/jobs",
+        "/data",
+        "/data?search=a",
+        "/jobs",
+        "/jobs/x?wait=60",
+        "/jobs/x/results",
+        "/stats",
+        "/nothing",
+    )
+    for path in paths:
         for method in ("GET", "HEAD"):
             answer = client.open(path, method=method, headers={**CROSS_SITE, **headers})
             assert answer.status_code == 403, path
@@ -375,8 +386,8 @@ def test_pages_of_other_sites_load_nothing_that_costs(client, headers):
     ],
 )
 def test_links_from_other_sites_work_and_own_pages_load(client, headers):
-    for path in ("/data?search=a", "/jobs", "/stats"):
-        assert client.get(path, headers=headers).status_code == 200
+    for path in ("/", "/data?search=a", "/jobs", "/stats"):
+        assert client.get(path, headers={"Accept": "text/html, */*;q=0.8", **headers}).status_code == 200
 
 
 @pytest.mark.parametrize("limit", ["10.0", "10", "+010", "10.00"])

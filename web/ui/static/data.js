@@ -1,4 +1,21 @@
 "use strict";
+// The dataset is fetched again when its version is another one; at most once a second.
+(() => {
+  const shown = () => document.getElementById("dataset");
+  let version, timer = 0;
+  document.getElementById("changes")?.addEventListener("change", (event) => {
+    version = JSON.parse(event.detail.data).data ?? "";
+    timer ||= setTimeout(() => {
+      timer = 0;
+      if (shown().dataset.version !== version) htmx.trigger(shown(), "dataset");
+    }, 1000);
+  });
+  // The search or a filter may not fit the new dataset.
+  document.addEventListener("htmx:response:error", (event) => {
+    if (event.target === shown()) document.getElementById("stale").hidden = false;
+  });
+})();
+
 // The upload: drag and drop, progress, a preview as soon as a file is chosen. Without scripts it is a plain form.
 (() => {
   const form = document.getElementById("upload");
