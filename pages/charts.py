@@ -21,6 +21,8 @@ class Rectangle(NamedTuple):
     y: float
     height: float
     title: str
+    low: Any
+    high: Any
 
 
 class Chart(NamedTuple):
@@ -41,7 +43,7 @@ def draw(name: str, profile: ColumnProfile) -> Chart | None:
         height = max(1.0, _HEIGHT * bar.count / most) if bar.count else 0.0
         title = f"{_range(bar.low, bar.high)}: {bar.count:,}"
         bars.append(
-            Rectangle(round(position * width, 2), round(width, 2), round(_HEIGHT - height, 2), round(height, 2), title)
+            Rectangle(round(position * width, 2), round(width, 2), round(_HEIGHT - height, 2), round(height, 2), title, bar.low, bar.high)
         )
     peak = max(profile.bars, key=lambda bar: bar.count)
     label = (
