@@ -69,7 +69,7 @@ manifests: .venv/development .venv-policies/installed ## Validate the Kubernetes
 		--framework kubernetes --directory .venv-policies/rendered
 	.venv-policies/bin/checkov --config-file .checkov.yaml --skip-download --quiet --compact \
 		--framework dockerfile --file Dockerfile tests/Dockerfile
-	.venv-policies/bin/docker-compose --profile test config --quiet
+	.venv-policies/bin/docker-compose --profile test --profile monitoring config --quiet
 
 ##@ Measure
 

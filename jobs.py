@@ -286,7 +286,7 @@ def open_pubsub() -> redis.client.PubSub:
 
 def operations(holder: str = "") -> jobstore.Operations:
     """Return the operations on all jobs that match some filters; ``holder`` names who works on them."""
-    return jobstore.Operations(_transitions(), holder)
+    return jobstore.Operations(_transitions(), holder, _lease())
 
 
 def check_redis() -> None:

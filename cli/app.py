@@ -18,6 +18,9 @@ from client import ApiError
 __all__ = ["app"]
 
 
+_UNAUTHORIZED = 401
+
+
 class _Group(TyperGroup):
     """Turns errors into a message on standard error and an exit status."""
 
@@ -38,8 +41,14 @@ class _Group(TyperGroup):
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             raise typer.Exit(ExitStatus.BROKEN_PIPE) from None
         except (OSError, ValueError) as error:
-            session.err.print(f"Error: {error}", soft_wrap=True)
+            session.err.print(f"Error: {_text(error)}", soft_wrap=True)
             raise typer.Exit(ExitStatus.USAGE) from None
+
+
+def _text(error: OSError | ValueError) -> str:
+    if isinstance(error, OSError) and error.filename and error.strerror:
+        return f"{error.filename}: {error.strerror}."
+    return str(error)
 
 
 def _print_error(error: ApiError) -> None:
@@ -47,7 +56,9 @@ def _print_error(error: ApiError) -> None:
         problem = error.problem or {"type": error.type, "status": None, "detail": error.detail}
         print(json.dumps(problem, ensure_ascii=False), file=sys.stderr)
         return
-    session.err.print(f"Error {error}", soft_wrap=True, style="red")
+    colon = ":" if error.status is None else ""
+    hint = " This command reads the key from JOBS_API_KEY." if error.status == _UNAUTHORIZED else ""
+    session.err.print(f"Error{colon} {error}{hint}", soft_wrap=True, style="red")
     if error.request_id:
         session.err.print(f"(request {error.request_id})", soft_wrap=True)
 

@@ -18,6 +18,8 @@ from client import Dataset, Job
 __all__ = ["local_time", "print_dataset", "print_job", "print_jobs", "print_json", "print_table", "short"]
 
 _WIDEST = 60
+_WIDE = 130
+_ID_BEGINNING = 8
 _STYLES = {"complete": "green", "failed": "red", "cancelled": "yellow", "in progress": "cyan"}
 
 
@@ -58,26 +60,18 @@ def local_time(text: str | None) -> str:
 
 
 def print_jobs(jobs: Sequence[Job]) -> None:
-    """Print jobs, one a line."""
-    table = Table(
-        Column("id", no_wrap=True, min_width=36),
-        "analysis",
-        "status",
-        "progress",
-        "created",
-        "ended",
-        "tags",
-        box=SIMPLE,
-        pad_edge=False,
-    )
+    """Print jobs, one a line; on a narrow terminal with the beginnings of their ids alone, and without their ends."""
+    is_wide = session.out.width >= _WIDE
+    names = ["id", "analysis", "status", "progress", "created", *(["ended"] if is_wide else []), "tags"]
+    table = Table(*(Column(name, no_wrap=name != "tags") for name in names), box=SIMPLE, pad_edge=False)
     for job in jobs:
         table.add_row(
-            job["id"],
+            job["id"] if is_wide else job["id"][:_ID_BEGINNING],
             job["analysis"],
             Text(job["status"], _STYLES.get(job["status"], "")),
             f"{job['progress']:.0%}",
             local_time(job["created"]),
-            local_time(job["ended"]),
+            *([local_time(job["ended"])] if is_wide else []),
             short(", ".join(job["tags"])),
         )
     session.out.print(table)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, Self
 
 import httpx
@@ -43,7 +43,13 @@ class ApiError(Exception):
         return cls(str(problem["detail"]), response.status_code, problem)
 
     def __str__(self) -> str:
-        places = [f"{each.get('pointer') or each.get('parameter') or each.get('header', '')}" for each in self.errors]
-        lines = [f"  {place}: {each.get('detail')}" for place, each in zip(places, self.errors, strict=True)]
         status = "" if self.status is None else f"{self.status}: "
-        return "\n".join([f"{status}{self.detail}", *lines])
+        return "\n".join([f"{status}{self.detail}", *self._invalid_values()])
+
+    def _invalid_values(self) -> Iterator[str]:
+        """Yield a line for each invalid value that the detail does not name itself."""
+        for each in self.errors:
+            place = each.get("pointer") or each.get("parameter") or each.get("header") or ""
+            line = f"{place}: {each.get('detail')}" if place else f"{each.get('detail')}"
+            if line not in self.detail:
+                yield f"  {line}"

@@ -162,7 +162,9 @@ class Settings:
     standby_children: int = _setting(
         1, "Children started ahead, each to take over at once when another dies.", least=0, most=_MAX_PROCESSES
     )
-    lease_seconds: float = _setting(15.0, "Seconds without a heartbeat until a worker is taken for lost.", least=1)
+    lease_seconds: float = _setting(
+        15.0, "Seconds without a heartbeat until a worker or an operation is taken over.", least=1
+    )
     drain_seconds: float = _setting(
         30.0, "Seconds that a stopping worker lets its jobs run before it gives them back.", least=0
     )

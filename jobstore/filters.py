@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from functools import lru_cache
 from typing import NamedTuple
 
 __all__ = ["Candidate", "Filters", "Range"]
@@ -21,16 +22,16 @@ class Range(NamedTuple):
 
 
 class Candidate(NamedTuple):
-    """A job that is in the indexes, with the fields that the other filters compare; None for those it lacks."""
+    """A job that is in the indexes, with the fields that were read; None for those it lacks."""
 
     created: str
     id: str
-    status: str | None
-    started: str | None
-    analysis: str | None
-    tags: str | None
-    owner: str | None
-    params: str | None
+    status: str | None = None
+    started: str | None = None
+    analysis: str | None = None
+    tags: str | None = None
+    owner: str | None = None
+    params: str | None = None
 
     @property
     def place(self) -> tuple[str, str]:
@@ -64,6 +65,13 @@ class Filters(NamedTuple):
         greatest = "" if self.created_before is None else f"{self.created_before * 1e6:.0f}"
         return Range(tuple(indexes or ["jobs"]), least, greatest, ascending)
 
+    @property
+    def fields(self) -> tuple[str, ...]:
+        """The fields that :meth:`matches` compares."""
+        if self.search is not None:
+            return "status", "analysis", "tags", "owner", "params"
+        return ("status", "tags") if self.tag is not None else ("status",)
+
     def matches(self, job: Candidate) -> bool:
         """Return whether a job of the range matches the filters that have no index, and still has the status."""
         if job.status is None or self.status not in (None, job.status):
@@ -76,10 +84,18 @@ def _tags(job: Candidate) -> list[str]:
 
 
 def _contains(job: Candidate, search: str) -> bool:
-    text = search.casefold()
-    if any(text in value.casefold() for value in (job.id, job.analysis or "", job.owner or "", *_tags(job))):
-        return True
-    # Within JSON, a text is escaped.
-    escaped = json.dumps(search, ensure_ascii=False)[1:-1].casefold()
+    text, escaped = _needles(search)
     params = (job.params or "").casefold()
-    return text in params or escaped in params
+    if text in params or escaped in params:
+        return True
+    # Most jobs do not match: what is quick to see comes first.
+    all_texts = f"{job.id}\n{job.analysis}\n{job.owner}\n{job.tags}".casefold()
+    if text not in all_texts and escaped not in all_texts:
+        return False
+    return any(text in value.casefold() for value in (job.id, job.analysis or "", job.owner or "", *_tags(job)))
+
+
+@lru_cache(maxsize=16)
+def _needles(search: str) -> tuple[str, str]:
+    """Return the text, and the text as it is escaped within JSON, both to be compared without case."""
+    return search.casefold(), json.dumps(search, ensure_ascii=False)[1:-1].casefold()

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from itertools import repeat
 from typing import Any, NamedTuple
 
 from jobstore.errors import InvalidCursor
@@ -12,7 +13,7 @@ from jobstore.filters import Candidate, Filters, Range
 from jobstore.model import JobPage
 from jobstore.scripts import Transitions
 
-__all__ = ["PAGE_BYTES", "Reserve", "Stretch", "read_page", "read_records", "walk"]
+__all__ = ["MAX_WALKED", "PAGE_BYTES", "Reserve", "Stretch", "read_page", "read_records", "walk"]
 
 Reserve = Callable[[int], None] | None
 """Reserves memory for some bytes."""
@@ -20,40 +21,40 @@ Reserve = Callable[[int], None] | None
 PAGE_BYTES = 8 * 2**20
 """The most bytes in the records of one page, unless the first alone has more."""
 
+MAX_WALKED = 500
+"""How many jobs a call walks where few of them may be wanted: it takes Redis about a millisecond."""
+
 _CURSOR = re.compile(r"(\d{1,17})\.([0-9a-f-]{36})")
-_WALKED = 500
 _READ = 100
 _MAX_STRETCHES = 20
 _MAX_COUNTED = 10
 _STRETCH_BYTES = 2**20
-_FIELDS = Candidate._fields[2:]
 
 _Place = tuple[str, str]
 
 
 class Stretch(NamedTuple):
     """The jobs of a range that one call found: how many its smallest index has in the range, the jobs, the place of the
-    last one walked, and whether there are more."""
+    last one walked, whether there are more, and how many were walked."""
 
     total: int
     jobs: list[Candidate]
     last: _Place
     more: bool
+    walked: int
 
 
-def walk(transitions: Transitions, wanted: Range, seen: _Place, limit: int, *, fields: bool) -> Stretch:
-    """Walk at most ``limit`` jobs of a range after ``seen``, ``("", "")`` for the beginning.
-
-    :param fields: whether to read the fields of each; the jobs have none of them otherwise.
-    """
-    names = _FIELDS if fields else ()
+def walk(transitions: Transitions, wanted: Range, seen: _Place, limit: int, fields: Sequence[str] = ()) -> Stretch:
+    """Walk at most ``limit`` jobs of a range after ``seen``, ``("", "")`` for the first; read ``fields`` of each."""
     order = "asc" if wanted.ascending else "desc"
-    bounds = (wanted.least, wanted.greatest, order, *seen, limit, " ".join(names))
-    total, flat, created, jid, more = transitions.run("walk", *bounds, *wanted.indexes)
+    bounds = (wanted.least, wanted.greatest, order, *seen, limit, " ".join(fields))
+    total, flat, created, jid, more, walked = transitions.run("walk", *bounds, *wanted.indexes)
     words: list[Any] = [None if word is None else word.decode("utf-8", "replace") for word in flat]
-    width, absent = 2 + len(names), [None] * (len(_FIELDS) - len(names))
-    found = [Candidate(*words[at : at + width], *absent) for at in range(0, len(words), width)]
-    return Stretch(total, found, (created.decode(), jid.decode()), bool(more))
+    names = ("created", "id", *fields)
+    columns: dict[str, Any] = {name: words[at :: len(names)] for at, name in enumerate(names)}
+    values = zip(*(columns.get(name, repeat(None)) for name in Candidate._fields), strict=False)
+    found = [Candidate(*each) for each in values]
+    return Stretch(total, found, (created.decode(), jid.decode()), bool(more), walked)
 
 
 def read_page(
@@ -101,7 +102,7 @@ def _find(
     more, stretches = True, 0
     # One more than the page has is wanted, to know whether another follows.
     while more and len(entries) <= limit and stretches < _MAX_STRETCHES:
-        found = walk(transitions, wanted, seen, limit + 1 if simple else _WALKED, fields=searches)
+        found = walk(transitions, wanted, seen, limit + 1 if simple else MAX_WALKED, filters.fields if searches else ())
         entries += [job for job in found.jobs if not searches or filters.matches(job)]
         total = found.total if simple and not stretches else total
         seen, more, stretches = found.last, found.more, stretches + 1
@@ -114,7 +115,7 @@ def _count(transitions: Transitions, wanted: Range) -> int | None:
     """Count the jobs in several indexes; None if too many would have to be walked for it."""
     total, seen = 0, ("", "")
     for _ in range(_MAX_COUNTED):
-        found = walk(transitions, wanted, seen, _WALKED, fields=False)
+        found = walk(transitions, wanted, seen, MAX_WALKED)
         total, seen = total + len(found.jobs), found.last
         if not found.more:
             return total

@@ -13,14 +13,14 @@ from enum import StrEnum
 from typing import Any, NamedTuple
 
 from jobstore.filters import Candidate, Filters
-from jobstore.listing import Stretch, read_records, walk
+from jobstore.listing import MAX_WALKED, Stretch, read_records, walk
 from jobstore.model import Status, rfc3339
 from jobstore.scripts import Transitions, by_name
 
 __all__ = ["Action", "Operation", "Operations"]
 
 _SLICE = 100
-_LEASE = 15_000_000
+_MAX_STRETCHES = 20
 _NOTHING_LEFT = ("end", "")
 
 
@@ -82,11 +82,12 @@ class Operation(NamedTuple):
 
 
 class Operations:
-    """The operations in Redis, as the process ``holder`` works on them."""
+    """The operations in Redis, as ``holder`` works on them; ``lease`` is in microseconds."""
 
-    def __init__(self, transitions: Transitions, holder: str = "") -> None:
+    def __init__(self, transitions: Transitions, holder: str, lease: str) -> None:
         self._transitions = transitions
         self._holder = holder
+        self._lease = lease
 
     def start(self, action: Action, filters: Filters, about: Mapping[str, str], id: str = "") -> Operation:
         """Start an operation and hold it; return the present one if there is one of this ``id``.
@@ -96,7 +97,7 @@ class Operations:
         given = {name: value for name, value in filters._asdict().items() if value is not None}
         fields = {"action": action, "filters": json.dumps(given), **about}
         words = [word for pair in fields.items() for word in pair]
-        return self._run("start_operation", id or str(uuid.uuid4()), self._holder, _LEASE, *words)
+        return self._run("start_operation", id or str(uuid.uuid4()), self._holder, self._lease, *words)
 
     def get(self, id: str) -> Operation | None:
         """Return an operation, None if there is none."""
@@ -105,7 +106,7 @@ class Operations:
 
     def claim(self) -> Operation | None:
         """Take over an operation that nobody works on, None if there is none."""
-        answer = self._transitions.run("claim_operation", self._holder, _LEASE)
+        answer = self._transitions.run("claim_operation", self._holder, self._lease)
         return _operation(by_name(answer)) if answer else None
 
     def is_held(self, operation: Operation) -> bool:
@@ -113,13 +114,28 @@ class Operations:
         return operation.status is Status.IN_PROGRESS and operation.holder == self._holder
 
     def next_slice(self, operation: Operation) -> tuple[Stretch, list[Candidate]]:
-        """Return the stretch of jobs that follows, and those of them that match."""
+        """Return the stretch of jobs that follows, and those of them that match: at most as many as one script acts on.
+
+        While they are fewer, it walks on for a while, which is much shorter than a lease.
+        """
         # Retries are created later, and are not caught.
         wanted = operation.filters.range(ascending=True)
-        least = min(int(wanted.greatest or operation.created), operation.created)
-        wanted = wanted._replace(greatest=str(least))
-        found = walk(self._transitions, wanted, operation.seen, _SLICE, fields=True)
-        return found, [job for job in found.jobs if _covers(operation, job)]
+        greatest = min(int(wanted.greatest or operation.created), operation.created)
+        wanted = wanted._replace(greatest=str(greatest))
+        fields = sorted({*operation.filters.fields, "owner", "started"})
+        last, limit, walked, matched = operation.seen, _SLICE, 0, []
+        for _ in range(_MAX_STRETCHES):
+            found = walk(self._transitions, wanted, last, limit, fields)
+            last, limit, walked = found.last, MAX_WALKED, walked + found.walked
+            matched += [job for job in found.jobs if _covers(operation, job)]
+            if not found.more or len(matched) >= _SLICE:
+                break
+        if len(matched) > _SLICE:
+            last_job = matched[_SLICE - 1]
+            share = (found.jobs.index(last_job) + 1) / len(found.jobs)
+            walked -= found.walked - round(share * found.walked)
+            found = found._replace(last=last_job.place, more=True)
+        return found._replace(walked=walked), matched[:_SLICE]
 
     def advance(
         self, operation: Operation, stretch: Stretch, *, matched: int, done: int = 0, ids: Sequence[str] = ()
@@ -130,10 +146,9 @@ class Operations:
         """
         action = "" if operation.action is Action.RETRY else operation.action
         last = stretch.last if stretch.last[0] else _NOTHING_LEFT
-        walked = min(_SLICE, stretch.total)
-        counts = (int(stretch.more), walked, max(operation.total, stretch.total), matched, done)
+        counts = (int(stretch.more), stretch.walked, max(operation.total, stretch.total), matched, done)
         status = operation.filters.status or ""
-        held = (operation.id, self._holder, _LEASE, *operation.seen, *last)
+        held = (operation.id, self._holder, self._lease, *operation.seen, *last)
         return self._run("advance_operation", *held, *counts, action, status, *ids)
 
     def release(self, operation: Operation) -> None:

@@ -19,7 +19,8 @@ from ops.password import ensure_password
 
 __all__ = ["add_key", "ensure_first_key", "main"]
 
-_USAGE = f"usage: python -m ops.keys NAME ({' | '.join(Role)}), or python -m ops.keys --first FILE"
+_USAGE = f"usage: make key NAME=ann ROLE=submit, or python -m ops.keys NAME ({' | '.join(Role)}) | --first FILE"
+_NO_FILE = "API_KEYS_FILE is not set: name the file of the keys here and for the API, as in API_KEYS_FILE=./api-keys."
 _FIRST = "admin"
 
 
@@ -76,7 +77,7 @@ def main(arguments: list[str]) -> int:
     """Print a new key; return 1 if it cannot be made, 2 for wrong arguments."""
     path = os.environ.get("API_KEYS_FILE", "").strip()
     if not path:
-        print("API_KEYS_FILE is not set: name the file of the keys, and start the API with it.", file=sys.stderr)
+        print(_NO_FILE, file=sys.stderr)
         return 2
     file = Path(path).resolve()
     try:

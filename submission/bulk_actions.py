@@ -26,8 +26,8 @@ from web.request_id import current_request_id
 
 __all__ = ["BulkActions"]
 
-_MAX_SLICES_AT_ONCE: Final = 200
-_SLICES_IN_TURN: Final = 50
+_MAX_SECONDS_AT_ONCE: Final = 30.0
+_MAX_SECONDS_IN_TURN: Final = 5.0
 _POLL_SECONDS: Final = 2.0
 # The jobs of one call are one slice of jobstore/bulk.py: it adds all of them or none in one script.
 _ADDED_BYTES: Final = 2**19
@@ -44,7 +44,6 @@ class BulkActions:
         self._app = app
         self._store = store
         self._max_params_bytes = max_params_bytes
-        self._name = str(uuid.uuid4())
         self._pending = Signal()
 
     def start(self) -> None:
@@ -54,8 +53,9 @@ class BulkActions:
     def act(
         self, action: Action, filters: Filters, idempotency: jobs.Idempotency | None = None
     ) -> tuple[Operation, bool]:
-        """Act on the matching jobs; return the operation, in progress if more than 1,000 match, and whether it is new.
+        """Act on the matching jobs; return the operation and whether it is new.
 
+        It is in progress if more than 1,000 match, or if there are so many jobs to walk through that it takes long.
         An operation that ended is forgotten, unless its idempotency key may be used again.
 
         :raises Problem, JobError: as :func:`submit`, unless it is about one job, which is skipped.
@@ -76,7 +76,7 @@ class BulkActions:
         if not operations.is_held(operation):
             return operation, False
         try:
-            operation = self._work_on(operations, operation, _MAX_SLICES_AT_ONCE, MAX_AT_ONCE)
+            operation = self._work_on(operations, operation, _MAX_SECONDS_AT_ONCE, MAX_AT_ONCE)
         except (Problem, jobs.JobError):
             # The same request may be sent again: a job that was retried is not retried twice with the same key.
             operations.end(operation.id, Status.FAILED)
@@ -91,7 +91,8 @@ class BulkActions:
 
     def work(self) -> bool:
         """Work on an operation that nobody works on for a while; return whether there was one."""
-        operations = jobs.operations(self._name)
+        # No two calls hold the same operation, whatever processes or threads make them.
+        operations = jobs.operations(str(uuid.uuid4()))
         operation = operations.claim()
         if operation is None:
             return False
@@ -100,7 +101,7 @@ class BulkActions:
             if operation.owner is not None:
                 g.key = Key(operation.owner, Role(operation.role or Role.READ))
             try:
-                operation = self._work_on(operations, operation, _SLICES_IN_TURN)
+                operation = self._work_on(operations, operation, _MAX_SECONDS_IN_TURN)
             except (Problem, jobs.JobError) as error:
                 # Otherwise it is taken up again when the lease is over.
                 if not (isinstance(error, Problem) and error.status == _UNAVAILABLE):
@@ -126,14 +127,15 @@ class BulkActions:
                 self._pending.wait(_POLL_SECONDS)
                 self._pending.clear()
 
-    def _work_on(self, operations: Operations, operation: Operation, slices: int, most: int | None = None) -> Operation:
-        """Act on the next slices, ``most`` jobs in all; return the operation as it is then.
+    def _work_on(
+        self, operations: Operations, operation: Operation, seconds: float, most: int | None = None
+    ) -> Operation:
+        """Act on the next slices for some time, on ``most`` jobs in all; return the operation as it is then.
 
         :raises Problem, JobError: jobs cannot be added.
         """
-        for _ in range(slices):
-            if not operations.is_held(operation):
-                break
+        deadline = time.monotonic() + seconds
+        while operations.is_held(operation) and time.monotonic() < deadline:
             stretch, matched = operations.next_slice(operation)
             if most is not None and operation.matched + len(matched) > most:
                 break

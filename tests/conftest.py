@@ -10,7 +10,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import httpx
 import pytest
@@ -44,9 +44,11 @@ def eventually(condition: Callable[[], Any], seconds: float = 20, every: float =
 
 @pytest.fixture(autouse=True)
 def handlers() -> Iterator[None]:
-    """Starts each test with SIGHUP as it is by default, not under nohup, and undoes what the code under test sets."""
+    """Starts each test with signals as they are by default, not ignored as under nohup or in the background of a script,
+    and undoes what the code under test sets."""
     before = {number: signal.getsignal(number) for number in (signal.SIGHUP, signal.SIGINT, signal.SIGTERM)}
     signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     yield
     for number, handler in before.items():
         signal.signal(number, handler)
@@ -168,15 +170,49 @@ def start_api(start: Callable[..., Process]) -> Iterator[Callable[..., httpx.Cli
             API_PORT=port,
             **settings,
         )
-        limits = httpx.Limits(max_connections=200)
-        client = httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=90, limits=limits, trust_env=False)
-        eventually(lambda: _is_ready(client))
-        clients.append(client)
-        return client
+        clients.append(_client_of(port))
+        return clients[-1]
 
     yield run
     for client in clients:
         client.close()
+
+
+class Api(NamedTuple):
+    """A process that serves the API, and a client of it."""
+
+    client: httpx.Client
+    process: Process
+
+    @property
+    def port(self) -> int:
+        """Where it listens."""
+        return int(self.client.base_url.port or 0)
+
+    @property
+    def url(self) -> str:
+        """Its address."""
+        return f"http://127.0.0.1:{self.port}"
+
+
+@pytest.fixture(scope="module")
+def shared_api(server: Server, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Api]:
+    """The API under gunicorn, for the tests of one file that leave it as it was; use it after ``live``."""
+    port = free_port()
+    words = [sys.executable, "-m", "gunicorn", "--config", "python:web.server.gunicorn_conf", "api:create_app()"]
+    process = Process(words, server.port, tmp_path_factory.mktemp("api") / "api.log", API_PORT=port)
+    client = _client_of(port)
+    yield Api(client, process)
+    client.close()
+    process.stop(signal.SIGKILL)
+
+
+def _client_of(port: int) -> httpx.Client:
+    """Return a client of the API on a port, once it is ready."""
+    limits = httpx.Limits(max_connections=200)
+    client = httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=90, limits=limits, trust_env=False)
+    eventually(lambda: _is_ready(client))
+    return client
 
 
 def _is_ready(client: httpx.Client) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import re
 import threading
 import time
@@ -19,7 +20,9 @@ __all__ = ["LongPolling", "requested_wait"]
 
 
 _LONGEST = 60.0
-_REREAD = 1.0  # messages can be lost and Redis can stop answering, so a waiter also rereads the record this often
+_REREAD = 0.5, 1.5
+"""Messages can be lost and Redis can stop answering, so a waiter also rereads the record after a time within these
+bounds: a random one, because those who began together would delay everyone by rereading together."""
 _SECONDS = re.compile(r"\d+(\.\d+)?([eE]-\d+)?", re.ASCII)  # programs format 0.00001 as 1e-05
 _PREFERENCE = re.compile(r'\s*wait\s*=\s*"?(\d+)"?\s*(?:;.*)?', re.ASCII | re.IGNORECASE)
 
@@ -73,7 +76,7 @@ class LongPolling:
                 left = deadline - time.monotonic()
                 if left <= 0:
                     break
-                news.wait(min(left, _REREAD))
+                news.wait(min(left, random.uniform(*_REREAD)))
                 news.clear()
                 job = jobs.get_job_by_id(jid)
             client.on_hang_up = None

@@ -4,7 +4,7 @@
 --            the last job walked, '' for none   [10] jobs to walk   [11] fields of each job to read, separated by blanks;
 --            no more are walked after a mebibyte of them   [12...] indexes; `jobs.in progress` only as the first
 --   answers: <jobs in the range of the index walked> <creation, id and fields of each job that is in all>
---            <creation of the last one walked> <its id> <1 if there are more>
+--            <creation of the last one walked> <its id> <1 if there are more> <jobs walked>
 -- include: common
 -- include: integer
 -- include: page_ids
@@ -26,7 +26,7 @@ else
   found = slice_index(ARGV[walked], least, greatest, ascending, seen, limit)
 end
 local entries, more = entries_after(found, ascending, seen, ARGV[9], limit)
-if #entries == 0 then return answer(total, {}, '', '', 0) end
+if #entries == 0 then return answer(total, {}, '', '', 0, 0) end
 
 select_db(RECORDS)
 local ids, missing = {}, {}
@@ -55,4 +55,4 @@ for n, entry in ipairs(entries) do
     end
   end
 end
-return answer(total, flat, integer(entries[last][1]), ids[last], more)
+return answer(total, flat, integer(entries[last][1]), ids[last], more, last)

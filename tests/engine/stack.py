@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import shutil
 import subprocess
 from typing import Any
@@ -33,8 +34,9 @@ class Compose:
     def __init__(self, name: str, **settings: str) -> None:
         self.name = name
         self.port = free_port()
+        self.program = shlex.join(_program())
         # The engine may have no network for builds.
-        self._environ = {**os.environ, "BUILD_NETWORK": "host", "API_PORT": str(self.port), **settings}
+        self.environ = {**os.environ, "BUILD_NETWORK": "host", "API_PORT": str(self.port), **settings}
         self.api = httpx.Client(base_url=f"http://127.0.0.1:{self.port}", timeout=90, trust_env=False)
 
     def __call__(self, *words: str) -> str:
@@ -42,7 +44,7 @@ class Compose:
         run = subprocess.run(
             [*_program(), "--project-name", self.name, *words],
             cwd=ROOT,
-            env=self._environ,
+            env=self.environ,
             capture_output=True,
             text=True,
             timeout=600,

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import json
+import re
+import subprocess
+
 import pytest
 
 from tests.conftest import ROOT, eventually
@@ -66,6 +70,22 @@ def test_without_the_key_nothing_is_reachable(compose):
         assert compose.key() not in str(compose.inspect(container)["Config"])
 
 
+def test_the_commands_of_the_page_use_and_make_a_key_as_they_stand(compose):
+    page = (ROOT / "docs" / "operations.md").read_text()
+    [commands] = re.findall(r"```sh\n(export JOBS_API_KEY=.*?)```", page, re.DOTALL)
+    program = f"{compose.program} --project-name {compose.name}"
+    shell = f'docker() {{ shift; {program} "$@"; }}\n' + commands.replace("localhost:5000", f"localhost:{compose.port}")
+    run = subprocess.run(
+        ["bash", "-euc", shell], cwd=ROOT, env=compose.environ, capture_output=True, text=True, timeout=120, check=True
+    )
+    stats, key = run.stdout.splitlines()
+
+    assert json.loads(stats)["workers"] == 2
+    job = {"analysis": "sleep", "params": {"seconds": 0}}
+    made = compose.api.post("/jobs", json=job, headers={"Authorization": f"Bearer {key}"})
+    assert (made.status_code, made.json()["owner"]) == (202, "ann")
+
+
 def test_the_main_job(compose):
     loaded = compose.api.post("/data", content=EARTHQUAKES, headers={"Content-Type": "text/csv"})
     assert loaded.status_code == 201
@@ -94,16 +114,16 @@ def test_scaled_killed_taken_down_and_up_again_nothing_is_lost(compose):
     # Then all jobs exist and end
     assert compose.api.get("/data", params={"limit": 1}).json()["total"] == 1707
     assert statuses(compose, jobs) == {"complete"}
-    assert compose.api.get("/jobs", params={"limit": 1}).json()["total"] == 81
+    assert compose.api.get("/jobs", params={"limit": 1}).json()["total"] == 82
 
 
 def test_scaling_down_drains_and_charges_no_job(compose):
     compose.up("--scale", "worker=3")
     eventually(lambda: len(compose.api.get("/workers").json()["workers"]) == 6)
-    jobs = submit(compose, 6, 8)
+    jobs = submit(compose, 12, 6)
     eventually(lambda: compose.api.get("/stats").json()["jobs"]["in progress"] == 6)
 
-    # Their jobs take longer than the drain, so they are released and run elsewhere
+    # Their jobs take longer than the command and the drain, so they are released and run elsewhere
     compose("up", "--detach", "--scale", "worker=1")
 
     assert statuses(compose, jobs) == {"complete"}

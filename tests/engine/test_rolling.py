@@ -148,7 +148,8 @@ def test_clients_notice_nothing_and_no_job_is_charged(cluster):
     service.endpoints = [cluster.address(pod) for pod in apis]
 
     with Load(service, clients=6) as load:
-        eventually(lambda: len(load.jobs) > 50, 60)
+        eventually(lambda: load.failures or len(load.jobs) > 50, 60)
+        assert load.failures == []
         for old in apis:
             new = cluster.start()
             service.endpoints = [*service.endpoints, cluster.address(new)]

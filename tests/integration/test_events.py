@@ -7,20 +7,22 @@ import signal
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 
 import pytest
 
 import jobs
 from tests.conftest import eventually
 from tests.integration.sse import Listener
+from web.events.streams import MAX_STREAMS
 
 NAP = {"start": None, "end": None, "analysis": "sleep", "params": {"seconds": 0}}
 LISTENERS, WAITERS = 200, 64
 
 
 @pytest.fixture
-def api(start_api):
-    return start_api()
+def api(live, shared_api):
+    return shared_api.client
 
 
 def submit(api, **members):
@@ -133,13 +135,30 @@ def test_listeners_and_waiters_share_one_connection_and_keep_no_thread(api):
     eventually(lambda: not jobs.rd.pubsub_channels("job.*") and not jobs.rd.pubsub_numpat())
 
 
+def test_jobs_added_as_soon_as_the_first_event_is_there_are_named_and_no_earlier_ones(api):
+    with ExitStack() as crowd:
+        # Given clients that each listen just after a job was added and just before another one is
+        followed, added = [], []
+        for number in range(20):
+            listener = crowd.enter_context(Listener(api.base_url.port, "/events"))
+            first = listener.next().data
+            assert (first["jobs"], first["more"], first["stats"]["jobs"]["submitted"]) == ([], False, number)
+            followed.append(listener)
+            added.append(submit(api))
+        # then the next event names that one and those that followed
+        for number, listener in enumerate(followed):
+            after = listener.next().data
+            assert after["jobs"] == added[number : number + len(after["jobs"])] != []
+            assert not after["more"]
+
+
 def test_changes_are_sent_at_most_once_a_second_and_only_if_there_are_some(api):
     with Listener(api.base_url.port, "/events") as listener:
         first = listener.next()
         assert first.name == "change"
         assert (first.data["jobs"], first.data["more"], first.data["data"]) == ([], False, None)
         assert first.data["stats"] == api.get("/stats").json()
-        assert listener.is_silent(2.5)
+        assert listener.is_silent(1.5)
         # when a job is added and cancelled, then one event has it
         jid = submit(api)
         added = listener.next()
@@ -152,7 +171,7 @@ def test_changes_are_sent_at_most_once_a_second_and_only_if_there_are_some(api):
         while (event := listener.next()).data["data"] != loaded["version"]:
             assert event.data["jobs"] == [jid]
         assert time.monotonic() - at > 0.9
-        assert listener.is_silent(2.5)
+        assert listener.is_silent(1.5)
 
 
 def test_many_changes_are_one_event_with_a_hundred_jobs(api):
@@ -171,8 +190,39 @@ def test_many_changes_are_one_event_with_a_hundred_jobs(api):
         assert jid in listener.next().data["jobs"]
 
 
-def test_a_stop_ends_all_streams_at_once(api, start):
+def test_a_stream_more_than_are_allowed_is_refused_until_a_client_leaves(api):
+    # Given as many who listen as are allowed
+    port = api.base_url.port
+    jid = submit(api)
+    with ExitStack() as crowd:
+        listeners = [crowd.enter_context(Listener(port, f"/jobs/{jid}/events")) for _ in range(MAX_STREAMS - 1)]
+        listeners.append(crowd.enter_context(Listener(port, "/events")))
+        for listener in listeners:
+            listener.next()
+        # then further ones are refused, and other requests are not
+        for path in (f"/jobs/{jid}/events", "/events"):
+            refused = api.get(path)
+            assert (refused.status_code, refused.json()["type"]) == (503, "/problems/unavailable")
+            assert int(refused.headers["Retry-After"]) > 0
+        assert api.get(f"/jobs/{jid}").status_code == 200
+        # when one leaves, then another one takes its place
+        for listener in (listeners[0], listeners[-1]):
+            listener.close()
+            eventually(lambda: _is_admitted(port, "/events"))
+        # and all that stayed learn the end
+        api.post(f"/jobs/{jid}/cancel")
+        for listener in listeners[1:-1]:
+            assert [event.data["status"] for event in listener.events()] == ["cancelled"]
+
+
+def _is_admitted(port, path):
+    with Listener(port, path) as listener:
+        return listener.response.status == 200 and listener.next().name == "change"
+
+
+def test_a_stop_ends_all_streams_at_once(start_api, start):
     # Given clients that listen
+    api = start_api()
     jid = submit(api)
     listeners = [Listener(api.base_url.port, path) for path in ("/events", f"/jobs/{jid}/events") for _ in range(20)]
     for listener in listeners:
@@ -187,7 +237,7 @@ def test_a_stop_ends_all_streams_at_once(api, start):
     assert time.monotonic() - begun < 8
 
 
-def test_a_client_that_hangs_up_is_forgotten_and_logged(api, start):
+def test_a_client_that_hangs_up_is_forgotten_and_logged(api, shared_api):
     jid = submit(api)
     for path in ("/events", f"/jobs/{jid}/events"):
         with Listener(api.base_url.port, path) as listener:
@@ -195,7 +245,7 @@ def test_a_client_that_hangs_up_is_forgotten_and_logged(api, start):
             eventually(lambda: subscriptions(jid) or jobs.rd.pubsub_numpat())
         eventually(lambda: not subscriptions(jid) and not jobs.rd.pubsub_numpat())
         line = rf"request method=GET path={path} status=200 ms=[\d.]+ bytes=\d{{3,}}"
-        eventually(lambda line=line: re.search(line, start.started[0].log.read_text()))
+        eventually(lambda line=line: re.search(line, shared_api.process.log.read_text()))
 
 
 def test_streams_outlast_an_outage_of_redis(api, live):
@@ -216,7 +266,7 @@ def test_streams_outlast_an_outage_of_redis(api, live):
         assert of_all.next().data["stats"]["jobs"]["cancelled"] == 1
 
 
-def test_a_client_that_does_not_read_costs_no_memory_and_delays_nobody(api, start):
+def test_a_client_that_does_not_read_costs_no_memory_and_delays_nobody(api):
     # Given a client that reads and one that does not, of a job with large parameters
     jid = submit(api, tags=["x" * 60])
     jobs.rd.hset(f"job.{jid}", "params", f'{{"text":"{"x" * 60_000}"}}')

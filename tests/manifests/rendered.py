@@ -23,8 +23,9 @@ COMPONENTS = sorted(path.name for path in (KUBERNETES / "components").iterdir())
 
 # Every autoscaler works with every kind of Redis.
 _PAIRS = [f"{scaler}+{other}" for scaler in ("hpa", "keda") for other in ("external-redis", "sentinel")]
+_TRIPLES = ["keda+monitoring+sentinel"]
 
-ALL = [(overlay, component) for overlay in OVERLAYS for component in ["", *COMPONENTS, *_PAIRS]]
+ALL = [(overlay, component) for overlay in OVERLAYS for component in ["", *COMPONENTS, *_PAIRS, *_TRIPLES]]
 """Each overlay alone, with each component, and with each compatible combination."""
 
 
@@ -35,6 +36,7 @@ def rendered(overlay: str, component: str = "") -> tuple[dict[str, Any], ...]:
         return _build(KUBERNETES / "overlays" / overlay)
     with tempfile.TemporaryDirectory() as folder:
         copy = shutil.copytree(KUBERNETES, Path(folder) / "kubernetes")
+        shutil.copytree(ROOT / "monitoring", Path(folder) / "monitoring")
         kustomization = copy / "overlays" / overlay / "kustomization.yaml"
         words = yaml.safe_load(kustomization.read_text()) | {
             "components": [f"../../components/{each}" for each in component.split("+")]

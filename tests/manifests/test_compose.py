@@ -56,6 +56,48 @@ def test_redis_has_room_for_a_fork_and_refuses_rather_than_forgets():
     assert "--maxmemory-policy noeviction" in redis["command"][-1]
 
 
+def test_prometheus_and_grafana_are_only_started_by_their_profile():
+    profiles = {name: service["profiles"] for name, service in SERVICES.items() if "profiles" in service}
+
+    assert profiles == {"prometheus": ["monitoring"], "grafana": ["monitoring"], "test": ["test"]}
+
+
+def test_prometheus_scrapes_the_ports_that_there_are_with_a_key_from_a_secret():
+    config = yaml.safe_load((ROOT / "monitoring" / "prometheus.yml").read_text())
+    api, worker = config["scrape_configs"]
+    [target] = api["static_configs"][0]["targets"]
+    [discovered] = worker["dns_sd_configs"]
+
+    # The port of the API is published as it is in the container, and its name is one that the API accepts.
+    host, port = target.split(":")
+    assert SERVICES[host]["ports"][0].endswith(f":{port}")
+    assert host in SERVICES[host]["environment"]["ALLOWED_HOSTS"].split(",")
+    assert discovered["names"] == ["worker"]
+    assert discovered["port"] == int(SERVICES["worker"]["environment"]["METRICS_PORT"])
+    assert SERVICES["worker"]["environment"]["METRICS_HOST"] == "0.0.0.0"
+    # Only Prometheus has the key, and the file is not in the repository.
+    [secret] = SERVICES["prometheus"]["secrets"]
+    assert api["authorization"] == {"credentials_file": f"/run/secrets/{secret}"}
+    assert COMPOSE["secrets"][secret]["file"] == f"./{secret}"
+    assert secret in (ROOT / ".gitignore").read_text().split()
+    assert secret in (ROOT / ".dockerignore").read_text().split()
+    assert [name for name, service in SERVICES.items() if "secrets" in service] == ["prometheus"]
+
+
+def test_grafana_finds_the_dashboard_and_the_data_source():
+    mounts = dict(volume.split(":")[:2] for volume in SERVICES["grafana"]["volumes"])
+    folders = {inside: (ROOT / outside).resolve() for outside, inside in mounts.items()}
+    provisioning = folders["/etc/grafana/provisioning"]
+    [source] = yaml.safe_load((provisioning / "datasources" / "prometheus.yml").read_text())["datasources"]
+    [provider] = yaml.safe_load((provisioning / "dashboards" / "dataset-jobs.yml").read_text())["providers"]
+    port = SERVICES["prometheus"]["ports"][0].rpartition(":")[2]
+
+    assert source["url"] == f"http://prometheus:{port}"
+    board = SERVICES["grafana"]["environment"]["GF_DASHBOARDS_DEFAULT_HOME_DASHBOARD_PATH"]
+    assert board.startswith(provider["options"]["path"])
+    assert (folders[provider["options"]["path"]] / board.rpartition("/")[2]).exists()
+
+
 def test_each_container_is_pinned_hardened_and_on_loopback_at_most():
     for name, service in SERVICES.items():
         assert service["read_only"] is True

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import os
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import kubernetes_validate
 import pytest
 
 from config import __version__
+from config.api_keys import digest_of, read_keys
 from config.settings import TABLE, load
 from tests.conftest import ROOT
 from tests.manifests.rendered import ALL, containers, of_kind, pods, rendered
 
 MINORS = ["1.32", "1.35", "1.36", "1.37"]
-CUSTOM = {"ScaledObject", "TriggerAuthentication"}
+CUSTOM = {"ScaledObject", "TriggerAuthentication", "ServiceMonitor", "PrometheusRule"}
 UNITS = {"Ki": 2**10, "Mi": 2**20, "Gi": 2**30}
 IDLE_MB = 256  # for the supervisor, and for each standby child
 
@@ -137,6 +141,27 @@ def test_the_api_runs_with_keys_and_its_probes_need_none(overlay, component):
     assert [item["path"] for item in secret["items"]] == [Path(file).name]
     probes = {api[f"{kind}Probe"]["httpGet"]["path"] for kind in ("startup", "liveness", "readiness")}
     assert probes == {"/health", "/ready"}
+
+
+def test_the_commands_of_the_page_make_the_secrets_that_the_pods_mount(tmp_path):
+    page = (ROOT / "docs" / "operations.md").read_text()
+    [commands] = re.findall(r"```sh\n(kubectl create namespace .*?)```", page, re.DOTALL)
+    for name in ("Makefile", "config", "ops", "kubernetes"):
+        (tmp_path / name).symlink_to(ROOT / name)
+    stubs = (
+        'kubectl() { echo "$@" >> asked; }\nkustomize() { :; }\n'
+        f'make() {{ command make -o .venv/runtime BIN={Path(sys.executable).parent} "$@"; }}\n'
+    )
+    environ = {name: value for name, value in os.environ.items() if not name.startswith("MAKE")}
+    subprocess.run(["bash", "-euc", stubs + commands], cwd=tmp_path, env=environ, timeout=60, check=True)
+
+    key = (tmp_path / "admin-key").read_bytes().strip()
+    assert read_keys(str(tmp_path / "api-keys")) == {digest_of(key): ("admin", "admin")}
+    made = re.findall(r"create secret generic (\S+) --from-file=(\S+)", (tmp_path / "asked").read_text())
+    assert made == [("redis", "password=redis-password"), ("api-keys", "api-keys")]
+    mounted = [volume["secret"] for _, pod in pods(rendered("prod")) for volume in pod["volumes"] if "secret" in volume]
+    items = {(secret["secretName"], item["key"]) for secret in mounted for item in secret.get("items", [])}
+    assert items <= {("redis", "password"), ("api-keys", "api-keys")}
 
 
 @everywhere

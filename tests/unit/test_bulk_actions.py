@@ -317,6 +317,38 @@ def test_a_thousand_are_done_at_once_and_one_more_in_the_background(client):
     assert shown["filters"] == {"created_before": "2099-01-01T00:00:00.000Z"}
 
 
+@pytest.mark.parametrize("pattern", ["x", ".", "x.", "xx" + "." * 30, "." * 17 + "xxx" * 9, "xxxxxxxx......"])
+def test_few_matches_among_many_jobs_are_done_at_once(client, monkeypatch, pattern):
+    # Given slices of four, walks of seven, and three walks for a slice
+    monkeypatch.setattr("jobstore.operations._SLICE", 4)
+    monkeypatch.setattr("jobstore.operations.MAX_WALKED", 7)
+    monkeypatch.setattr("jobstore.operations._MAX_STRETCHES", 3)
+    wanted = [pattern[n % len(pattern)] == "x" for n in range(200)]
+    ids = [job["id"] for job in client.post("/jobs", json=[{**NAP, "tags": ["x"] * each} for each in wanted]).json]
+    ended = []
+    finish = Operations.forget
+    monkeypatch.setattr(
+        Operations, "forget", lambda self, operation: ended.append(operation) or finish(self, operation)
+    )
+    matched = sum(wanted)
+
+    assert counts(client.post("/jobs/cancel?tag=x")) == (matched, matched, 0)
+
+    assert statuses(ids) == ["cancelled" if each else "submitted" for each in wanted]
+    # and each of the others was walked once
+    assert (ended[0].walked, ended[0].total) == (200, 200)
+
+
+def test_what_takes_long_to_find_is_done_in_the_background(client, monkeypatch):
+    post(client, 3, tags=["a"])
+    with monkeypatch.context() as busy:
+        busy.setattr("submission.bulk_actions._MAX_SECONDS_AT_ONCE", 0)
+        answer = client.post("/jobs/cancel?tag=a")
+    assert (answer.status_code, answer.json["matched"], answer.json["status"]) == (202, 0, "in progress")
+    work(client)
+    assert client.get(answer.headers["Location"]).json["done"] == 3
+
+
 def test_a_cancelled_operation_leaves_the_rest_as_it_is(client, few):
     ids = post(client, 6)
     place = client.post("/jobs/cancel?status=submitted").headers["Location"]

@@ -295,7 +295,9 @@ def test_top_prints_one_look_where_there_is_no_terminal(run, worker):
 
 def test_what_the_api_refuses_is_status_3(run):
     run("submit", "nothing", status=3)
-    assert "Error 422: Nothing was queued." in run.error
+    assert run.error.startswith("Error 422: Nothing was queued.")
+    # each invalid value is named once
+    assert run.error.count("Expected one of") == 1
     assert run("submit", "nothing", "--json", status=3) == ""
     assert json.loads(run.error)["type"] == "/problems/unknown-analysis"
     run("show", "1", status=3)
@@ -310,13 +312,33 @@ def test_an_api_that_cannot_serve_is_status_4(answers, status):
     assert f"{status}: Down." in run.error
 
 
+def test_a_missing_key_is_status_3_with_the_variable_that_holds_it(answers):
+    run, _ = answers({("GET", "/jobs?limit=20"): (401, {"detail": "Send a key.", "status": 401})})
+    run("list", status=3)
+    assert run.error == "Error 401: Send a key. This command reads the key from JOBS_API_KEY.\n"
+
+
+def test_a_file_that_cannot_be_read_is_status_2(run, tmp_path):
+    run("load", str(tmp_path / "absent.csv"), status=2)
+    assert run.error == f"Error: {tmp_path / 'absent.csv'}: No such file or directory.\n"
+
+
+def test_a_narrow_terminal_shows_the_beginnings_of_ids(loaded, monkeypatch):
+    jid = loaded("submit", "summary").strip()
+    assert jid in loaded("list")
+    monkeypatch.setattr("cli.session._PIPED_WIDTH", 80)
+    lines = [line for line in loaded("list").splitlines() if line.strip()]
+    assert lines[0].split() == ["id", "analysis", "status", "progress", "created", "tags"]
+    assert lines[2].split()[:4] == [jid[:8], "summary", "submitted", "0%"]
+
+
 def test_an_api_that_is_not_there_is_status_4(monkeypatch):
     def refuse(request):
         raise httpx.ConnectError("refused")
 
     run = Run(monkeypatch, httpx.MockTransport(refuse))
     run("list", status=4)
-    assert "http://localhost does not answer: refused" in run.error
+    assert run.error == "Error: http://localhost does not answer: refused\n"
     assert run("--json", "list", status=4) == ""
     assert json.loads(run.error)["status"] is None
 

@@ -5,11 +5,13 @@ from __future__ import annotations
 import dataclasses
 import json
 import threading
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
 import jobs
 from api import create_app
+from tests.keys import bearer, line_of, write_keys
 from web.events import EventStreams, JobListener, change_streams, streams
 from web.events.changes import MAX_IDS, ChangedIds, ChangedJobs
 
@@ -228,21 +230,32 @@ def test_changes_are_the_state_now_and_then_what_changed(client, rd, monkeypatch
         {"stats": client.get("/stats").json, "jobs": [], "more": False, "data": None},
     )
 
-    # when jobs are added, then they are listed
+    # when jobs are added, also at once, then they are listed, and these are all
     for number in (1, 2):
-        adding = threading.Thread(target=lambda: (eventually(rd.pubsub_numpat), client.post("/jobs", json=NAP)))
-        adding.start()
+        jid = client.post("/jobs", json=NAP).json["id"]
         _, sent = stream.next()
-        adding.join()
-        assert sent["jobs"] == [rd.zrange("jobs", -1, -1)[0].decode()]
+        assert (sent["jobs"], sent["more"]) == ([jid], False)
         assert sent["stats"]["jobs"]["submitted"] == number
-    # and once the subscription is certain, so is that these are all
-    assert not sent["more"]
     # when a dataset is loaded, or a worker goes, then that is sent too
     version = client.post("/data", data="id,n\na,1\n", content_type="text/csv").json["version"]
     assert stream.next()[1]["data"] == version
     jobs.deregister_worker(jobs.q.worker_id, jobs.ReleaseReason.DRAIN)
     assert stream.next()[1]["stats"]["workers"] == 0
+
+
+def test_a_stream_that_joins_others_is_sent_only_what_changes_after_its_first_event(client, monkeypatch):
+    monkeypatch.setattr(change_streams, "_SECONDS", 0.1)
+    followed = []
+    for number in range(8):
+        # Given a job that was added just before
+        client.post("/jobs", json=NAP)
+        followed.append(follow(client, "/events"))
+        first = followed[-1].next()[1]
+        assert (first["jobs"], first["more"], first["stats"]["jobs"]["submitted"]) == ([], False, 2 * number + 1)
+        # when another one is added just after, then it is in the next event
+        jid = client.post("/jobs", json=NAP).json["id"]
+        after = followed[-1].next()[1]
+        assert (after["jobs"], after["more"]) == ([jid], False)
 
 
 def test_no_more_ids_are_kept_than_an_event_holds():
@@ -270,14 +283,14 @@ def test_however_many_jobs_change_only_as_many_messages_are_read():
     # Given someone who watches all jobs
     listener = Watched()
     noted: list[bool] = []
-    changed = ChangedJobs(listener, noted.append)
+    changed = ChangedJobs(listener, lambda: noted.append(True))
     changed.start()
     # when as many change as an event holds, then no more are watched
     for number in range(MAX_IDS):
         listener.watching(str(number))
     assert listener.watching is None
     # and the thread that sends was called once
-    assert noted == [False]
+    assert noted == [True]
     # when these are taken, then the next ones are watched
     taken = changed.take()
     assert (len(taken.ids), taken.more) == (MAX_IDS, True)
@@ -299,3 +312,54 @@ def test_who_watches_a_job_that_is_watched_already_is_called_at_once(rd, monkeyp
     eventually(lambda: calls == [1, 2, 2])
     rd.publish("job.a", "progress")
     eventually(lambda: calls[3:] == [1, 2])
+
+
+@pytest.fixture
+def file(tmp_path):
+    return write_keys(tmp_path / "keys", line_of("ann", "submit"), line_of("bob", "admin"))
+
+
+@pytest.fixture
+def with_keys(rd, worker, monkeypatch, file):
+    monkeypatch.setattr(jobs, "open_pubsub", rd.pubsub)
+    monkeypatch.setattr(streams, "_SWEEP_SECONDS", 0.01)
+    return create_app(dataclasses.replace(jobs.settings, api_keys_file=str(file)), redis_client=rd)
+
+
+@pytest.mark.parametrize("by_session", [False, True])
+def test_the_streams_of_a_revoked_key_end_and_those_of_others_do_not(with_keys, file, by_session):
+    # Given streams of Ann, by her key or by a session of it, and one of Bob
+    client, bob = with_keys.test_client(), with_keys.test_client()
+    job = client.post("/jobs", json=NAP, headers=bearer("ann")).json["id"]
+    if by_session:
+        client.post("/ui/sign-in", data={"key": "ann"})
+    paths = ("/events", f"/jobs/{job}/events")
+    anns = [Stream(client.get(path, headers={} if by_session else bearer("ann"))) for path in paths]
+    bobs = Stream(bob.get(paths[1], headers=bearer("bob")))
+    for stream in (*anns, bobs):
+        stream.next()
+    # when her key is taken out of the file, then hers end
+    write_keys(file, line_of("bob", "admin"))
+    assert [stream.next() for stream in anns] == [None, None]
+    # and Bob's goes on
+    bob.post(f"/jobs/{job}/cancel", headers=bearer("bob"))
+    assert statuses(bobs) == ["cancelled"]
+
+
+def test_the_streams_of_a_session_end_when_it_is_signed_out(with_keys, rd):
+    client, events = with_keys.test_client(), with_keys.extensions["events"]
+    client.post("/ui/sign-in", data={"key": "ann"})
+    stream = follow(client, "/events")
+    stream.next()
+    with ThreadPoolExecutor() as threads:
+        following = threads.submit(stream.next)
+        eventually(lambda: len(events))
+        # when Redis is unavailable for a while, then the stream goes on
+        rd.connection_pool.connection_kwargs["server"].connected = False
+        swept = events._swept_at
+        eventually(lambda: events._swept_at > swept + 0.1)
+        assert len(events) == 1
+        rd.connection_pool.connection_kwargs["server"].connected = True
+        # when the browser signs out, then it ends
+        client.post("/ui/sign-out")
+        assert following.result() is None

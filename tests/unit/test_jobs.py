@@ -507,7 +507,7 @@ def test_a_page_ends_at_eight_mebibytes_and_has_at_least_one_job(rd):
 
 def test_two_filters_are_walked_in_short_calls_and_counted_whole(worker, monkeypatch):
     # Given jobs of two analyses, created in turn, some of which have ended
-    monkeypatch.setattr(listing, "_WALKED", 3)
+    monkeypatch.setattr(listing, "MAX_WALKED", 3)
     monkeypatch.setattr(listing, "_READ", 2)
     made = [jobs.add_job(None, None, ("sleep", "summary")[n % 3 == 0])["id"] for n in range(30)]
     for jid in made[::4]:

@@ -16,6 +16,7 @@ import dataset.types.type_inference
 import jobs
 from analyses import get_analyses
 from api import create_app
+from tests.keys import line_of, write_keys
 from web.openapi import routes
 from web.openapi.document import build_document, described_routes, key_of
 from web.openapi.operations import OPERATIONS
@@ -44,14 +45,30 @@ def test_the_document_is_valid(document):
     validate(document)
 
 
-def test_each_route_is_described(client, document):
+def test_each_route_is_described_and_each_operation_has_a_route(client, document):
     # Given all routes but the pages for people
-    found = list(described_routes(client.application))
-    # then each has an entry in the table, and an operation with a name of its own
-    assert [key for rule, method in found if (key := key_of(rule, method)) not in OPERATIONS] == []
+    app = client.application
+    found = list(described_routes(app))
+    # then the table has an entry for each, and no others
+    assert {key_of(rule, method) for rule, method in found} == OPERATIONS.keys()
+    # and the document an operation with a name of its own, whose path and method lead to a view
     names = [about["operationId"] for _, _, about in operations(document)]
     assert len(names) == len(set(names)) == len(found)
-    assert all(about["summary"] and about["responses"] for _, _, about in operations(document))
+    urls = app.url_map.bind("localhost")
+    for path, method, about in operations(document):
+        assert about["summary"]
+        assert about["responses"]
+        endpoint, arguments = urls.match(path.replace("{", "").replace("}", ""), method)
+        assert endpoint.rpartition(".")[2] == about["operationId"]
+        assert list(arguments) == [each["name"] for each in about["parameters"] if each["in"] == "path"]
+
+
+def test_the_cookie_of_sessions_is_the_one_that_signing_in_sets(rd, tmp_path):
+    keys = write_keys(tmp_path / "keys", line_of("ann", "read"))
+    client = create_app(dataclasses.replace(jobs.settings, api_keys_file=str(keys)), redis_client=rd).test_client()
+    client.post("/ui/sign-in", data={"key": "ann"})
+    schemes = client.get("/openapi.json").json["components"]["securitySchemes"]
+    assert client.get_cookie(schemes["session"]["name"])
 
 
 def test_pages_for_people_are_the_only_routes_that_are_not_described(client):

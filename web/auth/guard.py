@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import ipaddress
 import logging
+from functools import partial
 
 from flask import Flask, Response, g, request
 
 from config.events import Event
 from config.settings import Settings
 from web.auth import limits, sessions
-from web.auth.identity import Key, Role
+from web.auth.identity import Role
 from web.auth.key_file import KeyFile
 from web.auth.permissions import require
 from web.auth.sign_in import SIGN_IN, SIGN_OUT, sign_in_page
@@ -40,10 +41,12 @@ def install(app: Flask, settings: Settings) -> None:
     def check() -> Response | None:
         if request.path in _OPEN or request.path.startswith(_STATIC):
             return None
-        key = _find_key(keys)
-        if key is None:
+        token = None if "Authorization" in request.headers else sessions.sent_token()
+        digest = _find_digest(keys, token)
+        key = keys.get(digest) if digest else None
+        if digest is None or key is None:
             return _refuse()
-        g.key = key
+        g.key, g.is_still_valid = key, partial(_is_still_valid, keys, digest, token)
         limits.count_request(app.extensions.get("rate limiter"), key)
         if request.method not in _SAFE and request.path != SIGN_OUT:
             require(Role.SUBMIT)
@@ -65,16 +68,16 @@ def _is_loopback(host: str) -> bool:
         return host.lower() == "localhost"
 
 
-def _find_key(keys: KeyFile) -> Key | None:
-    """Return the key of the header ``Authorization``; without that header, the key of the session."""
-    header = request.headers.get("Authorization")
-    if header is None:
-        digest = sessions.find()
-    else:
-        scheme, _, presented = header.strip().partition(" ")
-        is_bearer = scheme.lower() == "bearer"
-        digest = keys.find(presented.strip().encode("latin-1", "replace")) if is_bearer else None
-    return keys.get(digest) if digest else None
+def _find_digest(keys: KeyFile, token: str | None) -> str | None:
+    """Return the digest of the session's key if there is a token, else of the one in the header ``Authorization``."""
+    if token:
+        return sessions.find(token)
+    scheme, _, presented = request.headers.get("Authorization", "").strip().partition(" ")
+    return keys.find(presented.strip().encode("latin-1", "replace")) if scheme.lower() == "bearer" else None
+
+
+def _is_still_valid(keys: KeyFile, digest: str, token: str | None) -> bool:
+    return keys.get(digest) is not None and (not token or sessions.find(token) == digest)
 
 
 def _refuse() -> Response:

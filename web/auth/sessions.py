@@ -13,7 +13,7 @@ from flask import Response, request
 import jobs
 from config.api_keys import digest_of
 
-__all__ = ["COOKIE", "begin", "end", "find"]
+__all__ = ["COOKIE", "begin", "end", "find", "sent_token"]
 
 COOKIE = "jobs_session"
 _SECONDS = 12 * 3600
@@ -26,16 +26,20 @@ def begin(response: Response, digest: str) -> None:
     response.set_cookie(COOKIE, token, _SECONDS, path=_path(), secure=_is_https(), httponly=True, samesite="Strict")
 
 
-def find() -> str | None:
-    """Return the digest of the key that the request's session was begun with; None without a session."""
-    token = request.cookies.get(COOKIE)
-    kept: bytes | None = jobs.rd.get(_name(token)) if token else None  # type: ignore[assignment]
+def sent_token() -> str | None:
+    """Return the token in the request's cookie, which may belong to no session."""
+    return request.cookies.get(COOKIE)
+
+
+def find(token: str) -> str | None:
+    """Return the digest of the key that the token's session was begun with; None without a session."""
+    kept: bytes | None = jobs.rd.get(_name(token))  # type: ignore[assignment]
     return kept.decode() if kept else None
 
 
 def end(response: Response) -> None:
     """End the request's session and remove its cookie."""
-    if token := request.cookies.get(COOKIE):
+    if token := sent_token():
         jobs.rd.delete(_name(token))
     response.delete_cookie(COOKIE, path=_path(), secure=_is_https(), httponly=True, samesite="Strict")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import threading
 from collections.abc import Callable, Iterable
 
@@ -34,12 +35,13 @@ class ChangedIds:
 class ChangedJobs:
     """Watches all jobs until ``MAX_IDS`` have changed; it continues when these have been taken.
 
-    Calls ``on_change`` at the first change: with True if changes may have been missed before, because watching begins.
+    Calls ``on_change`` at the first change.
     """
 
-    def __init__(self, listener: JobListener, on_change: Callable[[bool], None]) -> None:
+    def __init__(self, listener: JobListener, on_change: Callable[[], None]) -> None:
         self._listener = listener
         self._on_change = on_change
+        self._barriers = itertools.count()
         self._lock = threading.Lock()
         self._changed = ChangedIds()
         self._is_paused = False
@@ -54,6 +56,17 @@ class ChangedJobs:
         """Stop watching."""
         self._is_paused = False
         self._listener.watch_all(None)
+
+    def sync(self, done: Callable[[], None]) -> None:
+        """Call ``done`` once watching has begun and every change before this call is noted."""
+        # Redis confirms subscriptions in order with messages; no job has this id.
+        barrier = f"barrier-{next(self._barriers)}"
+
+        def passed() -> None:
+            self._listener.unwatch(barrier, passed)
+            done()
+
+        self._listener.watch(barrier, passed)
 
     def take(self) -> ChangedIds:
         """Return what changed since the last call."""
@@ -74,4 +87,4 @@ class ChangedJobs:
         if is_full:
             self._listener.watch_all(None)
         if is_first:
-            self._on_change(jid is None)
+            self._on_change()

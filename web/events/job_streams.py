@@ -20,6 +20,8 @@ class JobStream:
     """A client that follows a job."""
 
     sink: Sink
+    is_still_valid: Callable[[], bool]
+    """Returns whether the key of the client is still valid."""
 
     def __init__(self, job: jobs.Job, root: str) -> None:
         self.job = job

@@ -13,13 +13,12 @@ from typing import Any
 from flask import Response, request
 
 import jobs
+from web.auth import validity_check
 from web.events.change_streams import ChangeStream, ChangeStreams
-from web.events.changes import ChangedIds
 from web.events.job_streams import JobStream, JobStreams
 from web.events.listener import JobListener
-from web.events.messages import KEEP_ALIVE, change_event, job_event
+from web.events.messages import KEEP_ALIVE, job_event
 from web.events.sinks import QueueSink, SocketSink
-from web.events.state import read_overview
 from web.links import path_to
 from web.problems import RETRY_AFTER, Problem
 from web.server.buffers import MinRateSocket
@@ -64,9 +63,10 @@ class EventStreams:
         """Return a response that sends the state of the service now, and what changes, at most once a second.
 
         :raises Problem: unavailable, there are too many streams.
+        :raises jobs.RedisUnavailable: Redis does not answer.
         """
-        overview = read_overview()
-        return self._response(change_event(overview, ChangedIds()), ChangeStream(overview))
+        jobs.ping()
+        return self._response(b"", ChangeStream())
 
     def drain(self) -> None:
         """End all streams now and further ones at once, because the process is about to stop.
@@ -79,17 +79,20 @@ class EventStreams:
     def _response(self, first: bytes, stream: JobStream | ChangeStream | None) -> Response:
         if stream and len(self) >= self._most:
             raise Problem("unavailable", f"{self._most} clients follow events: try again.", headers=RETRY_AFTER)
+        if stream:
+            stream.is_still_valid = validity_check()
         body = iter(()) if request.method == "HEAD" else self._body(first, stream, request.environ)
         # nginx would hold events back until its buffer is full.
         return Response(body, headers={"X-Accel-Buffering": "no"}, content_type="text/event-stream")
 
     def _body(self, first: bytes, stream: JobStream | ChangeStream | None, environ: dict[str, Any]) -> Iterator[bytes]:
-        """Yield the first event; of other servers than ours also the further ones."""
-        yield first
+        """Yield the first event, if there is one yet; of other servers than ours also the further ones."""
+        sock = environ.get("gunicorn.socket")
+        if first or isinstance(sock, MinRateSocket):
+            yield first  # with nothing in it, it sends the headers
         if stream is None or self._draining:
             return
         remove = partial(self._calls.put, partial(self._remove, stream))
-        sock = environ.get("gunicorn.socket")
         if isinstance(sock, MinRateSocket):
             stream.sink = SocketSink(sock, remove, chunked=environ["SERVER_PROTOCOL"] == "HTTP/1.1")
             self._start(stream)
@@ -161,6 +164,9 @@ class EventStreams:
     def _sweep(self, now: float) -> None:
         self._swept_at = now
         self._of_jobs.sweep()
+        with suppress(jobs.RedisError):
+            for stream in [stream for stream in self._beats if not stream.is_still_valid()]:
+                self._end(stream)
         for stream in [stream for stream, at in self._beats.items() if at <= now]:
             self._beats[stream] += _BEAT_SECONDS
             if stream.sink.is_ready:

@@ -13,6 +13,7 @@ from werkzeug.routing import Rule
 
 from analyses import Analysis
 from config import __version__
+from web.auth.sessions import COOKIE
 from web.openapi.operations import OPERATIONS, Answer, Body, Operation
 from web.openapi.parameters import FIELD_FILTERS, HEADERS, query_parameter, typed_columns
 from web.openapi.schemas import REF, answer_schemas
@@ -58,9 +59,9 @@ def build_document(
     operations = OPERATIONS | {"POST /data": _with_media_types(OPERATIONS["POST /data"], uploads)}
     paths: dict[str, dict[str, Any]] = {}
     for rule, method in described_routes(app):
-        if (about := operations.get(key_of(rule, method))) is not None:
-            path = re.sub(r"<(?:\w+:)?(\w+)>", r"{\1}", rule.rule)
-            paths.setdefault(path, {})[method.lower()] = _operation(rule, app.view_functions[rule.endpoint], about)
+        path = re.sub(r"<(?:\w+:)?(\w+)>", r"{\1}", rule.rule)
+        about = operations[key_of(rule, method)]
+        paths.setdefault(path, {})[method.lower()] = _operation(rule, app.view_functions[rule.endpoint], about)
     return {
         "openapi": "3.1.0",
         "info": {"title": "Dataset Jobs", "version": __version__, "description": _DESCRIPTION},
@@ -75,7 +76,7 @@ def build_document(
             },
             "securitySchemes": {
                 "bearer": {"type": "http", "scheme": "bearer"},
-                "session": {"type": "apiKey", "in": "cookie", "name": "session"},
+                "session": {"type": "apiKey", "in": "cookie", "name": COOKIE},
             },
         },
     }

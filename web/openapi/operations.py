@@ -1,7 +1,4 @@
-"""What the code of the routes does not declare: their answers, errors, header fields, bodies and examples.
-
-The table also has routes of which an application may have none: they are described where they exist.
-"""
+"""What the code of the routes does not declare: their answers, errors, header fields, bodies and examples."""
 
 from __future__ import annotations
 
