@@ -21,6 +21,8 @@ class Rectangle(NamedTuple):
     y: float
     height: float
     title: str
+    low: Any
+    high: Any
 
 
 class Chart(NamedTuple):
@@ -40,9 +42,8 @@ def draw(name: str, profile: ColumnProfile) -> Chart | None:
     for position, bar in enumerate(profile.bars):
         height = max(1.0, _HEIGHT * bar.count / most) if bar.count else 0.0
         title = f"{_range(bar.low, bar.high)}: {bar.count:,}"
-        bars.append(
-            Rectangle(round(position * width, 2), round(width, 2), round(_HEIGHT - height, 2), round(height, 2), title)
-        )
+        x, top = round(position * width, 2), round(_HEIGHT - height, 2)
+        bars.append(Rectangle(x, round(width, 2), top, round(height, 2), title, bar.low, bar.high))
     peak = max(profile.bars, key=lambda bar: bar.count)
     label = (
         f"Histogram of {name}, from {profile.least} to {profile.greatest}; most values: {_range(peak.low, peak.high)}"

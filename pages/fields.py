@@ -61,7 +61,8 @@ class Field:
         """The default as text, or what an empty field means."""
         if isinstance(self.default, bool):
             return "yes" if self.default else "no"
-        return "automatic" if self.default is None else to_text(self.default)
+        default = int(self.default) if isinstance(self.default, float) and self.default % 1 == 0 else self.default
+        return "automatic" if default is None else to_text(default)
 
     @property
     def help(self) -> str:

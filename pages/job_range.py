@@ -39,6 +39,10 @@ class RangeInput:
     end: str
     chart: Chart | None
 
+    def bound(self, value: Any, *, up: bool) -> str:
+        """Return an end of a bar of the chart as the control of a bound holds it."""
+        return _limit(value, self.control, up=up) or to_text(value)
+
 
 def index_options(description: Description) -> list[str]:
     """Return the names of the columns that a job may range over, and of the row number if it is the identifier."""

@@ -56,6 +56,39 @@ def test_the_range_is_picked_within_the_data(open_page, api):
     assert job["where"] == {"type": "earthquake"}
 
 
+def test_the_range_is_dragged_over_the_histogram(open_page, api):
+    # Given the histogram of the magnitudes
+    page = open_page("/ui/new?analysis=summary")
+    page.get_by_label("Range over").select_option("magnitude")
+    bars = page.locator(".pickable > g")
+    expect(page.locator("[id='/start']")).to_have_attribute("type", "number")
+
+    # when the mouse is dragged from a bar to the one before it
+    bars.nth(5).hover()
+    page.mouse.down()
+    bars.nth(4).hover()
+    page.mouse.up()
+    bars.nth(10).hover()
+
+    # then the range is that of the two
+    expect(page.locator(".picked")).to_have_count(2)
+    assert page.locator("[id='/start']").input_value() == bars.nth(4).get_attribute("data-start")
+    assert page.locator("[id='/end']").input_value() == bars.nth(5).get_attribute("data-end")
+    page.get_by_role("button", name="Submit job").click()
+    job = api.get(f"/jobs/{job_of(page)}").json()
+    assert job["index"] == "magnitude"
+    assert -0.8 < job["start"] < job["end"] < 6.4
+
+
+def test_times_are_chosen_on_the_histogram(open_page, api):
+    page = open_page("/ui/new?analysis=summary")
+    page.locator(".pickable > g").last.click()
+    assert page.locator("[id='/end']").input_value().startswith("2018-02-07T01:26:13.84")
+    page.get_by_role("button", name="Submit job").click()
+    results = api.get(f"/jobs/{job_of(page)}/results?wait=20").json()
+    assert 0 < results["count"] < 200
+
+
 def test_an_error_stands_next_to_its_field_and_what_was_typed_stays(open_page, api):
     page = open_page("/ui/new?analysis=sleep")
     page.get_by_label("seconds").fill("1")

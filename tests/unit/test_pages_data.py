@@ -63,6 +63,8 @@ def test_htmx_gets_the_records_alone(client):
     client.post("/data", json=[{"a": 1}])
     answer = client.get("/ui/data", headers=HTML | {"HX-Request": "true"})
     assert answer.text.startswith('<div id="records">')
+    answer = client.get("/ui/data", headers=HTML | {"HX-Request": "true", "HX-Request-Type": "full"})
+    assert 'id="dataset" data-version="' in answer.text
 
 
 @pytest.mark.parametrize("query", ["?nothing=1", "?sort=nothing", "?offset=x", "?a.gte=high"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from html.parser import HTMLParser
 
@@ -10,6 +11,7 @@ import pytest
 import jobs
 from analyses import get_analyses
 from api import create_app
+from config.settings import Settings
 
 HTML = {"Accept": "text/html"}
 COLUMNS = ("id", "time", "magnitude", "stations", "place", "felt", "lon", "lat")
@@ -107,7 +109,7 @@ def submitted(client, form):
     answer = client.post("/ui/new", data=form, headers=HTML)
     assert answer.status_code == 303, answer.text
     assert answer.headers["Location"].startswith("/ui/jobs/")
-    return jobs.get_job_by_id(answer.headers["Location"].rpartition("/")[2])
+    return jobs.get_job_by_id(answer.headers["Location"].rpartition("/")[2].partition("?")[0])
 
 
 def same(one, other):
@@ -191,6 +193,35 @@ def test_errors_stand_next_to_their_fields_and_what_was_typed_stays(client):
     assert shown.sent["/params/top"] == ["many"]
     assert shown.sent["where.value"][0] == "high"
     assert jobs.get_jobs().jobs == []
+
+
+@pytest.mark.parametrize(("setting", "status"), [("max_queued_jobs", 507), ("max_unfinished_jobs", 429)])
+def test_what_was_typed_stays_where_too_many_jobs_are_unfinished(rd, tmp_path, setting, status):
+    # Given an API that takes one unfinished job, in all or of a key
+    keys = tmp_path / "keys"
+    keys.write_text(f"ann submit {hashlib.sha256(b'key').hexdigest()}\n")
+    keys.chmod(0o600)
+    settings = Settings(**{setting: 1}, api_keys_file=keys)
+    client = create_app(settings, redis_client=rd).test_client()
+    headers = HTML | {"Authorization": "Bearer key"}
+    form = {"/analysis": "sleep", "/params/seconds": "3", "/tags": "a, b"}
+    assert client.post("/ui/new", data=form, headers=headers).status_code == 303
+
+    # when another is submitted, then the form is shown again as it was filled in
+    answer = client.post("/ui/new", data=form, headers=headers)
+    assert answer.status_code == status
+    assert "None was accepted" in answer.text
+    shown = FormReader(answer.text).sent
+    assert (shown["/params/seconds"], shown["/tags"]) == (["3"], ["a, b"])
+    assert len(jobs.get_jobs().jobs) == 1
+
+
+def test_a_job_made_of_one_that_has_ended_names_it(client):
+    old = submitted(client, {"/analysis": "sleep"})
+    assert submitted(client, {"/analysis": "sleep", "from": old["id"]})["retry_of"] is None  # it may still run
+    jobs.cancel_job(old["id"])
+    assert submitted(client, {"/analysis": "sleep", "from": old["id"]})["retry_of"] == old["id"]
+    assert submitted(client, {"/analysis": "sleep", "from": "gone"})["retry_of"] is None
 
 
 def test_two_filters_that_one_object_cannot_hold_are_refused(client):

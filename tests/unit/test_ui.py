@@ -315,6 +315,8 @@ def test_errors_are_pages_for_browsers_and_problems_for_programs(client):
         ("number", 1.5327416520210895, "1.53274"),
         ("cell", None, "—"),
         ("cell", True, "true"),
+        ("cell", "-0.44000000000000006", "-0.44"),
+        ("cell", "12345678901234567", "12345678901234567"),
         ("cell", ["a", 1], "a, 1"),
         ("cell", "x" * 300, "x" * 200 + "…"),
         ("cell", {"a": 1}, '{"a": 1}'),

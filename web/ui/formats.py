@@ -12,6 +12,7 @@ from typing import Any
 __all__ = ["FILTERS", "duration", "seconds_between"]
 
 _NUMBER = re.compile(r"-?\d+(\.\d+)?([eE][+-]?\d+)?", re.ASCII)
+_MAX_DIGITS = 10
 _UNITS = ((86400, "d"), (3600, "h"), (60, "min"))
 
 
@@ -80,9 +81,11 @@ def _ran(job: Mapping[str, Any]) -> str:
 
 
 def _cell(value: Any, most: int = 200) -> str:
-    """Return a value of a table: numbers rounded, the rest as text, cut where it is long."""
+    """Return a value of a table: numbers rounded, also those in a text; the rest as text, cut where it is long."""
     if _is_number(value) and not isinstance(value, str):
         return _number(value)
+    if isinstance(value, str) and "." in value and len(value) > _MAX_DIGITS and _is_number(value):
+        return f"{float(value):.{_MAX_DIGITS}g}"
     text = "—" if value is None else ", ".join(map(_text, value)) if isinstance(value, list) else _text(value)
     return text if len(text) <= most else f"{text[:most]}…"
 

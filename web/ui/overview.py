@@ -34,8 +34,8 @@ def _hour(minutes: Sequence[Any]) -> dict[str, Any]:
     """Return the charts of the last hour, oldest minute first, and their totals."""
     failed = [minute.failed for minute in minutes]
     return {
-        "ended": [([m.ended - m.failed, m.failed], f"{m.begin[11:16]} UTC: {m.ended} ended") for m in minutes],
-        "failed": [([m.failed], f"{m.begin[11:16]} UTC: {m.failed} failed") for m in minutes],
+        "ended": [(m.ended, f"{m.begin[11:16]} UTC: {m.ended} ended") for m in minutes],
+        "failed": [(m.failed, f"{m.begin[11:16]} UTC: {m.failed} failed") for m in minutes],
         "total": sum(minute.ended for minute in minutes),
         "most": max(minute.ended for minute in minutes),
         "total_failed": sum(failed),
