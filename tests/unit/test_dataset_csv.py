@@ -187,7 +187,7 @@ def test_columns_without_a_name_get_one() -> None:
 @example("a,a\na\n,a,")
 @example("aa,a\r,")
 def test_rows_equal_those_of_the_standard_library(text: str) -> None:
-    """A regular file is read as by the standard library but for rows without a value; any other with a note, or not at all."""
+    """A regular file is read as by the standard library, less rows without a value; others with a note, or refused."""
     try:
         rows = [row for row in csv.reader(io.StringIO(text, newline=""), strict=True) if row]
     except csv.Error:
