@@ -36,7 +36,7 @@ def full(tmp_path_factory) -> Iterator[redis.Redis]:
     fill(client, JOBS)
     jobs.connect(Settings(redis_port=server.port))
     jobs.register_worker("w", "host", 1)
-    jobs.q.set_workerjob_id("w")
+    jobs.q.set_worker_id("w")
     client.hset("data.v1", mapping={"description": "{}", "chunks": 1, "pins": 0})
     client.mset({"data.v1.0": "rows", "data.current": "v1"})
     client.config_set("slowlog-log-slower-than", 200)
@@ -130,13 +130,13 @@ def test_no_script_takes_long_at_a_million_jobs(full):
         "search, by two": lambda: jobs.get_jobs(search="absent", status="submitted", analysis="sleep"),
         "list by owner": lambda: jobs.get_jobs(owner="ann", limit=1000),
         "list by tag": lambda: jobs.get_jobs(tag="night", limit=1000),
+        "cancel what waits": lambda: jobs.cancel_job(job_id(next(fresh) + 2)),
+        "cancel what is scheduled": lambda: jobs.cancel_job(job_id(JOBS - 1 - next(fresh))),
+        "delete": lambda: jobs.delete_job(job_id(JOBS - 3 - next(fresh))),
         "cancel all that wait": lambda: _act(Action.CANCEL, Filters(status="submitted")),
         "cancel all by search": lambda: _act(Action.CANCEL, Filters(search="ann")),
         "delete all that match": lambda: _act(Action.DELETE, Filters(status="complete", analysis="summary")),
         "retry all, none": lambda: _act(Action.RETRY, Filters(tag="absent")),
-        "cancel what waits": lambda: jobs.cancel_job(job_id(next(fresh) + 2)),
-        "cancel what is scheduled": lambda: jobs.cancel_job(job_id(JOBS - 1 - next(fresh))),
-        "delete": lambda: jobs.delete_job(job_id(JOBS - 3 - next(fresh))),
         "put": lambda: jobs.q.put(job_id(JOBS - 4)),
         "stats": jobs.get_stats,
         "ended by minute": jobs.get_ended_by_minute,
