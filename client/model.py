@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal, TypedDict
+from typing import Any, Literal, NotRequired, TypedDict
 
 __all__ = [
     "ENDED",
@@ -61,6 +61,13 @@ class JobError(TypedDict):
     reason: Literal["error", "timeout", "killed", "lost", "invalid"]
 
 
+class Attempt(TypedDict):
+    attempt: int
+    started: str
+    ended: str
+    reason: str
+
+
 class Job(TypedDict):
     id: str
     status: Status
@@ -83,7 +90,9 @@ class Job(TypedDict):
     owner: str | None
     error: JobError | None
     retry_of: str | None
+    request_id: str | None
     links: dict[str, str]
+    attempts: NotRequired[list[Attempt]]
 
 
 class Artifact(TypedDict):

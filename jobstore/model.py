@@ -71,6 +71,15 @@ class Run(NamedTuple):
 _WITH_ERROR = (Status.SCHEDULED, Status.SUBMITTED, Status.IN_PROGRESS, Status.FAILED)
 
 
+class Attempt(TypedDict):
+    """An attempt that was ended without completing its job: its number, when it was started and ended, and why."""
+
+    attempt: int
+    started: str
+    ended: str
+    reason: str
+
+
 class Job(TypedDict):
     """A job as clients see it; times are RFC 3339 in UTC, with milliseconds."""
 
@@ -99,6 +108,7 @@ class Job(TypedDict):
     index: NotRequired[str]
     where: NotRequired[dict[str, Any]]
     search: NotRequired[str]
+    attempts: NotRequired[list[Attempt]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -228,6 +238,9 @@ SELECTION_FIELDS = ("index", "where", "search")
 _SELECTION = "selection"
 """The field of the record that holds them, as a JSON object; older releases have none."""
 
+_ATTEMPTS = "attempts"
+"""The field with a line for each of the last attempts that were released (``includes/release_job.lua``)."""
+
 _REQUIRED = {name.encode() for name, member in MEMBERS.items() if member.required}
 _READERS = {name.encode(): (name, member.read) for name, member in MEMBERS.items()}
 _WRITERS = [(name, member.write) for name, member in MEMBERS.items() if member.write and not member.optional]
@@ -279,8 +292,18 @@ def job_from_record(record: dict[bytes, bytes]) -> Job:
             name, read = _READERS[key]
             values[name] = read(value.decode("utf-8", "replace"))
     job = cast(Job, values | json.loads(record.get(_SELECTION.encode()) or "{}"))
+    if attempts := record.get(_ATTEMPTS.encode()):
+        job["attempts"] = _read_attempts(attempts.decode())
     if job["status"] is Status.COMPLETE:
         job["progress"] = 1.0
     if job["status"] not in _WITH_ERROR:
         job["error"] = None
     return job
+
+
+def _read_attempts(lines: str) -> list[Attempt]:
+    words = (line.split(" ") for line in lines.splitlines())
+    return [
+        Attempt(attempt=int(number), started=rfc3339(started), ended=rfc3339(ended), reason=reason)
+        for number, started, ended, reason in words
+    ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import subprocess
@@ -124,6 +125,16 @@ def test_the_tour_of_the_command_line_runs(terminal):
     printed = terminal.run(tour)
     assert "cancelled" in printed
     assert (terminal.folder / "results" / "plot.png").exists()
+
+
+def test_the_lines_about_many_jobs_run(terminal):
+    page = (ROOT / "docs" / "jobs.md").read_text()
+    [counts] = blocks(page, "json")
+    few, many = blocks(page, "sh")
+    assert terminal.run(few).endswith(counts)
+    ended = json.loads(terminal.run(many).splitlines()[-1])
+    assert ended["status"] in ("cancelled", "complete")
+    assert ended["done"] <= ended["matched"] <= 1500
 
 
 def test_the_examples_of_the_python_client_run(api, monkeypatch, capsys):

@@ -45,6 +45,10 @@ def healthy(request) -> Healthy:
     rd.mset({"data.v1.0": "rows", "data.current": "v1", "data.owner": "ann"})
     rd.set("session.hash", "digest", ex=60)
     rd.set("rate:LIMITER/ann/1/1/minute", 1, ex=60)
+    rd.hset("operation.ended", mapping={"action": "cancel", "status": "complete"})
+    rd.expire("operation.ended", 60)
+    rd.hset("operation.runs", mapping={"action": "delete", "status": "in progress"})
+    rd.zadd("operations", {"runs": 1})
     jobs.register_worker("w", "host", 1)
     jobs.q.set_worker_id("w")
     return Healthy(rd, queue, "w", _jobs_in_each_status())
@@ -260,6 +264,31 @@ def a_job_counts_for_somebody_else(h):
 @breaks(4, "does not expire")
 def a_session_never_ends(h):
     h.rd.persist("session.hash")
+
+
+@breaks(4, "does not expire")
+def a_count_of_requests_stays(h):
+    h.rd.persist("rate:LIMITER/ann/1/1/minute")
+
+
+@breaks(4, "complete, and kept")
+def an_ended_operation_stays(h):
+    h.rd.persist("operation.ended")
+
+
+@breaks(4, "complete, and expires")
+def an_ended_operation_is_worked_on(h):
+    h.rd.zadd("operations", {"ended": 1})
+
+
+@breaks(4, "in progress, and expires")
+def an_operation_in_progress_expires(h):
+    h.rd.expire("operation.runs", 60)
+
+
+@breaks(4, "in progress, and kept")
+def nobody_works_on_an_operation(h):
+    h.rd.zrem("operations", "runs")
 
 
 @breaks(4, "is not there with its creation")

@@ -182,6 +182,29 @@ def test_a_kill_aimed_at_another_job_charges_nobody(worker):
     assert jobs.rd.hget(f"job.{added['id']}", "failed_attempts") is None
 
 
+def test_a_job_lists_the_attempts_that_were_released(worker):
+    # Given a job that was never released: it has no list
+    [job] = _add(max_attempts=30)
+    assert "attempts" not in jobs.get_job_by_id(job["id"])
+
+    # When it is released twice
+    for why in ("drain", "killed"):
+        _release(jobs.q.get(), why)
+
+    # Then each attempt has its number, times and reason, in their order
+    listed = jobs.get_job_by_id(job["id"])["attempts"]
+    assert [(each["attempt"], each["reason"]) for each in listed] == [(1, "drain"), (2, "killed")]
+    times = [each[name] for each in listed for name in ("started", "ended")]
+    assert [job["created"], *times] == sorted([job["created"], *times])
+
+    # and of very many the last ones are kept, each whole
+    for _ in range(25):
+        _release(jobs.q.get(), "killed")
+    listed = jobs.get_job_by_id(job["id"])["attempts"]
+    assert 10 < len(listed) < 25
+    assert [each["attempt"] for each in listed] == list(range(28 - len(listed), 28))
+
+
 @pytest.mark.parametrize("why", ["killed", "lost", "error", "timeout"])
 def test_a_job_fails_when_its_attempts_are_used_up(worker, why):
     added = _add(max_attempts=2)[0]

@@ -21,7 +21,7 @@ TIMES = {"delay", "run_at"}
 
 
 def test_the_types_have_the_members_of_the_list():
-    assert [*Job.__annotations__] == [*MEMBERS, *SELECTION_FIELDS]
+    assert [*Job.__annotations__] == [*MEMBERS, *SELECTION_FIELDS, "attempts"]
     assert {member.name for member in fields(Submission)} - TIMES == {
         *RETRIED_FIELDS,
         "dataset",

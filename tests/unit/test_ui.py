@@ -57,6 +57,25 @@ def complete(document: dict[str, Any] | None = None, artifacts: Sequence[tuple[s
     return taken.id
 
 
+def test_the_timeline_has_each_attempt_with_the_wait_before_it(page):
+    # Given a job whose first attempt was killed, and that runs again
+    jid = add()
+    taken = jobs.q.get()
+    jobs.q.defer_release(
+        taken, jobs.ReleaseReason.KILLED, json.dumps({"type": "X", "message": "m", "reason": "killed"}), ""
+    )
+    jobs.q.flush()
+    # Then its page has the wait and the loss
+    text = page(f"/ui/jobs/{jid}")
+    assert re.findall(r'<span class="dot (\w+)"', text) == ["wait", "lost", "wait"]
+    assert "attempt 1 (killed) ran" in text
+    # and, when the next attempt has completed the job, that as well
+    complete()
+    text = page(f"/ui/jobs/{jid}")
+    assert re.findall(r'<span class="dot (\w+)"', text) == ["wait", "lost", "wait", "run"]
+    assert "attempt 2 ran" in text
+
+
 def kind_of(name: str) -> str:
     return {"png": "image/png", "svg": "image/svg+xml", "csv": "text/csv"}[name.rpartition(".")[2]]
 

@@ -71,6 +71,15 @@ class Problem(_Answer):
     """The error of the job whose results were asked for."""
 
 
+class Attempt(_Answer):
+    """An attempt that ended without completing its job."""
+
+    attempt: Count
+    started: datetime
+    ended: datetime
+    reason: jobs.ReleaseReason
+
+
 class JobLinks(_Answer):
     """The addresses of a job."""
 
@@ -119,6 +128,8 @@ class Job(_Answer):
     """The filters of its rows, if the client gave any."""
     search: str = ""
     """The text that its rows contain, if the client gave one."""
+    attempts: list[Attempt] = []
+    """The last attempts that ended without completing it, if there were any."""
 
 
 class JobList(_Answer):

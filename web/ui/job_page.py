@@ -64,19 +64,26 @@ class _Span(NamedTuple):
 
 
 def _timeline(job: jobs.Job) -> list[_Span]:
-    """Return how long the job waited and ran. The record has the times of its last attempt only."""
+    """Return how long the job waited for each attempt, and how long that ran."""
+    spans: list[tuple[str, str, float]] = []
+    since, last = job["created"], 0
+    for attempt in job.get("attempts", []):
+        skipped = attempt["attempt"] - last - 1
+        spans.append(("wait", _waited(skipped), seconds_between(since, attempt["started"]) or 0.0))
+        ran = seconds_between(attempt["started"], attempt["ended"]) or 0.0
+        spans.append(("lost", f"attempt {attempt['attempt']} ({attempt['reason']}) ran", ran))
+        since, last = attempt["ended"], attempt["attempt"]
     running = job["status"] == jobs.Status.IN_PROGRESS
-    ran = seconds_between(job["started"], job["ended"]) if job["started"] and (job["ended"] or running) else None
-    until = job["started"] if ran is not None else job["ended"]
-    waited = seconds_between(job["created"], until) or 0.0
-    before = job["attempt"] - 1 if ran is not None else job["attempt"]
-    label = f"waited, and {_attempts(before)} before" if before else "waited"
-    spans: list[tuple[str, str, float]] = [("wait", label, waited)]
-    if ran is not None:
+    if job["started"] and job["attempt"] > last and (job["ended"] or running):
+        spans.append(("wait", _waited(job["attempt"] - last - 1), seconds_between(since, job["started"]) or 0.0))
+        ran = seconds_between(job["started"], job["ended"]) or 0.0
         spans.append(("run", f"attempt {job['attempt']} {'has been running' if running else 'ran'}", ran))
+    elif job["status"] != jobs.Status.FAILED:
+        spans.append(("wait", _waited(0), seconds_between(since, job["ended"]) or 0.0))
     whole = sum(seconds for _, _, seconds in spans) or 1.0
     return [_Span(kind, f"{text} {duration(seconds)}", seconds, seconds / whole) for kind, text, seconds in spans]
 
 
-def _attempts(count: int) -> str:
-    return "1 attempt" if count == 1 else f"{count} attempts"
+def _waited(skipped: int) -> str:
+    """Return the words for a wait in which attempts were made that the record no longer has."""
+    return f"waited, with {skipped} earlier attempt{'s' if skipped > 1 else ''}," if skipped > 0 else "waited"

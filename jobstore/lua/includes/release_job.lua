@@ -7,6 +7,7 @@
 --            unknown           no failed attempt, back-off; after ten minutes as invalid
 --            invalid           failed at once
 local UNKNOWN_RETRY_US = 600000000
+local ATTEMPTS_BYTES = 1000 -- about fifteen attempts
 local NO_FAILED_ATTEMPT = {drain = true, invalid = true, unknown = true}
 
 local function back_off(failed_attempts, jitter)
@@ -16,7 +17,8 @@ end
 local function release_job(id, worker, reason, failure, jitter)
   select_db(RECORDS)
   local key = 'job.' .. id
-  local job = call('HMGET', key, 'created', 'priority', 'failed_attempts', 'max_attempts', 'dataset', 'charged')
+  local job = call('HMGET', key, 'created', 'priority', 'failed_attempts', 'max_attempts', 'dataset', 'charged',
+    'attempt', 'started', 'attempts')
   local created, priority, version = job[1], job[2], job[5]
   -- Workers of the previous release write `charged`.
   local failed_attempts = math.max(tonumber(job[3] or 0), tonumber(job[6] or 0))
@@ -25,6 +27,9 @@ local function release_job(id, worker, reason, failure, jitter)
   call('LREM', WAITING .. ':' .. worker, 1, id)
   select_db(RECORDS)
   call('HDEL', key, 'worker', 'progress', 'message')
+  local attempts = (job[9] or '') .. table.concat({job[7] or 0, job[8] or now_us, now_us, reason}, ' ') .. '\n'
+  if #attempts > ATTEMPTS_BYTES then attempts = string.match(attempts, '\n(.*)') end
+  call('HSET', key, 'attempts', attempts)
   if not NO_FAILED_ATTEMPT[reason] then
     failed_attempts = failed_attempts + 1
     call('HSET', key, 'failed_attempts', failed_attempts)
