@@ -78,6 +78,7 @@ BENCH_dataset = $(BIN)/python -m benchmarks.dataset $(ARGS)
 BENCH_records = $(BIN)/python -m benchmarks.records $(ARGS)
 BENCH_connections = $(BIN)/python -m benchmarks.connections $(ARGS)
 BENCH_events = $(BIN)/python -m benchmarks.events $(ARGS)
+BENCH_listing = $(BIN)/python -m benchmarks.listing $(ARGS)
 BENCH_recovery = $(BIN)/python -m benchmarks.recovery $(ARGS)
 BENCH_crash = $(BIN)/python -m benchmarks.crash $(ARGS)
 BENCH_peers = $(BIN)/python -m benchmarks.throughput $(ARGS)
@@ -86,8 +87,8 @@ BENCH_images = @docker image inspect --format '{{index .RepoTags 0}} {{.Size}}' 
 	END { printf "%-28s %4.0f MB\n", "ours without the base image", (size[3] - size[1]) / 1e6 }'
 
 .PHONY: bench
-bench: .venv/runtime $(if $(filter crash peers,$(SUITE)),$(PEERS)) ## Run a benchmark; SUITE=drain, dataset, records, connections, events, recovery, crash, peers or images, ARGS=--write
-	$(or $(BENCH_$(or $(SUITE),drain)),$(error SUITE is drain, dataset, records, connections, events, recovery, crash, peers or images))
+bench: .venv/runtime $(if $(filter crash peers,$(SUITE)),$(PEERS)) ## Run a benchmark; SUITE=drain, dataset, records, connections, events, listing, recovery, crash, peers or images, ARGS=--write
+	$(or $(BENCH_$(or $(SUITE),drain)),$(error SUITE is drain, dataset, records, connections, events, listing, recovery, crash, peers or images))
 
 ##@ Operate
 

@@ -1,6 +1,6 @@
 """Measure listing, searching and acting on all jobs that match, with a million jobs.
 
-    python -m benchmarks.listing [JOBS]
+    make bench SUITE=listing
 
 On a fresh Redis, behind one API process: each page many times, then actions that walk through all jobs.
 """

@@ -13,6 +13,7 @@ import redis
 import jobs
 from jobstore import Submission, open_client
 from ops.backup import BackupFailed, NotEmpty, newest, prune, restore, save
+from ops.invariants import find_violations
 from tests.conftest import ROOT, Server, eventually
 
 
@@ -56,6 +57,31 @@ def test_what_was_saved_at_work_is_one_moment_and_goes_on_elsewhere(
     start("worker.py", port=empty.port, WORKERS=1)
     eventually(lambda: jobs.get_stats()["jobs"]["complete"] == 400, 60)
     assert {jobs.get_job_by_id(job["id"])["status"] for job in added} == {"complete"}
+
+
+def test_an_action_on_many_jobs_goes_on_where_it_was_restored(live, empty, start_api, tmp_path):
+    # Given an operation that has come half-way, on the jobs of two owners
+    for owner in ("ann", "bob"):
+        jobs.add_jobs([dataclasses.replace(_nap(), owner=owner) for _ in range(150)])
+    about = {"owner": "", "role": "", "request_id": "r", "fingerprint": ""}
+    operations = jobs.operations("gone")
+    operation = operations.start(jobs.Action.CANCEL, jobs.Filters(owner="ann"), about)
+    stretch, matched = operations.next_slice(operation)
+    assert operations.advance(operation, stretch, matched=len(matched), ids=[job.id for job in matched]).done == 100
+
+    # when it is saved, and restored into an empty server with an API
+    restore(open_client("127.0.0.1", empty.port, 0), save(jobs.rd, tmp_path))
+    api = start_api(port=empty.port)
+    place = f"/operations/{operation.id}"
+    eventually(lambda: api.get(place).json()["status"] == "complete")
+
+    # then it is completed there
+    shown = api.get(place).json()
+    assert (shown["matched"], shown["done"], shown["skipped"]) == (150, 150, 0)
+    totals = [api.get(f"/jobs?{query}").json()["total"] for query in ("owner=ann", "owner=bob", "status=cancelled")]
+    assert totals == [150, 150, 150]
+    jobs.connect(dataclasses.replace(jobs.settings, redis_port=empty.port))
+    assert find_violations(jobs.rd, jobs.q._client) == []
 
 
 def test_what_was_restored_is_on_the_disk_of_its_server(live, empty, tmp_path):
