@@ -27,9 +27,8 @@ REFUSED = {
 
 
 @pytest.fixture
-def api(start, start_api):
-    client = start_api(LOG_FORMAT="text")
-    return client.base_url.port, start.started[-1].log
+def api(live, shared_api):
+    return shared_api.client.base_url.port, shared_api.process.log
 
 
 def ask(port: int, request: bytes, request_id: bytes) -> Any:
