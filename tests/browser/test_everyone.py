@@ -50,6 +50,7 @@ def tab_to(page: Page, name: str) -> None:
     pytest.fail(f"Tab does not reach {name}")
 
 
+@pytest.mark.long
 def test_axe_finds_nothing_serious(open_page, paths):
     page = open_page(bypass_csp=True)
     for path in paths:

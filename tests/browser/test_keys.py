@@ -147,6 +147,7 @@ def test_jobs_of_others_are_not_acted_on(with_keys, sign_in):
     expect(page.get_by_role("table")).to_contain_text("cancelled")
 
 
+@pytest.mark.long
 def test_everything_is_done_by_keyboard(with_keys, sign_in, browser):
     # Given the form to sign in, and no mouse
     context = browser.new_context(base_url=str(with_keys.base_url))

@@ -70,6 +70,7 @@ def test_a_file_is_previewed_loaded_and_searched(open_plain, other_data):
     expect(table).not_to_contain_text("Oslo")
 
 
+@pytest.mark.long
 def test_a_job_is_submitted_by_the_form(open_plain, api):
     # Given the form, whose analysis is chosen by a button
     page = open_plain("/ui/new")

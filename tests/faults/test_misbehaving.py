@@ -466,6 +466,7 @@ def test_an_analysis_that_another_one_does_not_find_is_an_error_of_its_own(misbe
 # Process state
 
 
+@pytest.mark.long
 def test_what_a_job_leaves_in_its_process_costs_the_next_one_nothing(misbehaving, tmp_path):
     # Given a child, and the process state that a well-behaved job finds
     misbehaving()

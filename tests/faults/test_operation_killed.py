@@ -30,6 +30,7 @@ def _statuses() -> Counter[str]:
 
 
 @pytest.mark.timeout(180)
+@pytest.mark.long
 def test_what_a_killed_api_was_doing_is_completed_by_the_next(start, start_api):
     # Given jobs, an API of two processes that acts on many of them in three ways
     fill(jobs.rd, COUNT)

@@ -45,6 +45,7 @@ def _use_up(api: httpx.Client, over: threading.Event, name: str, seen: list[int]
         seen.append(answer.status_code)
 
 
+@pytest.mark.long
 @pytest.mark.skipif(sys.platform != "linux", reason="finds processes in /proc")
 def test_after_kills_of_api_and_workers_each_key_has_its_whole_quota_again(start, start_worker, start_api, tmp_path):
     # Given an API with keys, and workers

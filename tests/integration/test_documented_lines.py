@@ -120,6 +120,7 @@ def test_every_line_of_the_help_runs_from_top_to_bottom(terminal, api):
         terminal.run(line)
 
 
+@pytest.mark.long
 def test_the_tour_of_the_command_line_runs(terminal):
     [tour] = blocks((ROOT / "docs" / "command-line.md").read_text(), "sh")
     printed = terminal.run(tour)

@@ -77,6 +77,7 @@ def gzip_of_zeros(size: int) -> bytes:
     return b"".join(compressor.compress(bytes(MIB)) for _ in range(size // MIB)) + compressor.flush()
 
 
+@pytest.mark.long
 def test_memory_is_released_after_rejected_bodies(start_api, start):
     # Given an API that has loaded a dataset and replaced it by another
     client = start_api(MAX_BODY_BYTES=32 * MIB)

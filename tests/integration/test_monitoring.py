@@ -88,6 +88,7 @@ def start_prometheus(tmp_path) -> Iterator[Any]:
         process.wait(20)
 
 
+@pytest.mark.long
 def test_prometheus_scrapes_and_each_query_of_the_dashboard_has_an_answer(
     start_api, start_worker, start_prometheus, tmp_path
 ):

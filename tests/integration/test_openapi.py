@@ -195,6 +195,7 @@ def test_a_generated_client_does_the_tour(made, connect):
 # Generated requests
 
 
+@pytest.mark.long
 def test_generated_requests_find_no_fault(api, tmp_path):
     # Given a dataset
     sample = (SAMPLES / "earthquakes.csv").read_bytes()
