@@ -16,6 +16,7 @@ import jobs
 from jobs import Submission
 from ops.invariants import find_violations
 from tests.conftest import LEASE_SECONDS, Server, eventually, free_port
+from tests.keys import bearer, line_of, write_keys
 
 JOB = {"start": None, "end": None, "analysis": "sleep", "params": {"seconds": 0.0}}
 CSV = {"content": b"id,n\n1,2\n", "headers": {"Content-Type": "text/csv"}}
@@ -166,3 +167,16 @@ def test_a_child_that_dies_while_the_memory_is_full_is_replaced(start_worker, li
         eventually(lambda: _status(jid) == "complete", seconds=10)
 
     assert jobs.get_job_by_id(jid)["attempt"] == 2
+
+
+def test_the_requests_of_a_key_are_counted_while_memory_is_full(live, start_api, tmp_path):
+    # Given a key that may send three requests a minute, and one job of it
+    keys = write_keys(tmp_path / "keys", line_of("ann", "submit"))
+    api = start_api(API_KEYS_FILE=keys, RATE_LIMIT="3/minute")
+    api.headers.update(bearer("ann"))
+    job = api.post("/jobs", json=JOB).json()["id"]
+
+    # when memory is full, then the key can still cancel its job, and its limit still holds
+    with full_memory(live):
+        assert api.post(f"/jobs/{job}/cancel").json()["status"] == "cancelled"
+        assert [api.get("/jobs").status_code for _ in range(2)] == [200, 429]
