@@ -7,72 +7,60 @@ from typing import Any
 
 import typer
 
-from cli.options import AllMatching, Analysis, CreatedAfter, CreatedBefore, Ids, Json, Owner, Search, Status, Tag
+from cli.options import (
+    FILTERS,
+    AllMatching,
+    Analysis,
+    CreatedAfter,
+    CreatedBefore,
+    Ids,
+    Json,
+    Owner,
+    Search,
+    Status,
+    Tag,
+)
 from cli.printing import print_json
 from cli.session import session
 from client import Client, Counts
 
 __all__ = ["install"]
 
-_FILTERS = ("status", "analysis", "tag", "owner", "search", "created_after", "created_before")
-
 
 def install(app: typer.Typer) -> None:
     """Add the commands to the application."""
-    for command in (cancel, retry, delete):
-        app.command()(command)
+    _add(app, "cancel", "Cancel unfinished jobs.", Client.cancel, Client.cancel_all, "cancelled")
+    again = "Submit ended jobs again, and print the ids of the new ones."
+    _add(app, "retry", again, Client.retry, Client.retry_all, "submitted again")
+    _add(app, "delete", "Delete ended jobs with their results.", Client.delete, Client.delete_all, "deleted")
 
 
-def cancel(
-    ids: Ids = None,
-    all: AllMatching = False,
-    status: Status = None,
-    analysis: Analysis = None,
-    tag: Tag = None,
-    owner: Owner = None,
-    search: Search = None,
-    created_after: CreatedAfter = None,
-    created_before: CreatedBefore = None,
-    json: Json = False,
+def _add(
+    app: typer.Typer,
+    name: str,
+    help: str,
+    on_one: Callable[[Client, str], Any],
+    on_all: Callable[..., Counts],
+    done: str,
 ) -> None:
-    """Cancel unfinished jobs."""
-    _act(ids, all, _filters(locals()), Client.cancel, Client.cancel_all, "cancelled")
+    """Add the command that acts on one job by ``on_one``, and on all that match by ``on_all``."""
 
-
-def retry(
-    ids: Ids = None,
-    all: AllMatching = False,
-    status: Status = None,
-    analysis: Analysis = None,
-    tag: Tag = None,
-    owner: Owner = None,
-    search: Search = None,
-    created_after: CreatedAfter = None,
-    created_before: CreatedBefore = None,
-    json: Json = False,
-) -> None:
-    """Submit ended jobs again, and print the ids of the new ones."""
-    _act(ids, all, _filters(locals()), Client.retry, Client.retry_all, "submitted again")
-
-
-def delete(
-    ids: Ids = None,
-    all: AllMatching = False,
-    status: Status = None,
-    analysis: Analysis = None,
-    tag: Tag = None,
-    owner: Owner = None,
-    search: Search = None,
-    created_after: CreatedAfter = None,
-    created_before: CreatedBefore = None,
-    json: Json = False,
-) -> None:
-    """Delete ended jobs with their results."""
-    _act(ids, all, _filters(locals()), Client.delete, Client.delete_all, "deleted")
-
-
-def _filters(values: dict[str, Any]) -> dict[str, str]:
-    return {name: values[name] for name in _FILTERS if values[name] is not None}
+    @app.command(name, help=help)
+    def command(
+        ids: Ids = None,
+        all: AllMatching = False,
+        status: Status = None,
+        analysis: Analysis = None,
+        tag: Tag = None,
+        owner: Owner = None,
+        search: Search = None,
+        created_after: CreatedAfter = None,
+        created_before: CreatedBefore = None,
+        json: Json = False,
+    ) -> None:
+        given = locals()
+        filters = {name: given[name] for name in FILTERS if given[name] is not None}
+        _act(ids, all, filters, on_one, on_all, done)
 
 
 def _act(

@@ -9,13 +9,13 @@ from typing import Annotated, Any
 
 import typer
 
-from cli.options import Analysis, CreatedAfter, CreatedBefore, JobId, Json, Owner, Search, Status, Tag, Where
+from cli.options import FILTERS, Analysis, CreatedAfter, CreatedBefore, JobId, Json, Owner, Search, Status, Tag, Where
 from cli.printing import print_job, print_jobs, print_json
 from cli.progress import wait_with_progress
 from cli.results import print_results, save_results
 from cli.session import ExitStatus, session
 from cli.values import read_object, read_pair, read_params, read_where
-from client import Client, Job
+from client import Job
 
 __all__ = ["install"]
 
@@ -170,17 +170,11 @@ def list_jobs(
 ) -> None:
     """Print jobs, newest first."""
     with session.connect() as api:
-        found = [*_listed(api, limit, {name: value for name, value in locals().items() if name in _FILTERS})]
+        given = locals()
+        found = [*api.list(limit=limit, **{name: given[name] for name in (*FILTERS, "order")})]
     if session.as_json:
         print_json(found)
     elif found:
         print_jobs(found)
     else:
         session.err.print("No jobs.")
-
-
-_FILTERS = ("status", "analysis", "tag", "owner", "search", "created_after", "created_before", "order")
-
-
-def _listed(api: Client, limit: int, filters: dict[str, str | None]) -> Sequence[Job]:
-    return [*api.list(limit=limit, **filters)]

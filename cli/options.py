@@ -9,6 +9,7 @@ import typer
 from cli.session import session
 
 __all__ = [
+    "FILTERS",
     "AllMatching",
     "Analysis",
     "CreatedAfter",
@@ -22,6 +23,9 @@ __all__ = [
     "Tag",
     "Where",
 ]
+
+FILTERS = ("status", "analysis", "tag", "owner", "search", "created_after", "created_before")
+"""The options that filter jobs."""
 
 _STATUSES = ["scheduled", "submitted", "in progress", "complete", "failed", "cancelled"]
 

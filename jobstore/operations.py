@@ -1,7 +1,7 @@
 """Operations: an action on all jobs that match some filters, in slices.
 
-Whoever works on an operation holds it by a lease that each slice renews; another process continues it once the lease is
-over. A slice and the progress that it makes are one script, so that no job is acted on twice.
+The process that works on an operation holds it by a lease that each slice renews; another process continues it once the
+lease is over. A slice and the progress that it makes are one script, so that no job is acted on twice.
 """
 
 from __future__ import annotations

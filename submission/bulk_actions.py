@@ -91,7 +91,7 @@ class BulkActions:
 
     def work(self) -> bool:
         """Work on an operation that nobody works on for a while; return whether there was one."""
-        # No two calls hold the same operation, whatever processes or threads make them.
+        # No two calls hold the same operation, also those of other processes and threads.
         operations = jobs.operations(str(uuid.uuid4()))
         operation = operations.claim()
         if operation is None:

@@ -43,7 +43,7 @@ def test_a_file_is_chosen_previewed_and_loaded(open_page, other_data):
     expect(page.get_by_role("heading", name="How the file is read")).to_be_visible()
     before = other_data.get("/data?limit=1").json()["dataset"]["count"]
 
-    # when another type is chosen for a column, then the file is read anew
+    # when another type is chosen for a column, then the file is read again
     types = page.get_by_role("combobox", name="Type of ")
     types.nth(1).select_option("text")
     expect(page.get_by_role("combobox", name="Type of ").nth(1)).to_have_value("text")

@@ -531,7 +531,7 @@ def test_a_key_acts_on_its_own_jobs_and_others_are_skipped(keyed):
     assert counts(keyed.delete("/jobs?status=cancelled", headers=bearer("bob"))) == (2, 0, 2)
     assert counts(keyed.post("/jobs/cancel?owner=bob", headers=bearer("root"))) == (3, 3, 0)
     assert counts(keyed.post("/jobs/retry?owner=bob", headers=bearer("root"))) == (3, 3, 0)
-    # the jobs that a key made are its own, whoever made the first ones
+    # the jobs that a key made are its own, also if another key made the first ones
     owned = {name: keyed.get(f"/jobs?owner={name}", headers=bearer("root")).json["total"] for name in ("ann", "root")}
     assert owned == {"ann": 4, "root": 3}
     assert counts(keyed.delete("/jobs?status=cancelled", headers=bearer("root"))) == (5, 5, 0)

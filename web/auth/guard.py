@@ -92,5 +92,5 @@ def _refuse() -> Response:
         page = sign_in_page(here if request.method == "GET" else "")
         page.headers.update(_CHALLENGE)
         return page
-    detail = "Send a key of this service as `Authorization: Bearer KEY`; whoever runs the service gives out keys."
+    detail = "Send a key of this service as `Authorization: Bearer KEY`; the operator of the service gives out keys."
     raise Problem("unauthorized", detail, headers=_CHALLENGE)
