@@ -106,10 +106,13 @@ class Executor:
         caught.catch()
         meters = Meters(status)
         queue.on_error = meters.count_redis_error
+        queue.reserved.most = settings.max_reserved_jobs
+        shared_status = SharedStatus(status)
+        queue.has_lost_reserved = shared_status.has_lost_reserved
         executor = cls(
             queue,
             settings,
-            SharedStatus(status),
+            shared_status,
             meters,
             caught,
             ControlChannel(os.fdopen(control), parent, queue.drain),
@@ -123,7 +126,7 @@ class Executor:
     def begin(self, job: ClaimedJob) -> None:
         """Publish and log that the attempt starts, and send its progress from now on."""
         self._started, self._outcome, self._request_id = self.clock(), None, job.request_id
-        self.status.mark_running(Run(job.id, job.attempt))
+        self.status.mark_running(Run(job.id, job.attempt), has_reserved=bool(self.queue.reserved))
         self.meters.begin(job.analysis, max(0, job.waited) / 1e6)
         self.reporter.begin(lambda *progress: self._report(job, *progress))
         if _log.isEnabledFor(logging.INFO):
