@@ -25,6 +25,8 @@ __all__ = ["GRACE_SECONDS", "ChildProcess"]
 
 GRACE_SECONDS = 1.0
 """Seconds from the order to stop an analysis to the kill of its process."""
+_HOLD_UP_SECONDS = 0.01
+_LOOK_SECONDS = 0.02
 
 
 class ChildProcess:
@@ -90,6 +92,10 @@ class ChildProcess:
                 self.kill(ReleaseReason.TIMEOUT, failure("timeout"), run)
             else:
                 self.kill(ReleaseReason.DRAIN, None, run)
+
+    def holds_up_reserved(self) -> bool:
+        """Return whether jobs are reserved behind a run that takes long: they are to be queued."""
+        return self.status.holds_up(_HOLD_UP_SECONDS)
 
     def is_timed_out(self, run: Run, seconds_left: float, now: float) -> bool:
         """Return whether this run is past its timeout.

@@ -100,7 +100,7 @@ class Supervisor:
             self.release_dead()
             self._register_new()
             registered = [child for child in self.children if child.registered]
-            heartbeat = jobs.heartbeat([child.worker for child in registered])
+            heartbeat = jobs.heartbeat([child.worker for child in registered], self._held_up(registered))
             for child, lease in zip(registered, heartbeat.held, strict=True):
                 self.enforce(child, lease, now)
             self.track_heartbeat_gaps(heartbeat.clock, self._clock())
@@ -112,6 +112,13 @@ class Supervisor:
             _log.warning(Event.REDIS_UNAVAILABLE, self._tick_seconds, extra={"error": str(error)})
         else:
             self._has_backlog = heartbeat.more
+
+    def _held_up(self, children: list[ChildProcess]) -> list[str]:
+        """Return the workers whose reserved jobs are to be queued; they learn it first, and start none of them."""
+        found = [child for child in children if child.holds_up_reserved()]
+        for child in found:
+            child.status.mark_lost()
+        return [child.worker for child in found]
 
     def reap(self, now: float) -> None:
         """Collect the children that have exited, and end the processes that they left."""

@@ -23,10 +23,12 @@ local function start_next(next_id)
 -- include: start_next
   if started then return job end
   -- What others hold may stand in the queue once more, put there by hand.
-  local waited_from = record[1] == 'in progress' and call('HGET', key, 'worker') == worker and call('HGET', key, 'started')
-  if waited_from then
-    job[9] = waited_from - (record[9] or record[10])
-    return job
+  if record[1] == 'in progress' then
+    local its_own = call('HMGET', 'job.' .. next_id, 'worker', 'started')
+    if its_own[1] == worker then
+      job[9] = its_own[2] - (record[9] or record[10])
+      return job
+    end
   end
   select_db(QUEUE)
   call('DEL', held)
