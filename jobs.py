@@ -300,7 +300,7 @@ def register_worker(worker: str, host: str, pid: int) -> None:
 
 
 def heartbeat(workers: Sequence[str]) -> Heartbeat:
-    """Renew the leases of these workers and do the housekeeping, in one round trip.
+    """Renew the leases of these workers, and do the housekeeping if any is due.
 
     It queues due and accepted jobs, deletes jobs past their retention, and repairs a queue that was lost.
     """

@@ -13,6 +13,7 @@ __all__ = ["BATCH", "Heartbeat", "WorkerLease", "renew_and_keep_house"]
 BATCH = 100
 """The most jobs that one call of the housekeeping changes: some milliseconds of Redis' time. A full batch means a
 backlog, and the next heartbeat follows at once."""
+_BACKLOG = {"promote": BATCH, "purge": BATCH}
 
 
 class WorkerLease(NamedTuple):
@@ -47,17 +48,11 @@ def _read_worker_lease(held: dict[str, Any]) -> WorkerLease:
 
 
 def renew_and_keep_house(transitions: Transitions, workers: Sequence[str], lease: str, retention: str) -> Heartbeat:
-    """Renew the leases of these workers and do the housekeeping; times are in microseconds."""
-    renewed, *housekeeping = transitions.run_all(
-        [
-            ("renew", lease, *workers),
-            ("promote", BATCH, ""),
-            ("purge", retention, BATCH),
-            ("publish", ""),
-            ("repair", BATCH),
-        ]
-    )
-    held = [None if entry[0] == b"gone" else _read_worker_lease(by_name(entry[1:])) for entry in renewed[2]]
-    promoted, purged, published, repaired = (int(answer[1]) for answer in housekeeping)
-    more = BATCH in (promoted, purged) or published > 0 or repaired > 0
-    return Heartbeat(int(renewed[0]) / 1e6, [worker.decode() for worker in renewed[1]], held, more)
+    """Renew the leases of these workers, then do the housekeeping that is due; times are in microseconds."""
+    now, expired, leases, due = transitions.run("renew", lease, retention, *workers)
+    housekeeping = {"promote": (BATCH, ""), "purge": (retention, BATCH), "publish": ("",), "repair": (BATCH,)}
+    names = [name.decode() for name in due]
+    done = transitions.run_all([(name, *housekeeping[name]) for name in names])
+    more = any(answer[1] >= _BACKLOG.get(name, 1) for name, answer in zip(names, done, strict=True))
+    held = [None if entry[0] == b"gone" else _read_worker_lease(by_name(entry[1:])) for entry in leases]
+    return Heartbeat(int(now) / 1e6, [worker.decode() for worker in expired], held, more)

@@ -32,7 +32,7 @@ from jobs import ClaimedJob, JobQueue
 from jobstore import ReleaseReason, Run
 from runtime.control import ControlChannel, Stopped
 from runtime.dataset_cache import Tables
-from runtime.errors import error_from_exception, failure
+from runtime.errors import NotPrepared, Outdated, error_from_exception, failure
 from runtime.meters import Meters
 from runtime.output import Output
 from runtime.process_state import ProcessState
@@ -41,7 +41,7 @@ from runtime.results import Rows, build_results, parse_selection
 from runtime.shared_status import SharedStatus
 from runtime.supervisor import tick_seconds
 
-__all__ = ["Executor", "NotPrepared", "Outdated", "Results", "Task"]
+__all__ = ["Executor", "Results", "Task"]
 
 _log = logging.getLogger("worker")
 
@@ -61,18 +61,6 @@ class Results(NamedTuple):
 
     document: bytes
     artifacts: list[Artifact]
-
-
-class Outdated(Exception):
-    """A file of an analysis has changed since this process loaded it."""
-
-
-class NotPrepared(Exception):
-    """The job's analysis or dataset is not available to this process."""
-
-    def __init__(self, reason: ReleaseReason, error: Exception) -> None:
-        super().__init__(reason)
-        self.reason, self.error = reason, error
 
 
 @dataclass
@@ -160,10 +148,13 @@ class Executor:
         """Run the analysis.
 
         :raises Stopped: the job was cancelled or has timed out.
+        :raises NotPrepared: the analysis rejects its parameters: further attempts would end the same way.
         """
         self.control.begin(Run(job.id, job.attempt))
         try:
             return task.analysis.run(task.rows, task.params, self.reporter.progress)
+        except InvalidParams as error:
+            raise NotPrepared(ReleaseReason.INVALID, error) from error
         finally:
             self.control.end()
 

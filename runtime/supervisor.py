@@ -12,12 +12,11 @@ from collections.abc import Callable
 from types import FrameType
 
 import jobs
-from analyses import get_registry, reload_if_changed
 from config.events import Event
-from config.logs import log_unavailable
 from config.settings import Settings
 from jobs import WorkerLease
 from jobstore import ReleaseReason, Run
+from runtime.analysis_files import AnalysisFiles
 from runtime.cache_folders import cache_settings
 from runtime.child_process import GRACE_SECONDS, ChildProcess
 from runtime.cpu import thread_settings, usable_cores
@@ -56,6 +55,7 @@ class Supervisor:
         self._tick_seconds = tick_seconds(settings)
         self._wanted = settings.workers or usable_cores()
         self._environ = _child_environ(settings, self._wanted)
+        self._analysis_files = AnalysisFiles()
         self.counts = WorkerCounts()
         self.children: list[ChildProcess] = []
         self.dead: list[ChildProcess] = []
@@ -159,11 +159,9 @@ class Supervisor:
 
     def replace_outdated(self) -> None:
         """If a file of an analysis has changed, replace the children, each after the job that it runs."""
-        if not reload_if_changed():
+        if not self._analysis_files.have_changed():
             return
-        found = get_registry()
-        _log.info(Event.ANALYSES_RELOADED, extra={"count": len(found.analyses)})
-        log_unavailable(found.broken)
+        _log.info(Event.ANALYSES_RELOADED)
         for child in self.children:
             child.send("drain")
         for child in self.standby:

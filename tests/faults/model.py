@@ -199,7 +199,12 @@ class Model:
     def renew(self, *workers: str) -> list[Any]:
         held = [self._renew(worker) for worker in workers]
         expired = [worker for worker, known in self.workers.items() if known.deadline < self.now]
-        return [sorted(expired), held]
+        return [sorted(expired), held, self._due_scripts()]
+
+    def _due_scripts(self) -> list[str]:
+        due = any(job.due is not None and job.due <= self.now for job in self.jobs.values())
+        old = any(job.ended is not None and job.ended + RETENTION <= self.now for job in self.jobs.values())
+        return ["promote"] * due + ["purge"] * old
 
     def _renew(self, worker: str) -> list[Any]:
         known = self.workers.get(worker)

@@ -262,7 +262,7 @@ class Machine(RuleBasedStateMachine):
     @rule(workers=st.sets(st.sampled_from(WORKERS)))
     def renew(self, workers):
         words = tuple(sorted(workers))
-        self._send("renew", (round(LEASE * 1e6), *words), words)
+        self._send("renew", (round(LEASE * 1e6), round(RETENTION * 1e6), *words), words)
 
     @rule(worker=st.sampled_from(WORKERS))
     def claim(self, worker):
@@ -530,13 +530,16 @@ def _counted(*counts: str | None) -> list[int | None]:
 
 
 def _without_times(renewed: list[Any]) -> list[Any]:
-    """Return the expired workers in order, and for each job whether it is over its time."""
-    _, expired, held = renewed
+    """Return the expired workers in order, for each job whether it is over its time, and which scripts are due.
+
+    Bulks are published and a lost queue is repaired at once here.
+    """
+    _, expired, held, due = renewed
     answers = [[one[0], by_name(one[1:])] if len(one) > 1 else one for one in held]
     for one in answers:
         if len(one) > 1:
             one[1]["left"] = int(int(one[1]["left"]) < 0)
-    return [sorted(expired), answers]
+    return [sorted(expired), answers, [name for name in due if name in ("promote", "purge")]]
 
 
 def _pick(found: list[Any], pick: int) -> Any:

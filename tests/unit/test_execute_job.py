@@ -18,7 +18,8 @@ from config.events import Event
 from config.settings import Settings
 from dataset import VersionNotFound
 from jobs import Run
-from runtime import Executor, Stopped
+from runtime import Stopped
+from runtime.executor import Executor
 from runtime.output import Output
 
 

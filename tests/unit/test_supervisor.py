@@ -16,6 +16,7 @@ from config.events import Event
 from config.settings import Settings
 from jobs import ReleaseReason, Run
 from runtime import Supervisor, supervisor, tick_seconds
+from runtime.analysis_files import AnalysisFiles
 from runtime.child_process import ChildProcess
 from runtime.memory_files import shared_bytes
 from runtime.meters import METERS_BYTES, Meters
@@ -127,7 +128,7 @@ def test_a_changed_analysis_replaces_the_children_after_their_jobs(monkeypatch, 
     # Given children, of which one runs a job, and one that stands by
     caplog.set_level(logging.INFO)
     changed = False
-    monkeypatch.setattr(supervisor, "reload_if_changed", lambda: changed)
+    monkeypatch.setattr(AnalysisFiles, "have_changed", lambda files: changed)
     world = World(monkeypatch, reload=True, standby_children=1)
     world.tick()
     world.now += supervisor.STANDBY_AFTER_SECONDS
@@ -158,7 +159,7 @@ def test_a_changed_analysis_replaces_the_children_after_their_jobs(monkeypatch, 
 
 @pytest.mark.parametrize("reload", [True, False])
 def test_a_changed_analysis_replaces_none_in_a_drain_or_without_reload(monkeypatch, rd, reload):
-    monkeypatch.setattr(supervisor, "reload_if_changed", lambda: pytest.fail("it looked at the files"))
+    monkeypatch.setattr(AnalysisFiles, "have_changed", lambda files: pytest.fail("it looked at the files"))
     world = World(monkeypatch, reload=reload)
     if reload:
         world.supervisor.request_stop(signal.SIGTERM)
