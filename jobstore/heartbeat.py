@@ -47,10 +47,24 @@ def _read_worker_lease(held: dict[str, Any]) -> WorkerLease:
     return WorkerLease(held["id"].decode(), held["attempt"].decode(), int(held["left"]) / 1e6, stop)
 
 
-def renew_and_keep_house(transitions: Transitions, workers: Sequence[str], lease: str, retention: str) -> Heartbeat:
-    """Renew the leases of these workers, then do the housekeeping that is due; times are in microseconds."""
-    now, expired, leases, due = transitions.run("renew", lease, retention, *workers)
-    housekeeping = {"promote": (BATCH, ""), "purge": (retention, BATCH), "publish": ("",), "repair": (BATCH,)}
+def renew_and_keep_house(
+    transitions: Transitions, workers: Sequence[str], held_up: Sequence[str], lease: str, retention: str
+) -> Heartbeat:
+    """Renew the leases of these workers, then do the housekeeping that is due; times are in microseconds.
+
+    What the workers ``held_up`` have reserved is queued again.
+    """
+    *_, renewed = transitions.run_all(
+        [*(("unreserve", worker) for worker in held_up), ("renew", lease, retention, *workers)]
+    )
+    now, expired, leases, due = renewed
+    housekeeping: dict[str, tuple[Any, ...]] = {
+        "promote": (BATCH, ""),
+        "purge": (retention, BATCH),
+        "publish": ("",),
+        "repair": (BATCH,),
+        "unreserve": ("",),
+    }
     names = [name.decode() for name in due]
     done = transitions.run_all([(name, *housekeeping[name]) for name in names])
     more = any(answer[1] >= _BACKLOG.get(name, 1) for name, answer in zip(names, done, strict=True))

@@ -9,6 +9,7 @@ import signal
 import socket
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from types import FrameType
 
 import jobs
@@ -259,13 +260,18 @@ class Supervisor:
         if ready:
             os.read(self._wakeup_r, 4096)
 
+    def _wake(self) -> None:
+        """End the sleep of the loop."""
+        with suppress(BlockingIOError):
+            os.write(self._wakeup_w, b"\0")
+
     def _end_orphans(self) -> None:
         give_up = self._clock() + GRACE_SECONDS
         while end_orphans(()) and self._clock() < give_up:
             time.sleep(0.02)
 
     def _spawn(self) -> ChildProcess:
-        child = ChildProcess(self._script, self._settings.memory_limit_mb * 2**20, self._environ)
+        child = ChildProcess(self._script, self._settings.memory_limit_mb * 2**20, self._environ, self._wake)
         self.counts.add(child.meters)
         return child
 

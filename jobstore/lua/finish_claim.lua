@@ -53,13 +53,14 @@ elseif not next_id then
   return answer('complete', 'none')
 else
 -- include: start_next
-  begun, claimed[1] = started and 'job' or 'again', job
   if not started then
     select_db(QUEUE)
     call('DEL', held)
+    return answer('complete', 'again')
   end
+  begun, claimed[1] = 'job', job
 end
-if begun == 'started' or begun == 'job' then
+if begun ~= 'void' then
 -- include: reserve
 end
 return answer(refusal or 'complete', begun, claimed)

@@ -9,17 +9,12 @@
 -- include: enqueue
 -- include: finalize
 -- include: release_job
--- include: unreserve_jobs
 local EPOCH, REPAIR, limit = WAITING .. '.epoch', WAITING .. '.repair', tonumber(ARGV[5])
 
 select_db(RECORDS)
 local epoch = call('GET', 'queue.epoch')
 select_db(QUEUE)
 local known, walked = call('GET', EPOCH), call('GET', REPAIR)
--- Workers of an older release remove a worker without what it has reserved.
-local reserving = call('SRANDMEMBER', RESERVING)
-if reserving and not call('ZSCORE', WORKERS, reserving) then unreserve_jobs(reserving) end
-select_db(QUEUE)
 if not walked and epoch and known == epoch then return answer('repaired', 0) end
 
 -- At maxmemory the first write must be one that frees.

@@ -12,5 +12,8 @@ add_due('purge', 'jobs.ended', integer(now_us - ARGV[6]))
 add_due('publish', 'bulks', '+inf')
 local epoch = call('GET', 'queue.epoch')
 select_db(QUEUE)
+-- One of an older release has removed a worker without what it had reserved.
+local reserving = call('SRANDMEMBER', RESERVING)
+if reserving and not call('ZSCORE', WORKERS, reserving) then due[#due + 1] = 'unreserve' end
 local stored = call('MGET', WAITING .. '.epoch', WAITING .. '.repair')
 if not epoch or stored[1] ~= epoch or stored[2] then due[#due + 1] = 'repair' end

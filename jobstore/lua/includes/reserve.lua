@@ -3,7 +3,7 @@
 -- `all_reserved`: id, attempt, analysis, start, end, params, dataset, selection, waited (microseconds), request_id.
 select_db(QUEUE)
 local ids = all_reserved and call('LRANGE', reserved, 0, -1) or {}
-if want > 0 then
+if want > 0 and call('ZSCORE', WORKERS, worker) then
   local waiting = call('LLEN', WAITING .. '.high') + call('LLEN', WAITING) + call('LLEN', WAITING .. '.low')
   want = math.min(want - call('LLEN', reserved), math.floor(waiting / math.max(1, call('ZCARD', WORKERS))))
   for _, suffix in ipairs({'.high', '', '.low'}) do
