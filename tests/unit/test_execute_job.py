@@ -47,7 +47,7 @@ class Status:
     run: Run | None = None
     ended = 0
 
-    def mark_running(self, run: Run) -> None:
+    def mark_running(self, run: Run, *, has_reserved: bool) -> None:
         self.run = run
 
     def mark_idle(self) -> None:
