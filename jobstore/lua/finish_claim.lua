@@ -24,22 +24,22 @@ end
 
 if refusal and all_reserved then return answer(refusal, 'again') end
 select_db(QUEUE)
-if refusal then
-  -- At maxmemory the first write must be one that frees.
-  call('LREM', WAKE, 1, '')
+-- At maxmemory the first write must be one that frees.
+local other = call('LPOP', held)
+if other and (refusal or other ~= id) then
+  call('LPUSH', held, other)
 else
-  call('LREM', held, 1, id)
+  other = nil
+end
+if not refusal then
   call('HINCRBY', WAITING .. '.totals', 'complete ' .. (record[7] or ''), 1)
 end
 if all_reserved then
   next_id = pop_next()
 else
-  local moved = call('LPOP', reserved)
-  is_first = moved == next_id and call('RPUSH', held, moved) == 1
-  if moved and not is_first then
-    if moved == next_id then call('RPOP', held) end
-    call('LPUSH', reserved, moved)
-  end
+  local moved = not other and call('LMOVE', reserved, held, 'LEFT', 'RIGHT')
+  is_first = moved == next_id
+  if moved and not is_first then call('LMOVE', held, reserved, 'RIGHT', 'LEFT') end
 end
 if not refusal then
 -- include: complete
