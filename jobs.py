@@ -300,7 +300,7 @@ def register_worker(worker: str, host: str, pid: int) -> None:
 
 
 def heartbeat(workers: Sequence[str], held_up: Sequence[str] = ()) -> Heartbeat:
-    """Renew the leases of these workers, queue what those ``held_up`` have reserved, and do the housekeeping that is due.
+    """Renew the leases of these workers, queue what those ``held_up`` have reserved, and do the due housekeeping.
 
     It queues due and accepted jobs, deletes jobs past their retention, and repairs a queue that was lost.
     """

@@ -18,12 +18,13 @@ _BACKLOG = {"promote": BATCH, "purge": BATCH}
 
 class WorkerLease(NamedTuple):
     """A worker's state in Redis: the job and attempt that it holds (`""` for none), the seconds until its time-out, and
-    the run that it is ordered to stop."""
+    the run that it is ordered to stop, because it was ``cancelled`` or ``released``."""
 
     id: str
     attempt: str
     seconds_left: float
     stop: Run | None
+    stop_reason: str = "cancelled"
 
     @property
     def run(self) -> Run | None:
@@ -43,8 +44,9 @@ class Heartbeat(NamedTuple):
 
 def _read_worker_lease(held: dict[str, Any]) -> WorkerLease:
     """Parse the answer of ``renew.lua`` for one worker."""
-    stop = Run(*held["stop"].decode().split()) if held["stop"] else None
-    return WorkerLease(held["id"].decode(), held["attempt"].decode(), int(held["left"]) / 1e6, stop)
+    jid, attempt, *reason = held["stop"].decode().split() or ("", "")
+    run = Run(jid, attempt) if jid else None
+    return WorkerLease(held["id"].decode(), held["attempt"].decode(), int(held["left"]) / 1e6, run, *reason)
 
 
 def renew_and_keep_house(

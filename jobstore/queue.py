@@ -11,7 +11,6 @@ from contextlib import contextmanager, suppress
 from typing import Any
 
 import redis
-from hiredis import pack_command
 from hotqueue import HotQueue
 from redis.exceptions import ConnectionError, ResponseError, TimeoutError
 
@@ -20,13 +19,13 @@ from jobstore.redis import BLOCK_SECONDS, clone_pool, is_read_only_replica, is_t
 from jobstore.reserved_jobs import ClaimedJob, ReservedJobs, SentResult
 from jobstore.results import results_fields
 from jobstore.scripts import NoScript, Transitions
+from jobstore.worker_connection import PART_BYTES, WorkerConnection
 
 __all__ = ["ClaimedJob", "JobQueue", "WorkerNotRegistered"]
 
 _log = logging.getLogger(__name__)
 _RETRYABLE_ERRORS = (ConnectionError, TimeoutError, ResponseError)
 _MAX_BACKOFF = 5.0
-_PART_BYTES = 2**20
 _MAX_REFUSALS = 5
 
 
@@ -45,8 +44,8 @@ class JobQueue(HotQueue):  # type: ignore[misc]
     :meth:`get` acknowledges the previous job and claims the next one in a single round trip. After an error it
     retries until Redis answers; neither job is lost.
 
-    With ``reserved.most``, :meth:`get` reserves the next jobs while jobs are short. It then returns a reserved job once
-    the result of the job before is sent, and reads the answer later.
+    With ``reserved.most``, :meth:`get` reserves the next jobs while jobs are short: it returns one of them once the
+    result of the job before is sent, and reads the answer later.
     """
 
     def __init__(self, name: str, serializer: Any = None, *, records_db: int = 0, **kwargs: Any) -> None:
@@ -56,22 +55,24 @@ class JobQueue(HotQueue):  # type: ignore[misc]
         self.has_lost_reserved: Callable[[], bool] = lambda: False
         """Return whether the supervisor has queued the reserved jobs since the last call."""
         self.reserved = ReservedJobs()
-        self._connection: Any = None
-        self.bind(name, redis.Redis(**kwargs).connection_pool, records_db=records_db)
+        pool = redis.Redis(**kwargs).connection_pool
+        self._connection = WorkerConnection(pool)
+        self.bind(name, pool, records_db=records_db)
 
     def bind(self, name: str, pool: redis.ConnectionPool, *, records_db: int) -> None:
         """Use this queue of this server from now on; the worker id stays."""
         super().__init__(name, None, connection_pool=pool)
-        self._drop_connection()
+        self._connection.drop()
         self.draining = False
         """Whether no further job is claimed; the pending acknowledgement is still sent."""
         self._client = redis.Redis(connection_pool=pool)
         self._queue_db = pool.connection_kwargs.get("db", 0)
         # Claiming reads and writes records mostly: each change of database takes time.
         self._records_db = records_db
-        self._pool = clone_pool(pool, db=records_db, decode_responses=True)
+        pool = clone_pool(pool, db=records_db, decode_responses=True)
+        self._connection = WorkerConnection(pool)
         self._transitions = Transitions(
-            redis.Redis(connection_pool=self._pool), records_db=records_db, queue_db=self._queue_db, queue_name=name
+            redis.Redis(connection_pool=pool), records_db=records_db, queue_db=self._queue_db, queue_name=name
         )
         self._pending_ack: tuple[str, list[Any]] | None = None
         self.reserved.sent.clear()
@@ -186,7 +187,7 @@ class JobQueue(HotQueue):  # type: ignore[misc]
         if self._pending_ack is not None:
             verb, words = self._pending_ack
             if verb == "finish":
-                outcome, *answer = self._exchange([_finish_claim(SentResult(verb, words, asked=wanted))])[0]
+                outcome, *answer = self._exchange([SentResult(verb, words, asked=wanted).call()])[0]
             else:
                 [outcome, *_], answer = self._exchange([(verb, *words), claim])
             _warn_if_refused(outcome, words)
@@ -212,7 +213,7 @@ class JobQueue(HotQueue):  # type: ignore[misc]
         if sent is None:
             return None
         self._pending_ack = None
-        self._send([self._transitions.command(*_finish_claim(sent))])
+        self._send([self._transitions.command(*sent.call())])
         assert sent.following
         return "job", sent.following
 
@@ -223,9 +224,9 @@ class JobQueue(HotQueue):  # type: ignore[misc]
             if not self._must_resend:
                 outcome, *begun = self._read_answers(1)[0]
             elif sent.verb == "finish":
-                outcome, *begun = self._exchange([_finish_claim(sent._replace(asked=0))])[0]
+                outcome, *begun = self._exchange([sent._replace(asked=0).call()])[0]
             else:
-                outcome, *begun = [*self._exchange([(sent.verb, *sent.words)])[0], "void", []]
+                [[outcome, *_]], begun = self._exchange([(sent.verb, *sent.words)]), ["void", []]
             _warn_if_refused(outcome, sent.words)
             self.reserved.answer([ClaimedJob(*each) for each in begun[1]], is_void=begun[0] == "void")
         self._must_resend = False
@@ -241,10 +242,7 @@ class JobQueue(HotQueue):  # type: ignore[misc]
 
     def _send(self, commands: list[tuple[Any, ...]]) -> None:
         try:
-            if self._connection is None:
-                self._connection = self._pool.get_connection()
-            packed = b"".join(map(pack_command, commands))
-            self._connection.send_packed_command(_parts(packed), check_health=False)
+            self._connection.send(commands)
             self._run_deferred()
         except BaseException:
             self._drop_connection()
@@ -252,7 +250,7 @@ class JobQueue(HotQueue):  # type: ignore[misc]
 
     def _read_answers(self, count: int) -> list[Any]:
         try:
-            answers = [_read(self._connection) for _ in range(count)]
+            answers = self._connection.read(count)
         except BaseException:
             # Unread answers would be read as those of the next call.
             self._drop_connection()
@@ -274,11 +272,7 @@ class JobQueue(HotQueue):  # type: ignore[misc]
                 self.draining = self._unfit = True
 
     def _drop_connection(self) -> None:
-        """Return the connection to the pool: only there are the Sentinels asked for the current master."""
-        if self._connection is not None:
-            self._connection.disconnect()
-            self._pool.release(self._connection)
-            self._connection = None
+        self._connection.drop()
         self.reserved.invalidate()
         self._must_resend = bool(self.reserved.sent)
 
@@ -310,7 +304,7 @@ class JobQueue(HotQueue):  # type: ignore[misc]
         verb, words, *_ = self._first_unanswered() or ("", [])
         size = sum(len(word) for word in words if isinstance(word, (str, bytes)))
         blamed = type(error) is ResponseError and not is_transient(error)
-        large = size > _PART_BYTES and isinstance(error, (ConnectionError, TimeoutError))
+        large = size > PART_BYTES and isinstance(error, (ConnectionError, TimeoutError))
         refused = verb == "finish" and (blamed or large) and self._answers()
         self._refusals = self._refusals + 1 if refused else 0
         return self._refusals >= _MAX_REFUSALS
@@ -349,26 +343,6 @@ class JobQueue(HotQueue):  # type: ignore[misc]
             self._interruptible = False
 
 
-def _finish_claim(sent: SentResult) -> tuple[Any, ...]:
-    following = ("", "") if sent.following is None else sent.following[:2]
-    return ("finish_claim", *sent.words[:5], sent.asked, *following, *sent.words[5:])
-
-
 def _warn_if_refused(outcome: str, words: list[Any]) -> None:
     if outcome == "refused":
         _log.warning("stale result rejected", extra={"job": words[1], "attempt": words[2]})
-
-
-def _parts(packed: bytes) -> list[Any]:
-    # The socket's time-out applies to each send: a large result is sent in parts.
-    if len(packed) <= _PART_BYTES:
-        return [packed]
-    view = memoryview(packed)
-    return [view[at : at + _PART_BYTES] for at in range(0, len(packed), _PART_BYTES)]
-
-
-def _read(connection: Any) -> Any:
-    try:
-        return connection.read_response()
-    except ResponseError as error:
-        return error

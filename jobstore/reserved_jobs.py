@@ -44,6 +44,11 @@ class SentResult(NamedTuple):
     following: ClaimedJob | None = None
     asked: int = 0
 
+    def call(self) -> tuple[Any, ...]:
+        """Return the call of ``finish_claim.lua``."""
+        following = ("", "") if self.following is None else self.following[:2]
+        return ("finish_claim", *self.words[:5], self.asked, *following, *self.words[5:])
+
 
 class ReservedJobs:
     """The jobs reserved behind the one that runs, in their order; ``most`` of them, while jobs are short."""

@@ -173,9 +173,12 @@ class Executor:
         self._note(job, Event.JOB_COMPLETED)
 
     def stop(self, job: ClaimedJob, stopped: Stopped) -> None:
-        """End an attempt that was stopped; a cancelled job has ended in Redis already."""
+        """End an attempt that was stopped; a cancelled or released job is no longer this worker's."""
         if stopped.reason == "timeout":
             self._release(job, ReleaseReason.TIMEOUT, failure("timeout"))
+        elif stopped.reason == "released":
+            self.meters.end(ReleaseReason.DRAIN)
+            self._note(job, Event.JOB_RELEASED, reason=ReleaseReason.DRAIN)
         else:
             self.meters.end("cancelled")
             self._note(job, Event.JOB_CANCELLED)

@@ -184,7 +184,7 @@ class Supervisor:
             child.kill(ReleaseReason.DRAIN)
             return
         if lease.stop:
-            child.stop(lease.stop, "cancelled", now)
+            child.stop(lease.stop, lease.stop_reason, now)
         run = Run(lease.id, lease.attempt)
         if lease.id and child.is_timed_out(run, lease.seconds_left, now):
             child.stop(run, "timeout", now)

@@ -414,7 +414,8 @@ class Model:
             self._start(jid, worker)
         elif is_first or job is None or (job.worker, str(job.attempt)) != (worker, attempt):
             if known is not None:
-                known.stop = f"{jid} {attempt}"
+                is_cancelled = job is None or job.status == "cancelled"
+                known.stop = f"{jid} {attempt}" if is_cancelled else f"{jid} {attempt} released"
             return ["void", []]
         return ["started", self._reserve(worker, most, [])]
 

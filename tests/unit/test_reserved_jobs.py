@@ -137,6 +137,8 @@ def test_a_job_that_another_worker_took_is_neither_started_nor_completed(reservi
 
     _complete(first)
     void = _get()
+    lease = jobs.heartbeat([reserving]).held[0]
+    assert (lease.stop, lease.stop_reason) == ((void.id, "1"), "released")
     _complete(void)
     following = _get()
 

@@ -12,5 +12,8 @@ elseif not is_first and following[3] == worker and following[2] == next_attempt 
 else
   select_db(QUEUE)
   if is_first then call('LREM', held, 1, next_id) end
-  if call('ZSCORE', WORKERS, worker) then call('HSET', WORKER .. worker, 'stop', next_id .. ' ' .. next_attempt) end
+  local why = (not following[1] or following[1] == 'cancelled') and '' or ' released'
+  if call('ZSCORE', WORKERS, worker) then
+    call('HSET', WORKER .. worker, 'stop', next_id .. ' ' .. next_attempt .. why)
+  end
 end
