@@ -33,8 +33,8 @@ class WorkerLease(NamedTuple):
 
 class Heartbeat(NamedTuple):
     """The time of Redis, in seconds since 1970; the workers whose lease is over; each renewed worker's lease, None for
-    one that is not registered; whether housekeeping has a backlog; and whether no worker holds a job and no housekeeping
-    is due within the next second."""
+    one that is not registered; whether housekeeping has a backlog; and whether no worker holds a job and no
+    housekeeping is due within the next second."""
 
     clock: float
     expired: list[str]
