@@ -137,7 +137,12 @@ def heartbeats(monkeypatch) -> list[list[str]]:
     """The workers of each heartbeat that is sent."""
     sent: list[list[str]] = []
     send = jobs.heartbeat
-    monkeypatch.setattr(jobs, "heartbeat", lambda workers: sent.append(workers) or send(workers))
+
+    def note(workers: list[str], held_up: list[str]) -> jobs.Heartbeat:
+        sent.append(workers)
+        return send(workers, held_up)
+
+    monkeypatch.setattr(jobs, "heartbeat", note)
     return sent
 
 
