@@ -50,6 +50,7 @@ from jobstore.redis import (
     open_client,
 )
 from jobstore.results import ResultsGone, StoredResults, read_log
+from jobstore.round_trip import read_hash
 from jobstore.scripts import NoScript, Script, Transitions, by_name
 from jobstore.stats import EndedMinute, read_ended, read_stats, read_workers
 
@@ -109,6 +110,7 @@ __all__ = [
     "new_jobs",
     "open_client",
     "read_ended",
+    "read_hash",
     "read_log",
     "read_page",
     "read_stats",
