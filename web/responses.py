@@ -10,10 +10,12 @@ from flask import Flask, Response, request
 from werkzeug.datastructures import MIMEAccept
 
 from web.problems import Problem
+from web.routing import current_request
 
 __all__ = ["etag_of", "install", "json_response", "list_response", "negotiate", "text_response", "with_etag"]
 
 _REDIRECTS = (301, 302, 303, 307, 308)
+_WITHOUT_BODY = (204, *_REDIRECTS)
 
 
 def install(app: Flask) -> None:
@@ -86,13 +88,16 @@ def negotiate(offers: Iterable[str]) -> str:
 
 
 def _finish(response: Response) -> Response:
-    response.headers.setdefault("Cache-Control", "no-store")
-    response.headers["X-Content-Type-Options"] = "nosniff"
-    response.headers["Cross-Origin-Resource-Policy"] = "same-origin"
-    if response.status_code in _REDIRECTS:
+    headers = response.headers
+    headers.setdefault("Cache-Control", "no-store")
+    # No other function sets these: `add` does not look for them.
+    headers.add("X-Content-Type-Options", "nosniff")
+    headers.add("Cross-Origin-Resource-Policy", "same-origin")
+    request, status = current_request(), response.status_code
+    if status in _REDIRECTS:
         # The router's own redirects are HTML pages, with an address that does not exist behind a proxy.
         response.set_data(b"")
         response.location = (response.location or "").removeprefix(request.host_url.rstrip("/"))
-    if response.status_code in (204, *_REDIRECTS) or request.method == "OPTIONS":
-        del response.headers["Content-Type"]
+    if status in _WITHOUT_BODY or request.method == "OPTIONS":
+        del headers["Content-Type"]
     return response
