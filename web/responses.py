@@ -4,17 +4,30 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from flask import Flask, Response, request
-from werkzeug.datastructures import MIMEAccept
+from werkzeug.datastructures import Headers, MIMEAccept
 
 from web.problems import Problem
 from web.routing import current_request
 
-__all__ = ["etag_of", "install", "json_response", "list_response", "negotiate", "text_response", "with_etag"]
+__all__ = [
+    "JsonResponse",
+    "etag_of",
+    "install",
+    "json_response",
+    "list_response",
+    "negotiate",
+    "text_response",
+    "with_etag",
+]
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import WSGIEnvironment
 
 _REDIRECTS = (301, 302, 303, 307, 308)
+_WITH_BODY = (200, 201, 202)
 _WITHOUT_BODY = (204, *_REDIRECTS)
 
 
@@ -23,10 +36,18 @@ def install(app: Flask) -> None:
     app.after_request(_finish)
 
 
+class JsonResponse(Response):
+    """A response of known length, whose headers are complete, and whose addresses are in ASCII."""
+
+    def get_wsgi_headers(self, environ: WSGIEnvironment) -> Headers:
+        """Return the headers; those of a 304 and others without a body are changed."""
+        return self.headers if self.status_code in _WITH_BODY else super().get_wsgi_headers(environ)
+
+
 def json_response(value: Any, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
     """Return ``value`` as compact JSON, its members in their order."""
     body = json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":")) + "\n"
-    return Response(body.encode(errors="replace"), status, headers, content_type="application/json")
+    return JsonResponse(body.encode(errors="replace"), status, headers, content_type="application/json")
 
 
 def list_response(

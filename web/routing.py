@@ -36,7 +36,7 @@ def current_request() -> Request:
 
 def current_globals() -> Any:
     """Return the object behind ``g``."""
-    return g._get_current_object()  # type: ignore[attr-defined]
+    return g._get_current_object()
 
 
 def _as_it_is(function: Any) -> Any:
