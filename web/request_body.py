@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+from codecs import BOM_UTF8
 from collections.abc import Iterator
 from contextlib import nullcontext
 from threading import Lock
@@ -39,16 +40,17 @@ def iter_body() -> Iterator[bytes]:
 
     :raises Problem: malformed if it is incomplete; too-slow.
     """
-    seen, asked = 0, current_request()
+    asked = current_request()
+    seen, length, stream = 0, asked.content_length, asked.stream
     try:
-        while part := asked.stream.read(_WINDOW):
+        while seen != length and (part := stream.read(_WINDOW)):
             seen += len(part)
             yield part
     except TimeoutError as error:
         raise Problem("too-slow", "The body came too slowly: send it again, over a faster line.") from error
     except (OSError, ParseException) as error:
         raise Problem("malformed", "The body broke off, or its transfer coding is wrong.") from error
-    if seen < (asked.content_length or 0):
+    if seen < (length or 0):
         raise Problem("malformed", "The body broke off before its Content-Length.")
 
 
@@ -81,7 +83,7 @@ def _read_text(most: int) -> str:
             budget.hold(_STEP * _PER_BYTE)
             reserved += _STEP
     try:
-        return body.decode("utf-8-sig")
+        return body.removeprefix(BOM_UTF8).decode()
     except UnicodeError:
         raise _malformed("it is not UTF-8, or has an unpaired surrogate") from None
 
