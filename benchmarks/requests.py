@@ -92,6 +92,7 @@ def _send(app: Wsgi, method: str, path: str, body: bytes = b"") -> bytes:
         "wsgi.version": (1, 0),
         "wsgi.url_scheme": "http",
         "wsgi.input": io.BytesIO(body),
+        "wsgi.input_terminated": True,  # as gunicorn has it
         "wsgi.errors": sys.stderr,
         "wsgi.multithread": True,
         "wsgi.multiprocess": True,

@@ -44,5 +44,5 @@ def find_request_id(head: bytes) -> str:
 
 
 def _echo(response: Response) -> Response:
-    response.headers["X-Request-Id"] = current_request_id()
+    response.headers.add("X-Request-Id", current_request_id())  # set here alone: `add` does not look for it
     return response
