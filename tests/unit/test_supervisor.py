@@ -14,7 +14,7 @@ import pytest
 import jobs
 from config.events import Event
 from config.settings import Settings
-from jobs import ReleaseReason, Run
+from jobs import Heartbeat, ReleaseReason, Run
 from runtime import Supervisor, supervisor, tick_seconds
 from runtime.analysis_files import AnalysisFiles
 from runtime.child_process import ChildProcess
@@ -129,7 +129,12 @@ def heartbeats(monkeypatch) -> list[list[str]]:
     """The workers of each heartbeat that is sent."""
     sent: list[list[str]] = []
     send = jobs.heartbeat
-    monkeypatch.setattr(jobs, "heartbeat", lambda workers: sent.append(workers) or send(workers))
+
+    def note(workers: list[str]) -> Heartbeat:
+        sent.append(workers)
+        return send(workers)
+
+    monkeypatch.setattr(jobs, "heartbeat", note)
     return sent
 
 
