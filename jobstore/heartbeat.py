@@ -18,12 +18,13 @@ _BACKLOG = {"promote": BATCH, "purge": BATCH}
 
 class WorkerLease(NamedTuple):
     """A worker's state in Redis: the job and attempt that it holds (`""` for none), the seconds until its time-out, and
-    the run that it is ordered to stop."""
+    the run that it is ordered to stop, because it was ``cancelled`` or ``released``."""
 
     id: str
     attempt: str
     seconds_left: float
     stop: Run | None
+    stop_reason: str = "cancelled"
 
     @property
     def run(self) -> Run | None:
@@ -45,14 +46,29 @@ class Heartbeat(NamedTuple):
 
 def _read_worker_lease(held: dict[str, Any]) -> WorkerLease:
     """Parse the answer of ``renew.lua`` for one worker."""
-    stop = Run(*held["stop"].decode().split()) if held["stop"] else None
-    return WorkerLease(held["id"].decode(), held["attempt"].decode(), int(held["left"]) / 1e6, stop)
+    jid, attempt, *reason = held["stop"].decode().split() or ("", "")
+    run = Run(jid, attempt) if jid else None
+    return WorkerLease(held["id"].decode(), held["attempt"].decode(), int(held["left"]) / 1e6, run, *reason)
 
 
-def renew_and_keep_house(transitions: Transitions, workers: Sequence[str], lease: str, retention: str) -> Heartbeat:
-    """Renew the leases of these workers, then do the housekeeping that is due; times are in microseconds."""
-    now, expired, leases, due = transitions.run("renew", lease, retention, *workers)
-    housekeeping = {"promote": (BATCH, ""), "purge": (retention, BATCH), "publish": ("",), "repair": (BATCH,)}
+def renew_and_keep_house(
+    transitions: Transitions, workers: Sequence[str], held_up: Sequence[str], lease: str, retention: str
+) -> Heartbeat:
+    """Renew the leases of these workers, then do the housekeeping that is due; times are in microseconds.
+
+    What the workers ``held_up`` have reserved is queued again.
+    """
+    *_, renewed = transitions.run_all(
+        [*(("unreserve", worker) for worker in held_up), ("renew", lease, retention, *workers)]
+    )
+    now, expired, leases, due = renewed
+    housekeeping: dict[str, tuple[Any, ...]] = {
+        "promote": (BATCH, ""),
+        "purge": (retention, BATCH),
+        "publish": ("",),
+        "repair": (BATCH,),
+        "unreserve": ("",),
+    }
     names = [name.decode() for name in due]
     done = transitions.run_all([(name, *housekeeping[name]) for name in names])
     more = any(answer[1] >= _BACKLOG.get(name, 1) for name, answer in zip(names, done, strict=True))

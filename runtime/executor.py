@@ -94,10 +94,13 @@ class Executor:
         caught.catch()
         meters = Meters(status)
         queue.on_error = meters.count_redis_error
+        queue.reserved.most = settings.max_reserved_jobs
+        shared_status = SharedStatus(status)
+        queue.has_lost_reserved = shared_status.has_lost_reserved
         executor = cls(
             queue,
             settings,
-            SharedStatus(status),
+            shared_status,
             meters,
             caught,
             ControlChannel(os.fdopen(control), parent, queue.drain),
@@ -111,7 +114,7 @@ class Executor:
     def begin(self, job: ClaimedJob) -> None:
         """Publish and log that the attempt starts, and send its progress from now on."""
         self._started, self._outcome, self._request_id = self.clock(), None, job.request_id
-        self.status.mark_running(Run(job.id, job.attempt))
+        self.status.mark_running(Run(job.id, job.attempt), has_reserved=bool(self.queue.reserved))
         self.meters.begin(job.analysis, max(0, job.waited) / 1e6)
         self.reporter.begin(lambda *progress: self._report(job, *progress))
         if _log.isEnabledFor(logging.INFO):
@@ -170,9 +173,12 @@ class Executor:
         self._note(job, Event.JOB_COMPLETED)
 
     def stop(self, job: ClaimedJob, stopped: Stopped) -> None:
-        """End an attempt that was stopped; a cancelled job has ended in Redis already."""
+        """End an attempt that was stopped; a cancelled or released job is no longer this worker's."""
         if stopped.reason == "timeout":
             self._release(job, ReleaseReason.TIMEOUT, failure("timeout"))
+        elif stopped.reason == "released":
+            self.meters.end(ReleaseReason.DRAIN)
+            self._note(job, Event.JOB_RELEASED, reason=ReleaseReason.DRAIN)
         else:
             self.meters.end("cancelled")
             self._note(job, Event.JOB_CANCELLED)

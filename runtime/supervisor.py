@@ -9,6 +9,7 @@ import signal
 import socket
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from types import FrameType
 
 import jobs
@@ -102,7 +103,7 @@ class Supervisor:
             if self._can_skip_heartbeat(now):
                 return
             registered = [child for child in self.children if child.registered]
-            heartbeat = jobs.heartbeat([child.worker for child in registered])
+            heartbeat = jobs.heartbeat([child.worker for child in registered], self._held_up(registered))
             for child, lease in zip(registered, heartbeat.held, strict=True):
                 self.enforce(child, lease, now)
             self.track_heartbeat_gaps(heartbeat.clock, self._clock())
@@ -124,6 +125,13 @@ class Supervisor:
         if not self._idle or short_lease or now - self._last_heartbeat >= 1.5 * self._tick_seconds:
             return False
         return not any(child.status.read()[0] for child in self.children)
+
+    def _held_up(self, children: list[ChildProcess]) -> list[str]:
+        """Return the workers whose reserved jobs are to be queued; they learn it first, and start none of them."""
+        found = [child for child in children if child.holds_up_reserved()]
+        for child in found:
+            child.status.mark_lost()
+        return [child.worker for child in found]
 
     def reap(self, now: float) -> None:
         """Collect the children that have exited, and end the processes that they left."""
@@ -188,7 +196,7 @@ class Supervisor:
             child.kill(ReleaseReason.DRAIN)
             return
         if lease.stop:
-            child.stop(lease.stop, "cancelled", now)
+            child.stop(lease.stop, lease.stop_reason, now)
         run = Run(lease.id, lease.attempt)
         if lease.id and child.is_timed_out(run, lease.seconds_left, now):
             child.stop(run, "timeout", now)
@@ -264,13 +272,18 @@ class Supervisor:
         if ready:
             os.read(self._wakeup_r, 4096)
 
+    def _wake(self) -> None:
+        """End the sleep of the loop."""
+        with suppress(BlockingIOError):
+            os.write(self._wakeup_w, b"\0")
+
     def _end_orphans(self) -> None:
         give_up = self._clock() + GRACE_SECONDS
         while end_orphans(()) and self._clock() < give_up:
             time.sleep(0.02)
 
     def _spawn(self) -> ChildProcess:
-        child = ChildProcess(self._script, self._settings.memory_limit_mb * 2**20, self._environ)
+        child = ChildProcess(self._script, self._settings.memory_limit_mb * 2**20, self._environ, self._wake)
         self.counts.add(child.meters)
         return child
 

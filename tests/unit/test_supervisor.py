@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import signal
+from collections.abc import Callable
 from dataclasses import replace
 from itertools import count
 from types import SimpleNamespace
@@ -30,7 +31,7 @@ class Child:
 
     numbers = count(1)
 
-    def __init__(self, script: str, memory: int, environ: dict[str, str]) -> None:
+    def __init__(self, script: str, memory: int, environ: dict[str, str], on_hold_up: Callable[[], object]) -> None:
         self.number = next(self.numbers)
         self.worker = f"worker-{self.number}"
         self.process = SimpleNamespace(pid=2**22 + self.number, returncode=None)
@@ -41,7 +42,11 @@ class Child:
         self.unmatched_since = 0.0
         self.kill_at, self.stopping = 0.0, None
         self.running, self.run = False, NO_RUN
-        self.status = SimpleNamespace(read=lambda: (self.running, self.run))
+        self.holds_up = False
+        self.lost: list[Run] = []
+        self.status = SimpleNamespace(
+            read=lambda: (self.running, self.run), mark_lost=lambda: self.lost.append(self.run)
+        )
         self.corrupted = False
         self.sent: list[tuple[str, ...]] = []
         self.kills: list[ReleaseReason] = []
@@ -52,6 +57,9 @@ class Child:
     is_timed_out = ChildProcess.is_timed_out
     outcome = ChildProcess.outcome
     stop = ChildProcess.stop
+
+    def holds_up_reserved(self) -> bool:
+        return self.holds_up
 
     def send(self, *words: str) -> None:
         self.sent.append(words)
@@ -333,7 +341,7 @@ def test_a_child_whose_status_is_corrupted_is_killed_and_charged(world):
 def test_an_outage_of_redis_ends_no_child(world, monkeypatch, caplog):
     child, other = world.children
     with monkeypatch.context() as patch:
-        patch.setattr(jobs, "heartbeat", lambda workers: (_ for _ in ()).throw(jobs.RedisUnavailable[0]("down")))
+        patch.setattr(jobs, "heartbeat", lambda *_: (_ for _ in ()).throw(jobs.RedisUnavailable[0]("down")))
         child.exit(-9)
         world.tick(3)
     assert other in world.children
@@ -382,3 +390,23 @@ def test_a_second_signal_ends_runs_at_once_but_a_hangup_after_the_first_does_not
     world.supervisor.request_stop(signal.SIGTERM)
     world.tick(2)
     assert status(run) == "submitted"
+
+
+def test_a_run_that_holds_up_reserved_jobs_loses_them_and_its_child_learns_it_first(world, monkeypatch):
+    child, _ = world.children
+    run = world.claim(child)
+    child.holds_up = True
+    seen: list[list[Run]] = []
+    unreserved: list[str] = []
+    heartbeat = jobs.heartbeat
+
+    def note(workers: list[str], held_up: list[str]) -> jobs.Heartbeat:
+        seen.append(list(child.lost))
+        unreserved.extend(held_up)
+        return heartbeat(workers, held_up)
+
+    monkeypatch.setattr(jobs, "heartbeat", note)
+    world.tick()
+
+    assert (seen, unreserved) == ([[run]], [child.worker])
+    assert status(run) == "in progress"

@@ -9,5 +9,8 @@ if #call('ZRANGEBYSCORE', 'jobs.ended', '-inf', integer(now_us - ARGV[6]), 'LIMI
 if call('EXISTS', 'bulks') == 1 then due[#due + 1] = 'publish' end
 local epoch = call('GET', 'queue.epoch')
 select_db(QUEUE)
+-- One of an older release has removed a worker without what it had reserved.
+local reserving = call('SRANDMEMBER', RESERVING)
+if reserving and not call('ZSCORE', WORKERS, reserving) then due[#due + 1] = 'unreserve' end
 local stored = call('MGET', WAITING .. '.epoch', WAITING .. '.repair')
 if not epoch or stored[1] ~= epoch or stored[2] then due[#due + 1] = 'repair' end
