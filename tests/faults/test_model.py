@@ -211,8 +211,8 @@ class Machine(RuleBasedStateMachine):
         common, rows = to_records(ids, [asked] * len(ids), hashed)
         position = 0
         for n, slice_ in enumerate(slices):
-            words = [word for row in rows[position : position + len(slice_)] for word in row]
-            self.transitions.stage({f"bulk.{bulk}.{n}": [position, *common, *words]}, 10**9)
+            part = [word for row in rows[position : position + len(slice_)] for word in row]
+            self.transitions.stage({f"bulk.{bulk}.{n}": [position, *common, *part]}, 10**9)
             position += len(slice_)
         self.model.staged[bulk] = len(slices)
         terms = (version or "", hashed, "one", int(KEY_LIVES), MOST, owner, QUOTA)

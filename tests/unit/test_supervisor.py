@@ -15,7 +15,7 @@ import pytest
 import jobs
 from config.events import Event
 from config.settings import Settings
-from jobs import Heartbeat, ReleaseReason, Run
+from jobs import ReleaseReason, Run
 from runtime import Supervisor, supervisor, tick_seconds
 from runtime.analysis_files import AnalysisFiles
 from runtime.child_process import ChildProcess
@@ -138,9 +138,9 @@ def heartbeats(monkeypatch) -> list[list[str]]:
     sent: list[list[str]] = []
     send = jobs.heartbeat
 
-    def note(workers: list[str]) -> Heartbeat:
+    def note(workers: list[str], held_up: list[str]) -> jobs.Heartbeat:
         sent.append(workers)
-        return send(workers)
+        return send(workers, held_up)
 
     monkeypatch.setattr(jobs, "heartbeat", note)
     return sent
