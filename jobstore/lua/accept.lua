@@ -22,7 +22,7 @@ if refusal then return refusal end
 
 record_acceptance(ARGV[5], tonumber(ARGV[15]), ARGV[6], ARGV[7], ARGV[8], ARGV[18], count, bulk)
 for n = 0, slices - 1 do call('PERSIST', 'bulk.' .. bulk .. '.' .. n) end
-call('HSET', 'bulk.' .. bulk, 'next', 0, 'slices', slices, 'left', count, 'width', ARGV[16],
+call('HSET', 'bulk.' .. bulk, 'next', 0, 'slices', slices, 'left', count, 'words', ARGV[16],
   'common', ARGV[17], 'owner', ARGV[10])
 call('ZADD', 'bulks', now_us, bulk)
 return answer('added', now_us)

@@ -12,9 +12,9 @@ local accepted = bulk and call('ZSCORE', 'bulks', bulk)
 if not accepted then return answer('published', 0, 0) end
 
 local key = 'bulk.' .. bulk
-local about = call('HMGET', key, 'next', 'slices', 'left', 'width', 'common')
--- A bulk of a former release has no fields in common.
-local slice, width, first = key .. '.' .. about[1], tonumber(about[4]), 2 + (about[5] or 0)
+local about = call('HMGET', key, 'next', 'slices', 'left', 'words', 'common', 'width')
+-- A bulk of a former release has a `width` and no fields in common. Its script fails without `width`, before it writes.
+local slice, width, first = key .. '.' .. about[1], tonumber(about[4] or about[6]), 2 + (about[5] or 0)
 local words = call('LRANGE', slice, 0, -1)
 local count = (#words - first + 1) / width
 -- At maxmemory the first write must be one that frees.

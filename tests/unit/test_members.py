@@ -1,6 +1,7 @@
 """Types, schema and record have the members of one list."""
 
 from dataclasses import fields
+from typing import Any
 
 import pytest
 
@@ -52,7 +53,11 @@ def test_a_new_job_is_what_its_record_says(selection):
     )
     common, [(jid, analysis, priority, _, _, dataset, *pairs)] = to_records(["j"], [asked])
     assert common == []
-    record = dict(zip(pairs[::2], pairs[1::2], strict=True)) | {"id": jid, "analysis": analysis, "priority": priority}
+    record: dict[str, Any] = dict(zip(pairs[::2], pairs[1::2], strict=True)) | {
+        "id": jid,
+        "analysis": analysis,
+        "priority": priority,
+    }
     record |= {"dataset": dataset, "status": "submitted", "created": 1_700_000_000_000_000}
     stored = {name.encode(): str(value).encode() for name, value in record.items()}
     [job] = new_jobs(["j"], [asked], 1_700_000_000_000_000)
