@@ -57,7 +57,8 @@ def add_values(
 
 def _repeats(column: pl.Series) -> bool:
     """Return whether values repeat, about, and equal values have equal texts."""
-    return column.approx_n_unique() * _REPETITIONS <= len(column) and not _has_negative_zero(column)
+    distinct: int = column.to_frame().select(pl.all().approx_n_unique()).item()
+    return distinct * _REPETITIONS <= len(column) and not _has_negative_zero(column)
 
 
 def _has_negative_zero(column: pl.Series) -> bool:
