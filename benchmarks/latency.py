@@ -47,7 +47,9 @@ class _Connection:
     def post(self, seconds: float) -> None:
         """Send a job that sleeps."""
         body = json.dumps({"analysis": "sleep", "params": {"seconds": seconds}})
-        self.sock.sendall(f"POST /jobs HTTP/1.1\r\nHost: localhost\r\nContent-Length: {len(body)}\r\n\r\n{body}".encode())
+        self.sock.sendall(
+            f"POST /jobs HTTP/1.1\r\nHost: localhost\r\nContent-Length: {len(body)}\r\n\r\n{body}".encode()
+        )
 
     def wait(self, jid: str) -> None:
         """Send a long poll."""
@@ -115,7 +117,7 @@ def _by_functions(count: int) -> tuple[list[float], list[float]]:
         while not jobs.Status(jobs.get_job_by_id(jid)["status"]).ended:
             pubsub.get_message(timeout=1)
         taken.append(time.perf_counter() - begun)
-        pubsub.unsubscribe(f"job.{jid}")
+        pubsub.unsubscribe(f"job.{jid}")  # type: ignore[no-untyped-call]
         while pubsub.get_message(timeout=PAUSE_SECONDS):
             pass
     pubsub.close()
@@ -138,7 +140,8 @@ def _over_http(connection: _Connection, count: int) -> tuple[list[float], list[f
 
 def _late(connections: list[_Connection], count: int) -> tuple[list[float], list[float]]:
     """Return the lateness of answers to clients that each submit a job and wait for it, again and again."""
-    late, pings = [], []
+    late: list[float] = []
+    pings: list[float] = []
     waiting: dict[_Connection, str] = {}
     with selectors.DefaultSelector() as selector:
         for connection in connections:

@@ -13,6 +13,7 @@ from types import FrameType
 
 import jobs
 from analyses import get_registry, reload_if_changed
+from config.cpu import usable_cores
 from config.events import Event
 from config.logs import log_unavailable
 from config.settings import Settings
@@ -20,7 +21,7 @@ from jobs import WorkerLease
 from jobstore import ReleaseReason, Run
 from runtime.cache_folders import cache_settings
 from runtime.child_process import GRACE_SECONDS, ChildProcess
-from runtime.cpu import thread_settings, usable_cores
+from runtime.cpu import thread_settings
 from runtime.descendants import become_subreaper, end_orphans
 from runtime.errors import failure, status_corrupted
 from runtime.heartbeat_file import HeartbeatFile

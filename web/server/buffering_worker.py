@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import socket
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from functools import partial
@@ -22,6 +22,7 @@ from gunicorn.workers.gthread import STOP_KEEPALIVE_LINGER, ThreadWorker
 from web.server.buffers import BYTES_PER_SECOND, PATIENCE_SECONDS, DiskQuota
 from web.server.connections import READ, WRITE, Connection, States, write_problem
 from web.server.framing import IN_MEMORY, Refused, RequestBuffer
+from web.shared_counts import SharedCount
 
 __all__ = ["BufferingThreadWorker"]
 
@@ -40,10 +41,11 @@ class BufferingThreadWorker(ThreadWorker):  # type: ignore[misc]
     most_body_bytes = 2**30
     """Bytes on disk of all bodies that are being received or processed."""
 
+    count: Callable[[str], SharedCount] = staticmethod(lambda name: SharedCount())
+    """Returns the number of this process in a column of :data:`web.shared_counts.COUNTED`."""
+
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self._responses = DiskQuota(_RESPONSE_BYTES)
-        self._bodies_on_disk = DiskQuota(self.most_body_bytes)
         self._states = States()
         # Requests with a larger body take longer: they get a third of the threads, so that the others stay free.
         self._most_large = max(1, self.cfg.threads // 3)
@@ -52,6 +54,13 @@ class BufferingThreadWorker(ThreadWorker):  # type: ignore[misc]
         self._urgent = ThreadPoolExecutor(_URGENT_THREADS)
         self._swept = 0.0
         self._is_stopping = False
+
+    def init_process(self) -> None:
+        """Serve; the process is a new one."""
+        self._responses = DiskQuota(_RESPONSE_BYTES, self.count("responses"))
+        self._bodies_on_disk = DiskQuota(self.most_body_bytes, self.count("bodies"))
+        self._connections = self.count("connections")
+        super().init_process()
 
     # Decided by the service.
 
@@ -67,7 +76,7 @@ class BufferingThreadWorker(ThreadWorker):  # type: ignore[misc]
 
     def accept(self, listener: Any) -> None:
         """Accept a connection; at the limit, the oldest idle connection is closed."""
-        if self.nr_conns >= self.worker_connections - 1:
+        if self.nr_conns >= self.worker_connections - 1 or self._connections.excess(self.worker_connections - 2):
             self._evict_oldest()
         try:
             sock, address = listener.accept()
@@ -79,6 +88,7 @@ class BufferingThreadWorker(ThreadWorker):  # type: ignore[misc]
             self._evict_oldest()
             return
         self.nr_conns += 1
+        self._connections.add(1)
         self._await_request(conn, self._states.heads, PATIENCE_SECONDS)
 
     def murder_keepalived(self, force: bool = False) -> None:
@@ -100,6 +110,8 @@ class BufferingThreadWorker(ThreadWorker):  # type: ignore[misc]
         for conn in list(self._states.idle):
             if conn.deadline <= now:
                 self._close(conn)
+        if self._responses.excess:
+            self._abort_slowest()
         for conn in self._states.responding():
             if conn.sock.is_watched and not conn.sock.measure(now):
                 self._abort(conn)
@@ -155,9 +167,8 @@ class BufferingThreadWorker(ThreadWorker):  # type: ignore[misc]
                 self._close(conn)
         if not self._states.is_responding(conn):
             return
-        if self._responses.is_exceeded:
-            for slow in self._states.excess(self._responses):
-                self._abort(slow)
+        if self._responses.excess:
+            self._abort_slowest()
         if not len(conn.sock.pending):
             with self._contained(conn):
                 self._continue(conn)
@@ -329,6 +340,10 @@ class BufferingThreadWorker(ThreadWorker):  # type: ignore[misc]
         else:
             time.sleep(0.01)  # all are being processed: try again soon
 
+    def _abort_slowest(self) -> None:
+        for conn in self._states.excess(self._responses):
+            self._abort(conn)
+
     def _abort(self, conn: Connection) -> None:
         """Abort a response that the client does not receive."""
         conn.sock.is_broken = True
@@ -345,6 +360,7 @@ class BufferingThreadWorker(ThreadWorker):  # type: ignore[misc]
             self._watch(conn, 0)
             conn.close()
             self.nr_conns -= 1
+            self._connections.add(-1)
 
     def _watch(self, conn: Connection, interest: int) -> None:
         conn.watch(self.poller, interest, self._on_event)

@@ -18,6 +18,8 @@ from contextlib import suppress
 from threading import Lock
 from typing import IO
 
+from web.shared_counts import SharedCount
+
 __all__ = ["BYTES_PER_SECOND", "PATIENCE_SECONDS", "DiskQuota", "MinRateSocket", "SpooledFifo"]
 
 PATIENCE_SECONDS = 20.0
@@ -38,23 +40,32 @@ _IN_KERNEL = 128 * 1024
 class DiskQuota:
     """Counts the bytes in temporary files.
 
-    Adding beyond ``total`` or half of the free disk space is possible: the caller must check and make room.
+    Adding beyond ``total`` or half of the free disk space is possible: the caller must check and make room. With a
+    ``count``, several processes share the total.
     """
 
-    def __init__(self, total: int) -> None:
+    def __init__(self, total: int, count: SharedCount | None = None) -> None:
         self.total = min(total, shutil.disk_usage(tempfile.gettempdir()).free // 2)
-        self.used = 0
-        self._lock = Lock()
+        self._count = count or SharedCount()
+
+    @property
+    def used(self) -> int:
+        """Return the bytes of this process."""
+        return self._count.own
 
     def add(self, size: int) -> None:
         """Add ``size`` bytes to the count; a negative size subtracts."""
-        with self._lock:
-            self.used += size
+        self._count.add(size)
 
     @property
     def is_exceeded(self) -> bool:
         """Return whether the count is above ``total``."""
-        return self.used > self.total
+        return self._count.total > self.total
+
+    @property
+    def excess(self) -> int:
+        """Return the bytes by which this process exceeds its part of ``total``."""
+        return self._count.excess(self.total)
 
 
 class SpooledFifo:
@@ -212,7 +223,7 @@ class MinRateSocket:
         except OSError:
             self.is_broken = True
             raise
-        if view and (self._quota.is_exceeded or not self.is_watched):
+        if view and (self._quota.excess or not self.is_watched):
             self._on_pending()
 
     def flush(self) -> None:

@@ -59,7 +59,7 @@ class States:
         # A thread that is still writing one frees its file soon.
         doomed = sum(conn.sock.pending.on_disk for conn in responses if conn.sock.is_broken)
         for conn in sorted(responses, key=lambda conn: conn.sock.deadline):
-            if quota.used - doomed <= quota.total:
+            if quota.excess <= doomed:
                 break
             if conn.sock.pending.on_disk and not conn.sock.is_broken:
                 doomed += conn.sock.pending.on_disk
