@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import socket
 import time
+from collections import deque
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from functools import partial
 from typing import Any
@@ -22,6 +22,7 @@ from gunicorn.workers.gthread import STOP_KEEPALIVE_LINGER, ThreadWorker
 from web.server.buffers import BYTES_PER_SECOND, PATIENCE_SECONDS, DiskQuota
 from web.server.connections import READ, WRITE, Connection, States, write_problem
 from web.server.framing import IN_MEMORY, Refused, RequestBuffer
+from web.server.thread_pool import ThreadPool
 from web.shared_counts import SharedCount
 
 __all__ = ["BufferingThreadWorker"]
@@ -51,7 +52,8 @@ class BufferingThreadWorker(ThreadWorker):  # type: ignore[misc]
         self._most_large = max(1, self.cfg.threads // 3)
         self._large = 0
         self._large_waiting: list[Connection] = []
-        self._urgent = ThreadPoolExecutor(_URGENT_THREADS)
+        self._urgent = ThreadPool(_URGENT_THREADS, self._process)
+        self._processed: deque[Connection] = deque()
         self._swept = 0.0
         self._is_stopping = False
 
@@ -61,6 +63,10 @@ class BufferingThreadWorker(ThreadWorker):  # type: ignore[misc]
         self._bodies_on_disk = DiskQuota(self.most_body_bytes, self.count("bodies"))
         self._connections = self.count("connections")
         super().init_process()
+
+    def get_thread_pool(self) -> ThreadPool[Connection]:
+        """Return the threads that process requests."""
+        return ThreadPool(self.cfg.threads, self._process)
 
     # Decided by the service.
 
@@ -76,6 +82,7 @@ class BufferingThreadWorker(ThreadWorker):  # type: ignore[misc]
 
     def accept(self, listener: Any) -> None:
         """Accept a connection; at the limit, the oldest idle connection is closed."""
+        self._finish_processed()
         if self.nr_conns >= self.worker_connections - 1 or self._connections.excess(self.worker_connections - 2):
             self._evict_oldest()
         try:
@@ -96,6 +103,7 @@ class BufferingThreadWorker(ThreadWorker):  # type: ignore[misc]
 
     def murder_pending(self) -> None:
         """Close timed-out connections, twice a second."""
+        self._finish_processed()
         now = time.monotonic()
         if now - self._swept < _SWEEP_SECONDS:
             return
@@ -120,14 +128,13 @@ class BufferingThreadWorker(ThreadWorker):  # type: ignore[misc]
             if conn.deadline <= now and not keeps_rate:
                 self._close(conn)
 
-    def finish_request(self, conn: Connection, future: Future[bool]) -> None:
-        """Handle a request that a thread has processed."""
+    def finish_request(self, conn: Connection) -> None:
+        """Go on with a connection whose request a thread has processed."""
         if conn.is_large:
             self._large -= 1
             conn.is_large = False
             if self._large_waiting:
                 self._submit(self._large_waiting.pop(0))
-        conn.is_kept = not future.cancelled() and future.exception() is None and future.result()
         conn.move(self._states.streams if conn.sock.is_streaming else self._states.draining)
         with self._contained(conn):
             if conn.buffer is not None:
@@ -142,6 +149,7 @@ class BufferingThreadWorker(ThreadWorker):  # type: ignore[misc]
         """Process a request in a thread and return whether the connection takes another one."""
         assert conn.buffer is not None
         request = conn.buffer.request
+        conn.sock.cork()
         try:
             return bool(self.handle_request(request, conn))
         except StopIteration:
@@ -156,6 +164,9 @@ class BufferingThreadWorker(ThreadWorker):  # type: ignore[misc]
             conn.sock.request_id = conn.request_id()
             self.handle_error(request, conn.sock, conn.client, error)
             return False
+        finally:
+            with suppress(OSError):  # is_broken is set
+                conn.sock.uncork()
 
     # Events of a connection.
 
@@ -177,6 +188,7 @@ class BufferingThreadWorker(ThreadWorker):  # type: ignore[misc]
             self._watch(conn, conn.interest | WRITE)
 
     def _on_event(self, conn: Connection) -> None:
+        self._finish_processed()
         with self._contained(conn):
             if conn.interest & WRITE:
                 self._flush(conn)
@@ -214,6 +226,7 @@ class BufferingThreadWorker(ThreadWorker):  # type: ignore[misc]
             conn.ahead += data
             if not data or len(conn.ahead) >= _RECEIVED:
                 self._watch(conn, conn.interest & ~READ)
+            self._finish_processed()
             if conn.state is self._states.streams and conn.sock.is_hung_up:
                 self._close(conn)
         elif data:
@@ -289,8 +302,28 @@ class BufferingThreadWorker(ThreadWorker):  # type: ignore[misc]
         conn.is_large = conn.buffer.size > IN_MEMORY
         self._large += conn.is_large
         pool = self._urgent if self.is_urgent(conn.buffer.request) else self.tpool
-        future = pool.submit(self.handle, conn)
-        future.add_done_callback(partial(self.method_queue.defer, self.finish_request, conn))
+        pool.submit(conn)
+
+    def _process(self, conn: Connection) -> None:
+        """Process a request, in a thread, and wake the loop if it has to act at once.
+
+        Under load it need not: it handles what was processed before the next event. A client that sent more, or has
+        gone, was seen by the loop before this looks, or the loop looks afterwards.
+        """
+        conn.is_kept = False
+        try:
+            conn.is_kept = self.handle(conn)
+        finally:
+            self._processed.append(conn)
+            sock = conn.sock
+            is_done = conn.is_kept and not (sock.is_broken or sock.is_hung_up or sock.is_streaming or len(sock.pending))
+            is_alone = len(self._states.busy) <= 1  # nothing else to do: then the next request finds all done
+            if is_alone or conn.ahead or conn.is_large or not (is_done and self.alive):
+                self.method_queue.defer(self._finish_processed)
+
+    def _finish_processed(self) -> None:
+        while self._processed:
+            self.finish_request(self._processed.popleft())
 
     def _continue(self, conn: Connection) -> None:
         """Go on when all that was produced of a response is sent."""
