@@ -7,66 +7,41 @@ large ones on disk, before a thread processes them, and sends what the client ha
 
 from __future__ import annotations
 
-import socket
 import time
-from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from functools import partial
 from typing import Any
 
 from gunicorn.http.errors import ParseException
 from gunicorn.http.message import Request
-from gunicorn.workers.gthread import STOP_KEEPALIVE_LINGER, ThreadWorker
+from gunicorn.workers.gthread import STOP_KEEPALIVE_LINGER
 
-from web.server.buffers import BYTES_PER_SECOND, PATIENCE_SECONDS, DiskQuota
-from web.server.connections import READ, WRITE, Connection, States, write_problem
-from web.server.framing import IN_MEMORY, Refused, RequestBuffer
-from web.server.thread_pool import ThreadPool
-from web.shared_counts import SharedCount
+from web.server.buffers import BYTES_PER_SECOND, PATIENCE_SECONDS
+from web.server.closing_worker import ClosingWorker
+from web.server.connections import READ, WRITE, Connection, write_problem
+from web.server.framing import Refused, RequestBuffer
+from web.server.request_threads import RequestThreads
 
 __all__ = ["BufferingThreadWorker"]
 
-_SWEEP_SECONDS = 0.5
-_LINGER_SECONDS = 2.0
-_LONGEST_LINGER_SECONDS = 30.0
 _LINGER_BYTES_PER_SECOND = 2**20
 _RECEIVED = 64 * 1024
-_RESPONSE_BYTES = 2**30  # on disk, of all responses that clients have not received yet
-_URGENT_THREADS = 2
 
 
-class BufferingThreadWorker(ThreadWorker):  # type: ignore[misc]
+class BufferingThreadWorker(ClosingWorker):
     """Collects requests and sends responses in the loop; threads only compute."""
 
-    most_body_bytes = 2**30
-    """Bytes on disk of all bodies that are being received or processed."""
-
-    count: Callable[[str], SharedCount] = staticmethod(lambda name: SharedCount())
-    """Returns the number of this process in a column of :data:`web.shared_counts.COUNTED`."""
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self._states = States()
-        # Requests with a larger body take longer: they get a third of the threads, so that the others stay free.
-        self._most_large = max(1, self.cfg.threads // 3)
-        self._large = 0
-        self._large_waiting: list[Connection] = []
-        self._urgent = ThreadPool(_URGENT_THREADS, self._process)
-        self._processed: deque[Connection] = deque()
-        self._swept = 0.0
-        self._is_stopping = False
-
-    def init_process(self) -> None:
-        """Serve; the process is a new one."""
-        self._responses = DiskQuota(_RESPONSE_BYTES, self.count("responses"))
-        self._bodies_on_disk = DiskQuota(self.most_body_bytes, self.count("bodies"))
-        self._connections = self.count("connections")
-        super().init_process()
-
-    def get_thread_pool(self) -> ThreadPool[Connection]:
+    def get_thread_pool(self) -> RequestThreads:
         """Return the threads that process requests."""
-        return ThreadPool(self.cfg.threads, self._process)
+        return RequestThreads(self.cfg.threads, self.handle, self._on_processed)
+
+    def run(self) -> None:
+        """Serve until the process is to stop."""
+        try:
+            super().run()
+        finally:
+            self.tpool.shutdown()
 
     # Decided by the service.
 
@@ -98,43 +73,8 @@ class BufferingThreadWorker(ThreadWorker):  # type: ignore[misc]
         self._connections.add(1)
         self._await_request(conn, self._states.heads, PATIENCE_SECONDS)
 
-    def murder_keepalived(self, force: bool = False) -> None:
-        """Do nothing: :meth:`murder_pending` closes these connections too."""
-
-    def murder_pending(self) -> None:
-        """Close timed-out connections, twice a second."""
-        self._finish_processed()
-        now = time.monotonic()
-        if now - self._swept < _SWEEP_SECONDS:
-            return
-        self._swept = now
-        if not self.alive and not self._is_stopping:
-            self._is_stopping = True
-            for conn in [*self._states.heads, *self._states.bodies, *self._states.idle]:
-                conn.deadline = min(conn.deadline, now + STOP_KEEPALIVE_LINGER)
-        for conn in [*self._states.heads, *self._states.bodies]:
-            if conn.deadline <= now:
-                self._time_out(conn)
-        for conn in list(self._states.idle):
-            if conn.deadline <= now:
-                self._close(conn)
-        if self._responses.excess:
-            self._abort_slowest()
-        for conn in self._states.responding():
-            if conn.sock.is_watched and not conn.sock.measure(now):
-                self._abort(conn)
-        for conn in list(self._states.lingering):
-            keeps_rate = conn.sock.measure(now) and conn.sock.undelivered()
-            if conn.deadline <= now and not keeps_rate:
-                self._close(conn)
-
     def finish_request(self, conn: Connection) -> None:
         """Go on with a connection whose request a thread has processed."""
-        if conn.is_large:
-            self._large -= 1
-            conn.is_large = False
-            if self._large_waiting:
-                self._submit(self._large_waiting.pop(0))
         conn.move(self._states.streams if conn.sock.is_streaming else self._states.draining)
         with self._contained(conn):
             if conn.buffer is not None:
@@ -292,38 +232,23 @@ class BufferingThreadWorker(ThreadWorker):  # type: ignore[misc]
         """Submit a request to a thread."""
         assert conn.buffer is not None
         conn.move(self._states.busy)
-        if conn.buffer.size > IN_MEMORY and self._large >= self._most_large:
-            self._large_waiting.append(conn)
-        else:
-            self._submit(conn)
+        self.tpool.submit(conn, is_urgent=self.is_urgent(conn.buffer.request))
 
-    def _submit(self, conn: Connection) -> None:
-        assert conn.buffer is not None
-        conn.is_large = conn.buffer.size > IN_MEMORY
-        self._large += conn.is_large
-        pool = self._urgent if self.is_urgent(conn.buffer.request) else self.tpool
-        pool.submit(conn)
-
-    def _process(self, conn: Connection) -> None:
-        """Process a request, in a thread, and wake the loop if it has to act at once.
+    def _on_processed(self, conn: Connection) -> None:
+        """Wake the loop, from a thread that has processed a request, if the loop has to act at once.
 
         Under load it need not: it handles what was processed before the next event. A client that sent more, or has
         gone, was seen by the loop before this looks, or the loop looks afterwards.
         """
-        conn.is_kept = False
-        try:
-            conn.is_kept = self.handle(conn)
-        finally:
-            self._processed.append(conn)
-            sock = conn.sock
-            is_done = conn.is_kept and not (sock.is_broken or sock.is_hung_up or sock.is_streaming or len(sock.pending))
-            is_alone = len(self._states.busy) <= 1  # nothing else to do: then the next request finds all done
-            if is_alone or conn.ahead or conn.is_large or not (is_done and self.alive):
-                self.method_queue.defer(self._finish_processed)
+        sock = conn.sock
+        is_done = conn.is_kept and not (sock.is_broken or sock.is_hung_up or sock.is_streaming or len(sock.pending))
+        is_alone = len(self._states.busy) <= 1  # nothing else to do: then the next request finds all done
+        if is_alone or conn.ahead or conn.is_large or not (is_done and self.alive):
+            self.method_queue.defer(self._finish_processed)
 
     def _finish_processed(self) -> None:
-        while self._processed:
-            self.finish_request(self._processed.popleft())
+        for conn in self.tpool.processed():
+            self.finish_request(conn)
 
     def _continue(self, conn: Connection) -> None:
         """Go on when all that was produced of a response is sent."""
@@ -349,51 +274,3 @@ class BufferingThreadWorker(ThreadWorker):  # type: ignore[misc]
         conn.move(state)
         conn.deadline = time.monotonic() + seconds
         self._watch(conn, READ)
-
-    def _lingering_close(self, conn: Connection) -> None:
-        """Close after the client has closed: closing with unread input would make it lose the response."""
-        conn.move(self._states.lingering)
-        if not conn.shutdown(socket.SHUT_WR):
-            self._close(conn)
-            return
-        now = time.monotonic()
-        conn.sock.watch()
-        conn.deadline, conn.linger_until = now + _LINGER_SECONDS, now + _LONGEST_LINGER_SECONDS
-        self._watch(conn, READ)
-
-    # Bookkeeping.
-
-    def _evict_oldest(self) -> None:
-        """Close the oldest connection of the least important state."""
-        oldest = self._states.oldest()
-        if oldest is not None:
-            self._close(oldest)
-        elif self._states.draining:
-            self._abort(min(self._states.draining, key=lambda conn: conn.sock.deadline))
-        else:
-            time.sleep(0.01)  # all are being processed: try again soon
-
-    def _abort_slowest(self) -> None:
-        for conn in self._states.excess(self._responses):
-            self._abort(conn)
-
-    def _abort(self, conn: Connection) -> None:
-        """Abort a response that the client does not receive."""
-        conn.sock.is_broken = True
-        if conn.state is self._states.busy:
-            # A thread is using the socket: it is closed afterwards.
-            self._watch(conn, 0)
-            conn.sock.hang_up()
-            conn.shutdown(socket.SHUT_RDWR)
-        else:
-            self._close(conn)
-
-    def _close(self, conn: Connection) -> None:
-        if conn.state:
-            self._watch(conn, 0)
-            conn.close()
-            self.nr_conns -= 1
-            self._connections.add(-1)
-
-    def _watch(self, conn: Connection, interest: int) -> None:
-        conn.watch(self.poller, interest, self._on_event)

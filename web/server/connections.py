@@ -9,6 +9,7 @@ import struct
 from collections.abc import Callable
 from contextlib import suppress
 from http import HTTPStatus
+from itertools import chain, islice
 from typing import Any
 
 from config.events import Event
@@ -66,9 +67,9 @@ class States:
                 excess.append(conn)
         return excess
 
-    def oldest(self) -> Connection | None:
-        """Return the oldest connection of the least important state, unless all are responding."""
-        return next((conn for state in (self.lingering, self.heads, self.idle, self.bodies) for conn in state), None)
+    def oldest(self, count: int) -> list[Connection]:
+        """Return the oldest connections of the least important states; fewer if the others are responding."""
+        return list(islice(chain(self.lingering, self.heads, self.idle, self.bodies), count))
 
 
 class Connection:
