@@ -9,16 +9,16 @@ import signal
 import socket
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from types import FrameType
 
 import jobs
-from analyses import get_registry, reload_if_changed
 from config.cpu import usable_cores
 from config.events import Event
-from config.logs import log_unavailable
 from config.settings import Settings
 from jobs import WorkerLease
 from jobstore import ReleaseReason, Run
+from runtime.analysis_files import AnalysisFiles
 from runtime.cache_folders import cache_settings
 from runtime.child_process import GRACE_SECONDS, ChildProcess
 from runtime.cpu import thread_settings
@@ -57,6 +57,7 @@ class Supervisor:
         self._tick_seconds = tick_seconds(settings)
         self._wanted = settings.workers or usable_cores()
         self._environ = _child_environ(settings, self._wanted)
+        self._analysis_files = AnalysisFiles()
         self.counts = WorkerCounts()
         self.children: list[ChildProcess] = []
         self.dead: list[ChildProcess] = []
@@ -101,7 +102,7 @@ class Supervisor:
             self.release_dead()
             self._register_new()
             registered = [child for child in self.children if child.registered]
-            heartbeat = jobs.heartbeat([child.worker for child in registered])
+            heartbeat = jobs.heartbeat([child.worker for child in registered], self._held_up(registered))
             for child, lease in zip(registered, heartbeat.held, strict=True):
                 self.enforce(child, lease, now)
             self.track_heartbeat_gaps(heartbeat.clock, self._clock())
@@ -113,6 +114,13 @@ class Supervisor:
             _log.warning(Event.REDIS_UNAVAILABLE, self._tick_seconds, extra={"error": str(error)})
         else:
             self._has_backlog = heartbeat.more
+
+    def _held_up(self, children: list[ChildProcess]) -> list[str]:
+        """Return the workers whose reserved jobs are to be queued; they learn it first, and start none of them."""
+        found = [child for child in children if child.holds_up_reserved()]
+        for child in found:
+            child.status.mark_lost()
+        return [child.worker for child in found]
 
     def reap(self, now: float) -> None:
         """Collect the children that have exited, and end the processes that they left."""
@@ -153,11 +161,9 @@ class Supervisor:
 
     def replace_outdated(self) -> None:
         """If a file of an analysis has changed, replace the children, each after the job that it runs."""
-        if not reload_if_changed():
+        if not self._analysis_files.have_changed():
             return
-        found = get_registry()
-        _log.info(Event.ANALYSES_RELOADED, extra={"count": len(found.analyses)})
-        log_unavailable(found.broken)
+        _log.info(Event.ANALYSES_RELOADED)
         for child in self.children:
             child.send("drain")
         for child in self.standby:
@@ -179,7 +185,7 @@ class Supervisor:
             child.kill(ReleaseReason.DRAIN)
             return
         if lease.stop:
-            child.stop(lease.stop, "cancelled", now)
+            child.stop(lease.stop, lease.stop_reason, now)
         run = Run(lease.id, lease.attempt)
         if lease.id and child.is_timed_out(run, lease.seconds_left, now):
             child.stop(run, "timeout", now)
@@ -255,13 +261,18 @@ class Supervisor:
         if ready:
             os.read(self._wakeup_r, 4096)
 
+    def _wake(self) -> None:
+        """End the sleep of the loop."""
+        with suppress(BlockingIOError):
+            os.write(self._wakeup_w, b"\0")
+
     def _end_orphans(self) -> None:
         give_up = self._clock() + GRACE_SECONDS
         while end_orphans(()) and self._clock() < give_up:
             time.sleep(0.02)
 
     def _spawn(self) -> ChildProcess:
-        child = ChildProcess(self._script, self._settings.memory_limit_mb * 2**20, self._environ)
+        child = ChildProcess(self._script, self._settings.memory_limit_mb * 2**20, self._environ, self._wake)
         self.counts.add(child.meters)
         return child
 

@@ -1,7 +1,7 @@
 """The invariants of jobs in Redis, and the search for violations.
 
-1. Every accepted job has a record; an unfinished one is in exactly one place: a queue, the scheduled set or one
-   worker's list. (A queued id whose record is not `submitted` is allowed: it is dropped when it is claimed.)
+1. Every accepted job has a record; an unfinished one is in exactly one place: a queue, the scheduled set, or the job
+   or the reserved jobs of one worker. (A queued id whose record is not `submitted` is allowed: a claim drops it.)
 2. Ended statuses never change; results exist if and only if a job is complete: one, from the attempt in the record.
 3. No job has more failed attempts than allowed; the jobs in progress are those that registered workers hold.
 4. Indexes, counts, pins and records agree; no job past its retention is left, and no key without an owner.

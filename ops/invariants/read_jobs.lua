@@ -20,6 +20,9 @@ local function count_queued(id)
   for _, suffix in ipairs({'.high', '', '.low'}) do
     count = count + #call('LPOS', WAITING .. suffix, id, 'COUNT', 0)
   end
+  for _, worker in ipairs(call('SMEMBERS', WAITING .. '.reserving')) do
+    count = count + #call('LPOS', WAITING .. ':' .. worker .. '.reserved', id, 'COUNT', 0)
+  end
   return count
 end
 

@@ -42,7 +42,7 @@ class Job(NamedTuple):
     worker_holds: list[str]
     """The first two jobs that the worker of the record holds."""
     queued: int
-    """The number of its entries in the queues; -1 if they were not counted."""
+    """The number of its entries in the queues and among what workers have reserved; -1 if they were not counted."""
     holders: int
     """The number of workers that hold it; -1 if they were not counted."""
 
@@ -87,8 +87,12 @@ class Reader:
         return (pins, holders) if holders >= 0 else self._count_pinning(version)
 
     def queued(self) -> Counter[str]:
-        """Count each id in the queues, in pages: jobs that move at the same time can be missed."""
-        count: Counter[str] = Counter()
+        """Count each id in the queues and among what workers reserved, in pages: jobs that move can be missed."""
+        reserving: Any = self.queue.smembers(f"{self.waiting}.reserving")
+        pipeline = self.queue.pipeline(transaction=False)
+        for worker in reserving:
+            pipeline.lrange(f"{self.waiting}:{text(worker)}.reserved", 0, -1)
+        count: Counter[str] = Counter(text(jid) for ids in pipeline.execute() for jid in ids)
         for suffix in (".high", "", ".low"):
             at = 0
             while ids := list_of(self.queue, self.waiting + suffix, at, at + _LISTED - 1):

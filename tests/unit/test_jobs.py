@@ -770,7 +770,7 @@ def test_what_a_worker_holds_after_a_finish_is_in_progress(worker):
     first = jobs.q.get()
     jobs.cancel_job(jobs.get_jobs(status="submitted").jobs[0]["id"])
 
-    jobs._run("finish_claim", worker, first.id, first.attempt, "{}", "")
+    jobs._run("finish_claim", worker, first.id, first.attempt, "{}", "", 0, "", "")
 
     assert jobs.get_stats()["jobs"]["in progress"] == 0
 

@@ -1,4 +1,5 @@
--- A block: completes the job `id` after check_ownership.lua and the removal from its worker's list. It repeats `finalize`
+-- A block: completes the job `id` after check_ownership.lua and the removal from its worker's list. `fields_at` is where the further
+-- fields of its results begin. It repeats `finalize`
 -- in a straight line: a script creates its functions in each call, which takes time for each job.
 select_db(RECORDS)
 call('ZADD', 'jobs.complete', record[4], id)
@@ -10,7 +11,7 @@ local version = record[5]
 -- include: release_dataset
 local results = 'results.' .. id
 call('HSET', results, 'document', ARGV[8])
-for at = 10, #ARGV, 2 do
+for at = fields_at, #ARGV, 2 do
   call('HSET', results, ARGV[at], ARGV[at + 1])
 end
 if ARGV[9] ~= '' then call('HSET', 'log.' .. id, attempt, ARGV[9]) end
