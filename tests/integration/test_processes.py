@@ -8,7 +8,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
 import httpx
@@ -49,12 +49,12 @@ def request_until(over: threading.Event, url: str) -> int:
     return answered
 
 
-def wait_for(pool: ThreadPoolExecutor, api: httpx.Client, jid: str) -> list[object]:
+def wait_for(pool: ThreadPoolExecutor, api: httpx.Client, jid: str) -> list[Future[httpx.Response]]:
     url = f"{api.base_url}/jobs/{jid}?wait=60"
     waits = [pool.submit(httpx.get, url, trust_env=False, timeout=70) for _ in range(12)]
     eventually(lambda: jobs.rd.pubsub_numsub(f"job.{jid}")[0][1])
     time.sleep(0.5)
-    return list(waits)
+    return waits
 
 
 def test_a_process_that_is_killed_is_replaced_and_the_others_serve_on(api, pids):
