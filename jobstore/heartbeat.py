@@ -34,12 +34,14 @@ class WorkerLease(NamedTuple):
 
 class Heartbeat(NamedTuple):
     """The time of Redis, in seconds since 1970; the workers whose lease is over; each renewed worker's lease, None for
-    one that is not registered; and whether housekeeping has a backlog."""
+    one that is not registered; whether housekeeping has a backlog; and whether no worker holds a job and no
+    housekeeping is due within the next second."""
 
     clock: float
     expired: list[str]
     held: list[WorkerLease | None]
     more: bool
+    idle: bool = False
 
 
 def _read_worker_lease(held: dict[str, Any]) -> WorkerLease:
@@ -71,4 +73,5 @@ def renew_and_keep_house(
     done = transitions.run_all([(name, *housekeeping[name]) for name in names])
     more = any(answer[1] >= _BACKLOG.get(name, 1) for name, answer in zip(names, done, strict=True))
     held = [None if entry[0] == b"gone" else _read_worker_lease(by_name(entry[1:])) for entry in leases]
-    return Heartbeat(int(now) / 1e6, [worker.decode() for worker in expired], held, more)
+    idle = not due and not any(held_lease is None or held_lease.id for held_lease in held)
+    return Heartbeat(int(now) / 1e6, [worker.decode() for worker in expired], held, more, idle)

@@ -65,7 +65,7 @@ class Supervisor:
         self.draining = False
         self.stop_by = float("inf")
         self._wakeup_r, self._wakeup_w = os.pipe()
-        self._has_backlog = False
+        self._has_backlog = self._idle = False
         self._steady_since: float | None = None
         self._last_heartbeat = self._last_redis_time = 0.0
         self._failed_starts = 0
@@ -101,6 +101,8 @@ class Supervisor:
         try:
             self.release_dead()
             self._register_new()
+            if self._can_skip_heartbeat(now):
+                return
             registered = [child for child in self.children if child.registered]
             heartbeat = jobs.heartbeat([child.worker for child in registered], self._held_up(registered))
             for child, lease in zip(registered, heartbeat.held, strict=True):
@@ -109,11 +111,21 @@ class Supervisor:
             self.release_expired(heartbeat.expired)
         except jobs.RedisError as error:
             # Even an unexpected error of Redis must not end the supervisor: the children depend on it.
-            self._steady_since, self._has_backlog = None, False
+            self._steady_since, self._has_backlog, self._idle = None, False, False
             self.counts.count_redis_error()
             _log.warning(Event.REDIS_UNAVAILABLE, self._tick_seconds, extra={"error": str(error)})
         else:
-            self._has_backlog = heartbeat.more
+            self._has_backlog, self._idle = heartbeat.more, heartbeat.idle
+
+    def _can_skip_heartbeat(self, now: float) -> bool:
+        """Return whether the last heartbeat, a tick ago, found nothing to do, and no child has started a job since.
+
+        A short lease is renewed at each tick.
+        """
+        short_lease = self._settings.lease_seconds < 12 * self._tick_seconds
+        if not self._idle or short_lease or now - self._last_heartbeat >= 1.5 * self._tick_seconds:
+            return False
+        return not any(child.status.read()[0] for child in self.children)
 
     def _held_up(self, children: list[ChildProcess]) -> list[str]:
         """Return the workers whose reserved jobs are to be queued; they learn it first, and start none of them."""

@@ -93,7 +93,7 @@ class Model:
         found = [worker.deadline for worker in self.workers.values()]
         found += [key.until for key in self.keys.values()]
         for job in self.jobs.values():
-            found += [job.due] if job.due is not None else []
+            found += [job.due, job.due - 1] if job.due is not None else []
             found += [job.ended + RETENTION] if job.ended is not None else []
             found += [job.started + job.asked.timeout] if job.status == "in progress" else []
             found += [job.unknown_since + UNKNOWN_TIMEOUT] if job.unknown_since is not None else []
@@ -203,7 +203,7 @@ class Model:
         return [sorted(expired), held, self._due_scripts()]
 
     def _due_scripts(self) -> list[str]:
-        due = any(job.due is not None and job.due <= self.now for job in self.jobs.values())
+        due = any(job.due is not None and job.due <= self.now + 1 for job in self.jobs.values())
         old = any(job.ended is not None and job.ended + RETENTION <= self.now for job in self.jobs.values())
         return ["promote"] * due + ["purge"] * old
 

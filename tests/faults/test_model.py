@@ -24,7 +24,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule, run_state_machine_as_test
 
 from jobs import Idempotency, Status, Submission
-from jobstore import Transitions, by_name, optional_fields, to_add_args
+from jobstore import Transitions, by_name, to_records
 from ops.invariants import find_violations
 from tests.conftest import ROOT
 from tests.faults.model import FINAL, KEY_LIVES, LEASE, MOST, QUOTA, RETENTION, Model
@@ -176,7 +176,7 @@ class Machine(RuleBasedStateMachine):
         named = [(str(uuid.UUID(int=len(self.ids) + n, version=4)), one) for n, one in enumerate(asked)]
         self.ids += [jid for jid, _ in named]
         hashed = Idempotency(key, body).hash if key else ""
-        fields = [to_add_args(jid, one, hashed, optional_fields([one])) for jid, one in named]
+        common, fields = to_records([jid for jid, _ in named], asked, hashed)
         words = (
             version or "",
             hashed,
@@ -186,6 +186,8 @@ class Machine(RuleBasedStateMachine):
             owner,
             QUOTA,
             len(fields[0]),
+            len(common),
+            *common,
             *(word for one in fields for word in one),
         )
         self._send("add", words, (named, hashed, body))
@@ -206,16 +208,24 @@ class Machine(RuleBasedStateMachine):
         self.ids += ids
         bulk, hashed, left = f"bulk{len(self.ids)}", Idempotency(key, "one").hash if key else "", iter(ids)
         slices = [[(next(left), asked) for _ in range(size)] for size in sizes]
-        position = width = 0
+        common, rows = to_records(ids, [asked] * len(ids), hashed)
+        position = 0
         for n, slice_ in enumerate(slices):
-            records = [to_add_args(jid, one, hashed, optional_fields([one])) for jid, one in slice_]
-            width = len(records[0])
-            staged = [position, *(word for record in records for word in record)]
-            self.transitions.stage(f"bulk.{bulk}.{n}", staged, 10**9)
+            part = [word for row in rows[position : position + len(slice_)] for word in row]
+            self.transitions.stage({f"bulk.{bulk}.{n}": [position, *common, *part]}, 10**9)
             position += len(slice_)
         self.model.staged[bulk] = len(slices)
         terms = (version or "", hashed, "one", int(KEY_LIVES), MOST, owner, QUOTA)
-        words = (*terms, bulk, len(slices), len(ids), len(ids) if version else 0, width, " ".join(ids))
+        words = (
+            *terms,
+            bulk,
+            len(slices),
+            len(ids),
+            len(ids) if version else 0,
+            len(rows[0]),
+            len(common),
+            " ".join(ids),
+        )
         self._send("accept", words, (bulk, slices, hashed, "one"))
 
     @rule(oldest=st.booleans(), pick=PICK)

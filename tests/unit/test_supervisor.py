@@ -132,6 +132,56 @@ def test_children_are_started_registered_and_then_let_go(world):
     assert {each["id"] for each in jobs.get_workers()} == {child.worker for child in world.children}
 
 
+@pytest.fixture
+def heartbeats(monkeypatch) -> list[list[str]]:
+    """The workers of each heartbeat that is sent."""
+    sent: list[list[str]] = []
+    send = jobs.heartbeat
+
+    def note(workers: list[str], held_up: list[str]) -> jobs.Heartbeat:
+        sent.append(workers)
+        return send(workers, held_up)
+
+    monkeypatch.setattr(jobs, "heartbeat", note)
+    return sent
+
+
+def test_idle_children_cost_a_heartbeat_every_other_tick(world, heartbeats):
+    world.tick(10)
+
+    assert len(heartbeats) == 5
+
+
+def test_every_tick_is_a_heartbeat_while_a_job_runs(world, heartbeats):
+    # Given a job that was claimed after a heartbeat, as its child publishes
+    world.tick()
+    heartbeats.clear()
+    world.claim(world.children[0])
+
+    world.tick(10)
+
+    assert len(heartbeats) == 10
+
+
+def test_every_tick_is_a_heartbeat_until_a_scheduled_job_is_due(world, heartbeats):
+    jobs.add_job(None, None, "sleep", delay=0.9)
+    world.tick(2)
+    heartbeats.clear()
+
+    world.tick(10)
+
+    assert len(heartbeats) == 10
+
+
+def test_a_short_lease_is_renewed_at_each_tick(monkeypatch, rd, heartbeats):
+    jobs.q.draining = False
+    world = World(monkeypatch, lease_seconds=5.0)
+
+    world.tick(10)
+
+    assert len(heartbeats) == 10
+
+
 def test_a_changed_analysis_replaces_the_children_after_their_jobs(monkeypatch, rd, caplog):
     # Given children, of which one runs a job, and one that stands by
     caplog.set_level(logging.INFO)

@@ -1,15 +1,12 @@
--- A block: sets `due`, the names of the scripts of the housekeeping that have something to do. ARGV[6] is the retention.
--- Most often none has: then a heartbeat costs one script.
+-- A block: sets `due`, the names of the scripts of the housekeeping that have something to do, now or before the next
+-- heartbeat of a supervisor without jobs. ARGV[6] is the retention. Most often none has: then a heartbeat is one script.
+local IDLE_US = 1000000
 local due = {}
 
-local function add_due(script, index, until_us)
-  if #call('ZRANGEBYSCORE', index, '-inf', until_us, 'LIMIT', 0, 1) > 0 then due[#due + 1] = script end
-end
-
 select_db(RECORDS)
-add_due('promote', 'jobs.due', now_us)
-add_due('purge', 'jobs.ended', integer(now_us - ARGV[6]))
-add_due('publish', 'bulks', '+inf')
+if #call('ZRANGEBYSCORE', 'jobs.due', '-inf', integer(now_us + IDLE_US), 'LIMIT', 0, 1) > 0 then due[1] = 'promote' end
+if #call('ZRANGEBYSCORE', 'jobs.ended', '-inf', integer(now_us - ARGV[6]), 'LIMIT', 0, 1) > 0 then due[#due + 1] = 'purge' end
+if call('EXISTS', 'bulks') == 1 then due[#due + 1] = 'publish' end
 local epoch = call('GET', 'queue.epoch')
 select_db(QUEUE)
 -- One of an older release has removed a worker without what it had reserved.
