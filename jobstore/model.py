@@ -201,30 +201,30 @@ class Member:
     """The text assumed where the record has none; None is null."""
     required: bool = False
     optional: bool = False
-    """Whether records lack it where no job of the request has it."""
+    """Whether records lack it where it is at its default in all jobs of the request."""
 
 
 MEMBERS = {
-    "id": Member(required=True),
+    "id": Member(),
     "status": Member(Status, required=True),
-    "start": Member(json.loads, _json, retried=True, required=True),
-    "end": Member(json.loads, _json, retried=True, required=True),
+    "start": Member(json.loads, _json, retried=True, absent="null"),
+    "end": Member(json.loads, _json, retried=True, absent="null"),
     "analysis": Member(retried=True, required=True),
-    "params": Member(json.loads, _json, retried=True, required=True),
+    "params": Member(json.loads, _json, retried=True, absent="{}"),
     "priority": Member(retried=True, absent="normal"),
-    "tags": Member(json.loads, _json, retried=True, absent="[]"),
+    "tags": Member(json.loads, _json, retried=True, absent="[]", optional=True),
     "created": Member(rfc3339, required=True),
     "started": Member(rfc3339),
     "ended": Member(rfc3339),
     "attempt": Member(int, absent="0"),
-    "max_attempts": Member(int, int, retried=True, absent="3"),
-    "timeout": Member(float, float, retried=True, absent="3600"),
+    "max_attempts": Member(int, int, retried=True, absent="3", optional=True),
+    "timeout": Member(float, float, retried=True, absent="3600", optional=True),
     "progress": Member(float, absent="0"),
     "message": Member(_or_null),
     "dataset": Member(_or_null),
     "worker": Member(),
     "error": Member(json.loads),
-    "retry_of": Member(_or_null, _or_empty),
+    "retry_of": Member(_or_null, _or_empty, optional=True),
     "owner": Member(_or_null, _or_empty, optional=True),
     "request_id": Member(_or_null, _or_empty, optional=True),
 }
@@ -244,15 +244,18 @@ _ATTEMPTS = "attempts"
 _REQUIRED = {name.encode() for name, member in MEMBERS.items() if member.required}
 _READERS = {name.encode(): (name, member.read) for name, member in MEMBERS.items()}
 _WRITERS = [(name, member.write) for name, member in MEMBERS.items() if member.write and not member.optional]
-_OPTIONAL: dict[str, Callable[[Any], str]] = {_SELECTION: lambda selection: _json(selection) if selection else ""}
+_OPTIONAL: dict[str, Callable[[Any], Any]] = {_SELECTION: lambda selection: _json(selection) if selection else ""}
 _OPTIONAL |= {name: member.write for name, member in MEMBERS.items() if member.write and member.optional}
 _NEW = {name: None if member.absent is None else member.read(member.absent) for name, member in MEMBERS.items()}
+_AT_DEFAULT = Submission(start=None, end=None)
 _SUBMITTED = [name for name in MEMBERS if name in {member.name for member in fields(Submission)}]
 
 
 def optional_fields(submissions: Sequence[Submission]) -> tuple[str, ...]:
     """Return the fields that records of these jobs have besides those of every job."""
-    return tuple(name for name in _OPTIONAL if any(getattr(each, name) for each in submissions))
+    return tuple(
+        name for name in _OPTIONAL if any(getattr(each, name) != getattr(_AT_DEFAULT, name) for each in submissions)
+    )
 
 
 def to_add_args(jid: str, asked: Submission, idempotency: str = "", optional: Sequence[str] = ()) -> list[Any]:
@@ -282,11 +285,14 @@ def new_job(jid: str, asked: Submission, now: int, position: int) -> Job:
     return cast(Job, values | {"id": jid, "status": status, "created": rfc3339(now + position)} | asked.selection)
 
 
-def job_from_record(record: dict[bytes, bytes]) -> Job:
-    """Parse a record; a member that it lacks is null or has its default."""
+def job_from_record(record: dict[bytes, bytes], jid: str | None = None) -> Job:
+    """Parse a record; a member that it lacks is null or has its default.
+
+    :param jid: the id of the job: records of complete jobs lack it.
+    """
     if not record.keys() >= _REQUIRED:
         raise KeyError(*_REQUIRED - record.keys())
-    values: Any = dict(_NEW)
+    values: Any = _NEW | {"id": jid, "params": {}, "tags": []}
     for key, value in record.items():
         if key in _READERS:
             name, read = _READERS[key]

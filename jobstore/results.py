@@ -3,16 +3,22 @@
 A small document and a small artifact are one field each, ``document`` and ``artifact.<name>``. What is larger continues
 in ``part.1.<field>``, ``part.2.<field>``, …; a large document is stored without its last member, ``artifacts``, which
 then is in the field ``about`` with the number of bytes of the rest. Older releases used one field for any size.
+
+Most of a document stands in the job's record too. Where the rest is short enough to leave the record as compact as it is,
+it is packed into the field ``results`` of the record instead: the count, the version and the result.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import redis
+
+if TYPE_CHECKING:
+    from jobstore.queue import ClaimedJob
 
 __all__ = ["PART_BYTES", "ResultsGone", "StoredResults", "read_log", "results_fields", "split_document"]
 
@@ -20,6 +26,16 @@ PART_BYTES = 2**18
 """The largest field that is written; larger values are read and sent part by part."""
 
 _ARTIFACTS = b'"artifacts"'
+
+_PACKED_BYTES = 64  # Redis keeps a hash compact up to this size of each value: hash-max-listpack-value
+_MOST_BYTES = 1024  # of a document without its parameters that may be packed: more is not looked at
+_NO_ARTIFACTS = b',"artifacts":[]}'
+_TEMPLATE = (
+    b'{"job":"%s","analysis":"%s","params":%s,"dataset":%s,"start":%s,"end":%s,"index":null,"where":null,"search":null,'
+    b'"count":%s,"attempt":%s,"software":"dataset-jobs %s","result":%s'
+)
+_PACKED_WITH = ("results", "analysis", "params", "dataset", "start", "end", "attempt")
+_DROPPED = {"start": "null", "end": "null", "params": "{}"}
 
 
 def split_document(document: bytes) -> tuple[bytes, list[dict[str, Any]]]:
@@ -40,15 +56,45 @@ def split_document(document: bytes) -> tuple[bytes, list[dict[str, Any]]]:
     return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode()[:-1], artifacts
 
 
-def results_fields(document: str | bytes, artifacts: list[tuple[str, bytes]], attempt: str) -> list[str | bytes]:
-    """Return the fields that hold these results, as names and values; the first value is that of ``document``."""
+def _pack(document: bytes, job: ClaimedJob) -> bytes | None:
+    """Return what a small document has besides the record of its claimed job; None if that is not all that it has."""
+    if len(document) > len(job.params) + _MOST_BYTES:
+        return None
+    parts = document.removesuffix(_NO_ARTIFACTS)
+    values = []
+    for name in (b',"count":', b',"attempt":', b',"software":"dataset-jobs ', b'","result":'):
+        value, _, parts = parts.partition(name)
+        values.append(value)
+    packed = b"%b %b %b" % (values[1], values[3], parts)
+    if len(packed) > _PACKED_BYTES:
+        return None
+    fields = [getattr(job, name).encode() for name in _PACKED_WITH[1:]]
+    return packed if _unpack([packed, *fields], job.id) + _NO_ARTIFACTS == document else None
+
+
+def _unpack(record: Sequence[bytes | None], jid: str) -> bytes:
+    """Return a document without its artifacts, of which there are none."""
+    packed, analysis, params, dataset, start, end, attempt = record
+    count, version, result = (packed or b"").split(b" ", 2)
+    version_of_data = b'"%s"' % dataset if dataset else b"null"
+    job = (jid.encode(), analysis, params or b"{}", version_of_data, start or b"null", end or b"null")
+    return _TEMPLATE % (*job, count, attempt, version, result)
+
+
+def results_fields(document: str | bytes, artifacts: list[tuple[str, bytes]], job: ClaimedJob) -> list[str | bytes]:
+    """Return the fields that hold these results, as names and values; the first value is that of ``document``.
+
+    Or, if that is packed: the name and value of a field of the record, and the names of those that it need not have.
+    """
     words: list[str | bytes] = []
     document = document if isinstance(document, bytes) else document.encode()
+    if not artifacts and (packed := _pack(document, job)) is not None:
+        return ["results", packed, *(name for name, default in _DROPPED.items() if getattr(job, name) == default)]
     if len(document) <= PART_BYTES:
         words += ("document", document)
     else:
         head, listed = split_document(document)
-        about = {"attempt": int(attempt), "bytes": len(head), "artifacts": listed}
+        about = {"attempt": int(job.attempt), "bytes": len(head), "artifacts": listed}
         words += (*_parts_of("document", head), "about", json.dumps(about, ensure_ascii=False))
     for name, content in artifacts:
         words += _parts_of(f"artifact.{name}", content)
@@ -83,8 +129,13 @@ class StoredResults:
         pipeline = client.pipeline(transaction=False)
         pipeline.hget(self._key, "about")
         pipeline.hstrlen(self._key, "document")
-        about, self._document_bytes = pipeline.execute()
+        pipeline.hmget(f"job.{jid}", _PACKED_WITH)
+        about, self._document_bytes, record = pipeline.execute()
         self._about: dict[str, Any] | None = json.loads(about) if about else None
+        self._unpacked: bytes | None = None
+        if record[0] is not None:
+            self._unpacked = _unpack(record, jid)
+            self._document_bytes = len(self._unpacked)
         if not self._document_bytes:
             raise ResultsGone(self._key)
 
@@ -145,6 +196,8 @@ class StoredResults:
 
     @cached_property
     def _whole(self) -> tuple[bytes, list[dict[str, Any]]]:
+        if self._unpacked is not None:
+            return self._unpacked, []
         document: Any = self._client.hget(self._key, "document")
         if document is None:
             raise ResultsGone(self._key)
