@@ -42,6 +42,7 @@ from web.problems import RETRY_AFTER, Problem
 from web.query_params import enum_param, given_parameters, parameters
 from web.representations import (
     artifact_response,
+    jobs_response,
     load_results,
     page_response,
     reserve_page,
@@ -297,7 +298,7 @@ def delete_job(jid: str) -> Response:
 def _accepted_response(added: Sequence[jobs.Job], *, single: bool, replayed: bool) -> Response:
     headers = {"Idempotency-Replayed": "true"} if replayed else {}
     if not single:
-        return json_response([with_links(job) for job in added], 202, headers)
+        return jobs_response(added, headers)
     if not added:
         raise jobs.JobNotFound("The job that this idempotency key made is gone.")
     return json_response(with_links(added[0]), 202, {"Location": path_to(f"/jobs/{added[0]['id']}"), **headers})

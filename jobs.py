@@ -299,12 +299,13 @@ def register_worker(worker: str, host: str, pid: int) -> None:
     _run("register", worker, _lease(), host, pid)
 
 
-def heartbeat(workers: Sequence[str]) -> Heartbeat:
-    """Renew the leases of these workers and do the housekeeping, in one round trip.
+def heartbeat(workers: Sequence[str], held_up: Sequence[str] = ()) -> Heartbeat:
+    """Renew the leases of these workers, queue what those ``held_up`` have reserved, and do the due housekeeping.
 
     It queues due and accepted jobs, deletes jobs past their retention, and repairs a queue that was lost.
     """
-    return jobstore.renew_and_keep_house(_transitions(), workers, _lease(), f"{settings.retention_seconds * 1e6:.0f}")
+    retention = f"{settings.retention_seconds * 1e6:.0f}"
+    return jobstore.renew_and_keep_house(_transitions(), workers, held_up, _lease(), retention)
 
 
 def deregister_worker(

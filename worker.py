@@ -1,8 +1,8 @@
 """Claims jobs from the queue and runs them: ``python worker.py``.
 
 A supervisor process starts ``WORKERS`` child processes; only the children run analyses. A child claims a job, runs its
-analysis and sends the outcome. Every half second the supervisor renews the children's leases, stops runs that were
-cancelled or timed out, replaces children that exited and releases their jobs.
+analysis and sends the outcome. Every half second, or every second while all are idle, the supervisor renews the
+children's leases, stops runs that were cancelled or timed out, replaces children that exited and releases their jobs.
 """
 
 from __future__ import annotations
@@ -13,19 +13,18 @@ import signal
 import sys
 import time
 from contextlib import suppress
+from typing import TYPE_CHECKING
 
 if __name__ == "__main__":  # before the slow imports, so that a stray signal does not end a worker that starts
     for _stray in (signal.SIGUSR1, signal.SIGUSR2):
         signal.signal(_stray, signal.SIG_IGN)
 
 import jobs
-from analyses import InvalidParams, get_registry
 from config.events import Event
 from config.logs import log_unavailable, set_up_logging
 from config.settings import Settings, load_or_exit
 from jobs import ClaimedJob, ReleaseReason, WorkerNotRegistered, q
 from runtime import (
-    Executor,
     HeartbeatFile,
     NotPrepared,
     Outdated,
@@ -37,6 +36,9 @@ from runtime import (
     raise_oom_score,
     tick_seconds,
 )
+
+if TYPE_CHECKING:
+    from runtime.executor import Executor
 
 __all__ = ["execute_job", "main"]
 
@@ -57,8 +59,6 @@ def execute_job(executor: Executor, job: ClaimedJob) -> None:
         executor.release(job)
     except NotPrepared as failed:
         executor.fail(job, failed.reason, failed.error)
-    except InvalidParams as error:  # raised by the analysis: further attempts would end the same way
-        executor.fail(job, ReleaseReason.INVALID, error)
     except BaseException as error:  # including a panic in polars and SystemExit
         executor.fail(job, ReleaseReason.ERROR, error)
     else:
@@ -72,11 +72,9 @@ def main() -> None:
     settings = load_or_exit()
     jobs.connect(settings)
     set_up_logging(settings.log_level, settings.log_format)
-    found = get_registry()
     if sys.argv[1:2] == ["--child"]:
         worker, *numbers = sys.argv[2:]
         _run_child(settings, worker, *map(int, numbers))
-    log_unavailable(found.broken)
     heartbeat_file = _open_heartbeat_file(settings.health_file)
     # In a container this is process 1, which ignores signals without a handler.
     handle_stop_signals(lambda *_: sys.exit(0))
@@ -96,6 +94,11 @@ def _run_child(settings: Settings, worker: str, control: int, status: int, outpu
     try:
         become_subreaper()
         raise_oom_score()
+        # Not in the supervisor: they take memory, and time while the children start.
+        from analyses import get_registry
+        from runtime.executor import Executor
+
+        log_unavailable(get_registry().broken)
         executor = Executor.open(q, settings, control, status, output, parent)
         executor.control.wait_to_go()
         q.set_worker_id(worker)

@@ -42,7 +42,10 @@ class Event(StrEnum):
     ANALYSIS_RAISED = "the analysis raised", "An exception of an analysis, with its traceback, in the log of the job."
     # The files in analyses/
     ANALYSIS_UNAVAILABLE = "analysis unavailable", "The file of an `analysis` cannot be used; a traceback follows."
-    ANALYSES_RELOADED = "analyses reloaded", "A file in `analyses/` has changed (`RELOAD=yes`): `count` can be used."
+    ANALYSES_RELOADED = (
+        "analyses reloaded",
+        "A file in `analyses/` has changed (`RELOAD=yes`); the API adds their `count`.",
+    )
     # What an analysis left in its process
     THREADS_LEFT = "threads outlived the attempt, replacing the process", "An analysis left `threads` running."
     HELPERS_LEFT = "multiprocessing helpers are left, replacing the process", "An analysis used multiprocessing."

@@ -168,6 +168,12 @@ class Settings:
     drain_seconds: float = _setting(
         30.0, "Seconds that a stopping worker lets its jobs run before it gives them back.", least=0
     )
+    max_reserved_jobs: int = _setting(
+        32,
+        "Most jobs that a worker process reserves for itself while jobs take milliseconds; 0 is none.",
+        least=0,
+        most=100,
+    )
     max_jobs_per_child: int = _setting(
         100_000, "Jobs after which a child is replaced by a fresh process; 0 is never.", least=0
     )

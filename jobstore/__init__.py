@@ -26,12 +26,11 @@ from jobstore.model import (
     Run,
     Status,
     Submission,
-    generate_jid,
+    generate_jids,
     job_from_record,
-    new_job,
-    optional_fields,
+    new_jobs,
     rfc3339,
-    to_add_args,
+    to_records,
 )
 from jobstore.operations import Action, Operation, Operations
 from jobstore.queue import ClaimedJob, JobQueue, WorkerNotRegistered
@@ -105,11 +104,10 @@ __all__ = [
     "classify_redis_error",
     "clone_pool",
     "find_by_key",
-    "generate_jid",
+    "generate_jids",
     "job_from_record",
-    "new_job",
+    "new_jobs",
     "open_client",
-    "optional_fields",
     "read_ended",
     "read_log",
     "read_page",
@@ -117,5 +115,5 @@ __all__ = [
     "read_workers",
     "renew_and_keep_house",
     "rfc3339",
-    "to_add_args",
+    "to_records",
 ]

@@ -13,11 +13,10 @@ from jobstore.model import (
     Idempotency,
     Job,
     Submission,
-    generate_jid,
+    generate_jids,
     job_from_record,
-    new_job,
-    optional_fields,
-    to_add_args,
+    new_jobs,
+    to_records,
 )
 from jobstore.scripts import Transitions
 
@@ -38,18 +37,16 @@ def add_submissions(
     :raises QueueFull: there would be more unfinished jobs.
     :raises QuotaExceeded: there would be more of the owner.
     """
-    ids = [each.id or generate_jid() for each in submissions]
+    fresh = iter(generate_jids(len(submissions)))
+    ids = [each.id or next(fresh) for each in submissions]
     version = next((s.dataset for s in submissions if s.dataset), "")
     key, fingerprint = (idempotency.hash, idempotency.fingerprint) if idempotency else ("", "")
-    optional = optional_fields(submissions)
-    records = [to_add_args(jid, s, key, optional) for jid, s in zip(ids, submissions, strict=True)]
     owner = next((s.owner for s in submissions if s.owner), "")
     terms = bulk.Terms(version, key, fingerprint, _IDEMPOTENCY_SECONDS, most, owner, quota)
-    answer = bulk.add(transitions, terms, records)
+    answer = bulk.add(transitions, terms, to_records(ids, submissions, key))
     match answer[0]:
         case b"added":
-            now = int(answer[1])
-            return [new_job(ids[n], asked, now, n) for n, asked in enumerate(submissions)], False
+            return new_jobs(ids, submissions, int(answer[1])), False
         case b"replay":
             return _replay(transitions, fingerprint, *answer[1:]), True
         case b"there" | b"gone":

@@ -8,13 +8,15 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Iterator, Sequence
+from itertools import chain
 from typing import Any, NamedTuple
 
+from jobstore.model import Records
 from jobstore.scripts import Transitions
 
 __all__ = ["Terms", "add", "publish"]
 
-_SLICE_JOBS = 100
+_SLICE_JOBS = 250
 _SLICE_BYTES = 2**20
 _STAGED_SECONDS = 600
 _DATASET = 5
@@ -34,19 +36,19 @@ class Terms(NamedTuple):
     quota: int
 
 
-def add(transitions: Transitions, terms: Terms, records: Sequence[list[Any]]) -> list[Any]:
-    """Add jobs, given as the arguments of ``includes/store_jobs.lua``; return the answer of the script."""
-    width = len(records[0])
-    slices = list(_slices(records))
+def add(transitions: Transitions, terms: Terms, records: Records) -> list[Any]:
+    """Add jobs; return the answer of the script."""
+    common, rows = records
+    width = len(rows[0])
+    slices = list(_slices(rows))
     if len(slices) == 1:
-        return transitions.run("add", *terms, width, *_flat(records))
+        return transitions.run("add", *terms, width, len(common), *common, *_flat(rows))
     bulk = str(uuid.uuid4())
-    staged = [f"bulk.{bulk}.{n}" for n in range(len(slices))]
-    for key, (first, slice_) in zip(staged, slices, strict=True):
-        transitions.stage(key, [first, *_flat(slice_)], _STAGED_SECONDS)
-    pinned = sum(record[_DATASET] != "" for record in records)
-    ids = " ".join(record[0] for record in records)
-    answer = transitions.run("accept", *terms, bulk, len(slices), len(records), pinned, width, ids)
+    staged = {f"bulk.{bulk}.{n}": [first, *common, *_flat(part)] for n, (first, part) in enumerate(slices)}
+    transitions.stage(staged, _STAGED_SECONDS)
+    pinned = sum(row[_DATASET] != "" for row in rows)
+    ids = " ".join(row[0] for row in rows)
+    answer = transitions.run("accept", *terms, bulk, len(slices), len(rows), pinned, width, len(common), ids)
     if answer[0] == b"added":
         publish(transitions, bulk)
     else:
@@ -60,17 +62,17 @@ def publish(transitions: Transitions, bulk: str) -> None:
         pass
 
 
-def _slices(records: Sequence[list[Any]]) -> Iterator[tuple[int, Sequence[list[Any]]]]:
-    """Yield the records in slices that take little time to store, each with the position of its first record."""
+def _slices(rows: Sequence[tuple[str, ...]]) -> Iterator[tuple[int, Sequence[tuple[str, ...]]]]:
+    """Yield the jobs in slices that take little time to store, each with the position of its first job."""
     first = size = 0
-    for n, record in enumerate(records):
-        its_size = sum(len(word) for word in record if isinstance(word, str))
+    for n, row in enumerate(rows):
+        its_size = sum(map(len, row))
         if n > first and (n - first == _SLICE_JOBS or size + its_size > _SLICE_BYTES):
-            yield first, records[first:n]
+            yield first, rows[first:n]
             first, size = n, 0
         size += its_size
-    yield first, records[first:]
+    yield first, rows[first:]
 
 
-def _flat(records: Sequence[list[Any]]) -> list[Any]:
-    return [word for record in records for word in record]
+def _flat(rows: Sequence[tuple[str, ...]]) -> Iterator[str]:
+    return chain.from_iterable(rows)

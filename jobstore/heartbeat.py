@@ -13,16 +13,18 @@ __all__ = ["BATCH", "Heartbeat", "WorkerLease", "renew_and_keep_house"]
 BATCH = 100
 """The most jobs that one call of the housekeeping changes: some milliseconds of Redis' time. A full batch means a
 backlog, and the next heartbeat follows at once."""
+_BACKLOG = {"promote": BATCH, "purge": BATCH}
 
 
 class WorkerLease(NamedTuple):
     """A worker's state in Redis: the job and attempt that it holds (`""` for none), the seconds until its time-out, and
-    the run that it is ordered to stop."""
+    the run that it is ordered to stop, because it was ``cancelled`` or ``released``."""
 
     id: str
     attempt: str
     seconds_left: float
     stop: Run | None
+    stop_reason: str = "cancelled"
 
     @property
     def run(self) -> Run | None:
@@ -32,32 +34,44 @@ class WorkerLease(NamedTuple):
 
 class Heartbeat(NamedTuple):
     """The time of Redis, in seconds since 1970; the workers whose lease is over; each renewed worker's lease, None for
-    one that is not registered; and whether housekeeping has a backlog."""
+    one that is not registered; whether housekeeping has a backlog; and whether no worker holds a job and no
+    housekeeping is due within the next second."""
 
     clock: float
     expired: list[str]
     held: list[WorkerLease | None]
     more: bool
+    idle: bool = False
 
 
 def _read_worker_lease(held: dict[str, Any]) -> WorkerLease:
     """Parse the answer of ``renew.lua`` for one worker."""
-    stop = Run(*held["stop"].decode().split()) if held["stop"] else None
-    return WorkerLease(held["id"].decode(), held["attempt"].decode(), int(held["left"]) / 1e6, stop)
+    jid, attempt, *reason = held["stop"].decode().split() or ("", "")
+    run = Run(jid, attempt) if jid else None
+    return WorkerLease(held["id"].decode(), held["attempt"].decode(), int(held["left"]) / 1e6, run, *reason)
 
 
-def renew_and_keep_house(transitions: Transitions, workers: Sequence[str], lease: str, retention: str) -> Heartbeat:
-    """Renew the leases of these workers and do the housekeeping; times are in microseconds."""
-    renewed, *housekeeping = transitions.run_all(
-        [
-            ("renew", lease, *workers),
-            ("promote", BATCH, ""),
-            ("purge", retention, BATCH),
-            ("publish", ""),
-            ("repair", BATCH),
-        ]
+def renew_and_keep_house(
+    transitions: Transitions, workers: Sequence[str], held_up: Sequence[str], lease: str, retention: str
+) -> Heartbeat:
+    """Renew the leases of these workers, then do the housekeeping that is due; times are in microseconds.
+
+    What the workers ``held_up`` have reserved is queued again.
+    """
+    *_, renewed = transitions.run_all(
+        [*(("unreserve", worker) for worker in held_up), ("renew", lease, retention, *workers)]
     )
-    held = [None if entry[0] == b"gone" else _read_worker_lease(by_name(entry[1:])) for entry in renewed[2]]
-    promoted, purged, published, repaired = (int(answer[1]) for answer in housekeeping)
-    more = BATCH in (promoted, purged) or published > 0 or repaired > 0
-    return Heartbeat(int(renewed[0]) / 1e6, [worker.decode() for worker in renewed[1]], held, more)
+    now, expired, leases, due = renewed
+    housekeeping: dict[str, tuple[Any, ...]] = {
+        "promote": (BATCH, ""),
+        "purge": (retention, BATCH),
+        "publish": ("",),
+        "repair": (BATCH,),
+        "unreserve": ("",),
+    }
+    names = [name.decode() for name in due]
+    done = transitions.run_all([(name, *housekeeping[name]) for name in names])
+    more = any(answer[1] >= _BACKLOG.get(name, 1) for name, answer in zip(names, done, strict=True))
+    held = [None if entry[0] == b"gone" else _read_worker_lease(by_name(entry[1:])) for entry in leases]
+    idle = not due and not any(held_lease is None or held_lease.id for held_lease in held)
+    return Heartbeat(int(now) / 1e6, [worker.decode() for worker in expired], held, more, idle)

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import json
-import uuid
-from collections.abc import Callable, Sequence
+import os
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, fields
 from datetime import UTC, datetime
 from enum import StrEnum
+from functools import cache, lru_cache
+from itertools import repeat
 from typing import Any, NamedTuple, NotRequired, TypedDict, cast
 
 __all__ = [
@@ -19,16 +21,16 @@ __all__ = [
     "Job",
     "JobPage",
     "Member",
+    "Records",
     "ReleaseReason",
     "Run",
     "Status",
     "Submission",
-    "generate_jid",
+    "generate_jids",
     "job_from_record",
-    "new_job",
-    "optional_fields",
+    "new_jobs",
     "rfc3339",
-    "to_add_args",
+    "to_records",
 ]
 
 
@@ -111,7 +113,7 @@ class Job(TypedDict):
     attempts: NotRequired[list[Attempt]]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)  # frozen, each would take three times as long
 class Submission:
     """A validated request for a job. ``delay`` and ``timeout`` in seconds, ``run_at`` in seconds since 1970.
 
@@ -165,18 +167,39 @@ class JobPage(NamedTuple):
         return [job_from_record(record) for record in self.records]
 
 
-def generate_jid() -> str:
-    """Return a new job id, a random UUID."""
-    return str(uuid.uuid4())
+def generate_jids(count: int) -> list[str]:
+    """Return new job ids: random UUIDs (version 4), from one read of the system's random numbers."""
+    digits = os.urandom(16 * count).hex()
+    return [
+        f"{d[:8]}-{d[8:12]}-4{d[13:16]}-{_VARIANT[d[16]]}{d[17:20]}-{d[20:]}"
+        for d in (digits[at : at + 32] for at in range(0, len(digits), 32))
+    ]
 
 
-_json = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
+_VARIANT = {digit: "89ab"[int(digit, 16) % 4] for digit in "0123456789abcdef"}
+"""The digit of a UUID that holds its variant in two bits, by a random digit."""
+
+
+@cache
+def _to_json() -> Callable[..., bytes]:
+    # Not imported by the workers' parents, which encode nothing.
+    from pydantic_core import to_json
+
+    return to_json
+
+
+def _json(value: Any) -> str:
+    return _to_json()(value, inf_nan_mode="constants").decode()
 
 
 def rfc3339(microseconds: bytes | str | int) -> str:
     """Format microseconds since 1970 as RFC 3339, in UTC, with milliseconds."""
-    moment = datetime.fromtimestamp(int(microseconds) // 1_000_000, UTC)
-    moment = moment.replace(microsecond=int(microseconds) % 1_000_000)
+    return _rfc3339_of_milliseconds(int(microseconds) // 1000)
+
+
+@lru_cache(maxsize=16)  # jobs of a bulk are created a microsecond apart
+def _rfc3339_of_milliseconds(milliseconds: int) -> str:
+    moment = datetime.fromtimestamp(milliseconds // 1000, UTC).replace(microsecond=milliseconds % 1000 * 1000)
     return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
@@ -228,7 +251,7 @@ MEMBERS = {
     "owner": Member(_or_null, _or_empty, optional=True),
     "request_id": Member(_or_null, _or_empty, optional=True),
 }
-"""The members of a job, in their order: the record, the arguments of *add* and a retry are derived from them."""
+"""The members of a job, in their order: the record, the words of *add* and a retry are derived from them."""
 
 RETRIED_FIELDS = tuple(name for name, member in MEMBERS.items() if member.retried)
 
@@ -251,38 +274,49 @@ _AT_DEFAULT = Submission(start=None, end=None)
 _SUBMITTED = [name for name in MEMBERS if name in {member.name for member in fields(Submission)}]
 
 
-def optional_fields(submissions: Sequence[Submission]) -> tuple[str, ...]:
-    """Return the fields that records of these jobs have besides those of every job."""
-    return tuple(
-        name for name in _OPTIONAL if any(getattr(each, name) != getattr(_AT_DEFAULT, name) for each in submissions)
-    )
+class Records(NamedTuple):
+    """New jobs as ``includes/store_jobs.lua`` takes them: fields that are the same in all, as names and values, and the
+    words of each job, equal in number: six of its own, then names and values."""
+
+    common: list[str]
+    rows: list[tuple[str, ...]]
 
 
-def to_add_args(jid: str, asked: Submission, idempotency: str = "", optional: Sequence[str] = ()) -> list[Any]:
-    """Return the words of one job as ``includes/store_jobs.lua`` takes them: six of its own, then names and values.
+def to_records(ids: Sequence[str], asked: Sequence[Submission], idempotency: str = "") -> Records:
+    """Return the records of new jobs; ``idempotency`` is the hash of the request's key."""
+    columns = {name: [str(write(getattr(each, name))) for each in asked] for name, write in _WRITERS}
+    for name, write in _OPTIONAL.items():
+        if any(getattr(each, name) != getattr(_AT_DEFAULT, name) for each in asked):
+            columns[name] = [str(write(getattr(each, name))) for each in asked]
+    if idempotency:
+        columns["idempotency"] = [idempotency] * len(asked)
+    common: list[str] = []
+    own: list[Iterable[str]] = []
+    for name, column in columns.items():
+        if len(column) > 1 and column.count(column[0]) == len(column):
+            common += name, column[0]
+        else:
+            own += repeat(name), column
+    due = ["" if each.run_at is None else f"{each.run_at * 1e6:.0f}" for each in asked]
+    delay = [f"{each.delay * 1e6:.0f}" if each.delay else "" for each in asked]
+    words = [(each.analysis, each.priority, each.dataset or "") for each in asked]
+    analyses, priorities, versions = zip(*words, strict=True)
+    return Records(common, list(zip(ids, analyses, priorities, due, delay, versions, *own, strict=False)))
 
-    They are of equal count for all jobs of one request; ``idempotency`` is the hash of the request's key,
-    ``optional`` are the :func:`optional_fields` of the request.
-    """
-    due = "" if asked.run_at is None else f"{asked.run_at * 1e6:.0f}"
-    delay = f"{asked.delay * 1e6:.0f}" if asked.delay else ""
-    words = [jid, asked.analysis, asked.priority, due, delay, asked.dataset or ""]
-    for name, write in _WRITERS:
-        words += name, write(getattr(asked, name))
-    for name in optional:
-        words += name, _OPTIONAL[name](getattr(asked, name))
-    return [*words, "idempotency", idempotency] if idempotency else words
+
+def new_jobs(ids: Sequence[str], asked: Sequence[Submission], now: int) -> list[Job]:
+    """Return the jobs that *add* stored ``now``, in microseconds since 1970, in this order."""
+    return [_new_job(jid, each, now, now + n) for n, (jid, each) in enumerate(zip(ids, asked, strict=True))]
 
 
-def new_job(jid: str, asked: Submission, now: int, position: int) -> Job:
-    """Return the job that *add* stored ``now``, in microseconds since 1970, at this position of its request."""
+def _new_job(jid: str, asked: Submission, now: int, created: int) -> Job:
     delayed = bool(asked.delay) if asked.run_at is None else asked.run_at * 1e6 > now
-    status = Status.SCHEDULED if delayed else Status.SUBMITTED
-    values: Any = dict(_NEW)
-    for name in _SUBMITTED:
-        value = getattr(asked, name)
-        values[name] = list(value) if isinstance(value, tuple) else value
-    return cast(Job, values | {"id": jid, "status": status, "created": rfc3339(now + position)} | asked.selection)
+    values: Any = {**_NEW, **{name: getattr(asked, name) for name in _SUBMITTED}}
+    values["id"] = jid
+    values["status"] = Status.SCHEDULED if delayed else Status.SUBMITTED
+    values["tags"] = list(asked.tags)
+    values["created"] = _rfc3339_of_milliseconds(created // 1000)
+    return cast(Job, values | asked.selection if asked.selection else values)
 
 
 def job_from_record(record: dict[bytes, bytes], jid: str | None = None) -> Job:

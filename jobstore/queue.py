@@ -8,24 +8,24 @@ import random
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from typing import Any, NamedTuple
+from typing import Any
 
 import redis
-from hiredis import pack_command
 from hotqueue import HotQueue
 from redis.exceptions import ConnectionError, ResponseError, TimeoutError
 
 from jobstore.model import ReleaseReason
 from jobstore.redis import BLOCK_SECONDS, clone_pool, is_read_only_replica, is_transient
+from jobstore.reserved_jobs import ClaimedJob, ReservedJobs, SentResult
 from jobstore.results import results_fields
-from jobstore.scripts import NoScript, Transitions, by_name
+from jobstore.scripts import NoScript, Transitions
+from jobstore.worker_connection import PART_BYTES, WorkerConnection
 
 __all__ = ["ClaimedJob", "JobQueue", "WorkerNotRegistered"]
 
 _log = logging.getLogger(__name__)
 _RETRYABLE_ERRORS = (ConnectionError, TimeoutError, ResponseError)
 _MAX_BACKOFF = 5.0
-_PART_BYTES = 2**20
 _MAX_REFUSALS = 5
 
 
@@ -37,55 +37,47 @@ class _WaitOver(Exception):
     """The wait for a job ends because the worker drains."""
 
 
-class ClaimedJob(NamedTuple):
-    """A job that this worker holds in this attempt; ``start``, ``end``, ``params`` and ``selection`` are JSON texts.
-
-    ``selection`` is an object of the members that select rows besides the bounds, or empty.
-    """
-
-    id: str
-    attempt: str
-    analysis: str
-    start: str
-    end: str
-    params: str
-    dataset: str
-    selection: str = ""
-    waited: int = 0
-    """Microseconds from when it was queued, in this attempt, until it was claimed."""
-    request_id: str = ""
-
-
 class JobQueue(HotQueue):  # type: ignore[misc]
     """A HotQueue of job ids: the same constructor, keys, ``len(q)``, ``put``, ``consume`` and ``@q.worker``.
 
     Job ids are stored as plain text. A consumer is a worker with a lease: call :meth:`set_worker_id` first. Each
     :meth:`get` acknowledges the previous job and claims the next one in a single round trip. After an error it
     retries until Redis answers; neither job is lost.
+
+    With ``reserved.most``, :meth:`get` reserves the next jobs while jobs are short: it returns one of them once the
+    result of the job before is sent, and reads the answer later.
     """
 
     def __init__(self, name: str, serializer: Any = None, *, records_db: int = 0, **kwargs: Any) -> None:
         self.worker_id: str | None = None
         self.on_error: Callable[[], object] = lambda: None
         """Called for each call that fails and is tried again."""
-        self._connection: Any = None
-        self.bind(name, redis.Redis(**kwargs).connection_pool, records_db=records_db)
+        self.has_lost_reserved: Callable[[], bool] = lambda: False
+        """Return whether the supervisor has queued the reserved jobs since the last call."""
+        self.reserved = ReservedJobs()
+        pool = redis.Redis(**kwargs).connection_pool
+        self._connection = WorkerConnection(pool)
+        self.bind(name, pool, records_db=records_db)
 
     def bind(self, name: str, pool: redis.ConnectionPool, *, records_db: int) -> None:
         """Use this queue of this server from now on; the worker id stays."""
         super().__init__(name, None, connection_pool=pool)
-        self._drop_connection()
+        self._connection.drop()
         self.draining = False
         """Whether no further job is claimed; the pending acknowledgement is still sent."""
         self._client = redis.Redis(connection_pool=pool)
         self._queue_db = pool.connection_kwargs.get("db", 0)
         # Claiming reads and writes records mostly: each change of database takes time.
         self._records_db = records_db
-        self._pool = clone_pool(pool, db=records_db, decode_responses=True)
+        pool = clone_pool(pool, db=records_db, decode_responses=True)
+        self._connection = WorkerConnection(pool)
         self._transitions = Transitions(
-            redis.Redis(connection_pool=self._pool), records_db=records_db, queue_db=self._queue_db, queue_name=name
+            redis.Redis(connection_pool=pool), records_db=records_db, queue_db=self._queue_db, queue_name=name
         )
         self._pending_ack: tuple[str, list[Any]] | None = None
+        self.reserved.sent.clear()
+        self.reserved.invalidate()
+        self._must_resend = False
         self._deferred: Callable[[], bool] | None = None
         self._unfit = False
         self._interruptible = False
@@ -128,17 +120,18 @@ class JobQueue(HotQueue):  # type: ignore[misc]
 
     def flush(self) -> str | None:
         """Send the pending acknowledgement alone; return the answer, ``refused`` if the job was no longer held."""
-        while self._pending_ack is not None:
+        answer: str | None = None
+        while self.reserved.sent or self._pending_ack is not None:
             try:
-                verb, words = self._pending_ack
-                answer: str = self._exchange([(verb, *words)])[0][0]
+                self._read_sent()
+                if self._pending_ack is not None:
+                    verb, words = self._pending_ack
+                    answer = self._exchange([(verb, *words)])[0][0]
+                    self._pending_ack = None
             except _RETRYABLE_ERRORS as error:
                 self._backoff_and_reconnect(error)
-            else:
-                self._pending_ack = None
-                return answer
         self._run_deferred()
-        return None
+        return answer
 
     def get(self, block: bool = False, timeout: float | None = None) -> ClaimedJob | None:
         """Acknowledge the previous job and return the next one, or None.
@@ -150,11 +143,12 @@ class JobQueue(HotQueue):  # type: ignore[misc]
             raise WorkerNotRegistered(
                 "Claiming a job needs a registered worker, or a crash would lose it: run worker.py."
             )
+        self.reserved.note_call()
         give_up = None if timeout is None else time.monotonic() + timeout
         wait = False
         while not self.draining:
             try:
-                answer = self._claim(wait)
+                answer: Any = self._start_reserved() or self._claim(wait)
             except _RETRYABLE_ERRORS as error:
                 wait = False
                 with suppress(_WaitOver):
@@ -163,8 +157,9 @@ class JobQueue(HotQueue):  # type: ignore[misc]
             except _WaitOver:
                 break
             if answer[0] == "job":
-                job = ClaimedJob(**by_name(answer[1:]))
+                job: ClaimedJob = answer[1]
                 if not self._unfit:
+                    self.reserved.note_return()
                     return job
                 self.defer_release(job, ReleaseReason.DRAIN, "", "")
                 break
@@ -185,22 +180,56 @@ class JobQueue(HotQueue):  # type: ignore[misc]
 
     def _claim(self, wait: bool) -> Any:
         """Send the pending acknowledgement, or wait for a wake token, and claim a job: one round trip."""
-        claim = ("claim", self.worker_id, int(wait))
+        self._read_sent()
+        wanted = self.reserved.wanted()
+        claim = ("claim", self.worker_id, int(wait), wanted)
         answer: list[Any]
         if self._pending_ack is not None:
             verb, words = self._pending_ack
             if verb == "finish":
-                outcome, *answer = self._exchange([("finish_claim", *words)])[0]
+                outcome, *answer = self._exchange([SentResult(verb, words, asked=wanted).call()])[0]
             else:
                 [outcome, *_], answer = self._exchange([(verb, *words), claim])
-            if outcome == "refused":
-                _log.warning("stale result rejected", extra={"job": words[1], "attempt": words[2]})
+            _warn_if_refused(outcome, words)
             self._pending_ack = None
+        elif not wait:
+            answer = self._exchange([claim])[0]
+        else:
+            with self._waiting():
+                answer = self._exchange([claim], wait=True)[-1]
+        if answer[0] != "job":
             return answer
-        if not wait:
-            return self._exchange([claim])[0]
-        with self._waiting():
-            return self._exchange([claim], wait=True)[-1]
+        job, *reserved = [ClaimedJob(*each) for each in answer[1]]
+        self.reserved.replace(reserved)
+        return "job", job
+
+    def _start_reserved(self) -> tuple[str, ClaimedJob] | None:
+        """Send the pending result with the start of the first reserved job, ahead of its answer; None without one."""
+        if self.has_lost_reserved():
+            self.reserved.invalidate()
+        if self.reserved.sent and (self._must_resend or not self.reserved.has_next):
+            self._read_sent()
+        sent = None if self._pending_ack is None else self.reserved.follow(*self._pending_ack)
+        if sent is None:
+            return None
+        self._pending_ack = None
+        self._send([self._transitions.command(*sent.call())])
+        assert sent.following
+        return "job", sent.following
+
+    def _read_sent(self) -> None:
+        """Read the missing answers to results that were sent ahead; send them again after the connection was lost."""
+        while self.reserved.sent:
+            sent = self.reserved.sent[0]
+            if not self._must_resend:
+                outcome, *begun = self._read_answers(1)[0]
+            elif sent.verb == "finish":
+                outcome, *begun = self._exchange([sent._replace(asked=0).call()])[0]
+            else:
+                [[outcome, *_]], begun = self._exchange([(sent.verb, *sent.words)]), ["void", []]
+            _warn_if_refused(outcome, sent.words)
+            self.reserved.answer([ClaimedJob(*each) for each in begun[1]], is_void=begun[0] == "void")
+        self._must_resend = False
 
     def _exchange(self, calls: list[tuple[Any, ...]], wait: bool = False) -> list[Any]:
         """Send calls in one round trip and read all answers; never retries."""
@@ -208,21 +237,29 @@ class JobQueue(HotQueue):  # type: ignore[misc]
         if wait:
             token = ("BLPOP", f"{self.key}.wake", BLOCK_SECONDS)
             commands = [("SELECT", self._queue_db), token, ("SELECT", self._records_db), *commands]
-        connection = self._connection
+        self._send(commands)
+        return self._read_answers(len(commands))
+
+    def _send(self, commands: list[tuple[Any, ...]]) -> None:
         try:
-            if connection is None:
-                connection = self._connection = self._pool.get_connection()
-            connection.send_packed_command(_parts(b"".join(map(pack_command, commands))), check_health=False)
+            self._connection.send(commands)
             self._run_deferred()
-            answers = [_read(connection) for _ in commands]
+        except BaseException:
+            self._drop_connection()
+            raise
+
+    def _read_answers(self, count: int) -> list[Any]:
+        try:
+            answers = self._connection.read(count)
         except BaseException:
             # Unread answers would be read as those of the next call.
             self._drop_connection()
             raise
         for answer in answers:
             if isinstance(answer, ResponseError):
-                # A server without the scripts may be the former master, now a replica.
-                if is_read_only_replica(answer) or isinstance(answer, NoScript):
+                # A server without the scripts may be the former master, now a replica. After an error the results that
+                # were sent ahead are sent again.
+                if is_read_only_replica(answer) or isinstance(answer, NoScript) or self.reserved.sent:
                     self._drop_connection()
                 raise answer
         self._failures = self._refusals = 0
@@ -235,11 +272,9 @@ class JobQueue(HotQueue):  # type: ignore[misc]
                 self.draining = self._unfit = True
 
     def _drop_connection(self) -> None:
-        """Return the connection to the pool: only there are the Sentinels asked for the current master."""
-        if self._connection is not None:
-            self._connection.disconnect()
-            self._pool.release(self._connection)
-            self._connection = None
+        self._connection.drop()
+        self.reserved.invalidate()
+        self._must_resend = bool(self.reserved.sent)
 
     def _backoff_and_reconnect(self, error: Exception) -> None:
         """Prepare the next try: load the scripts into a restarted server, or wait for an unavailable one."""
@@ -249,7 +284,7 @@ class JobQueue(HotQueue):  # type: ignore[misc]
                 self._transitions.load("claim", "finish", "finish_claim", "release")
                 return
         self.on_error()
-        if self._pending_ack is not None and self._is_refused(error):
+        if self._is_refused(error):
             self._refusals = 0
             self._fail(str(error))
         pause = min(_MAX_BACKOFF, 0.05 * 2**self._failures) * random.uniform(0.5, 1)
@@ -266,10 +301,10 @@ class JobQueue(HotQueue):  # type: ignore[misc]
 
         A result that is too large ends the connection, or is answered by an error that is not transient.
         """
-        verb, words = self._pending_ack or ("", [])
+        verb, words, *_ = self._first_unanswered() or ("", [])
         size = sum(len(word) for word in words if isinstance(word, (str, bytes)))
         blamed = type(error) is ResponseError and not is_transient(error)
-        large = size > _PART_BYTES and isinstance(error, (ConnectionError, TimeoutError))
+        large = size > PART_BYTES and isinstance(error, (ConnectionError, TimeoutError))
         refused = verb == "finish" and (blamed or large) and self._answers()
         self._refusals = self._refusals + 1 if refused else 0
         return self._refusals >= _MAX_REFUSALS
@@ -282,14 +317,19 @@ class JobQueue(HotQueue):  # type: ignore[misc]
 
     def _fail(self, error: str) -> None:
         """Release the job instead of completing it; refused if it is complete after all."""
-        _, (worker, jid, attempt, _, log, *_) = self._pending_ack or ("", [])
+        _, words, *_ = self._first_unanswered() or ("", [])
+        worker, jid, attempt, _, log, *_ = words
         message = f"Redis does not take the results: {error} Make them smaller, or have its proto-max-bulk-len raised."
         failure = {"type": "ResultsRefused", "message": message, "reason": "error"}
         _log.error("results rejected", extra={"job": jid, "attempt": attempt, "error": error})
-        self._pending_ack = (
-            "release",
-            [worker, jid, attempt, ReleaseReason.ERROR, json.dumps(failure), random.random(), log],
-        )
+        release = [worker, jid, attempt, ReleaseReason.ERROR, json.dumps(failure), random.random(), log]
+        if self.reserved.sent:
+            self.reserved.sent[0] = SentResult("release", release)
+        else:
+            self._pending_ack = ("release", release)
+
+    def _first_unanswered(self) -> tuple[Any, ...] | None:
+        return self.reserved.sent[0] if self.reserved.sent else self._pending_ack
 
     @contextmanager
     def _waiting(self) -> Iterator[None]:
@@ -303,16 +343,6 @@ class JobQueue(HotQueue):  # type: ignore[misc]
             self._interruptible = False
 
 
-def _parts(packed: bytes) -> list[Any]:
-    # The socket's time-out applies to each send: a large result is sent in parts.
-    if len(packed) <= _PART_BYTES:
-        return [packed]
-    view = memoryview(packed)
-    return [view[at : at + _PART_BYTES] for at in range(0, len(packed), _PART_BYTES)]
-
-
-def _read(connection: Any) -> Any:
-    try:
-        return connection.read_response()
-    except ResponseError as error:
-        return error
+def _warn_if_refused(outcome: str, words: list[Any]) -> None:
+    if outcome == "refused":
+        _log.warning("stale result rejected", extra={"job": words[1], "attempt": words[2]})

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,7 @@ from jobstore.redis import classify_redis_error, is_read_only_replica
 __all__ = ["NoScript", "Script", "Transitions", "by_name"]
 
 _FOLDER = Path(__file__).parent / "lua"
+_SENT_BYTES = 2**19
 _INCLUDE = re.compile(r"^-- include: (\w+)$", re.MULTILINE)
 
 
@@ -75,12 +76,18 @@ class Transitions:
             answers = self._send_all(calls)
         return self._checked(answers)
 
-    def stage(self, key: str, words: list[Any], seconds: int) -> None:
-        """Store a list that expires, in the client's database. Safe to send twice."""
+    def stage(self, lists: Mapping[str, Sequence[Any]], seconds: int) -> None:
+        """Store lists that expire, by key, in the client's database. Safe to send twice."""
         pipeline = self.client.pipeline()
-        pipeline.delete(key)
-        pipeline.rpush(key, *words)
-        pipeline.expire(key, seconds)
+        pending = 0
+        for key, words in lists.items():
+            pipeline.delete(key)
+            pipeline.rpush(key, *words)
+            pipeline.expire(key, seconds)
+            pending += sum(len(word) for word in words if isinstance(word, str))
+            if pending >= _SENT_BYTES:
+                self._checked(pipeline.execute(raise_on_error=False))
+                pending = 0
         self._checked(pipeline.execute(raise_on_error=False))
 
     def _checked(self, answers: list[Any]) -> list[Any]:

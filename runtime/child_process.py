@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 import uuid
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from threading import Lock
 from typing import Any
@@ -25,17 +25,29 @@ __all__ = ["GRACE_SECONDS", "ChildProcess"]
 
 GRACE_SECONDS = 1.0
 """Seconds from the order to stop an analysis to the kill of its process."""
+_HOLD_UP_SECONDS = 0.01
 
 
 class ChildProcess:
     """Starts, controls and kills a child process: ``script --child …``, with a new worker id."""
 
-    def __init__(self, script: str, memory: int = 0, environ: Mapping[str, str] = os.environ) -> None:
-        """Start the process; it and its descendants may use ``memory`` bytes, 0 for no limit."""
+    def __init__(
+        self,
+        script: str,
+        memory: int = 0,
+        environ: Mapping[str, str] = os.environ,
+        on_hold_up: Callable[[], object] = lambda: None,
+    ) -> None:
+        """Start the process; it and its descendants may use ``memory`` bytes, 0 for no limit.
+
+        :param on_hold_up: called in another thread, once for each run that takes long with jobs reserved behind it.
+        """
         self.worker = str(uuid.uuid4())
         self.registered = False
         self.memory = memory
         self._killed = False
+        self._on_hold_up = on_hold_up
+        self._held_up: Run | None = None
         self.reason = ReleaseReason.KILLED
         self.error: dict[str, Any] | None = None
         self.only_run: Run | None = None
@@ -91,6 +103,10 @@ class ChildProcess:
             else:
                 self.kill(ReleaseReason.DRAIN, None, run)
 
+    def holds_up_reserved(self) -> bool:
+        """Return whether jobs are reserved behind a run that takes long: they are to be queued."""
+        return self.status.holds_up(_HOLD_UP_SECONDS)
+
     def is_timed_out(self, run: Run, seconds_left: float, now: float) -> bool:
         """Return whether this run is past its timeout.
 
@@ -107,12 +123,17 @@ class ChildProcess:
     def enforce_limits(self) -> float:
         """Kill the process if it uses too much memory, trim its output, and return the seconds until the next call.
 
+        Reports a run that holds up reserved jobs.
+
         Runs in the thread of :class:`MemoryWatch`.
         """
         running, run = self.status.read()
         with self._reaping:
             if self.process.returncode is None:
                 drop_beginning(self._output.fileno())
+        if self._held_up != run and self.holds_up_reserved():
+            self._held_up = run
+            self._on_hold_up()
         if not running or not self.memory:
             return seconds_to_fill(sys.maxsize)
         used = self._meter.read(self.memory)
@@ -145,6 +166,9 @@ class ChildProcess:
             self.reason, self.error = ReleaseReason.DRAIN, None
         elif self.error is None and self.reason is ReleaseReason.KILLED:
             self.error = exit_error(code, self.memory)
+            # Redis may not know yet that the job before has ended; only the one that ran is to blame.
+            run = self.status.read()[1]
+            self.only_run = None if run in (NO_RUN, CORRUPTED) else run
         self._control.close()
         return True
 

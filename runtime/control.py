@@ -18,7 +18,7 @@ _PR_SET_PDEATHSIG = 1
 
 
 class Stopped(BaseException):
-    """Ends an analysis from inside; ``reason`` is ``cancelled`` or ``timeout``."""
+    """Ends an analysis from inside; ``reason`` is ``cancelled``, ``released`` or ``timeout``."""
 
     def __init__(self, reason: str) -> None:
         super().__init__(reason)

@@ -1,13 +1,22 @@
-"""The `error` of a job: type, message and reason of an attempt's failure."""
+"""Exceptions of an attempt, and the `error` of a job: type, message and reason of an attempt's failure."""
 
 from __future__ import annotations
 
 import signal
 
+from jobstore import ReleaseReason
 from runtime.output import valid_text
 from runtime.process_state import DESCRIPTORS_LOST
 
-__all__ = ["error_from_exception", "exit_error", "failure", "out_of_memory", "status_corrupted"]
+__all__ = [
+    "NotPrepared",
+    "Outdated",
+    "error_from_exception",
+    "exit_error",
+    "failure",
+    "out_of_memory",
+    "status_corrupted",
+]
 
 _LONGEST_MESSAGE = 10_000
 _LONGEST_TYPE = 200
@@ -17,6 +26,18 @@ _MESSAGES = {
     "lost": ("WorkerLost", "Its worker vanished: no heartbeat within its lease."),
     "timeout": ("TimeoutError", "The attempt took longer than its timeout."),
 }
+
+
+class Outdated(Exception):
+    """A file of an analysis has changed since this process loaded it."""
+
+
+class NotPrepared(Exception):
+    """The job's analysis or dataset is not available to this process, or its parameters do not fit."""
+
+    def __init__(self, reason: ReleaseReason, error: Exception) -> None:
+        super().__init__(reason)
+        self.reason, self.error = reason, error
 
 
 def failure(reason: str) -> dict[str, str]:

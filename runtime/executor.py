@@ -32,7 +32,7 @@ from jobs import ClaimedJob, JobQueue
 from jobstore import ReleaseReason, Run
 from runtime.control import ControlChannel, Stopped
 from runtime.dataset_cache import Tables
-from runtime.errors import error_from_exception, failure
+from runtime.errors import NotPrepared, Outdated, error_from_exception, failure
 from runtime.meters import Meters
 from runtime.output import Output
 from runtime.process_state import ProcessState
@@ -41,7 +41,7 @@ from runtime.results import Rows, build_results, parse_selection
 from runtime.shared_status import SharedStatus
 from runtime.supervisor import tick_seconds
 
-__all__ = ["Executor", "NotPrepared", "Outdated", "Results", "Task"]
+__all__ = ["Executor", "Results", "Task"]
 
 _log = logging.getLogger("worker")
 
@@ -61,18 +61,6 @@ class Results(NamedTuple):
 
     document: bytes
     artifacts: list[Artifact]
-
-
-class Outdated(Exception):
-    """A file of an analysis has changed since this process loaded it."""
-
-
-class NotPrepared(Exception):
-    """The job's analysis or dataset is not available to this process."""
-
-    def __init__(self, reason: ReleaseReason, error: Exception) -> None:
-        super().__init__(reason)
-        self.reason, self.error = reason, error
 
 
 @dataclass
@@ -106,10 +94,13 @@ class Executor:
         caught.catch()
         meters = Meters(status)
         queue.on_error = meters.count_redis_error
+        queue.reserved.most = settings.max_reserved_jobs
+        shared_status = SharedStatus(status)
+        queue.has_lost_reserved = shared_status.has_lost_reserved
         executor = cls(
             queue,
             settings,
-            SharedStatus(status),
+            shared_status,
             meters,
             caught,
             ControlChannel(os.fdopen(control), parent, queue.drain),
@@ -123,7 +114,7 @@ class Executor:
     def begin(self, job: ClaimedJob) -> None:
         """Publish and log that the attempt starts, and send its progress from now on."""
         self._started, self._outcome, self._request_id = self.clock(), None, job.request_id
-        self.status.mark_running(Run(job.id, job.attempt))
+        self.status.mark_running(Run(job.id, job.attempt), has_reserved=bool(self.queue.reserved))
         self.meters.begin(job.analysis, max(0, job.waited) / 1e6)
         self.reporter.begin(lambda *progress: self._report(job, *progress))
         if _log.isEnabledFor(logging.INFO):
@@ -157,10 +148,13 @@ class Executor:
         """Run the analysis.
 
         :raises Stopped: the job was cancelled or has timed out.
+        :raises NotPrepared: the analysis rejects its parameters: further attempts would end the same way.
         """
         self.control.begin(Run(job.id, job.attempt))
         try:
             return task.analysis.run(task.rows, task.params, self.reporter.progress)
+        except InvalidParams as error:
+            raise NotPrepared(ReleaseReason.INVALID, error) from error
         finally:
             self.control.end()
 
@@ -179,9 +173,12 @@ class Executor:
         self._note(job, Event.JOB_COMPLETED)
 
     def stop(self, job: ClaimedJob, stopped: Stopped) -> None:
-        """End an attempt that was stopped; a cancelled job has ended in Redis already."""
+        """End an attempt that was stopped; a cancelled or released job is no longer this worker's."""
         if stopped.reason == "timeout":
             self._release(job, ReleaseReason.TIMEOUT, failure("timeout"))
+        elif stopped.reason == "released":
+            self.meters.end(ReleaseReason.DRAIN)
+            self._note(job, Event.JOB_RELEASED, reason=ReleaseReason.DRAIN)
         else:
             self.meters.end("cancelled")
             self._note(job, Event.JOB_CANCELLED)

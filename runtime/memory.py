@@ -30,7 +30,7 @@ ALLOCATOR_SETTINGS: Final = {"_RJEM_MALLOC_CONF": "dirty_decay_ms:50,muzzy_decay
 
 _KIB: Final = 1024
 _OOM_SCORE: Final = 300
-_SHORTEST, _LONGEST = 0.002, 0.05
+_SHORTEST, _LONGEST = 0.002, 0.04
 _SEARCH_SECONDS = 0.1
 _FASTEST: Final = 8 * 2**30
 """Bytes a second that a process can allocate."""

@@ -9,15 +9,15 @@ import signal
 import socket
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from types import FrameType
 
 import jobs
-from analyses import get_registry, reload_if_changed
 from config.events import Event
-from config.logs import log_unavailable
 from config.settings import Settings
 from jobs import WorkerLease
 from jobstore import ReleaseReason, Run
+from runtime.analysis_files import AnalysisFiles
 from runtime.cache_folders import cache_settings
 from runtime.child_process import GRACE_SECONDS, ChildProcess
 from runtime.cpu import thread_settings, usable_cores
@@ -56,6 +56,7 @@ class Supervisor:
         self._tick_seconds = tick_seconds(settings)
         self._wanted = settings.workers or usable_cores()
         self._environ = _child_environ(settings, self._wanted)
+        self._analysis_files = AnalysisFiles()
         self.counts = WorkerCounts()
         self.children: list[ChildProcess] = []
         self.dead: list[ChildProcess] = []
@@ -63,7 +64,7 @@ class Supervisor:
         self.draining = False
         self.stop_by = float("inf")
         self._wakeup_r, self._wakeup_w = os.pipe()
-        self._has_backlog = False
+        self._has_backlog = self._idle = False
         self._steady_since: float | None = None
         self._last_heartbeat = self._last_redis_time = 0.0
         self._failed_starts = 0
@@ -99,19 +100,38 @@ class Supervisor:
         try:
             self.release_dead()
             self._register_new()
+            if self._can_skip_heartbeat(now):
+                return
             registered = [child for child in self.children if child.registered]
-            heartbeat = jobs.heartbeat([child.worker for child in registered])
+            heartbeat = jobs.heartbeat([child.worker for child in registered], self._held_up(registered))
             for child, lease in zip(registered, heartbeat.held, strict=True):
                 self.enforce(child, lease, now)
             self.track_heartbeat_gaps(heartbeat.clock, self._clock())
             self.release_expired(heartbeat.expired)
         except jobs.RedisError as error:
             # Even an unexpected error of Redis must not end the supervisor: the children depend on it.
-            self._steady_since, self._has_backlog = None, False
+            self._steady_since, self._has_backlog, self._idle = None, False, False
             self.counts.count_redis_error()
             _log.warning(Event.REDIS_UNAVAILABLE, self._tick_seconds, extra={"error": str(error)})
         else:
-            self._has_backlog = heartbeat.more
+            self._has_backlog, self._idle = heartbeat.more, heartbeat.idle
+
+    def _can_skip_heartbeat(self, now: float) -> bool:
+        """Return whether the last heartbeat, a tick ago, found nothing to do, and no child has started a job since.
+
+        A short lease is renewed at each tick.
+        """
+        short_lease = self._settings.lease_seconds < 12 * self._tick_seconds
+        if not self._idle or short_lease or now - self._last_heartbeat >= 1.5 * self._tick_seconds:
+            return False
+        return not any(child.status.read()[0] for child in self.children)
+
+    def _held_up(self, children: list[ChildProcess]) -> list[str]:
+        """Return the workers whose reserved jobs are to be queued; they learn it first, and start none of them."""
+        found = [child for child in children if child.holds_up_reserved()]
+        for child in found:
+            child.status.mark_lost()
+        return [child.worker for child in found]
 
     def reap(self, now: float) -> None:
         """Collect the children that have exited, and end the processes that they left."""
@@ -152,11 +172,9 @@ class Supervisor:
 
     def replace_outdated(self) -> None:
         """If a file of an analysis has changed, replace the children, each after the job that it runs."""
-        if not reload_if_changed():
+        if not self._analysis_files.have_changed():
             return
-        found = get_registry()
-        _log.info(Event.ANALYSES_RELOADED, extra={"count": len(found.analyses)})
-        log_unavailable(found.broken)
+        _log.info(Event.ANALYSES_RELOADED)
         for child in self.children:
             child.send("drain")
         for child in self.standby:
@@ -178,7 +196,7 @@ class Supervisor:
             child.kill(ReleaseReason.DRAIN)
             return
         if lease.stop:
-            child.stop(lease.stop, "cancelled", now)
+            child.stop(lease.stop, lease.stop_reason, now)
         run = Run(lease.id, lease.attempt)
         if lease.id and child.is_timed_out(run, lease.seconds_left, now):
             child.stop(run, "timeout", now)
@@ -254,13 +272,18 @@ class Supervisor:
         if ready:
             os.read(self._wakeup_r, 4096)
 
+    def _wake(self) -> None:
+        """End the sleep of the loop."""
+        with suppress(BlockingIOError):
+            os.write(self._wakeup_w, b"\0")
+
     def _end_orphans(self) -> None:
         give_up = self._clock() + GRACE_SECONDS
         while end_orphans(()) and self._clock() < give_up:
             time.sleep(0.02)
 
     def _spawn(self) -> ChildProcess:
-        child = ChildProcess(self._script, self._settings.memory_limit_mb * 2**20, self._environ)
+        child = ChildProcess(self._script, self._settings.memory_limit_mb * 2**20, self._environ, self._wake)
         self.counts.add(child.meters)
         return child
 

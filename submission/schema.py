@@ -21,6 +21,7 @@ from pydantic import (
     ValidationInfo,
     model_validator,
 )
+from pydantic_core import to_json
 
 from web import budget
 from web.json_body import JsonBody, TooManyElements, ValueTooLarge
@@ -44,7 +45,6 @@ _CHARS_PER_BYTE = 4
 # Memory of a job until it is queued (its members, and the command to Redis), and in the response.
 _BYTES_PER_JOB = 5 * 1024
 _RESPONSE_BYTES_PER_JOB = 1024
-_compact = json.JSONEncoder(allow_nan=False, ensure_ascii=False, separators=(",", ":")).encode
 _NO_JOB = "Expected an object with `start` and `end`."
 _MESSAGES = {
     "tuple_type": "Expected a list of texts.",
@@ -85,16 +85,25 @@ def _compact_object(value: Any, info: ValidationInfo) -> str:
     """Convert an object to the compact JSON that is stored."""
     if not isinstance(value, dict):
         raise ValueError("Expected an object.")
-    if not _is_nested_within(_MAX_DEPTH, value):
-        raise ValueError(f"Nested deeper than {_MAX_DEPTH} levels.")
     try:
-        text = _compact(value)
+        text = to_json(value, inf_nan_mode="constants").decode()
     except ValueError:
-        raise ValueError("A number is out of range.") from None
+        text = ""  # nested too deeply
+    if not text or "Infinity" in text or text.count("{") + text.count("[") > _MAX_DEPTH:
+        _check_depth_and_numbers(value)
     most: int = (info.context or {})["max_params_bytes"]
     if len(text) > most or len(text.encode()) > most:
         raise ValueError(_too_many_bytes(info.field_name or "", most))
     return text
+
+
+def _check_depth_and_numbers(value: dict[str, Any]) -> None:
+    if not _is_nested_within(_MAX_DEPTH, value):
+        raise ValueError(f"Nested deeper than {_MAX_DEPTH} levels.")
+    try:
+        json.dumps(value, allow_nan=False)
+    except ValueError:
+        raise ValueError("A number is out of range.") from None
 
 
 def _too_many_bytes(member: str, most: int) -> str:
@@ -223,14 +232,16 @@ def parse_job_requests(values: Iterable[Any], prefixes: Iterable[str], max_param
     """
     requests: list[JobRequest] = []
     errors: list[dict[str, str]] = []
+    members, context = JobRequest.model_fields.keys(), {"max_params_bytes": max_params_bytes}
     for value, prefix in zip(values, prefixes, strict=True):
         if not isinstance(value, dict):
             errors.append({"pointer": prefix, "detail": _NO_JOB})
         else:
-            unknown = heapq.nsmallest(MAX_ERRORS, value.keys() - JobRequest.model_fields.keys())
-            errors += [_unknown(prefix, name) for name in unknown]
+            if not value.keys() <= members:
+                unknown = heapq.nsmallest(MAX_ERRORS, value.keys() - members)
+                errors += [_unknown(prefix, name) for name in unknown]
             try:
-                requests.append(JobRequest.model_validate(value, context={"max_params_bytes": max_params_bytes}))
+                requests.append(JobRequest.model_validate(value, context=context))
             except ValidationError as error:
                 errors += _errors(prefix, error)
         if len(errors) >= MAX_ERRORS:

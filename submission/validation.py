@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Container, Iterable, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property, lru_cache
 from typing import Any
+
+from pydantic_core import from_json
 
 import jobs
 from analyses import Analysis, DatasetColumns, InvalidParams, Range, get_registry
@@ -79,9 +81,8 @@ def _validate_jobs(
     reading: Container[str],
 ) -> list[jobs.Submission]:
     known, broken, _ = get_registry()
-    rows = _RowCheck(dataset) if dataset else None
-    columns = DatasetColumns(dataset.types(), dataset.index) if dataset else _NO_COLUMNS
-    ranges = Ranges(store, dataset.version) if dataset else None
+    checks, version = _Checks(store, dataset), dataset.version if dataset else None
+    submitter = {"owner": owner(), "request_id": current_request_id()}
     submissions, errors, unknown = [], [], 0
     for job, prefix in zip(requests, prefixes, strict=True):
         reads = job.analysis in reading
@@ -95,20 +96,36 @@ def _validate_jobs(
             detail = f"The analysis {job.analysis!r} reads a dataset: load one by POST /data."
             raise Problem("no-dataset", detail, errors=[{"pointer": f"{prefix}/analysis", "detail": detail}])
         else:
-            analysis = known[job.analysis]
-            faults = [
-                *_param_errors(job, analysis, *((columns, ranges) if reads else (_NO_COLUMNS, None))),
-                *(rows.errors(job) if rows and reads else _bound_errors(job)),
-            ]
+            faults = checks.faults(job, known[job.analysis], reads)
             errors += [{"pointer": prefix + pointer, "detail": detail} for pointer, detail in faults]
             if not errors:
-                version = dataset.version if dataset and reads else None
-                submissions.append(_submission(job, dataset=version))
+                submissions.append(_submission(job, version if reads else None, submitter))
         if len(errors) >= MAX_ERRORS:
             break
     if errors:
         raise invalid_body(errors, "unknown-analysis" if unknown == len(errors) else "invalid")
     return submissions
+
+
+class _Checks:
+    """Checks jobs against their analyses and the dataset; equal ones of a bulk once."""
+
+    def __init__(self, store: Store, dataset: Description | None) -> None:
+        self._rows = _RowCheck(dataset) if dataset else None
+        self._columns = DatasetColumns(dataset.types(), dataset.index) if dataset else _NO_COLUMNS
+        self._ranges = Ranges(store, dataset.version) if dataset else None
+        self._found: dict[tuple[Any, ...], list[tuple[str, str]]] = {}
+
+    def faults(self, job: JobRequest, analysis: Analysis, reads: bool) -> list[tuple[str, str]]:
+        """Return JSON pointers and details of the members that are rejected."""
+        bounds = job.start, type(job.start), job.end, type(job.end)
+        key = (job.analysis, job.params, *bounds, job.index, job.where, job.search)
+        if key not in self._found:
+            self._found[key] = [
+                *_param_errors(job, analysis, *((self._columns, self._ranges) if reads else (_NO_COLUMNS, None))),
+                *(self._rows.errors(job) if self._rows and reads else _bound_errors(job)),
+            ]
+        return self._found[key]
 
 
 def _param_errors(
@@ -169,9 +186,9 @@ def _selection(job: JobRequest) -> Selection:
     return Selection(job.start, job.end, job.index, json.loads(job.where or "null"), job.search)
 
 
-def _submission(job: JobRequest, **members: Any) -> jobs.Submission:
-    members |= vars(job) | {"params": json.loads(job.params)}
+def _submission(job: JobRequest, version: str | None, submitter: Mapping[str, Any]) -> jobs.Submission:
+    members = {**vars(job), "params": from_json(job.params)}
     selection = {name: value for name in jobs.SELECTION_FIELDS if (value := members.pop(name))}
     if job.where:
         selection["where"] = json.loads(job.where)
-    return jobs.Submission(**members, owner=owner(), request_id=current_request_id(), selection=selection)
+    return jobs.Submission(**members, dataset=version, **submitter, selection=selection)

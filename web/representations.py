@@ -5,12 +5,13 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import chain
 from typing import Any
 from urllib.parse import quote
 
 from flask import Response, request
+from pydantic_core import to_json
 
 import jobs
 from web import budget, pagination
@@ -18,7 +19,17 @@ from web.links import path_to
 from web.problems import RETRY_AFTER, Problem
 from web.responses import with_etag
 
-__all__ = ["artifact_response", "load_results", "page_response", "reserve_page", "results_response", "with_links"]
+__all__ = [
+    "artifact_response",
+    "jobs_response",
+    "load_results",
+    "page_response",
+    "reserve_page",
+    "results_response",
+    "with_links",
+]
+
+_RETURN = re.compile(r'\s*return\s*=\s*("?)(minimal|representation)\1\s*(?:;.*)?', re.IGNORECASE)
 
 _COPIES = 3
 """How often a part is held while it is sent: as it came from Redis, as it is, and on its way out."""
@@ -35,6 +46,19 @@ def with_links(job: jobs.Job, root: str | None = None) -> dict[str, Any]:
     own = f"{path_to('') if root is None else root}/jobs/{job['id']}"
     links = {"self": own} | {name: f"{own}/{name}" for name in ("results", "log", "cancel", "retry")}
     return {**job, "links": links}
+
+
+def jobs_response(added: Sequence[jobs.Job], headers: Mapping[str, str]) -> Response:
+    """Return a list of accepted jobs; only their ids if the client prefers a minimal response (RFC 7240)."""
+    found = filter(None, map(_RETURN.fullmatch, request.headers.get("Prefer", "").split(",")))
+    preferred = next((match[2].lower() for match in found), "")
+    if preferred:
+        headers = {**headers, "Preference-Applied": f"return={preferred}"}
+    root = path_to("")
+    value = (
+        {"ids": [job["id"] for job in added]} if preferred == "minimal" else [with_links(job, root) for job in added]
+    )
+    return Response(to_json(value) + b"\n", 202, headers, content_type="application/json")
 
 
 def reserve_page(size: int) -> None:

@@ -9,9 +9,8 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 from functools import partial
-from typing import Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-import fastexcel
 import polars as pl
 
 from dataset.errors import InvalidDataset, Malformed, TooLarge, quoted
@@ -21,6 +20,9 @@ from dataset.formats.source import Body, Read, Source
 from dataset.formats.typed_columns import check_scan, convert_columns
 from dataset.load_options import LoadOptions
 from dataset.notes import Note
+
+if TYPE_CHECKING:
+    import fastexcel
 
 __all__ = ["MEDIA_TYPES", "OPTIONS", "read", "sniff"]
 
@@ -50,6 +52,8 @@ def read(source: Source) -> Read:
     """Read one sheet. Raises Malformed, InvalidDataset or TooLarge."""
     if zip_bytes(source.body) > source.limits.unpacked_bytes:
         raise TooLarge(f"The workbook unpacks to more than {source.limits.unpacked_bytes:,} bytes: send fewer rows.")
+    import fastexcel  # several megabytes, which only a process that reads a workbook needs
+
     try:
         workbook = fastexcel.read_excel(bytes(source.body))
         sheet, notes = _choose_sheet(workbook, source.options.sheet)

@@ -1,4 +1,4 @@
--- Removes a worker and releases the job that it held.
+-- Removes a worker, queues the jobs that it has reserved and releases the one that it held.
 --   takes:   [5] worker   [6] reason (includes/release_job.lua)   [7] error, JSON or ''   [8] jitter, 0 to 1
 --            [9] id and [10] attempt that the reason is about, '' for any; another job is released as by a drain
 --            [11] 1: only if its lease is over
@@ -10,12 +10,15 @@
 -- include: enqueue
 -- include: finalize
 -- include: release_job
+-- include: unreserve_jobs
 local worker, reason, failure, only_if_run = ARGV[5], ARGV[6], ARGV[7], ARGV[9]
 
 select_db(QUEUE)
 local deadline = call('ZSCORE', WORKERS, worker)
 if ARGV[11] == '1' and deadline and tonumber(deadline) > tonumber(now_us) then return answer('alive') end
 call('ZREM', WORKERS, worker)
+unreserve_jobs(worker)
+select_db(QUEUE)
 local id = call('LINDEX', WAITING .. ':' .. worker, 0) or ''
 if id ~= '' then
   select_db(RECORDS)

@@ -6,7 +6,7 @@
 --   answers: complete    also when this call was received before
 --            refused     the worker does not hold the job, or holds it in another attempt
 -- include: common
-local worker, id, attempt = ARGV[5], ARGV[6], ARGV[7]
+local worker, id, attempt, fields_at = ARGV[5], ARGV[6], ARGV[7], 10
 -- include: check_ownership
 if refusal then return answer(refusal) end
 select_db(QUEUE)

@@ -12,10 +12,11 @@ local accepted = bulk and call('ZSCORE', 'bulks', bulk)
 if not accepted then return answer('published', 0, 0) end
 
 local key = 'bulk.' .. bulk
-local about = call('HMGET', key, 'next', 'slices', 'left', 'width')
-local slice, width = key .. '.' .. about[1], tonumber(about[4])
+local about = call('HMGET', key, 'next', 'slices', 'left', 'words', 'common', 'width')
+-- A bulk of a former release has a `width` and no fields in common. Its script fails without `width`, before it writes.
+local slice, width, first = key .. '.' .. about[1], tonumber(about[4] or about[6]), 2 + (about[5] or 0)
 local words = call('LRANGE', slice, 0, -1)
-local count = (#words - 1) / width
+local count = (#words - first + 1) / width
 -- At maxmemory the first write must be one that frees.
 call('UNLINK', slice)
 if tonumber(about[1]) + 1 == tonumber(about[2]) then
@@ -24,5 +25,5 @@ if tonumber(about[1]) + 1 == tonumber(about[2]) then
 else
   call('HSET', key, 'next', about[1] + 1, 'left', about[3] - count)
 end
-store_jobs(words, 2, width, accepted + words[1], accepted)
+store_jobs(words, 2, first, width, accepted + words[1], accepted)
 return answer('published', count, about[3] - count)

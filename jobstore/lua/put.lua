@@ -13,6 +13,9 @@ for at = 5, #ARGV do
     for _, suffix in pairs(SUFFIX) do
       call('LREM', WAITING .. suffix, 0, ARGV[at])
     end
+    for _, worker in ipairs(call('SMEMBERS', RESERVING)) do
+      call('LREM', WAITING .. ':' .. worker .. '.reserved', 0, ARGV[at])
+    end
     enqueue({{ARGV[at], job[2], job[3]}}, false)
   end
 end

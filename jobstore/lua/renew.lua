@@ -1,10 +1,11 @@
 -- Renews the leases of registered workers and reads the job that each holds. Never registers one.
---   takes:   [5] lease, microseconds   [6...] workers
+--   takes:   [5] lease, microseconds   [6] retention, microseconds   [7...] workers
 --   answers: <time, microseconds> <workers whose lease is over> <for each worker given: gone
 --            | held <name and value of: id and attempt of its job, '' for none, left (microseconds until its time-out),
---            stop ('<id> <attempt>' that it is ordered to stop, or '')>>
+--            stop ('<id> <attempt>' that it is ordered to stop, with 'released' where it was not cancelled, or '')>> <scripts of the housekeeping that are due>
 -- include: common
 -- include: integer
+-- include: due_scripts
 local lease = tonumber(ARGV[5])
 local deadline = integer(now_us + lease)
 
@@ -22,7 +23,7 @@ end
 select_db(QUEUE)
 call('ZREM', WORKERS, '')
 local held = {}
-for at = 6, #ARGV do
+for at = 7, #ARGV do
   select_db(QUEUE)
   if call('ZSCORE', WORKERS, ARGV[at]) then
     call('ZADD', WORKERS, deadline, ARGV[at])
@@ -37,4 +38,4 @@ for _, worker in ipairs(call('ZRANGEBYSCORE', WORKERS, '(' .. deadline, '+inf', 
   call('ZADD', WORKERS, deadline, worker)
 end
 local expired = call('ZRANGEBYSCORE', WORKERS, '-inf', '(' .. now_us, 'LIMIT', 0, 100)
-return answer(now_us, expired, held)
+return answer(now_us, expired, held, due)

@@ -27,6 +27,8 @@ if not epoch then
 end
 if known ~= epoch then
   for _, suffix in pairs(SUFFIX) do call('UNLINK', WAITING .. suffix) end
+  for _, worker in ipairs(call('SMEMBERS', RESERVING)) do call('UNLINK', WAITING .. ':' .. worker .. '.reserved') end
+  call('UNLINK', RESERVING)
   call('SET', EPOCH, epoch)
   walked = '-1'
 end

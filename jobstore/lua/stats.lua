@@ -39,6 +39,27 @@ local function count_waiting(submitted)
   return {lengths.high, lengths.normal, lengths.low, submitted}
 end
 
+-- Counts what the workers have reserved, by priority and in all, as far as that is quick.
+local function count_reserved()
+  local counts, total, looked = {high = 0, normal = 0, low = 0}, 0, 0
+  select_db(QUEUE)
+  for _, worker in ipairs(call('SMEMBERS', RESERVING)) do
+    select_db(QUEUE)
+    local ids = call('LRANGE', WAITING .. ':' .. worker .. '.reserved', 0, -1)
+    looked = looked + #ids
+    if looked > COUNTED then break end
+    select_db(RECORDS)
+    for _, id in ipairs(ids) do
+      local job = call('HMGET', 'job.' .. id, 'status', 'priority')
+      if job[1] == 'submitted' then
+        local priority = SUFFIX[job[2]] and job[2] or 'normal'
+        counts[priority], total = counts[priority] + 1, total + 1
+      end
+    end
+  end
+  return counts, total
+end
+
 select_db(QUEUE)
 local workers = call('ZCOUNT', WORKERS, '(' .. now_us, '+inf')
 local held = 0
@@ -54,7 +75,11 @@ local oldest = call('ZRANGE', 'jobs.submitted', 0, 0, 'WITHSCORES')[2]
 local minute, second = math.floor(clock[1] / 60), clock[1] % 60
 -- Workers of older releases note ends in an index.
 local ended = call('ZCOUNT', 'jobs.ended', integer(now_us - 60000000), '+inf')
-local waiting = count_waiting(call('ZCARD', 'jobs.submitted'))
+local submitted = call('ZCARD', 'jobs.submitted')
+local reserved, reserved_total = count_reserved()
+local waiting = count_waiting(submitted - reserved_total)
+for n, priority in ipairs({'high', 'normal', 'low'}) do waiting[n] = waiting[n] + reserved[priority] end
+waiting[4] = submitted
 ended = ended + read_rate(minute - 1, second) + read_rate(minute, -1)
 local waits = oldest and integer(now_us - oldest) or ''
 return answer('stats', 'waiting', waiting, 'jobs', counts, 'oldest', waits, 'workers', workers, 'ended', ended)

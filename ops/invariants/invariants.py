@@ -1,7 +1,7 @@
 """The invariants of jobs in Redis, and the search for violations.
 
-1. Every accepted job has a record; an unfinished one is in exactly one place: a queue, the scheduled set or one
-   worker's list. (A queued id whose record is not `submitted` is allowed: it is dropped when it is claimed.)
+1. Every accepted job has a record; an unfinished one is in exactly one place: a queue, the scheduled set, or the job
+   or the reserved jobs of one worker. (A queued id whose record is not `submitted` is allowed: a claim drops it.)
 2. Ended statuses never change; results exist if and only if a job is complete: one, from the attempt in the record.
 3. No job has more failed attempts than allowed; the jobs in progress are those that registered workers hold.
 4. Indexes, counts, pins and records agree; no job past its retention is left, and no key without an owner.
@@ -83,6 +83,7 @@ class _Search:
         self._late_since: int | None = None
         self._queued: Counter[str] = Counter()
         self._held: Counter[str] = Counter()
+        self._retained: set[str] = set()
         self._candidates: dict[tuple[str, str], None] = {}
 
     def run(self) -> Iterator[Violation]:
@@ -117,10 +118,12 @@ class _Search:
 
     def _note_places(self) -> None:
         self._queued, self._held = self._reader.queued(), Counter(self._reader.held())
+        self._retained = self._reader.retained()
 
     def _first_pass(self, wanted: list[tuple[str, str]]) -> None:
         for job in self._reader.jobs(wanted):
-            if any(self._check(job._replace(queued=self._queued[job.id], holders=self._held[job.id]))):
+            places = {"queued": self._queued[job.id], "holders": self._held[job.id]}
+            if any(self._check(job._replace(**places, retained=int(job.id in self._retained)))):
                 self._candidates[job.id, job.found_in] = None
 
     def _second_pass(self) -> Iterator[Violation]:
@@ -137,7 +140,8 @@ class _Search:
     def _check(self, job: Job) -> Iterator[Violation]:
         yield from check_job(job)
         if self._late_since is not None and job.record is not None:
-            if job.scores.get("jobs.ended", self._late_since) + self._retention < self._late_since:
+            ended = job.number("ended") or self._late_since
+            if ended + self._retention < self._late_since:
                 yield Violation(4, f"job.{job.id}", "past its retention, and not removed")
             if job.status == "scheduled" and job.scores.get("jobs.due", self._late_since) < self._late_since:
                 yield Violation(4, f"job.{job.id}", "due, and not queued")
@@ -170,7 +174,7 @@ class _Search:
             yield from check_operation(reader, key)
         elif kind == "data":
             yield from check_chunk(reader, key) if key not in _NO_VERSIONS else ()
-        elif key not in ("bulks", "operations", "queue.epoch"):
+        elif key not in ("bulks", "operations", "queue.epoch", "jobs.retention"):
             yield from _known(key, check_queue_key(reader, key) if reader.in_one else None)
 
     def _find_strays(self, index: str) -> None:

@@ -22,6 +22,7 @@ __all__ = [
 ]
 
 _EXISTS_AT_ONCE = 1000
+_RESERVED = ".reserved"
 _TRIES = 20
 _GONE, _FOR_EVER = -2, -1
 _VERSION = re.compile(r"data\.(?!(current|owner)$)[^.]+")
@@ -139,12 +140,12 @@ def check_operation(reader: Reader, key: str) -> Iterator[Violation]:
 
 def check_queue_key(reader: Reader, key: str) -> list[Violation] | None:
     """Return the violations of a key of the queue or its workers; None for other keys."""
-    suffixes = ("", ".high", ".low", ".wake", ".epoch", ".repair", ".totals")
-    if key == reader.workers or key in {reader.waiting + suffix for suffix in suffixes}:
+    suffixes = ("", ".high", ".low", ".wake", ".reserving", ".epoch", ".repair", ".totals")
+    if key.startswith(f"{reader.waiting}.rate.") or key == reader.workers or key in {reader.waiting + suffix for suffix in suffixes}:
         return []
     for start in (reader.worker, f"{reader.waiting}:"):
         if key.startswith(start):
-            return list(_check_workers_key(reader, key, key.removeprefix(start)))
+            return list(_check_workers_key(reader, key, key.removeprefix(start).removesuffix(_RESERVED)))
     return [] if reader.is_of_another_queue(key) else None
 
 
@@ -167,5 +168,7 @@ def _check_workers_key(reader: Reader, key: str, worker: str) -> Iterator[Violat
         kept, registered = moment.execute()
     if kept and registered is None:
         yield Violation(4, key, "its worker is not registered")
+    if key.endswith(_RESERVED):
+        return
     if key.startswith(f"{reader.waiting}:") and len(held := list_of(reader.queue, key, 0, -1)) > 1:
         yield Violation(1, key, f"a worker holds {len(held)} jobs: {held[:3]}")

@@ -30,7 +30,8 @@ class Job(NamedTuple):
     record: dict[str, str] | None
     """Those fields that the record has, of those that matter here; None where there is no record."""
     scores: dict[str, int]
-    """By index that it stands in: its creation, its due time in `jobs.due`, its end in `jobs.ended`."""
+    """By index that it stands in: its creation, its due time in `jobs.due`; its end in `jobs.ended`, where workers of
+    older releases put it."""
     found_in: str
     """The index that it was found in, which is among those of `scores` if it still is."""
     has_results: bool
@@ -42,9 +43,11 @@ class Job(NamedTuple):
     worker_holds: list[str]
     """The first two jobs that the worker of the record holds."""
     queued: int
-    """The number of its entries in the queues; -1 if they were not counted."""
+    """The number of its entries in the queues and among what workers have reserved; -1 if they were not counted."""
     holders: int
     """The number of workers that hold it; -1 if they were not counted."""
+    retained: int
+    """Whether it is in the list of the ended jobs; -1 if that was not searched."""
 
     @property
     def status(self) -> str:
@@ -87,14 +90,27 @@ class Reader:
         return (pins, holders) if holders >= 0 else self._count_pinning(version)
 
     def queued(self) -> Counter[str]:
-        """Count each id in the queues, in pages: jobs that move at the same time can be missed."""
-        count: Counter[str] = Counter()
+        """Count each id in the queues and among what workers reserved, in pages: jobs that move can be missed."""
+        reserving: Any = self.queue.smembers(f"{self.waiting}.reserving")
+        pipeline = self.queue.pipeline(transaction=False)
+        for worker in reserving:
+            pipeline.lrange(f"{self.waiting}:{text(worker)}.reserved", 0, -1)
+        count: Counter[str] = Counter(text(jid) for ids in pipeline.execute() for jid in ids)
         for suffix in (".high", "", ".low"):
             at = 0
             while ids := list_of(self.queue, self.waiting + suffix, at, at + _LISTED - 1):
                 count.update(ids)
                 at += len(ids)
         return count
+
+    def retained(self) -> set[str]:
+        """Return the ids in the list of the ended jobs, read in pages."""
+        found: set[str] = set()
+        at = 0
+        while ids := list_of(self.records, "jobs.retention", at, at + _LISTED - 1):
+            found.update(ids)
+            at += len(ids)
+        return found
 
     def held(self) -> list[str]:
         """Return the jobs that the registered workers hold."""
@@ -241,4 +257,5 @@ def _job(seen: list[Any]) -> Job:
         worker_holds=[text(one) for one in holds],
         queued=places[0],
         holders=places[1],
+        retained=places[2],
     )

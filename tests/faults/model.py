@@ -47,6 +47,7 @@ class Worker:
     deadline: float
     held: str | None = None
     stop: str = ""
+    reserved: list[str] = field(default_factory=list)
 
 
 @dataclass
@@ -92,7 +93,7 @@ class Model:
         found = [worker.deadline for worker in self.workers.values()]
         found += [key.until for key in self.keys.values()]
         for job in self.jobs.values():
-            found += [job.due] if job.due is not None else []
+            found += [job.due, job.due - 1] if job.due is not None else []
             found += [job.ended + RETENTION] if job.ended is not None else []
             found += [job.started + job.asked.timeout] if job.status == "in progress" else []
             found += [job.unknown_since + UNKNOWN_TIMEOUT] if job.unknown_since is not None else []
@@ -107,6 +108,10 @@ class Model:
     def listed(self) -> list[str]:
         """Return all jobs by creation."""
         return sorted(self.jobs, key=lambda jid: self.jobs[jid].created)
+
+    def unfinished(self) -> list[str]:
+        """Return the jobs that have not ended, by creation."""
+        return [jid for jid in self.listed() if self.jobs[jid].status not in FINAL]
 
     def unfinished_of(self, owner: str | None) -> list[str]:
         """Return the stored jobs of an owner that have not ended, by creation."""
@@ -199,7 +204,12 @@ class Model:
     def renew(self, *workers: str) -> list[Any]:
         held = [self._renew(worker) for worker in workers]
         expired = [worker for worker, known in self.workers.items() if known.deadline < self.now]
-        return [sorted(expired), held]
+        return [sorted(expired), held, self._due_scripts()]
+
+    def _due_scripts(self) -> list[str]:
+        due = any(job.due is not None and job.due <= self.now + 1 for job in self.jobs.values())
+        old = any(job.ended is not None and job.ended + RETENTION <= self.now for job in self.jobs.values())
+        return ["promote"] * due + ["purge"] * old
 
     def _renew(self, worker: str) -> list[Any]:
         known = self.workers.get(worker)
@@ -212,15 +222,15 @@ class Model:
         late = int(self.now > job.started + job.asked.timeout)
         return ["held", {"id": job.id, "attempt": str(job.attempt), "left": late, "stop": known.stop}]
 
-    def claim(self, worker: str) -> list[Any]:
+    def claim(self, worker: str, most: int) -> list[Any]:
         known = self.workers.get(worker)
         if known is None:
             return ["gone"]
         if known.held is not None:
-            return self._taken(self.jobs[known.held])
-        while (jid := self._pop()) is not None:
+            return ["job", [self._claimed(self.jobs[known.held]), *self._reserve(worker, most, known.reserved)]]
+        while (jid := self._next(worker)) is not None:
             if self._waits(jid):
-                return self._start(jid, worker)
+                return self._start_any(jid, worker, most)
         return ["none"]
 
     def finish(self, worker: str, jid: str, attempt: str, log: str) -> list[Any]:
@@ -235,16 +245,27 @@ class Model:
         job.logs[attempt] = log
         return ["complete"]
 
-    def finish_claim(self, worker: str, jid: str, attempt: str, log: str) -> list[Any]:
+    def finish_claim(
+        self, worker: str, jid: str, attempt: str, log: str, most: int, following: str, next_attempt: str
+    ) -> list[Any]:
         before = self.jobs.get(jid)
         held = before is not None and before.status == "in progress"
         answer = self.finish(worker, jid, attempt, log)
+        if following:
+            return [*answer, *self._start_reserved(worker, most, following, next_attempt)]
         if not (held and answer == ["complete"]):
             return [*answer, "again"]
-        following = self._pop()
-        if following is None:
+        jid = self._next(worker)
+        if jid is None:
             return ["complete", "none"]
-        return ["complete", *(self._start(following, worker) if self._waits(following) else ["again"])]
+        return ["complete", *(self._start_any(jid, worker, most) if self._waits(jid) else ["again"])]
+
+    def unreserve(self, worker: str) -> list[Any]:
+        known = self.workers.get(worker, Worker(0))
+        ids, known.reserved = [jid for jid in known.reserved if self._waits(jid)], []
+        for jid in reversed(ids):
+            self.queues[self.jobs[jid].asked.priority].insert(0, jid)
+        return ["unreserved", len(ids)]
 
     def release(self, worker: str, jid: str, attempt: str, why: str, log: str) -> list[Any]:
         if not self._holds(worker, jid, attempt):
@@ -266,6 +287,7 @@ class Model:
             return ["deregistered", ""]
         if expired and known.deadline > self.now:
             return ["alive"]
+        self.unreserve(worker)
         if known.held is not None:
             job = self.jobs[known.held]
             meant = not jid or (jid, attempt) == (job.id, str(job.attempt))
@@ -371,20 +393,56 @@ class Model:
 
     def _unqueue(self, jid: str) -> None:
         self.queues = {name: [one for one in queue if one != jid] for name, queue in self.queues.items()}
+        for worker in self.workers.values():
+            worker.reserved = [one for one in worker.reserved if one != jid]
 
-    def _start(self, jid: str, worker: str) -> list[Any]:
+    def _next(self, worker: str) -> str | None:
+        reserved = self.workers[worker].reserved
+        return reserved.pop(0) if reserved else self._pop()
+
+    def _start(self, jid: str, worker: str) -> None:
         job = self.jobs[jid]
         job.status, job.worker, job.attempt, job.started = "in progress", worker, job.attempt + 1, self.now
         self.workers[worker].held = jid
-        return self._taken(job)
 
-    def _taken(self, job: Job) -> list[Any]:
+    def _start_any(self, jid: str, worker: str, most: int) -> list[Any]:
+        self._start(jid, worker)
+        return ["job", [self._claimed(self.jobs[jid]), *self._reserve(worker, most, self.workers[worker].reserved)]]
+
+    def _start_reserved(self, worker: str, most: int, jid: str, attempt: str) -> list[Any]:
+        known, job = self.workers.get(worker), self.jobs.get(jid)
+        is_first = known is not None and known.held is None and known.reserved[:1] == [jid]
+        if is_first:
+            known.reserved.pop(0)
+        if is_first and self._waits(jid) and str(job.attempt + 1) == attempt:
+            self._start(jid, worker)
+        elif is_first or job is None or (job.worker, str(job.attempt)) != (worker, attempt):
+            if known is not None:
+                is_cancelled = job is None or job.status == "cancelled"
+                known.stop = f"{jid} {attempt}" if is_cancelled else f"{jid} {attempt} released"
+            return ["void", []]
+        return ["started", self._reserve(worker, most, [])]
+
+    def _reserve(self, worker: str, most: int, before: list[str]) -> list[list[str]]:
+        """Return the jobs reserved before, and those from now on."""
+        known, ids = self.workers.get(worker), list(before)
+        if known is None:
+            return []
+        most = min(most - len(known.reserved), sum(map(len, self.queues.values())) // len(self.workers)) if most else 0
+        while most > 0 and (jid := self._pop()) is not None:
+            known.reserved.append(jid)
+            ids.append(jid)
+            most -= 1
+        for jid in ids:
+            if not self._waits(jid):
+                known.reserved.remove(jid)
+        return [self._claimed(self.jobs[jid], 1) for jid in ids if self._waits(jid)]
+
+    def _claimed(self, job: Job, later: int = 0) -> list[str]:
         asked = job.asked
-        claimed = {"id": job.id, "attempt": str(job.attempt), "analysis": asked.analysis, "start": str(asked.start)}
-        claimed |= {"end": "null", "params": "{}", "dataset": asked.dataset or ""}
-        claimed["selection"] = json.dumps(asked.selection, separators=(",", ":")) if asked.selection else ""
-        claimed["request_id"] = asked.request_id or ""
-        return ["job", *(word for pair in claimed.items() for word in pair)]
+        selection = json.dumps(asked.selection, separators=(",", ":")) if asked.selection else ""
+        words = [job.id, str(job.attempt + later), asked.analysis, str(asked.start), "null", "{}", asked.dataset or ""]
+        return [*words, selection, asked.request_id or ""]
 
     def _holds(self, worker: str, jid: str, attempt: str) -> bool:
         job = self.jobs.get(jid)

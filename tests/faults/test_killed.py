@@ -127,7 +127,7 @@ def test_five_hundred_jobs_survive_twenty_kills_of_children(start_worker):
         job, results = _job(jid), jobs.get_results(jid)
         assert (job["status"], results["attempt"]) == ("complete", job["attempt"])
     assert jobs.get_stats()["jobs"]["in progress"] == 0
-    expected = (b".wake", b".epoch", b".totals")
+    expected = (b".wake", b".epoch", b".totals", b".reserving")
     assert [key for key in jobs.q._client.keys("hotqueue:*") if not key.endswith(expected)] == []
 
 

@@ -24,7 +24,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule, run_state_machine_as_test
 
 from jobs import Idempotency, Status, Submission
-from jobstore import Transitions, by_name, optional_fields, to_add_args
+from jobstore import Transitions, by_name, to_records
 from ops.invariants import find_violations
 from tests.conftest import ROOT
 from tests.faults.model import FINAL, KEY_LIVES, LEASE, MOST, QUOTA, RETENTION, Model
@@ -133,6 +133,7 @@ class Machine(RuleBasedStateMachine):
         self.calls: list[Call] = []
         self.ids: list[str] = []
         self.runs: list[tuple[str, str, str]] = []
+        self.reserved: list[tuple[str, str, str]] = []
         self.ended: dict[str, str] = {}
 
     def teardown(self) -> None:
@@ -175,7 +176,7 @@ class Machine(RuleBasedStateMachine):
         named = [(str(uuid.UUID(int=len(self.ids) + n, version=4)), one) for n, one in enumerate(asked)]
         self.ids += [jid for jid, _ in named]
         hashed = Idempotency(key, body).hash if key else ""
-        fields = [to_add_args(jid, one, hashed, optional_fields([one])) for jid, one in named]
+        common, fields = to_records([jid for jid, _ in named], asked, hashed)
         words = (
             version or "",
             hashed,
@@ -185,6 +186,8 @@ class Machine(RuleBasedStateMachine):
             owner,
             QUOTA,
             len(fields[0]),
+            len(common),
+            *common,
             *(word for one in fields for word in one),
         )
         self._send("add", words, (named, hashed, body))
@@ -205,16 +208,24 @@ class Machine(RuleBasedStateMachine):
         self.ids += ids
         bulk, hashed, left = f"bulk{len(self.ids)}", Idempotency(key, "one").hash if key else "", iter(ids)
         slices = [[(next(left), asked) for _ in range(size)] for size in sizes]
-        position = width = 0
+        common, rows = to_records(ids, [asked] * len(ids), hashed)
+        position = 0
         for n, slice_ in enumerate(slices):
-            records = [to_add_args(jid, one, hashed, optional_fields([one])) for jid, one in slice_]
-            width = len(records[0])
-            staged = [position, *(word for record in records for word in record)]
-            self.transitions.stage(f"bulk.{bulk}.{n}", staged, 10**9)
+            part = [word for row in rows[position : position + len(slice_)] for word in row]
+            self.transitions.stage({f"bulk.{bulk}.{n}": [position, *common, *part]}, 10**9)
             position += len(slice_)
         self.model.staged[bulk] = len(slices)
         terms = (version or "", hashed, "one", int(KEY_LIVES), MOST, owner, QUOTA)
-        words = (*terms, bulk, len(slices), len(ids), len(ids) if version else 0, width, " ".join(ids))
+        words = (
+            *terms,
+            bulk,
+            len(slices),
+            len(ids),
+            len(ids) if version else 0,
+            len(rows[0]),
+            len(common),
+            " ".join(ids),
+        )
         self._send("accept", words, (bulk, slices, hashed, "one"))
 
     @rule(oldest=st.booleans(), pick=PICK)
@@ -262,18 +273,22 @@ class Machine(RuleBasedStateMachine):
     @rule(workers=st.sets(st.sampled_from(WORKERS)))
     def renew(self, workers):
         words = tuple(sorted(workers))
-        self._send("renew", (round(LEASE * 1e6), *words), words)
+        self._send("renew", (round(LEASE * 1e6), round(RETENTION * 1e6), *words), words)
 
     @rule(worker=st.sampled_from(WORKERS))
     def claim(self, worker):
         self._take(worker)
 
+    @rule(worker=st.sampled_from(WORKERS))
+    def unreserve(self, worker):
+        self._send("unreserve", (worker,), (worker,))
+
     @rule(pick=PICK, outcome=st.sampled_from(["", *OUTCOMES]))
     def work(self, pick, outcome):
-        """Let an idle worker claim a job and do something with it."""
+        """Let an idle worker claim a job, reserve some, and do something with it."""
         idle = [name for name, worker in self.model.workers.items() if worker.held is None]
         if idle:
-            self._take(_pick(idle, pick))
+            self._take(_pick(idle, pick), pick % 4)
         if outcome:
             self._end(pick, outcome)
 
@@ -391,6 +406,7 @@ class Machine(RuleBasedStateMachine):
             (2, self.report, (pick,)),
             (3, self.let_time_pass, (roll.choice([10, 20, 100, 1100]),)),
             (3, self.promote, (most,)),
+            (2, self.unreserve, (worker,)),
             (2, self.purge, (most,)),
             (2, self.dismiss_lost, (worker,)),
             (1, self.publish, (version,)),
@@ -413,8 +429,8 @@ class Machine(RuleBasedStateMachine):
     def _register(self, worker: str) -> None:
         self._send("register", (worker, round(LEASE * 1e6), "host", 1), (worker,))
 
-    def _take(self, worker: str) -> None:
-        self._note_run(worker, self._send("claim", (worker, 0), (worker,)))
+    def _take(self, worker: str, most: int = 0) -> None:
+        self._send("claim", (worker, 0, most), (worker, most))
 
     def _end(self, pick: int, outcome: str) -> None:
         run = self._run(pick)
@@ -423,14 +439,28 @@ class Machine(RuleBasedStateMachine):
         if outcome == "finish":
             self._send("finish", (*run, _document(run), "said"), (*run, "said"))
         elif outcome == "finish_claim":
-            answer = self._send("finish_claim", (*run, _document(run), "said"), (*run, "said"))
-            self._note_run(run[0], answer[1:])
+            following = (pick % 4, *self._following(run[0], pick))
+            self._send("finish_claim", (*run, _document(run), "said", *following), (*run, "said", *following))
         else:
             self._send("release", (*run, outcome, _error(outcome), 0, "said"), (*run, outcome, "said"))
 
-    def _note_run(self, worker: str, answer: list[Any]) -> None:
-        if answer[0] == "job":
-            self.runs.append((worker, answer[2], answer[4]))
+    def _following(self, worker: str, pick: int) -> tuple[str, str]:
+        """Return usually the first job that a worker has reserved, in its next attempt, otherwise any or none."""
+        known = self.model.workers.get(worker)
+        if pick < 7 and known is not None and known.reserved and known.reserved[0] in self.model.jobs:
+            return known.reserved[0], str(self.model.jobs[known.reserved[0]].attempt + 1)
+        return _pick(self.reserved, pick)[1:] if self.reserved and pick < 10 else ("", "")
+
+    def _note_runs(self, name: str, words: tuple[Any, ...], answer: list[Any]) -> None:
+        """Keep what the worker runs from now on, also a job that it must not run, and what it has reserved."""
+        if name not in ("claim", "finish_claim"):
+            return
+        worker, claimed = str(words[0]), answer[-1] if isinstance(answer[-1], list) else []
+        if name == "finish_claim" and words[6]:
+            self.runs.append((worker, str(words[6]), str(words[7])))
+        elif claimed:
+            self.runs.append((worker, *claimed.pop(0)[:2]))
+        self.reserved += [(worker, *one[:2]) for one in claimed]
 
     def _run(self, pick: int) -> tuple[str, str, str] | None:
         """Return usually the run that a worker holds, otherwise an earlier one."""
@@ -442,9 +472,9 @@ class Machine(RuleBasedStateMachine):
     def _resend(self, pick: int) -> None:
         if self.calls:
             call = _pick(self.calls, pick)
-            self._note_run(str(call.words[0]), self._send(*call)[call.name == "finish_claim" :] or [""])
+            self._send(*call)
 
-    def _send(self, name: str, words: tuple[Any, ...], meant: tuple[Any, ...]) -> list[Any]:
+    def _send(self, name: str, words: tuple[Any, ...], meant: tuple[Any, ...]) -> None:
         self.calls.append(Call(name, words, meant))
         hypothesis.note(f"{name}{meant}")
         self._settle()
@@ -454,12 +484,11 @@ class Machine(RuleBasedStateMachine):
             answer = _without_times(answer)
         if answer[0] == "added":
             answer = answer[:1]
-        if "waited" in answer:  # a time
-            at = answer.index("waited")
-            answer = answer[:at] + answer[at + 2 :]
+        if name in ("claim", "finish_claim") and isinstance(answer[-1], list):
+            answer[-1] = [one[:8] + one[9:] for one in answer[-1]]  # without the time that it waited
         assert answer == expected
         self._compare()
-        return answer
+        self._note_runs(name, words, answer)
 
     def _settle(self) -> None:
         """Wait until an imminent change has happened: the model's clock differs from that of Redis by milliseconds."""
@@ -493,7 +522,7 @@ class Machine(RuleBasedStateMachine):
         found = iter(pipeline.execute())
         for jid in self.ids:
             assert _read(next(found), next(found), next(found)) == _expect(model, jid), jid
-        assert (next(found), next(found), next(found)) == (model.listed(), model.current, list(model.bulks))
+        assert (next(found), next(found), next(found)) == (model.unfinished(), model.current, list(model.bulks))
         assert _counted(next(found), next(found)) == [model.pins.get(version) for version in ("v1", "v2")]
         assert [next(found), next(found)] == [model.unfinished_of(owner) for owner in OWNERS[2:]]
         assert _counted(*found) == [model.keys[key].left if key in model.keys else None for key in KEYS]
@@ -507,9 +536,12 @@ class Machine(RuleBasedStateMachine):
             pipeline.lrange(f"hotqueue:queue{suffix}", 0, -1)
         for worker in WORKERS:
             pipeline.lrange(f"hotqueue:queue:{worker}", 0, -1)
+        for worker in WORKERS:
+            pipeline.lrange(f"hotqueue:queue:{worker}.reserved", 0, -1)
         *lists, living = pipeline.zrange("workers", 0, -1).execute()
         held = {name: [worker.held] if worker.held else [] for name, worker in model.workers.items()}
-        assert lists == [*model.queues.values(), *(held.get(worker, []) for worker in WORKERS)]
+        reserved = [model.workers[name].reserved if name in model.workers else [] for name in WORKERS]
+        assert lists == [*model.queues.values(), *(held.get(worker, []) for worker in WORKERS), *reserved]
         assert set(living) == set(model.workers)
 
     def _compare_counts(self) -> None:
@@ -530,13 +562,16 @@ def _counted(*counts: str | None) -> list[int | None]:
 
 
 def _without_times(renewed: list[Any]) -> list[Any]:
-    """Return the expired workers in order, and for each job whether it is over its time."""
-    _, expired, held = renewed
+    """Return the expired workers in order, for each job whether it is over its time, and which scripts are due.
+
+    Bulks are published and a lost queue is repaired at once here.
+    """
+    _, expired, held, due = renewed
     answers = [[one[0], by_name(one[1:])] if len(one) > 1 else one for one in held]
     for one in answers:
         if len(one) > 1:
             one[1]["left"] = int(int(one[1]["left"]) < 0)
-    return [sorted(expired), answers]
+    return [sorted(expired), answers, [name for name in due if name in ("promote", "purge")]]
 
 
 def _pick(found: list[Any], pick: int) -> Any:

@@ -22,7 +22,7 @@ ACTIONS = (
 
 
 def _statuses() -> Counter[str]:
-    ids = [jid for jid, _ in jobs.rd.zscan_iter("jobs", count=1000)]
+    ids = [jid for jid, _ in jobs.rd.zscan_iter("jobs.analysis.sleep", count=1000)]
     pipeline = jobs.rd.pipeline(transaction=False)
     for jid in ids:
         pipeline.hget(b"job." + jid, "status")

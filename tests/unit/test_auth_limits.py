@@ -161,15 +161,15 @@ def test_every_end_of_a_job_makes_room(make, rd, worker):
 
 def test_a_large_bulk_counts_before_it_is_published(make, rd, monkeypatch):
     # Given a bulk in slices whose process dies after it was accepted
-    client = make(max_unfinished_jobs=250)
+    client = make(max_unfinished_jobs=300)
     monkeypatch.setattr("jobstore.bulk.publish", lambda *_: None)
-    assert post(client, [NAP] * 250).status_code == 202
+    assert post(client, [NAP] * 300).status_code == 202
     # then it counts, and so it does once others have published it
     is_refusal(post(client, NAP))
     assert jobs.heartbeat([]).more
     is_refusal(post(client, NAP))
     while jobs.heartbeat([]).more:
         pass
-    assert rd.zcard("jobs.unfinished.ann") == 250
+    assert rd.zcard("jobs.unfinished.ann") == 300
     is_refusal(post(client, NAP))
     assert post(client, NAP, "bob").status_code == 202

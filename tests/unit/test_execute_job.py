@@ -17,8 +17,9 @@ from analyses.framework import registry
 from config.events import Event
 from config.settings import Settings
 from dataset import VersionNotFound
-from jobs import Run
-from runtime import Executor, Stopped
+from jobs import ReleaseReason, Run
+from runtime import Stopped
+from runtime.executor import Executor
 from runtime.output import Output
 
 
@@ -46,7 +47,7 @@ class Status:
     run: Run | None = None
     ended = 0
 
-    def mark_running(self, run: Run) -> None:
+    def mark_running(self, run: Run, *, has_reserved: bool) -> None:
         self.run = run
 
     def mark_idle(self) -> None:
@@ -279,6 +280,19 @@ def test_an_attempt_that_is_cancelled_leaves_the_job_as_it_is(world, events):
     assert jobs.get_job_by_id(job["id"])["status"] == "cancelled"
     assert jobs.get_results(job["id"]) is None
     assert events() == [Event.JOB_STARTED, Event.JOB_CANCELLED]
+
+
+def test_an_attempt_of_a_job_that_was_queued_again_leaves_it_to_others(world, events):
+    job = jobs.add_job(None, None, "fake")
+    claimed = jobs.q.get()
+    jobs.release_job(Run(claimed.id, claimed.attempt), jobs.q.worker_id, ReleaseReason.DRAIN)
+    world.control.stop_with = "released"
+
+    world.attempt(claimed)
+
+    assert jobs.q.flush() is None
+    assert jobs.get_job_by_id(job["id"])["status"] == "submitted"
+    assert events() == [Event.JOB_STARTED, Event.JOB_RELEASED]
 
 
 def test_an_attempt_that_times_out_is_charged(world, events):

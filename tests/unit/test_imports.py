@@ -5,6 +5,7 @@ import-linter holds the rooms to it (pyproject.toml), but reads packages only.
 
 import ast
 import importlib.util
+import subprocess
 import sys
 from pathlib import Path
 
@@ -67,3 +68,17 @@ def test_analyses_import_only_the_kit():
 def test_an_import_of_the_framework_is_found_however_it_is_written(source):
     assert imports_the_framework(source)
     assert not imports_the_framework("from .kit import Params\nimport analyses.kit\nfrom analyses import kit\n")
+
+
+def test_a_supervisor_imports_neither_analyses_nor_what_computes():
+    code = "import sys, worker; print(*{name.partition('.')[0] for name in sys.modules})"
+    imported = set(subprocess.check_output([sys.executable, "-c", code], cwd=ROOT, text=True).split())
+    assert "runtime" in imported
+    assert not imported & {"analyses", "dataset", "matplotlib", "numpy", "polars", "pydantic", "pyarrow"}
+
+
+def test_a_child_imports_what_draws_and_reads_files_only_when_it_needs_it():
+    code = "import sys, runtime.executor, analyses; analyses.get_registry(); print(*sys.modules)"
+    imported = set(subprocess.check_output([sys.executable, "-c", code], cwd=ROOT, text=True).split())
+    assert "polars" in imported
+    assert not imported & {"matplotlib", "numpy", "fastexcel", "pyarrow"}

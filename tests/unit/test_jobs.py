@@ -16,7 +16,7 @@ import jobs
 import jobstore
 from config.settings import Settings
 from jobs import Idempotency, InvalidTransition, JobNotFound, Submission, WorkerNotRegistered
-from jobstore import Transitions, adding, bulk, generate_jid, listing, to_add_args
+from jobstore import Transitions, adding, bulk, generate_jids, listing, to_records
 from ops.invariants import find_violations
 
 
@@ -260,8 +260,8 @@ def test_a_record_without_a_field_that_is_newer_goes_all_the_way(worker, name, w
 
 def test_a_bulk_sent_again_late_adds_nothing_where_its_first_job_is_deleted(rd):
     asked = [Submission(start=n, end=None, analysis="sleep") for n in range(2)]
-    words = [to_add_args(generate_jid(), one) for one in asked]
-    call = ("", "", "", 60, 1000, "", 0, len(words[0]), *(word for one in words for word in one))
+    common, words = to_records(generate_jids(2), asked)
+    call = ("", "", "", 60, 1000, "", 0, len(words[0]), len(common), *common, *(word for one in words for word in one))
     jobs._run("add", *call)
     jobs.cancel_job(words[0][0])
     jobs.cancel_job(words[1][0])
@@ -392,7 +392,7 @@ def test_the_same_idempotency_key_makes_the_same_jobs(rd):
 
 def test_adding_the_same_ids_twice_makes_them_once(rd, monkeypatch):
     ids = iter(["a", "b", "a", "b"])
-    monkeypatch.setattr(adding, "generate_jid", lambda: next(ids))
+    monkeypatch.setattr(adding, "generate_jids", lambda count: [next(ids) for _ in range(count)])
 
     first = _add(2)
     again = _add(2)
@@ -770,7 +770,7 @@ def test_what_a_worker_holds_after_a_finish_is_in_progress(worker):
     first = jobs.q.get()
     jobs.cancel_job(jobs.get_jobs(status="submitted").jobs[0]["id"])
 
-    jobs._run("finish_claim", worker, first.id, first.attempt, "{}", "")
+    jobs._run("finish_claim", worker, first.id, first.attempt, "{}", "", 0, "", "")
 
     assert jobs.get_stats()["jobs"]["in progress"] == 0
 

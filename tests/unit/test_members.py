@@ -1,6 +1,7 @@
 """Types, schema and record have the members of one list."""
 
 from dataclasses import fields
+from typing import Any
 
 import pytest
 
@@ -11,9 +12,8 @@ from jobstore.model import (
     Job,
     Submission,
     job_from_record,
-    new_job,
-    optional_fields,
-    to_add_args,
+    new_jobs,
+    to_records,
 )
 from submission.schema import JobRequest
 
@@ -51,10 +51,15 @@ def test_a_new_job_is_what_its_record_says(selection):
         owner="ada",
         request_id="q",
     )
-    jid, analysis, priority, _, _, dataset, *pairs = to_add_args("j", asked, optional=optional_fields([asked]))
-    record = dict(zip(pairs[::2], pairs[1::2], strict=True)) | {"id": jid, "analysis": analysis, "priority": priority}
-    record |= {"dataset": dataset, "status": "submitted", "created": 1_700_000_000_000_007}
+    common, [(jid, analysis, priority, _, _, dataset, *pairs)] = to_records(["j"], [asked])
+    assert common == []
+    record: dict[str, Any] = dict(zip(pairs[::2], pairs[1::2], strict=True)) | {
+        "id": jid,
+        "analysis": analysis,
+        "priority": priority,
+    }
+    record |= {"dataset": dataset, "status": "submitted", "created": 1_700_000_000_000_000}
     stored = {name.encode(): str(value).encode() for name, value in record.items()}
-    job = new_job("j", asked, 1_700_000_000_000_000, 7)
+    [job] = new_jobs(["j"], [asked], 1_700_000_000_000_000)
     assert job == job_from_record(stored)
     assert [*job] == [*MEMBERS, *selection]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import signal
+from collections.abc import Callable
 from dataclasses import replace
 from itertools import count
 from types import SimpleNamespace
@@ -16,6 +17,7 @@ from config.events import Event
 from config.settings import Settings
 from jobs import ReleaseReason, Run
 from runtime import Supervisor, supervisor, tick_seconds
+from runtime.analysis_files import AnalysisFiles
 from runtime.child_process import ChildProcess
 from runtime.memory_files import shared_bytes
 from runtime.meters import METERS_BYTES, Meters
@@ -29,7 +31,7 @@ class Child:
 
     numbers = count(1)
 
-    def __init__(self, script: str, memory: int, environ: dict[str, str]) -> None:
+    def __init__(self, script: str, memory: int, environ: dict[str, str], on_hold_up: Callable[[], object]) -> None:
         self.number = next(self.numbers)
         self.worker = f"worker-{self.number}"
         self.process = SimpleNamespace(pid=2**22 + self.number, returncode=None)
@@ -40,7 +42,11 @@ class Child:
         self.unmatched_since = 0.0
         self.kill_at, self.stopping = 0.0, None
         self.running, self.run = False, NO_RUN
-        self.status = SimpleNamespace(read=lambda: (self.running, self.run))
+        self.holds_up = False
+        self.lost: list[Run] = []
+        self.status = SimpleNamespace(
+            read=lambda: (self.running, self.run), mark_lost=lambda: self.lost.append(self.run)
+        )
         self.corrupted = False
         self.sent: list[tuple[str, ...]] = []
         self.kills: list[ReleaseReason] = []
@@ -51,6 +57,9 @@ class Child:
     is_timed_out = ChildProcess.is_timed_out
     outcome = ChildProcess.outcome
     stop = ChildProcess.stop
+
+    def holds_up_reserved(self) -> bool:
+        return self.holds_up
 
     def send(self, *words: str) -> None:
         self.sent.append(words)
@@ -123,11 +132,61 @@ def test_children_are_started_registered_and_then_let_go(world):
     assert {each["id"] for each in jobs.get_workers()} == {child.worker for child in world.children}
 
 
+@pytest.fixture
+def heartbeats(monkeypatch) -> list[list[str]]:
+    """The workers of each heartbeat that is sent."""
+    sent: list[list[str]] = []
+    send = jobs.heartbeat
+
+    def note(workers: list[str], held_up: list[str]) -> jobs.Heartbeat:
+        sent.append(workers)
+        return send(workers, held_up)
+
+    monkeypatch.setattr(jobs, "heartbeat", note)
+    return sent
+
+
+def test_idle_children_cost_a_heartbeat_every_other_tick(world, heartbeats):
+    world.tick(10)
+
+    assert len(heartbeats) == 5
+
+
+def test_every_tick_is_a_heartbeat_while_a_job_runs(world, heartbeats):
+    # Given a job that was claimed after a heartbeat, as its child publishes
+    world.tick()
+    heartbeats.clear()
+    world.claim(world.children[0])
+
+    world.tick(10)
+
+    assert len(heartbeats) == 10
+
+
+def test_every_tick_is_a_heartbeat_until_a_scheduled_job_is_due(world, heartbeats):
+    jobs.add_job(None, None, "sleep", delay=0.9)
+    world.tick(2)
+    heartbeats.clear()
+
+    world.tick(10)
+
+    assert len(heartbeats) == 10
+
+
+def test_a_short_lease_is_renewed_at_each_tick(monkeypatch, rd, heartbeats):
+    jobs.q.draining = False
+    world = World(monkeypatch, lease_seconds=5.0)
+
+    world.tick(10)
+
+    assert len(heartbeats) == 10
+
+
 def test_a_changed_analysis_replaces_the_children_after_their_jobs(monkeypatch, rd, caplog):
     # Given children, of which one runs a job, and one that stands by
     caplog.set_level(logging.INFO)
     changed = False
-    monkeypatch.setattr(supervisor, "reload_if_changed", lambda: changed)
+    monkeypatch.setattr(AnalysisFiles, "have_changed", lambda files: changed)
     world = World(monkeypatch, reload=True, standby_children=1)
     world.tick()
     world.now += supervisor.STANDBY_AFTER_SECONDS
@@ -158,7 +217,7 @@ def test_a_changed_analysis_replaces_the_children_after_their_jobs(monkeypatch, 
 
 @pytest.mark.parametrize("reload", [True, False])
 def test_a_changed_analysis_replaces_none_in_a_drain_or_without_reload(monkeypatch, rd, reload):
-    monkeypatch.setattr(supervisor, "reload_if_changed", lambda: pytest.fail("it looked at the files"))
+    monkeypatch.setattr(AnalysisFiles, "have_changed", lambda files: pytest.fail("it looked at the files"))
     world = World(monkeypatch, reload=reload)
     if reload:
         world.supervisor.request_stop(signal.SIGTERM)
@@ -282,7 +341,7 @@ def test_a_child_whose_status_is_corrupted_is_killed_and_charged(world):
 def test_an_outage_of_redis_ends_no_child(world, monkeypatch, caplog):
     child, other = world.children
     with monkeypatch.context() as patch:
-        patch.setattr(jobs, "heartbeat", lambda workers: (_ for _ in ()).throw(jobs.RedisUnavailable[0]("down")))
+        patch.setattr(jobs, "heartbeat", lambda *_: (_ for _ in ()).throw(jobs.RedisUnavailable[0]("down")))
         child.exit(-9)
         world.tick(3)
     assert other in world.children
@@ -331,3 +390,23 @@ def test_a_second_signal_ends_runs_at_once_but_a_hangup_after_the_first_does_not
     world.supervisor.request_stop(signal.SIGTERM)
     world.tick(2)
     assert status(run) == "submitted"
+
+
+def test_a_run_that_holds_up_reserved_jobs_loses_them_and_its_child_learns_it_first(world, monkeypatch):
+    child, _ = world.children
+    run = world.claim(child)
+    child.holds_up = True
+    seen: list[list[Run]] = []
+    unreserved: list[str] = []
+    heartbeat = jobs.heartbeat
+
+    def note(workers: list[str], held_up: list[str]) -> jobs.Heartbeat:
+        seen.append(list(child.lost))
+        unreserved.extend(held_up)
+        return heartbeat(workers, held_up)
+
+    monkeypatch.setattr(jobs, "heartbeat", note)
+    world.tick()
+
+    assert (seen, unreserved) == ([[run]], [child.worker])
+    assert status(run) == "in progress"

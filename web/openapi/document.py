@@ -33,7 +33,7 @@ _ANSWER_HEADERS = {
     "Idempotency-Replayed": "`true` where an earlier request with this key was accepted.",
     "Link": "The next page (RFC 8288).",
     "Location": "The address of what was made.",
-    "Preference-Applied": "The wait that was applied (RFC 7240).",
+    "Preference-Applied": "The preference that was applied (RFC 7240).",
     "RateLimit": "What is left of the limit.",
     "RateLimit-Policy": "The limit.",
     "Retry-After": "Seconds after which to ask again.",

@@ -76,6 +76,7 @@ _DATASET: dict[str, Any] = {
 _RECORD_BODY: dict[str, Any] = {JSON: _RECORD}
 _ONE_OR_MORE: dict[str, Any] = {JSON: {"anyOf": [_RECORD, _list(_RECORD) | {"minItems": 1}]}}
 _ONE_OR_MORE_JOBS = {"anyOf": [_ref("JobRequest"), _list(_ref("JobRequest")) | {"minItems": 1}]}
+_IDS = {"type": "object", "required": ["ids"], "properties": {"ids": _list(_TEXT)}, "additionalProperties": False}
 _MATCHING: dict[int, Answer] = {
     200: _json("What became of the jobs that match.", "Outcome"),
     202: _json("Many jobs match: an operation acts on them in the background.", "Operation", "Location"),
@@ -156,14 +157,14 @@ OPERATIONS: dict[str, Operation] = {
     "POST /jobs": Operation(
         {
             202: Answer(
-                "Queued: the job, or the list of them.",
-                {JSON: {"anyOf": [_ref("Job"), _list(_ref("Job"))]}},
-                ("Location", "Idempotency-Replayed"),
+                "Queued: the job, or the list of them; of a list only the ids with `Prefer: return=minimal`.",
+                {JSON: {"anyOf": [_ref("Job"), _list(_ref("Job")), _IDS]}},
+                ("Location", "Idempotency-Replayed", "Preference-Applied"),
                 has_job=True,
             )
         },
         (*_WITH_BODY, 404, 409, 507),
-        ("Idempotency-Key",),
+        ("Idempotency-Key", "Prefer"),
         Body(
             {JSON: _ONE_OR_MORE_JOBS},
             {

@@ -79,7 +79,8 @@ HEADERS: dict[str, dict[str, Any]] = {
         "schema": {"type": "string", "minLength": 1, "maxLength": 255},
     },
     "Prefer": {
-        "description": "`wait=SECONDS`, as the query parameter `wait`.",
+        "description": "`wait=SECONDS`, as the query parameter `wait`; `return=minimal` for only the ids of a list of "
+        "jobs (RFC 7240).",
         "schema": _TEXT,
         "example": "wait=1",
     },

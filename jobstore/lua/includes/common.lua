@@ -2,7 +2,7 @@
 -- ARGV[1] database of the connection, ARGV[2] of the records, ARGV[3] of the queue and its workers, ARGV[4] name of the
 -- queue; the script's own arguments begin at ARGV[5].
 local HOME, RECORDS, QUEUE, WAITING = ARGV[1], ARGV[2], ARGV[3], 'hotqueue:' .. ARGV[4]
-local WAKE = WAITING .. '.wake'
+local WAKE, RESERVING = WAITING .. '.wake', WAITING .. '.reserving'
 -- The keys of the default queue's workers have no name in them: any release before had these for every queue.
 local WORKERS, WORKER = 'workers', 'worker.'
 if ARGV[4] ~= 'queue' then WORKERS, WORKER = WAITING .. '.workers', WAITING .. '.worker.' end

@@ -7,6 +7,7 @@ connections after a fork.
 from __future__ import annotations
 
 import ctypes
+import importlib
 import os
 import signal
 import subprocess
@@ -22,6 +23,8 @@ from tests.faults.trials.fault import SharedCounter
 __all__ = ["fork", "fork_worker"]
 
 _PR_SET_PDEATHSIG = 1
+
+importlib.import_module("runtime.executor")  # a supervisor imports it in none but its children
 
 
 def fork(role: str, play: Callable[[], None], counter: SharedCounter, keep: Sequence[int] = ()) -> int:

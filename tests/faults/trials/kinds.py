@@ -39,6 +39,8 @@ def play(harness: Harness, name: str, point: int, seed: int) -> Verdict:
 
 # ------------------------------------------------------------------------------------------------ a child is killed
 
+_HELD_UP: tuple[dict[str, object], ...] = ({}, {}, {}, {}, {"seconds_first": 0.3}, {}, {}, {})
+
 
 def _child_runs(*jobs_params: dict[str, object], max_charged: int = 1, **options: object) -> Callable[..., None]:
     """One worker runs these jobs to their end."""
@@ -93,6 +95,13 @@ def _standby_takes_over(harness: Harness, verdict: Verdict) -> None:
 
 def _parent_works(harness: Harness, verdict: Verdict) -> None:
     harness.add({"seconds": 0.6}, {})
+    harness.start_worker()
+    harness.wait_for_fault()
+    _succeed(harness, verdict)
+
+
+def _parent_queues_reserved(harness: Harness, verdict: Verdict) -> None:
+    harness.add(*_HELD_UP)
     harness.start_worker()
     harness.wait_for_fault()
     _succeed(harness, verdict)
@@ -290,6 +299,10 @@ KINDS = {
         _on("child", environ={"MAX_JOBS_PER_CHILD": "2"}),
         _child_runs({}, {}, {}, {}),
     ),
+    "child-reserves": Kind("… runs jobs that it has reserved", _on("child"), _child_runs(*[{}] * 12), 8),
+    "child-held-up": Kind(
+        "… runs a long job, behind which it has reserved others", _on("child"), _child_runs(*_HELD_UP, max_charged=2), 6
+    ),
     "child-standby": Kind(
         "… takes over, as a standby child, from one that was killed", _on("child", nth=2), _standby_takes_over
     ),
@@ -300,6 +313,7 @@ KINDS = {
         2,
     ),
     "parent-works": Kind("a parent is killed while it starts and ticks", _on("parent"), _parent_works, 12),
+    "parent-held-up": Kind("… queues jobs that its child has reserved", _on("parent"), _parent_queues_reserved, 6),
     "parent-reaps": Kind("… reaps a killed child and releases its job", _on("parent", cue=True), _parent_reaps, 6),
     "parent-cancel": Kind("… stops a cancelled job", _on("parent", cue=True), _parent_stops_cancelled),
     "parent-timeout": Kind("… ends a job that timed out", _on("parent", cue=True), _parent_ends_over_time),
