@@ -141,7 +141,11 @@ def check_operation(reader: Reader, key: str) -> Iterator[Violation]:
 def check_queue_key(reader: Reader, key: str) -> list[Violation] | None:
     """Return the violations of a key of the queue or its workers; None for other keys."""
     suffixes = ("", ".high", ".low", ".wake", ".reserving", ".epoch", ".repair", ".totals")
-    if key.startswith(f"{reader.waiting}.rate.") or key == reader.workers or key in {reader.waiting + suffix for suffix in suffixes}:
+    if (
+        key.startswith(f"{reader.waiting}.rate.")
+        or key == reader.workers
+        or key in {reader.waiting + suffix for suffix in suffixes}
+    ):
         return []
     for start in (reader.worker, f"{reader.waiting}:"):
         if key.startswith(start):
