@@ -4,8 +4,8 @@ A small document and a small artifact are one field each, ``document`` and ``art
 in ``part.1.<field>``, ``part.2.<field>``, …; a large document is stored without its last member, ``artifacts``, which
 then is in the field ``about`` with the number of bytes of the rest. Older releases used one field for any size.
 
-Most of a document stands in the job's record too. Where the rest is short enough to leave the record as compact as it is,
-it is packed into the field ``results`` of the record instead: the count, the version and the result.
+Most of a document stands in the job's record too. Where the rest is short enough to leave the record as compact as it
+is, it is packed into the field ``results`` of the record instead: the count, the version and the result.
 """
 
 from __future__ import annotations

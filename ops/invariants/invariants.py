@@ -122,8 +122,8 @@ class _Search:
 
     def _first_pass(self, wanted: list[tuple[str, str]]) -> None:
         for job in self._reader.jobs(wanted):
-            places = {"queued": self._queued[job.id], "holders": self._held[job.id]}
-            if any(self._check(job._replace(**places, retained=int(job.id in self._retained)))):
+            queued, holders, retained = self._queued[job.id], self._held[job.id], int(job.id in self._retained)
+            if any(self._check(job._replace(queued=queued, holders=holders, retained=retained))):
                 self._candidates[job.id, job.found_in] = None
 
     def _second_pass(self) -> Iterator[Violation]:
