@@ -34,8 +34,9 @@ _Place = tuple[str, str]
 
 
 class Stretch(NamedTuple):
-    """The jobs of a range that one call found: how many its smallest index has in the range (None while jobs of an older
-    release are moved), the jobs, the place of the last one walked, whether there are more, and how many were walked."""
+    """The jobs of a range that one call found: how many its smallest index has in the range (None while jobs of an
+    older release are moved), the jobs, the place of the last one walked, whether there are more, and how many were
+    walked."""
 
     total: int | None
     jobs: list[Candidate]

@@ -28,12 +28,14 @@ PART_BYTES = 2**18
 _ARTIFACTS = b'"artifacts"'
 
 _PACKED_BYTES = 64  # Redis keeps a hash compact up to this size of each value: hash-max-listpack-value
-_MOST_BYTES = 1024  # of a document without its parameters that may be packed: more is not looked at
+_MOST_AFTER = 256  # more than what follows the begin of a document that can be packed
 _NO_ARTIFACTS = b',"artifacts":[]}'
-_TEMPLATE = (
-    b'{"job":"%s","analysis":"%s","params":%s,"dataset":%s,"start":%s,"end":%s,"index":null,"where":null,"search":null,'
-    b'"count":%s,"attempt":%s,"software":"dataset-jobs %s","result":%s'
+_BEGIN = (
+    '{"job":"%s","analysis":"%s","params":%s,"dataset":%s,"start":%s,"end":%s,"index":null,"where":null,"search":null,'
+    '"count":'
 )
+_ATTEMPT = ',"attempt":%s,"software":"dataset-jobs '
+_RESULT = b'","result":'
 _PACKED_WITH = ("results", "analysis", "params", "dataset", "start", "end", "attempt")
 _DROPPED = {"start": "null", "end": "null", "params": "{}"}
 
@@ -58,27 +60,29 @@ def split_document(document: bytes) -> tuple[bytes, list[dict[str, Any]]]:
 
 def _pack(document: bytes, job: ClaimedJob) -> bytes | None:
     """Return what a small document has besides the record of its claimed job; None if that is not all that it has."""
-    if len(document) > len(job.params) + _MOST_BYTES:
+    version_of_data = f'"{job.dataset}"' if job.dataset else "null"
+    begin = (_BEGIN % (job.id, job.analysis, job.params, version_of_data, job.start, job.end)).encode()
+    if (
+        len(document) > len(begin) + _MOST_AFTER
+        or not document.startswith(begin)
+        or not document.endswith(_NO_ARTIFACTS)
+    ):
         return None
-    parts = document.removesuffix(_NO_ARTIFACTS)
-    values = []
-    for name in (b',"count":', b',"attempt":', b',"software":"dataset-jobs ', b'","result":'):
-        value, _, parts = parts.partition(name)
-        values.append(value)
-    packed = b"%b %b %b" % (values[1], values[3], parts)
-    if len(packed) > _PACKED_BYTES:
-        return None
-    fields = [getattr(job, name).encode() for name in _PACKED_WITH[1:]]
-    return packed if _unpack([packed, *fields], job.id) + _NO_ARTIFACTS == document else None
+    count, _, rest = document[len(begin) : -len(_NO_ARTIFACTS)].partition((_ATTEMPT % job.attempt).encode())
+    version, _, result = rest.partition(_RESULT)
+    packed = b"%b %b %b" % (count, version, result)
+    exact = count.isdigit() and result and b" " not in version
+    return packed if exact and len(packed) <= _PACKED_BYTES else None
 
 
 def _unpack(record: Sequence[bytes | None], jid: str) -> bytes:
     """Return a document without its artifacts, of which there are none."""
-    packed, analysis, params, dataset, start, end, attempt = record
+    packed, *others = record
+    analysis, params, dataset, start, end, attempt = (each and each.decode() for each in others)
     count, version, result = (packed or b"").split(b" ", 2)
-    version_of_data = b'"%s"' % dataset if dataset else b"null"
-    job = (jid.encode(), analysis, params or b"{}", version_of_data, start or b"null", end or b"null")
-    return _TEMPLATE % (*job, count, attempt, version, result)
+    version_of_data = f'"{dataset}"' if dataset else "null"
+    begin = _BEGIN % (jid, analysis, params or "{}", version_of_data, start or "null", end or "null")
+    return b"".join((begin.encode(), count, (_ATTEMPT % attempt).encode(), version, _RESULT, result))
 
 
 def results_fields(document: str | bytes, artifacts: list[tuple[str, bytes]], job: ClaimedJob) -> list[str | bytes]:
