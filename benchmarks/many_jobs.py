@@ -41,7 +41,7 @@ for n = from, to - 1 do
   if status == 'complete' then
     call('RPUSH', 'jobs.retention', id)
     call('HDEL', 'job.' .. id, 'id', 'start', 'end')
-    call('HSET', 'job.' .. id, 'ended', stamp, 'results', '0 0.1.0 {}')
+    call('HSET', 'job.' .. id, 'attempt', 1, 'ended', stamp, 'results', '0 0.1.0 {}')
   end
 end
 for index, flat in pairs(indexes) do call('ZADD', index, unpack(flat)) end
