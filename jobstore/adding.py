@@ -82,4 +82,5 @@ def _jobs_by_id(transitions: Transitions, ids: Sequence[str]) -> list[Job]:
     pipeline = transitions.client.pipeline(transaction=False)
     for jid in ids:
         pipeline.hgetall(f"job.{jid}")
-    return [job_from_record(record) for record in pipeline.execute() if record]
+    found = zip(pipeline.execute(), ids, strict=True)
+    return [job_from_record(record, jid) for record, jid in found if record]

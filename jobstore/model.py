@@ -224,30 +224,30 @@ class Member:
     """The text assumed where the record has none; None is null."""
     required: bool = False
     optional: bool = False
-    """Whether records lack it where no job of the request has it."""
+    """Whether records lack it where it is at its default in all jobs of the request."""
 
 
 MEMBERS = {
-    "id": Member(required=True),
+    "id": Member(),
     "status": Member(Status, required=True),
-    "start": Member(json.loads, _json, retried=True, required=True),
-    "end": Member(json.loads, _json, retried=True, required=True),
+    "start": Member(json.loads, _json, retried=True, absent="null"),
+    "end": Member(json.loads, _json, retried=True, absent="null"),
     "analysis": Member(retried=True, required=True),
-    "params": Member(json.loads, _json, retried=True, required=True),
+    "params": Member(json.loads, _json, retried=True, absent="{}"),
     "priority": Member(retried=True, absent="normal"),
-    "tags": Member(json.loads, _json, retried=True, absent="[]"),
+    "tags": Member(json.loads, _json, retried=True, absent="[]", optional=True),
     "created": Member(rfc3339, required=True),
     "started": Member(rfc3339),
     "ended": Member(rfc3339),
     "attempt": Member(int, absent="0"),
-    "max_attempts": Member(int, int, retried=True, absent="3"),
-    "timeout": Member(float, float, retried=True, absent="3600"),
+    "max_attempts": Member(int, int, retried=True, absent="3", optional=True),
+    "timeout": Member(float, float, retried=True, absent="3600", optional=True),
     "progress": Member(float, absent="0"),
     "message": Member(_or_null),
     "dataset": Member(_or_null),
     "worker": Member(),
     "error": Member(json.loads),
-    "retry_of": Member(_or_null, _or_empty),
+    "retry_of": Member(_or_null, _or_empty, optional=True),
     "owner": Member(_or_null, _or_empty, optional=True),
     "request_id": Member(_or_null, _or_empty, optional=True),
 }
@@ -267,9 +267,10 @@ _ATTEMPTS = "attempts"
 _REQUIRED = {name.encode() for name, member in MEMBERS.items() if member.required}
 _READERS = {name.encode(): (name, member.read) for name, member in MEMBERS.items()}
 _WRITERS = [(name, member.write) for name, member in MEMBERS.items() if member.write and not member.optional]
-_OPTIONAL: dict[str, Callable[[Any], str]] = {_SELECTION: lambda selection: _json(selection) if selection else ""}
+_OPTIONAL: dict[str, Callable[[Any], Any]] = {_SELECTION: lambda selection: _json(selection) if selection else ""}
 _OPTIONAL |= {name: member.write for name, member in MEMBERS.items() if member.write and member.optional}
 _NEW = {name: None if member.absent is None else member.read(member.absent) for name, member in MEMBERS.items()}
+_AT_DEFAULT = Submission(start=None, end=None)
 _SUBMITTED = [name for name in MEMBERS if name in {member.name for member in fields(Submission)}]
 
 
@@ -285,8 +286,8 @@ def to_records(ids: Sequence[str], asked: Sequence[Submission], idempotency: str
     """Return the records of new jobs; ``idempotency`` is the hash of the request's key."""
     columns = {name: [str(write(getattr(each, name))) for each in asked] for name, write in _WRITERS}
     for name, write in _OPTIONAL.items():
-        if any(getattr(each, name) for each in asked):
-            columns[name] = [write(getattr(each, name)) for each in asked]
+        if any(getattr(each, name) != getattr(_AT_DEFAULT, name) for each in asked):
+            columns[name] = [str(write(getattr(each, name))) for each in asked]
     if idempotency:
         columns["idempotency"] = [idempotency] * len(asked)
     common: list[str] = []
@@ -318,11 +319,14 @@ def _new_job(jid: str, asked: Submission, now: int, created: int) -> Job:
     return cast(Job, values | asked.selection if asked.selection else values)
 
 
-def job_from_record(record: dict[bytes, bytes]) -> Job:
-    """Parse a record; a member that it lacks is null or has its default."""
+def job_from_record(record: dict[bytes, bytes], jid: str | None = None) -> Job:
+    """Parse a record; a member that it lacks is null or has its default.
+
+    :param jid: the id of the job: records of complete jobs lack it.
+    """
     if not record.keys() >= _REQUIRED:
         raise KeyError(*_REQUIRED - record.keys())
-    values: Any = dict(_NEW)
+    values: Any = _NEW | {"id": jid, "params": {}, "tags": []}
     for key, value in record.items():
         if key in _READERS:
             name, read = _READERS[key]
