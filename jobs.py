@@ -173,7 +173,7 @@ def get_job_by_id(jid: str) -> Job:
     record = jobstore.read_hash(rd, f"job.{jid}")
     if not record:
         raise JobNotFound(f"There is no job {jid}; ended jobs are kept for a while only.")
-    return job_from_record(record)
+    return job_from_record(record, jid)
 
 
 def get_jobs(

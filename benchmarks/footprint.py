@@ -39,8 +39,8 @@ __all__ = ["measure"]
 WORKERS = 200
 SUPERVISORS = (1, 2, 100)
 IDLE_SECONDS, QUICK_IDLE_SECONDS = 10.0, 3.0
-WOKEN_JOBS = 100
-GAP_SECONDS = 0.003  # for the woken worker to be back
+WOKEN_JOBS = 1000
+GAP_SECONDS = 0.001
 SETTLE_SECONDS = 2.5  # until all workers wait, which takes as long as one wait
 API = (sys.executable, "-m", "gunicorn", "-c", "python:web.server.gunicorn_conf", "api:create_app()")
 _GIVE_UP_SECONDS = 60.0
@@ -53,7 +53,7 @@ def measure(quick: bool) -> Iterator[Figure]:
     for supervisors in SUPERVISORS:
         yield from _idle(supervisors, seconds)
     with fresh_redis("--appendonly", "yes") as port, redis.Redis(port=port) as client:
-        share, _ = _usage_during(client, seconds)
+        share = _usage_during(client, seconds)
         for supervisors in SUPERVISORS:
             yield Figure(f"idle-redis-{supervisors}", "no clients", share, "%")
     yield Figure("start", HERE, _start(), "s")
@@ -72,28 +72,32 @@ def _memory() -> Iterator[Figure]:
         served = processes_of(api.pid)
         for name, pids in {"parent": [parent], "child": [child], "api": served[-1:], "api-all": served}.items():
             sizes = [_memory_of(pid) for pid in pids]
-            yield Figure(f"memory-{name}", HERE, sum(size["Rss"] for size in sizes), "MB")
-            yield Figure(f"memory-{name}-share", HERE, sum(size["Pss"] for size in sizes), "MB")
+            yield Figure(f"memory-{name}", HERE, sum(size["Rss"] for size in sizes), "MiB")
+            yield Figure(f"memory-{name}-share", HERE, sum(size["Pss"] for size in sizes), "MiB")
 
 
 def _memory_of(pid: int) -> dict[str, float]:
-    """Return the sizes of a process, in megabytes, by their names in the kernel."""
+    """Return the sizes of a process, in MiB, by their names in the kernel."""
     lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()[1:]
-    return {name: int(size.split()[0]) * 1024 / 1e6 for name, size in (line.split(":") for line in lines)}
+    return {name: int(size.split()[0]) / 1024 for name, size in (line.split(":") for line in lines)}
 
 
 def _idle(supervisors: int, seconds: float) -> Iterator[Figure]:
     with own_redis("--appendonly", "yes"), _waiting_workers(supervisors):
         time.sleep(SETTLE_SECONDS)
-        share, waits = _usage_during(jobs.rd, seconds)
-        yield Figure(f"idle-redis-{supervisors}", HERE, share, "%")
-        begun, before = time.monotonic(), _waits()
-        for _ in range(WOKEN_JOBS):
-            jobs.add_job(None, None, "sleep", params={"seconds": 0})
-            time.sleep(GAP_SECONDS)
-        elapsed = time.monotonic() - begun
+        yield Figure(f"idle-redis-{supervisors}", HERE, _usage_during(jobs.rd, seconds), "%")
         if supervisors == 1:
-            yield Figure("idle-wakes", HERE, (_waits() - before - waits * elapsed) / WOKEN_JOBS, "workers/job")
+            yield Figure("idle-wakes", HERE, _wakes(), "workers/job")
+
+
+def _wakes() -> float:
+    """Return the waits that end for each added job. The next worker to wake is the one that waits longest, so that all
+    are woken before a wait is over by itself."""
+    before = _waits()
+    for _ in range(WOKEN_JOBS):
+        jobs.add_job(None, None, "sleep", params={"seconds": 0})
+        time.sleep(GAP_SECONDS)
+    return (_waits() - before) / WOKEN_JOBS
 
 
 @contextmanager
@@ -135,12 +139,11 @@ def _supervise(workers: list[str], phase: float, stop: threading.Event) -> None:
         pause = tick * 2 if jobs.heartbeat(workers).idle else tick
 
 
-def _usage_during(client: redis.Redis, seconds: float) -> tuple[float, float]:
-    """Return the percentage of a core that Redis uses, and the waits per second that end, in these seconds."""
-    begun, cpu, waits = time.monotonic(), _cpu(client), _waits(client)
+def _usage_during(client: redis.Redis, seconds: float) -> float:
+    """Return the percentage of a core that Redis uses in these seconds."""
+    begun, cpu = time.monotonic(), _cpu(client)
     time.sleep(seconds)
-    elapsed = time.monotonic() - begun
-    return (_cpu(client) - cpu) / elapsed * 100, (_waits(client) - waits) / elapsed
+    return (_cpu(client) - cpu) / (time.monotonic() - begun) * 100
 
 
 def _cpu(client: redis.Redis) -> float:
@@ -148,9 +151,9 @@ def _cpu(client: redis.Redis) -> float:
     return float(info["used_cpu_user"] + info["used_cpu_sys"])
 
 
-def _waits(client: redis.Redis = jobs.rd) -> int:
-    info: Any = client.info("commandstats")
-    return int(info.get("cmdstat_blpop", {}).get("calls", 0))
+def _waits() -> int:
+    info: Any = jobs.rd.info("commandstats")
+    return int(info["cmdstat_blpop"]["calls"])
 
 
 def _start() -> float:

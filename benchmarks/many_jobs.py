@@ -28,7 +28,7 @@ for n = from, to - 1 do
   local analysis = n % 3 == 0 and 'sleep' or 'summary'
   call('HSET', 'job.' .. id, 'id', id, 'status', status, 'analysis', analysis, 'created', stamp, 'start', 'null',
     'end', 'null', 'params', '{"seconds":0}', 'tags', '["night"]')
-  enter('jobs', stamp, id)
+  if status ~= 'complete' then enter('jobs', stamp, id) end
   enter('jobs.' .. status, stamp, id)
   enter('jobs.analysis.' .. analysis, stamp, id)
   if n % 1000 == 0 then
@@ -39,9 +39,9 @@ for n = from, to - 1 do
   if status == 'submitted' then waiting[#waiting + 1] = id end
   if status == 'scheduled' then enter('jobs.due', stamp, id) end
   if status == 'complete' then
-    enter('jobs.ended', stamp, id)
-    call('HSET', 'job.' .. id, 'ended', stamp)
-    call('HSET', 'results.' .. id, 'document', '{"attempt":0}')
+    call('RPUSH', 'jobs.retention', id)
+    call('HDEL', 'job.' .. id, 'id', 'start', 'end')
+    call('HSET', 'job.' .. id, 'attempt', 1, 'ended', stamp, 'results', '0 0.1.0 {}')
   end
 end
 for index, flat in pairs(indexes) do call('ZADD', index, unpack(flat)) end

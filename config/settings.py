@@ -98,9 +98,12 @@ class Settings:
 
     api_host: str = _setting("127.0.0.1", "Address that the API listens on.", read=parse_host)
     api_port: int = _setting(5000, "Port that the API listens on.", least=1, most=MAX_PORT)
+    api_processes: int = _setting(
+        0, "Processes of the API; 0 is one per core, 4 at most.", least=0, most=_MAX_PROCESSES
+    )
     api_threads: int = _setting(
         96,
-        "Threads of the API process; all but 16 of them may hold waiting clients.",
+        "Threads of each API process; all but 16 of them may hold waiting clients.",
         least=20,
         most=_MAX_PROCESSES,
     )

@@ -11,7 +11,7 @@ import polars as pl
 from dataset.bounds import Interval, Ordering, compare, parse_value, physical, rounded
 from dataset.errors import FilterError, quoted
 from dataset.expressions import column_expr
-from dataset.search import fold, fold_text
+from dataset.folding import fold, fold_text
 from dataset.types.type_inference import ColumnType
 
 __all__ = ["MAX_FILTERS", "query_condition", "unknown_column", "where_condition"]

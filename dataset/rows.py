@@ -7,6 +7,7 @@ from threading import Lock
 import polars as pl
 
 from dataset.changes import Change, Row, to_rows
+from dataset.distinct_values import DistinctValues, add_values, find_distinct_values
 from dataset.edits import Edits, Slices, apply_edits
 from dataset.sizes import row_slices
 
@@ -26,6 +27,7 @@ class Rows:
         self._slices: Slices | None = None
         self._lock = Lock()
         self.lines: dict[tuple[bool, int], pl.Series] = {}
+        self._distinct: dict[str, DistinctValues] | None = None
 
     @property
     def schema(self) -> pl.Schema:
@@ -59,6 +61,15 @@ class Rows:
             return self._slices
 
     @property
+    def distinct(self) -> dict[str, DistinctValues]:
+        """The values of the columns in which they repeat, for the search index."""
+        frame = self.frame
+        with self._lock:
+            if self._distinct is None:
+                self._distinct = find_distinct_values(frame)
+            return self._distinct
+
+    @property
     def estimated_bytes(self) -> int:
         """The memory of the rows, 0 until they have been read."""
         return 0 if self._frame is None else int(self._frame.estimated_size())
@@ -84,6 +95,11 @@ class Rows:
 
     def _apply(self, before: Rows, edits: Edits) -> None:
         self._frame, self._slices, unchanged = apply_edits(before.frame, before.slices, edits)
+        if before._distinct is not None:
+            new = [each for number, each in enumerate(self._slices) if number not in unchanged]
+            self._distinct = add_values(before._distinct, self._frame, new)
+        if self._distinct is None:
+            unchanged = {}  # the lines may be of other columns
         for number, old in unchanged.items():
             for textual in (True, False):
                 if (texts := before.lines.get((textual, old))) is not None:

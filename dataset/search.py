@@ -5,20 +5,20 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from threading import BoundedSemaphore, Lock
-from typing import Final, TypeVar
+from typing import Final
 
 import polars as pl
 
+from dataset.distinct_values import DistinctValues
 from dataset.errors import Busy
+from dataset.folding import fold, fold_text
 from dataset.parallel import parallel_map
 from dataset.serialization import to_texts
 from dataset.types.type_inference import TIME
 
-__all__ = ["Matcher", "SearchIndex", "fold", "fold_text"]
+__all__ = ["Matcher", "SearchIndex"]
 
 _SEPARATOR: Final = "\0"
-_SIGMA: Final = "\N{GREEK SMALL LETTER SIGMA}"
-_FINAL_SIGMA: Final = "\N{GREEK SMALL LETTER FINAL SIGMA}"
 
 _RENDER_SLOTS: Final = BoundedSemaphore(2)
 """Held by a search without an index, which formats the values slice by slice in several times a slice's memory."""
@@ -36,8 +36,6 @@ _LENGTHS: Final[dict[pl.DataType | type[pl.DataType], int]] = {pl.Int64: 8, pl.F
 _TIME_LENGTH: Final = 24
 _VIEW_BYTES: Final = 16
 
-_Texts = TypeVar("_Texts", pl.Series, pl.Expr)
-
 Matcher = Callable[[int], pl.Series | None]
 """From the number of a slice to the mask of its matching rows; None if no row matches."""
 
@@ -45,8 +43,9 @@ Matcher = Callable[[int], pl.Series | None]
 class SearchIndex:
     """A search index: for each row, the concatenated text of its values, with separators. Built once, on first use.
 
-    An index larger than `max_bytes` is not stored; each search then formats the values again. Rows are searched slice
-    by slice. Text columns and all others are indexed separately, since most searches are for words and need only the
+    Columns whose values repeat are not in it: those of their distinct values that match are looked up in the rows. An
+    index larger than `max_bytes` is not stored; each search then formats the values again. Rows are searched slice by
+    slice. Text columns and all others are indexed separately, since most searches are for words and need only the
     former. Thread-safe.
     """
 
@@ -56,13 +55,19 @@ class SearchIndex:
         slices: Sequence[tuple[int, int]],
         max_bytes: int | None,
         lines: dict[tuple[bool, int], pl.Series] | None = None,
+        distinct: dict[str, DistinctValues] | None = None,
     ) -> None:
-        """Create an index that continues `lines`: the texts that are known, by kind of column and slice."""
+        """Create an index that continues `lines`: the texts that are known, by kind of column and slice.
+
+        `distinct` are the values of the columns that are not in it.
+        """
         self._frame = frame
         self._slices = slices
         self._columns: dict[bool, list[str]] = {True: [], False: []}
+        self._distinct = distinct or {}
         for column in frame:
-            self._columns[column.dtype == pl.String].append(column.name)
+            if column.name not in self._distinct:
+                self._columns[column.dtype == pl.String].append(column.name)
         self._is_cached = max_bytes is None or self._estimate_size() <= max_bytes
         self._lines = {} if lines is None else lines
         numbers = range(len(slices))
@@ -90,10 +95,22 @@ class SearchIndex:
             if has_separator:
                 yield lambda number: self._match_across_columns(needle, number)
             else:
-                yield lambda number: self._matches(needle, number, groups)
+                repeated = self._match_repeated(needle)
+                yield lambda number: self._matches(needle, number, groups, repeated)
 
-    def _matches(self, needle: str, number: int, groups: Sequence[bool]) -> pl.Series | None:
+    def _match_repeated(self, needle: str) -> pl.Series | None:
+        """Return which rows match in a column whose values repeat; None if no row does."""
         found: pl.Series | None = None
+        for name, distinct in self._distinct.items():
+            if len(values := distinct.containing(needle)):
+                hits = self._frame[name].is_in(values.implode()).fill_null(value=False)
+                found = hits if found is None else found | hits
+        return found
+
+    def _matches(
+        self, needle: str, number: int, groups: Sequence[bool], repeated: pl.Series | None
+    ) -> pl.Series | None:
+        found = None if repeated is None else repeated.slice(*self._slices[number])
         for textual in groups:
             line = self._get_lines(textual, number) if self._is_cached else self._render(textual, number)
             hits = line.str.contains(needle, literal=True)
@@ -125,13 +142,16 @@ class SearchIndex:
 
     def _estimate_size(self) -> int:
         """Estimate the size of the whole index in bytes."""
-        size = 0
+        size: float = 0
+        size += sum(each.texts.estimated_size() + each.values.estimated_size() for each in self._distinct.values())
         for name, kind in self._frame.schema.items():
+            if name in self._distinct:
+                continue
             if kind == pl.String:
                 size += int(self._frame[name].str.len_bytes().sum()) + self._frame.height
             else:
                 size += (_LENGTHS.get(kind, _TIME_LENGTH) + 1) * self._frame.height
-        return size + 2 * _VIEW_BYTES * self._frame.height
+        return int(size) + _VIEW_BYTES * self._frame.height * sum(map(bool, self._columns.values()))
 
 
 @contextmanager
@@ -142,15 +162,3 @@ def _render_slot() -> Iterator[None]:
         yield
     finally:
         _RENDER_SLOTS.release()
-
-
-def fold(texts: _Texts) -> _Texts:
-    """Return texts in the form in which they are compared when case is ignored."""
-    # The lower case of sigma depends on its position in the word, so a part of a word would not match.
-    return texts.str.to_lowercase().str.replace_all(_FINAL_SIGMA, _SIGMA, literal=True)
-
-
-def fold_text(text: str) -> str:
-    """Return one text as `fold` does. Raises UnicodeEncodeError for a lone surrogate."""
-    folded: str = fold(pl.Series([text])).item()
-    return folded

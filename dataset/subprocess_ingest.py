@@ -18,7 +18,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from tempfile import TemporaryFile
 from threading import BoundedSemaphore, Lock
-from typing import IO, Any, Final, NamedTuple
+from typing import IO, Any, Final, NamedTuple, Protocol
 
 from dataset import errors, formats
 from dataset.arrow_chunks import EncodedTable
@@ -45,10 +45,21 @@ _DISK_FULL_ERRNOS: Final = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _OUT_OF_MEMORY: Final = "Reading the body takes more memory than there is: send fewer rows or columns."
 
 
+class ReaderLock(Protocol):
+    """A lock like `threading.Lock`, perhaps of several processes."""
+
+    def acquire(self, *, timeout: float) -> bool:
+        """Wait for the lock, for at most `timeout` seconds; return whether it is held now."""
+
+    def release(self) -> None:
+        """Release the lock."""
+
+
 class LoadLimits(NamedTuple):
     """Limits in bytes on the body, the subprocess' memory and the table (None: unlimited), and on seconds of parsing.
 
-    Temporary files are created in `folder`; None is the system's temporary directory.
+    Temporary files are created in `folder`; None is the system's temporary directory. One subprocess runs at a time of
+    all that share `lock`.
     """
 
     body_bytes: int = 256 * 2**20
@@ -56,6 +67,7 @@ class LoadLimits(NamedTuple):
     table_memory: int | None = None
     seconds: float = 120
     folder: str | None = None
+    lock: ReaderLock | None = None
 
 
 _DEFAULT_LIMITS: Final = LoadLimits()
@@ -85,7 +97,7 @@ def ingest_in_subprocess(
         "limits": formats.Limits(unpacked_bytes=limits.body_bytes)._asdict(),
         "max_memory": limits.table_memory,
     }
-    with _reader_slot():
+    with _reader_slot(limits.lock or _READER_LOCK):
         return _run_reader(arguments, head, rest, limits)
 
 
@@ -99,17 +111,17 @@ def _read_head(parts: Iterator[bytes], min_bytes: int) -> bytes:
 
 
 @contextmanager
-def _reader_slot() -> Iterator[None]:
+def _reader_slot(lock: ReaderLock | Lock) -> Iterator[None]:
     """Hold the lock on the subprocess. Raises Busy if too many requests wait for it, or after a minute."""
     if not _QUEUE_SLOTS.acquire(blocking=False):
         raise errors.Busy("Too many datasets are being loaded at the moment: try again in a minute.")
     try:
-        if not _READER_LOCK.acquire(timeout=_WAIT_SECONDS):
+        if not lock.acquire(timeout=_WAIT_SECONDS):
             raise errors.Busy("Other datasets are being loaded at the moment: try again in a minute.")
         try:
             yield
         finally:
-            _READER_LOCK.release()
+            lock.release()
     finally:
         _QUEUE_SLOTS.release()
 

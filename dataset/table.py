@@ -147,13 +147,13 @@ class Table:
             return self._fixed_bytes
 
     def _get_search_index(self) -> SearchIndex:
-        slices = self.rows.slices
+        slices, distinct = self.rows.slices, self.rows.distinct
         with self._building:
             if self._search_index is None:
                 budget = self._index_budget
                 if budget is not None and self.can_index_ids():
                     budget -= INDEXED_ID_BYTES * self.frame.height
-                self._search_index = SearchIndex(self.frame, slices, budget, self.rows.lines)
+                self._search_index = SearchIndex(self.frame, slices, budget, self.rows.lines, distinct)
             return self._search_index
 
     def slice(self, start: object, end: object) -> pl.DataFrame:

@@ -15,6 +15,7 @@ from jobstore.errors import (
 )
 from jobstore.filters import Filters
 from jobstore.heartbeat import Heartbeat, WorkerLease, renew_and_keep_house
+from jobstore.ids import generate_jids
 from jobstore.listing import Reserve, read_page
 from jobstore.model import (
     RETRIED_FIELDS,
@@ -26,7 +27,6 @@ from jobstore.model import (
     Run,
     Status,
     Submission,
-    generate_jids,
     job_from_record,
     new_jobs,
     rfc3339,

@@ -9,11 +9,11 @@ from redis.exceptions import TimeoutError
 
 from jobstore import bulk
 from jobstore.errors import DatasetChanged, IdempotencyKeyReused, QueueFull, QuotaExceeded
+from jobstore.ids import generate_jids
 from jobstore.model import (
     Idempotency,
     Job,
     Submission,
-    generate_jids,
     job_from_record,
     new_jobs,
     to_records,
@@ -82,4 +82,5 @@ def _jobs_by_id(transitions: Transitions, ids: Sequence[str]) -> list[Job]:
     pipeline = transitions.client.pipeline(transaction=False)
     for jid in ids:
         pipeline.hgetall(f"job.{jid}")
-    return [job_from_record(record) for record in pipeline.execute() if record]
+    found = zip(pipeline.execute(), ids, strict=True)
+    return [job_from_record(record, jid) for record, jid in found if record]

@@ -16,7 +16,7 @@ from jobstore.scripts import Transitions
 
 __all__ = ["Terms", "add", "publish"]
 
-_SLICE_JOBS = 250
+_SLICE_JOBS = 200
 _SLICE_BYTES = 2**20
 _STAGED_SECONDS = 600
 _DATASET = 5

@@ -34,10 +34,11 @@ _Place = tuple[str, str]
 
 
 class Stretch(NamedTuple):
-    """The jobs of a range that one call found: how many its smallest index has in the range, the jobs, the place of the
-    last one walked, whether there are more, and how many were walked."""
+    """The jobs of a range that one call found: how many its smallest index has in the range (None while jobs of an
+    older release are moved), the jobs, the place of the last one walked, whether there are more, and how many were
+    walked."""
 
-    total: int
+    total: int | None
     jobs: list[Candidate]
     last: _Place
     more: bool
@@ -133,6 +134,9 @@ def read_records(transitions: Transitions, ids: list[str], reserve: Reserve) -> 
             break
         if reserve:
             reserve(size)
-        records += [dict(zip(flat[::2], flat[1::2], strict=True)) for flat in found]
+        for jid, flat in zip(batch, found, strict=False):
+            # The records of complete jobs lack the id.
+            record = dict(zip(flat[::2], flat[1::2], strict=True))
+            records.append({b"id": jid.encode(), **record} if record else record)
         left -= size
     return records

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, fields
 from datetime import UTC, datetime
@@ -26,7 +25,6 @@ __all__ = [
     "Run",
     "Status",
     "Submission",
-    "generate_jids",
     "job_from_record",
     "new_jobs",
     "rfc3339",
@@ -167,19 +165,6 @@ class JobPage(NamedTuple):
         return [job_from_record(record) for record in self.records]
 
 
-def generate_jids(count: int) -> list[str]:
-    """Return new job ids: random UUIDs (version 4), from one read of the system's random numbers."""
-    digits = os.urandom(16 * count).hex()
-    return [
-        f"{d[:8]}-{d[8:12]}-4{d[13:16]}-{_VARIANT[d[16]]}{d[17:20]}-{d[20:]}"
-        for d in (digits[at : at + 32] for at in range(0, len(digits), 32))
-    ]
-
-
-_VARIANT = {digit: "89ab"[int(digit, 16) % 4] for digit in "0123456789abcdef"}
-"""The digit of a UUID that holds its variant in two bits, by a random digit."""
-
-
 @cache
 def _to_json() -> Callable[..., bytes]:
     # Not imported by the workers' parents, which encode nothing.
@@ -190,6 +175,13 @@ def _to_json() -> Callable[..., bytes]:
 
 def _json(value: Any) -> str:
     return _to_json()(value, inf_nan_mode="constants").decode()
+
+
+_decode = json.JSONDecoder().raw_decode  # in a quarter of the time of `loads`: records have no white space around
+
+
+def _from_json(text: str) -> Any:
+    return _decode(text)[0]
 
 
 def rfc3339(microseconds: bytes | str | int) -> str:
@@ -224,30 +216,30 @@ class Member:
     """The text assumed where the record has none; None is null."""
     required: bool = False
     optional: bool = False
-    """Whether records lack it where no job of the request has it."""
+    """Whether records lack it where it is at its default in all jobs of the request."""
 
 
 MEMBERS = {
-    "id": Member(required=True),
+    "id": Member(),
     "status": Member(Status, required=True),
-    "start": Member(json.loads, _json, retried=True, required=True),
-    "end": Member(json.loads, _json, retried=True, required=True),
+    "start": Member(_from_json, _json, retried=True, absent="null"),
+    "end": Member(_from_json, _json, retried=True, absent="null"),
     "analysis": Member(retried=True, required=True),
-    "params": Member(json.loads, _json, retried=True, required=True),
+    "params": Member(_from_json, _json, retried=True, absent="{}"),
     "priority": Member(retried=True, absent="normal"),
-    "tags": Member(json.loads, _json, retried=True, absent="[]"),
+    "tags": Member(_from_json, _json, retried=True, absent="[]", optional=True),
     "created": Member(rfc3339, required=True),
     "started": Member(rfc3339),
     "ended": Member(rfc3339),
     "attempt": Member(int, absent="0"),
-    "max_attempts": Member(int, int, retried=True, absent="3"),
-    "timeout": Member(float, float, retried=True, absent="3600"),
+    "max_attempts": Member(int, int, retried=True, absent="3", optional=True),
+    "timeout": Member(float, float, retried=True, absent="3600", optional=True),
     "progress": Member(float, absent="0"),
     "message": Member(_or_null),
     "dataset": Member(_or_null),
     "worker": Member(),
-    "error": Member(json.loads),
-    "retry_of": Member(_or_null, _or_empty),
+    "error": Member(_from_json),
+    "retry_of": Member(_or_null, _or_empty, optional=True),
     "owner": Member(_or_null, _or_empty, optional=True),
     "request_id": Member(_or_null, _or_empty, optional=True),
 }
@@ -265,15 +257,12 @@ _ATTEMPTS = "attempts"
 """The field with a line for each of the last attempts that were released (``includes/release_job.lua``)."""
 
 _REQUIRED = {name.encode() for name, member in MEMBERS.items() if member.required}
-_from_json = json.JSONDecoder().raw_decode  # in a quarter of the time of `loads`; the texts are compact
-_READERS = {
-    name.encode(): (name, (lambda text: _from_json(text)[0]) if member.read is json.loads else member.read)
-    for name, member in MEMBERS.items()
-}
+_READERS = {name.encode(): (name, member.read) for name, member in MEMBERS.items()}
 _WRITERS = [(name, member.write) for name, member in MEMBERS.items() if member.write and not member.optional]
-_OPTIONAL: dict[str, Callable[[Any], str]] = {_SELECTION: lambda selection: _json(selection) if selection else ""}
+_OPTIONAL: dict[str, Callable[[Any], Any]] = {_SELECTION: lambda selection: _json(selection) if selection else ""}
 _OPTIONAL |= {name: member.write for name, member in MEMBERS.items() if member.write and member.optional}
 _NEW = {name: None if member.absent is None else member.read(member.absent) for name, member in MEMBERS.items()}
+_AT_DEFAULT = Submission(start=None, end=None)
 _SUBMITTED = [name for name in MEMBERS if name in {member.name for member in fields(Submission)}]
 
 
@@ -289,8 +278,8 @@ def to_records(ids: Sequence[str], asked: Sequence[Submission], idempotency: str
     """Return the records of new jobs; ``idempotency`` is the hash of the request's key."""
     columns = {name: [str(write(getattr(each, name))) for each in asked] for name, write in _WRITERS}
     for name, write in _OPTIONAL.items():
-        if any(getattr(each, name) for each in asked):
-            columns[name] = [write(getattr(each, name)) for each in asked]
+        if any(getattr(each, name) != getattr(_AT_DEFAULT, name) for each in asked):
+            columns[name] = [str(write(getattr(each, name))) for each in asked]
     if idempotency:
         columns["idempotency"] = [idempotency] * len(asked)
     common: list[str] = []
@@ -322,18 +311,20 @@ def _new_job(jid: str, asked: Submission, now: int, created: int) -> Job:
     return cast(Job, values | asked.selection if asked.selection else values)
 
 
-def job_from_record(record: dict[bytes, bytes]) -> Job:
-    """Parse a record; a member that it lacks is null or has its default."""
+def job_from_record(record: dict[bytes, bytes], jid: str | None = None) -> Job:
+    """Parse a record; a member that it lacks is null or has its default.
+
+    :param jid: the id of the job: records of complete jobs lack it.
+    """
     if not record.keys() >= _REQUIRED:
         raise KeyError(*_REQUIRED - record.keys())
-    values: Any = dict(_NEW)
+    values: Any = _NEW | {"id": jid, "params": {}, "tags": []}
     for key, value in record.items():
         if found := _READERS.get(key):
             name, read = found
             values[name] = read(value.decode("utf-8", "replace"))
-    if selection := record.get(_SELECTION.encode()):
-        values |= json.loads(selection)
-    job = cast(Job, values)
+    selection = record.get(_SELECTION.encode())
+    job = cast(Job, values | json.loads(selection) if selection else values)
     if attempts := record.get(_ATTEMPTS.encode()):
         job["attempts"] = _read_attempts(attempts.decode())
     if job["status"] is Status.COMPLETE:

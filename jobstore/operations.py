@@ -146,7 +146,7 @@ class Operations:
         """
         action = "" if operation.action is Action.RETRY else operation.action
         last = stretch.last if stretch.last[0] else _NOTHING_LEFT
-        counts = (int(stretch.more), stretch.walked, max(operation.total, stretch.total), matched, done)
+        counts = (int(stretch.more), stretch.walked, max(operation.total, stretch.total or 0), matched, done)
         status = operation.filters.status or ""
         held = (operation.id, self._holder, self._lease, *operation.seen, *last)
         return self._run("advance_operation", *held, *counts, action, status, *ids)

@@ -112,7 +112,7 @@ class JobQueue(HotQueue):  # type: ignore[misc]
         self, job: ClaimedJob, document: str | bytes, artifacts: list[tuple[str, bytes]], log: str
     ) -> None:
         """Complete a job with the next :meth:`get` or :meth:`flush`; nothing is sent before."""
-        _, *fields = results_fields(document, artifacts, job.attempt)
+        _, *fields = results_fields(document, artifacts, job)
         self._pending_ack = ("finish", [self.worker_id, job.id, job.attempt, fields[0], log, *fields[1:]])
 
     def defer_release(self, job: ClaimedJob, reason: ReleaseReason, error: str, log: str) -> None:

@@ -3,16 +3,22 @@
 A small document and a small artifact are one field each, ``document`` and ``artifact.<name>``. What is larger continues
 in ``part.1.<field>``, ``part.2.<field>``, …; a large document is stored without its last member, ``artifacts``, which
 then is in the field ``about`` with the number of bytes of the rest. Older releases used one field for any size.
+
+Most of a document stands in the job's record too. Where the rest is short enough to leave the record as compact as it
+is, it is packed into the field ``results`` of the record instead: the count, the version and the result.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import redis
+
+if TYPE_CHECKING:
+    from jobstore.queue import ClaimedJob
 
 __all__ = ["PART_BYTES", "ResultsGone", "StoredResults", "read_log", "results_fields", "split_document"]
 
@@ -20,6 +26,18 @@ PART_BYTES = 2**18
 """The largest field that is written; larger values are read and sent part by part."""
 
 _ARTIFACTS = b'"artifacts"'
+
+_PACKED_BYTES = 64  # Redis keeps a hash compact up to this size of each value: hash-max-listpack-value
+_MOST_AFTER = 256  # more than what follows the begin of a document that can be packed
+_NO_ARTIFACTS = b',"artifacts":[]}'
+_BEGIN = (
+    '{"job":"%s","analysis":"%s","params":%s,"dataset":%s,"start":%s,"end":%s,"index":null,"where":null,"search":null,'
+    '"count":'
+)
+_ATTEMPT = ',"attempt":%s,"software":"dataset-jobs '
+_RESULT = b'","result":'
+_PACKED_WITH = ("results", "analysis", "params", "dataset", "start", "end", "attempt")
+_DROPPED = {"start": "null", "end": "null", "params": "{}"}
 
 
 def split_document(document: bytes) -> tuple[bytes, list[dict[str, Any]]]:
@@ -40,15 +58,47 @@ def split_document(document: bytes) -> tuple[bytes, list[dict[str, Any]]]:
     return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode()[:-1], artifacts
 
 
-def results_fields(document: str | bytes, artifacts: list[tuple[str, bytes]], attempt: str) -> list[str | bytes]:
-    """Return the fields that hold these results, as names and values; the first value is that of ``document``."""
+def _pack(document: bytes, job: ClaimedJob) -> bytes | None:
+    """Return what a small document has besides the record of its claimed job; None if that is not all that it has."""
+    version_of_data = f'"{job.dataset}"' if job.dataset else "null"
+    begin = (_BEGIN % (job.id, job.analysis, job.params, version_of_data, job.start, job.end)).encode()
+    if (
+        len(document) > len(begin) + _MOST_AFTER
+        or not document.startswith(begin)
+        or not document.endswith(_NO_ARTIFACTS)
+    ):
+        return None
+    count, _, rest = document[len(begin) : -len(_NO_ARTIFACTS)].partition((_ATTEMPT % job.attempt).encode())
+    version, _, result = rest.partition(_RESULT)
+    packed = b"%b %b %b" % (count, version, result)
+    exact = count.isdigit() and result and b" " not in version
+    return packed if exact and len(packed) <= _PACKED_BYTES else None
+
+
+def _unpack(record: Sequence[bytes | None], jid: str) -> bytes:
+    """Return a document without its artifacts, of which there are none."""
+    packed, *others = record
+    analysis, params, dataset, start, end, attempt = (each and each.decode() for each in others)
+    count, version, result = (packed or b"").split(b" ", 2)
+    version_of_data = f'"{dataset}"' if dataset else "null"
+    begin = _BEGIN % (jid, analysis, params or "{}", version_of_data, start or "null", end or "null")
+    return b"".join((begin.encode(), count, (_ATTEMPT % attempt).encode(), version, _RESULT, result))
+
+
+def results_fields(document: str | bytes, artifacts: list[tuple[str, bytes]], job: ClaimedJob) -> list[str | bytes]:
+    """Return the fields that hold these results, as names and values; the first value is that of ``document``.
+
+    Or, if that is packed: the name and value of a field of the record, and the names of those that it need not have.
+    """
     words: list[str | bytes] = []
     document = document if isinstance(document, bytes) else document.encode()
+    if not artifacts and (packed := _pack(document, job)) is not None:
+        return ["results", packed, *(name for name, default in _DROPPED.items() if getattr(job, name) == default)]
     if len(document) <= PART_BYTES:
         words += ("document", document)
     else:
         head, listed = split_document(document)
-        about = {"attempt": int(attempt), "bytes": len(head), "artifacts": listed}
+        about = {"attempt": int(job.attempt), "bytes": len(head), "artifacts": listed}
         words += (*_parts_of("document", head), "about", json.dumps(about, ensure_ascii=False))
     for name, content in artifacts:
         words += _parts_of(f"artifact.{name}", content)
@@ -83,8 +133,13 @@ class StoredResults:
         pipeline = client.pipeline(transaction=False)
         pipeline.hget(self._key, "about")
         pipeline.hstrlen(self._key, "document")
-        about, self._document_bytes = pipeline.execute()
+        pipeline.hmget(f"job.{jid}", _PACKED_WITH)
+        about, self._document_bytes, record = pipeline.execute()
         self._about: dict[str, Any] | None = json.loads(about) if about else None
+        self._unpacked: bytes | None = None
+        if record[0] is not None:
+            self._unpacked = _unpack(record, jid)
+            self._document_bytes = len(self._unpacked)
         if not self._document_bytes:
             raise ResultsGone(self._key)
 
@@ -145,6 +200,8 @@ class StoredResults:
 
     @cached_property
     def _whole(self) -> tuple[bytes, list[dict[str, Any]]]:
+        if self._unpacked is not None:
+            return self._unpacked, []
         document: Any = self._client.hget(self._key, "document")
         if document is None:
             raise ResultsGone(self._key)

@@ -50,10 +50,10 @@ def read_stats(transitions: Transitions) -> dict[str, Any]:
 
 
 def read_ended(transitions: Transitions) -> list[EndedMinute]:
-    """Return the last 60 minutes, oldest first; of each, some jobs are looked at, however many ended."""
+    """Return the last 60 minutes, oldest first; of jobs that older workers ended, some are looked at."""
     calls = [("ended", back, _AT_ONCE, _LOOKED_AT) for back in range(0, _MINUTES, _AT_ONCE)]
     minutes = [minute for answer in transitions.run_all(calls) for minute in answer[1:]]
     return [
-        EndedMinute(rfc3339(begin), total, round(total * failed / (looked or 1)), looked < total)
-        for begin, total, looked, failed in reversed(minutes)
+        EndedMinute(rfc3339(begin), ended + older, failed + round(older * among / (looked or 1)), looked < older)
+        for begin, ended, failed, older, looked, among in reversed(minutes)
     ]

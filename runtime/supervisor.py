@@ -13,6 +13,7 @@ from contextlib import suppress
 from types import FrameType
 
 import jobs
+from config.cpu import usable_cores
 from config.events import Event
 from config.settings import Settings
 from jobs import WorkerLease
@@ -20,7 +21,7 @@ from jobstore import ReleaseReason, Run
 from runtime.analysis_files import AnalysisFiles
 from runtime.cache_folders import cache_settings
 from runtime.child_process import GRACE_SECONDS, ChildProcess
-from runtime.cpu import thread_settings, usable_cores
+from runtime.cpu import thread_settings
 from runtime.descendants import become_subreaper, end_orphans
 from runtime.errors import failure, status_corrupted
 from runtime.heartbeat_file import HeartbeatFile

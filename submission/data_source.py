@@ -12,6 +12,7 @@ from typing import IO, Final
 
 import jobs
 from config.events import Event
+from config.process_lock import ProcessLock
 from config.settings import Settings
 from dataset import (
     DatasetError,
@@ -36,6 +37,8 @@ _PAUSE_SECONDS: Final = 2.0
 _WINDOW: Final = 2**16
 _MAX_PAUSE_SECONDS: Final = 300.0
 _NO_OPTIONS: Final = LoadOptions()
+_AT_START: Final = ProcessLock(1)
+"""Several processes start at once: one loads the source, and the others find it loaded."""
 
 _log = logging.getLogger("api")
 
@@ -86,6 +89,11 @@ def load_at_start(store: Store, settings: Settings, limits: LoadLimits) -> None:
 
 
 def _load_until_loaded(store: Store, settings: Settings, limits: LoadLimits) -> None:
+    with _AT_START.held():
+        _load_until_it_can_be_read(store, settings, limits)
+
+
+def _load_until_it_can_be_read(store: Store, settings: Settings, limits: LoadLimits) -> None:
     pause = _PAUSE_SECONDS
     while True:
         try:

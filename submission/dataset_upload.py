@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from config.memory import available_memory
+from config.process_lock import ProcessLock
 from config.settings import Settings
 from dataset import (
     MEDIA_TYPES,
@@ -27,6 +28,7 @@ UPLOAD_TYPES = (*MEDIA_TYPES, *PACKED_TYPES, "multipart/form-data")
 """The media types of a dataset."""
 
 _MIB = 2**20
+_READER_LOCK = ProcessLock(0)
 _SLUGS: dict[type[DatasetError], str] = {
     Busy: "unavailable",
     Malformed: "malformed",
@@ -45,6 +47,7 @@ def load_limits(settings: Settings) -> LoadLimits:
         reader_memory=settings.load_memory_mb * _MIB or min(memory * 7 // 16, 2**30 + 24 * settings.max_body_bytes),
         table_memory=settings.dataset_memory_mb * _MIB or min(memory // 6, 4096 * _MIB),
         seconds=settings.max_load_seconds,
+        lock=_READER_LOCK,
     )
 
 

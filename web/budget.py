@@ -1,19 +1,19 @@
-"""A budget of memory that all requests of the process share: a request that would exceed it is refused at once.
+"""A budget of memory that all requests of the API share: a request that would exceed it is refused at once.
 
 Large bodies and responses reserve their estimated size before it is allocated, so concurrent requests cannot add up to
-more than the process may use. Nothing waits for room: the client gets 503 with ``Retry-After``.
+more than the API may use. Nothing waits for room: the client gets 503 with ``Retry-After``.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from threading import Lock
 
 from flask import Flask, Response, current_app, g
 
 from web.problems import Problem
 from web.routing import current_globals
+from web.shared_counts import SharedCount
 
 __all__ = ["FREE_BYTES", "MemoryBudget", "hold", "install", "reserve"]
 
@@ -22,25 +22,24 @@ FREE_BYTES = 256 * 1024
 
 
 class MemoryBudget:
-    """Counts reserved bytes up to ``total``. Safe to share between threads."""
+    """Counts reserved bytes up to ``total``. Safe to share between threads, and between processes by ``count``."""
 
     def __init__(self, total: int) -> None:
         self.total = total
-        self.used = 0
-        self._lock = Lock()
+        self.count = SharedCount()
+
+    @property
+    def used(self) -> int:
+        """Return the bytes that are reserved in this process."""
+        return self.count.own
 
     def acquire(self, size: int) -> bool:
         """Reserve ``size`` bytes and return True, or return False if there is no room."""
-        with self._lock:
-            if self.used + size > self.total:
-                return False
-            self.used += size
-            return True
+        return self.count.add_within(size, self.total)
 
     def release(self, size: int) -> None:
         """Return ``size`` reserved bytes."""
-        with self._lock:
-            self.used -= size
+        self.count.add(-size)
 
     @contextmanager
     def reserved(self, size: int) -> Iterator[None]:

@@ -48,6 +48,42 @@ class _Nobody:
     on_hang_up: Callable[[], None] | None = None
 
 
+class _WatchedJob:
+    """A job that clients wait for; after a change, one of them reads it for all."""
+
+    def __init__(self, jid: str) -> None:
+        self.waiters: list[threading.Event] = []
+        self._jid = jid
+        self._lock = threading.Lock()
+        self._is_fresh = False
+        """Whether there was no change since the job was read, or was begun to be read."""
+        self._job: jobs.Job | None = None
+
+    def add(self, news: threading.Event) -> None:
+        """Add a waiter, which reads the job first: it may have changed just before."""
+        if self.waiters:
+            self._is_fresh = False
+            news.set()
+        self.waiters.append(news)
+
+    def changed(self) -> None:
+        """Wake those who wait."""
+        self._is_fresh = False
+        for news in list(self.waiters):
+            news.set()
+
+    def read(self) -> jobs.Job:
+        """Return the job, read after the last change before this call.
+
+        :raises jobs.JobNotFound: it was deleted.
+        """
+        with self._lock:
+            if not self._is_fresh or self._job is None:
+                self._job, self._is_fresh = None, True
+                self._job = jobs.get_job_by_id(self._jid)
+            return self._job
+
+
 class LongPolling:
     """Requests that wait for jobs, at most ``most`` at once; further ones are answered without waiting."""
 
@@ -55,7 +91,7 @@ class LongPolling:
         self._most = most
         self._listener = listener or JobListener()
         self._lock = threading.Lock()
-        self._waiters: dict[str, list[threading.Event]] = {}
+        self._watched: dict[str, _WatchedJob] = {}
         self._count = 0
         self._draining = False
 
@@ -70,46 +106,54 @@ class LongPolling:
         deadline = time.monotonic() + seconds
         sock = request.environ.get("gunicorn.socket")
         client = sock if isinstance(sock, MinRateSocket) else _Nobody()
-        with self._register_waiter(job["id"]) as news:
-            client.on_hang_up = news.set if news else None
-            while news and not (self._draining or client.is_hung_up or _ended(job)):
+        with self._register_waiter(job["id"]) as (watched, news):
+            client.on_hang_up = news.set
+            while watched and not (self._draining or client.is_hung_up or _ended(job)):
                 left = deadline - time.monotonic()
                 if left <= 0:
                     break
-                news.wait(min(left, random.uniform(*_REREAD)))
+                is_news = news.wait(min(left, random.uniform(*_REREAD)))
                 news.clear()
-                job = jobs.get_job_by_id(jid)
+                job = watched.read() if is_news else jobs.get_job_by_id(jid)
             client.on_hang_up = None
         return job
 
     def drain(self) -> None:
         """Answer all pending long polls now and accept no more, because the process is about to stop."""
         self._draining = True
-        for news in [news for waiters in list(self._waiters.values()) for news in list(waiters)]:
+        for news in [news for watched in list(self._watched.values()) for news in list(watched.waiters)]:
             news.set()
 
     @contextmanager
-    def _register_waiter(self, jid: str) -> Iterator[threading.Event | None]:
-        """Register a waiter for a job and yield its event; None if all places are taken."""
-        news: threading.Event | None = None
+    def _register_waiter(self, jid: str) -> Iterator[tuple[_WatchedJob | None, threading.Event]]:
+        """Register a waiter for a job, and yield the job and the waiter's event; no job if all places are taken."""
+        news = threading.Event()
         with self._lock:
-            if not self._draining and self._count < self._most:
-                news = threading.Event()
+            if self._draining or self._count >= self._most:
+                watched = None
+            else:
                 self._count += 1
-                self._waiters.setdefault(jid, []).append(news)
-        if news is None:
-            yield None
+                watched = self._watch(jid)
+                watched.add(news)
+        if watched is None:
+            yield None, news
             return
-        self._listener.watch(jid, news.set)
         try:
-            yield news
+            yield watched, news
         finally:
-            self._listener.unwatch(jid, news.set)
             with self._lock:
                 self._count -= 1
-                self._waiters[jid].remove(news)
-                if not self._waiters[jid]:
-                    del self._waiters[jid]
+                watched.waiters.remove(news)
+                if not watched.waiters:
+                    del self._watched[jid]
+                    self._listener.unwatch(jid, watched.changed)
+
+    def _watch(self, jid: str) -> _WatchedJob:
+        watched = self._watched.get(jid)
+        if watched is None:
+            watched = self._watched[jid] = _WatchedJob(jid)
+            self._listener.watch(jid, watched.changed)
+        return watched
 
 
 def _ended(job: jobs.Job) -> bool:

@@ -1,6 +1,6 @@
 """Metrics of the API for Prometheus, at ``/metrics``: its requests, and the jobs and the queue as they are in Redis.
 
-With several processes, set ``PROMETHEUS_MULTIPROC_DIR`` to an empty folder: each process then answers for all of them.
+With several processes, each answers for all: they count in files, see :func:`share`.
 """
 
 from __future__ import annotations
@@ -9,10 +9,11 @@ import os
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from functools import partial
 
 import prometheus_client
 from flask import Flask, Response, g, request
-from prometheus_client import CollectorRegistry, Counter, Histogram, ProcessCollector
+from prometheus_client import CollectorRegistry, Counter, Histogram, ProcessCollector, values
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, InfoMetricFamily, Metric
 from prometheus_client.exposition import choose_encoder
 from prometheus_client.multiprocess import MultiProcessCollector
@@ -21,8 +22,18 @@ from prometheus_client.registry import Collector
 import jobs
 from analyses import get_analyses
 from config import __version__
+from web.shared_counts import ProcessTable
 
-__all__ = ["count_redis_error", "count_refused", "count_submitted", "excluded", "install", "metrics_response"]
+__all__ = [
+    "count_redis_error",
+    "count_refused",
+    "count_submitted",
+    "excluded",
+    "install",
+    "is_shared",
+    "metrics_response",
+    "share",
+]
 
 _METHODS = frozenset(("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"))
 _LABELS = ("status", "analysis")
@@ -31,20 +42,56 @@ _ENDED = [status for status in jobs.Status if status.ended]
 _BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 120)
 
 prometheus_client.disable_created_metrics()  # type: ignore[no-untyped-call]
-_own = CollectorRegistry()
-_DURATION = Histogram(
-    "jobs_http_request_duration_seconds",
-    "Seconds from a request to its response, without those that it waits for a job to end.",
-    ("route", "method", "status"),
-    buckets=_BUCKETS,
-    registry=_own,
-)
-_REFUSED = Counter(
-    "jobs_http_refused", "Malformed or slow requests that were answered without a route.", ("status",), registry=_own
-)
-_SUBMITTED = Counter("jobs_submitted", "Jobs that were accepted.", ("analysis",), registry=_own)
-_REDIS_ERRORS = Counter("jobs_redis_errors", "Requests that failed because of Redis.", registry=_own)
-_durations: dict[tuple[str, str, int], Histogram] = {}
+_FOLDER = "PROMETHEUS_MULTIPROC_DIR"
+
+
+class _Metrics:
+    """The metrics that are counted, of one process; or of several, if they are made after :func:`share`."""
+
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry()
+        self.duration = Histogram(
+            "jobs_http_request_duration_seconds",
+            "Seconds from a request to its response, without those that it waits for a job to end.",
+            ("route", "method", "status"),
+            buckets=_BUCKETS,
+            registry=self.registry,
+        )
+        self.durations: dict[tuple[str, str, int], Histogram] = {}
+        self.refused = Counter(
+            "jobs_http_refused",
+            "Malformed or slow requests that were answered without a route.",
+            ("status",),
+            registry=self.registry,
+        )
+        self.submitted = Counter("jobs_submitted", "Jobs that were accepted.", ("analysis",), registry=self.registry)
+        self.redis_errors = Counter(
+            "jobs_redis_errors", "Requests that failed because of Redis.", registry=self.registry
+        )
+
+
+_own = _Metrics()
+_process_table: ProcessTable | None = None
+
+
+def is_shared() -> bool:
+    """Return whether the processes count in files already, of a folder that the environment names."""
+    return _FOLDER in os.environ
+
+
+def share(processes: ProcessTable, folder: str) -> None:
+    """Let all processes that are forked from this one count in files in ``folder``, which must be empty.
+
+    A process continues the files of the one before in its row: its counts stay, and no files are left. An empty
+    ``folder`` leaves the files to the library, in the folder that the environment names.
+    """
+    global _own, _process_table
+    _process_table = processes
+    if not folder:
+        return
+    os.environ[_FOLDER] = folder
+    values.ValueClass = values.MultiProcessValue(processes.own_row)  # type: ignore[no-untyped-call]
+    _own = _Metrics()
 
 
 def install(app: Flask) -> None:
@@ -75,17 +122,17 @@ def count_submitted(added: Iterable[jobs.Job]) -> None:
     for job in added:
         counts[job["analysis"]] = counts.get(job["analysis"], 0) + 1
     for analysis, count in counts.items():
-        _SUBMITTED.labels(analysis).inc(count)
+        _own.submitted.labels(analysis).inc(count)
 
 
 def count_refused(status: int) -> None:
     """Count a request that the server answered itself."""
-    _REFUSED.labels(str(int(status))).inc()
+    _own.refused.labels(str(int(status))).inc()
 
 
 def count_redis_error() -> None:
     """Count a request that failed because of Redis."""
-    _REDIS_ERRORS.inc()
+    _own.redis_errors.inc()
 
 
 class _StoredJobs(Collector):
@@ -123,9 +170,24 @@ class _StoredJobs(Collector):
         yield from (ended, retries)
 
 
-_stored = _StoredJobs()
-_own.register(_stored)
-ProcessCollector(registry=_own)
+class _Processes(Collector):
+    """The metrics of the client library about processes, added up over those of the API."""
+
+    def collect(self) -> Iterator[Metric]:
+        found: dict[str, Metric] = {}
+        for pid in _process_table.pids() if _process_table else [os.getpid()]:
+            for metric in ProcessCollector(pid=partial(int, pid), registry=None).collect():
+                known = found.setdefault(metric.name, metric)
+                if known is not metric:
+                    combine = min if metric.name == "process_start_time_seconds" else sum
+                    known.samples = [
+                        sample._replace(value=combine((sample.value, other.value)))
+                        for sample, other in zip(known.samples, metric.samples, strict=True)
+                    ]
+        yield from found.values()
+
+
+_COLLECTORS = (_StoredJobs(), _Processes())
 
 
 def _gauge(name: str, help: str, label: str, values: dict[str, int]) -> GaugeMetricFamily:
@@ -136,11 +198,13 @@ def _gauge(name: str, help: str, label: str, values: dict[str, int]) -> GaugeMet
 
 
 def _registry() -> CollectorRegistry:
-    if "PROMETHEUS_MULTIPROC_DIR" not in os.environ:
-        return _own
     registry = CollectorRegistry()
-    MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
-    registry.register(_stored)
+    for collector in _COLLECTORS:
+        registry.register(collector)
+    if is_shared():
+        MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
+    else:
+        registry.register(_own.registry)
     return registry
 
 
@@ -151,8 +215,8 @@ def _begin() -> None:
 def _observe(response: Response) -> Response:
     rule, method = request.url_rule, request.method
     key = (rule.rule if rule else "none", method if method in _METHODS else "other", response.status_code)
-    duration = _durations.get(key)
+    duration = _own.durations.get(key)
     if duration is None:
-        duration = _durations[key] = _DURATION.labels(key[0], key[1], str(key[2]))
+        duration = _own.durations[key] = _own.duration.labels(key[0], key[1], str(key[2]))
     duration.observe(time.perf_counter() - g.begun)
     return response

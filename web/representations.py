@@ -94,7 +94,7 @@ def _listed(record: Mapping[bytes, bytes]) -> str:
     text = json.dumps(
         with_links(jobs.job_from_record({**record, b"params": b"{}"})), ensure_ascii=False, separators=(",", ":")
     )
-    return text.replace('"params":{}', f'"params":{record[b"params"].decode("utf-8", "replace")}', 1)
+    return text.replace('"params":{}', f'"params":{record.get(b"params", b"{}").decode("utf-8", "replace")}', 1)
 
 
 def load_results(job: jobs.Job, headers: Mapping[str, str]) -> jobs.StoredResults:

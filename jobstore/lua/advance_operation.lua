@@ -16,8 +16,8 @@ local id, key, action, wanted = ARGV[5], 'operation.' .. ARGV[5], ARGV[17], ARGV
 
 local function act_on(job)
   if action == 'cancel' then return not cancel_job(job, wanted) end
-  local kept = call('HGET', 'job.' .. job, 'status')
-  if not kept or (wanted ~= '' and wanted ~= kept) or not call('ZSCORE', 'jobs.ended', job) then return false end
+  local kept = call('HMGET', 'job.' .. job, 'status', 'ended')
+  if not kept[2] or (wanted ~= '' and wanted ~= kept[1]) then return false end
   delete_job(job)
   return true
 end

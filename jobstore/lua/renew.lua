@@ -2,7 +2,8 @@
 --   takes:   [5] lease, microseconds   [6] retention, microseconds   [7...] workers
 --   answers: <time, microseconds> <workers whose lease is over> <for each worker given: gone
 --            | held <name and value of: id and attempt of its job, '' for none, left (microseconds until its time-out),
---            stop ('<id> <attempt>' that it is ordered to stop, with 'released' where it was not cancelled, or '')>> <scripts of the housekeeping that are due>
+--            stop ('<id> <attempt>' that it is ordered to stop, with 'released' where it was not cancelled, or '')>>
+--            <scripts of the housekeeping that are due>
 -- include: common
 -- include: integer
 -- include: due_scripts

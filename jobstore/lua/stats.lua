@@ -5,6 +5,7 @@
 -- include: common
 -- include: integer
 -- include: enqueue
+-- include: read_rate
 local COUNTED = 4000
 
 -- The lists also contain ids that a claim drops: of cancelled jobs, and those pushed by hand. If there are any, the two
@@ -71,11 +72,14 @@ for at = 5, #ARGV do
   counts[#counts + 1] = ARGV[at] == 'in progress' and held or call('ZCARD', 'jobs.' .. ARGV[at])
 end
 local oldest = call('ZRANGE', 'jobs.submitted', 0, 0, 'WITHSCORES')[2]
+local minute, second = math.floor(clock[1] / 60), clock[1] % 60
+-- Workers of older releases note ends in an index.
 local ended = call('ZCOUNT', 'jobs.ended', integer(now_us - 60000000), '+inf')
 local submitted = call('ZCARD', 'jobs.submitted')
 local reserved, reserved_total = count_reserved()
 local waiting = count_waiting(submitted - reserved_total)
 for n, priority in ipairs({'high', 'normal', 'low'}) do waiting[n] = waiting[n] + reserved[priority] end
 waiting[4] = submitted
+ended = ended + read_rate(minute - 1, second) + read_rate(minute, -1)
 local waits = oldest and integer(now_us - oldest) or ''
 return answer('stats', 'waiting', waiting, 'jobs', counts, 'oldest', waits, 'workers', workers, 'ended', ended)

@@ -24,7 +24,8 @@ def main() -> int:
     )
     began = time.monotonic()
     try:
-        counted = records.zcard("jobs")
+        ended: list[int] = [records.zcard(f"jobs.{status}") for status in ("complete", "failed", "cancelled")]
+        counted = records.zcard("jobs") - records.zcard("jobs.ended") + sum(ended)
         found = find_violations(records, queue, settings.queue_name)
     except redis.RedisError as error:
         print(f"Redis at {settings.redis_ip}:{settings.redis_port} cannot be read: {error}", file=sys.stderr)

@@ -83,6 +83,7 @@ class _Search:
         self._late_since: int | None = None
         self._queued: Counter[str] = Counter()
         self._held: Counter[str] = Counter()
+        self._retained: set[str] = set()
         self._candidates: dict[tuple[str, str], None] = {}
 
     def run(self) -> Iterator[Violation]:
@@ -117,10 +118,12 @@ class _Search:
 
     def _note_places(self) -> None:
         self._queued, self._held = self._reader.queued(), Counter(self._reader.held())
+        self._retained = self._reader.retained()
 
     def _first_pass(self, wanted: list[tuple[str, str]]) -> None:
         for job in self._reader.jobs(wanted):
-            if any(self._check(job._replace(queued=self._queued[job.id], holders=self._held[job.id]))):
+            queued, holders, retained = self._queued[job.id], self._held[job.id], int(job.id in self._retained)
+            if any(self._check(job._replace(queued=queued, holders=holders, retained=retained))):
                 self._candidates[job.id, job.found_in] = None
 
     def _second_pass(self) -> Iterator[Violation]:
@@ -137,7 +140,8 @@ class _Search:
     def _check(self, job: Job) -> Iterator[Violation]:
         yield from check_job(job)
         if self._late_since is not None and job.record is not None:
-            if job.scores.get("jobs.ended", self._late_since) + self._retention < self._late_since:
+            ended = job.number("ended") or self._late_since
+            if ended + self._retention < self._late_since:
                 yield Violation(4, f"job.{job.id}", "past its retention, and not removed")
             if job.status == "scheduled" and job.scores.get("jobs.due", self._late_since) < self._late_since:
                 yield Violation(4, f"job.{job.id}", "due, and not queued")
@@ -170,7 +174,7 @@ class _Search:
             yield from check_operation(reader, key)
         elif kind == "data":
             yield from check_chunk(reader, key) if key not in _NO_VERSIONS else ()
-        elif key not in ("bulks", "operations", "queue.epoch"):
+        elif key not in ("bulks", "operations", "queue.epoch", "jobs.retention"):
             yield from _known(key, check_queue_key(reader, key) if reader.in_one else None)
 
     def _find_strays(self, index: str) -> None:

@@ -60,8 +60,10 @@ local function look(id, index)
   local owned, pending = call('ZSCORE', 'jobs.owner.' .. owner, id), call('ZSCORE', 'jobs.unfinished.' .. owner, id)
   local unmatched = index ~= '' and call('ZSCORE', index, id)
   local due, ended = call('ZSCORE', 'jobs.due', id), call('ZSCORE', 'jobs.ended', id)
-  local results, log = call('EXISTS', 'results.' .. id), call('EXISTS', 'log.' .. id)
-  local computed = results == 1 and attempt_of_results(id) or ''
+  local packed = call('HEXISTS', key, 'results')
+  local results, log = math.max(packed, call('EXISTS', 'results.' .. id)), call('EXISTS', 'log.' .. id)
+  local computed = packed == 1 and record[7] or results == 1 and attempt_of_results(id) or ''
+  local retained = DEEP == '1' and (call('LPOS', 'jobs.retention', id) and 1 or 0) or -1
   local kept = call('EXISTS', key)
   local loaded = record[10] and call('HEXISTS', 'data.' .. record[10], 'description')
   select_db(QUEUE)
@@ -70,7 +72,7 @@ local function look(id, index)
   local queued, holders = -1, -1
   if DEEP == '1' then queued, holders = count_queued(id), count_holders(id) end
   return {id, index, kept, record, scores, analysis, owned, pending, unmatched, due, ended, results, computed, log, loaded,
-    lives, holds, queued, holders}
+    lives, holds, queued, holders, retained}
 end
 
 local seen = {}

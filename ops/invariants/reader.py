@@ -30,7 +30,8 @@ class Job(NamedTuple):
     record: dict[str, str] | None
     """Those fields that the record has, of those that matter here; None where there is no record."""
     scores: dict[str, int]
-    """By index that it stands in: its creation, its due time in `jobs.due`, its end in `jobs.ended`."""
+    """By index that it stands in: its creation, its due time in `jobs.due`; its end in `jobs.ended`, where workers of
+    older releases put it."""
     found_in: str
     """The index that it was found in, which is among those of `scores` if it still is."""
     has_results: bool
@@ -45,6 +46,8 @@ class Job(NamedTuple):
     """The number of its entries in the queues and among what workers have reserved; -1 if they were not counted."""
     holders: int
     """The number of workers that hold it; -1 if they were not counted."""
+    retained: int
+    """Whether it is in the list of the ended jobs; -1 if that was not searched."""
 
     @property
     def status(self) -> str:
@@ -99,6 +102,15 @@ class Reader:
                 count.update(ids)
                 at += len(ids)
         return count
+
+    def retained(self) -> set[str]:
+        """Return the ids in the list of the ended jobs, read in pages."""
+        found: set[str] = set()
+        at = 0
+        while ids := list_of(self.records, "jobs.retention", at, at + _LISTED - 1):
+            found.update(ids)
+            at += len(ids)
+        return found
 
     def held(self) -> list[str]:
         """Return the jobs that the registered workers hold."""
@@ -245,4 +257,5 @@ def _job(seen: list[Any]) -> Job:
         worker_holds=[text(one) for one in holds],
         queued=places[0],
         holders=places[1],
+        retained=places[2],
     )

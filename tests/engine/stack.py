@@ -78,8 +78,9 @@ class Compose:
     def charged(self) -> list[str]:
         """Return the ids of the jobs that were charged an attempt."""
         find = (
-            "local found = {} for _, id in ipairs(redis.call('ZRANGE', 'jobs', 0, -1)) do "
-            "if tonumber(redis.call('HGET', 'job.' .. id, 'charged') or 0) > 0 then found[#found + 1] = id end end "
+            "local found = {} for _, name in ipairs({'jobs', 'jobs.complete', 'jobs.failed', 'jobs.cancelled'}) do "
+            "for _, id in ipairs(redis.call('ZRANGE', name, 0, -1)) do "
+            "if tonumber(redis.call('HGET', 'job.' .. id, 'charged') or 0) > 0 then found[#found + 1] = id end end end "
             "return found"
         )
         read = 'REDISCLI_AUTH="$(cat /secrets/redis-password)" redis-cli --raw eval "$1" 0'

@@ -109,6 +109,10 @@ class Model:
         """Return all jobs by creation."""
         return sorted(self.jobs, key=lambda jid: self.jobs[jid].created)
 
+    def unfinished(self) -> list[str]:
+        """Return the jobs that have not ended, by creation."""
+        return [jid for jid in self.listed() if self.jobs[jid].status not in FINAL]
+
     def unfinished_of(self, owner: str | None) -> list[str]:
         """Return the stored jobs of an owner that have not ended, by creation."""
         return [

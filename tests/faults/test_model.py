@@ -522,7 +522,7 @@ class Machine(RuleBasedStateMachine):
         found = iter(pipeline.execute())
         for jid in self.ids:
             assert _read(next(found), next(found), next(found)) == _expect(model, jid), jid
-        assert (next(found), next(found), next(found)) == (model.listed(), model.current, list(model.bulks))
+        assert (next(found), next(found), next(found)) == (model.unfinished(), model.current, list(model.bulks))
         assert _counted(next(found), next(found)) == [model.pins.get(version) for version in ("v1", "v2")]
         assert [next(found), next(found)] == [model.unfinished_of(owner) for owner in OWNERS[2:]]
         assert _counted(*found) == [model.keys[key].left if key in model.keys else None for key in KEYS]

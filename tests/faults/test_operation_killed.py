@@ -22,7 +22,8 @@ ACTIONS = (
 
 
 def _statuses() -> Counter[str]:
-    ids = [jid for jid, _ in jobs.rd.zscan_iter("jobs", count=1000)]
+    indexes = ("jobs.analysis.sleep", "jobs.analysis.summary")
+    ids = [jid for index in indexes for jid, _ in jobs.rd.zscan_iter(index, count=1000)]
     pipeline = jobs.rd.pipeline(transaction=False)
     for jid in ids:
         pipeline.hget(b"job." + jid, "status")

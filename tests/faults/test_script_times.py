@@ -88,6 +88,7 @@ def _end_a_bulk_of_old() -> None:
     ids = _add(2000, key=True)
     for jid in ids:
         jobs.cancel_job(jid)
+    # as a worker of an older release ends them
     jobs.rd.zadd("jobs.ended", {jid: n for n, jid in enumerate(ids)})
 
 

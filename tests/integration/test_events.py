@@ -12,6 +12,7 @@ from contextlib import ExitStack
 import pytest
 
 import jobs
+from config.cpu import usable_cores
 from tests.conftest import eventually
 from tests.integration.sse import Listener
 from web.events.streams import MAX_STREAMS
@@ -105,7 +106,7 @@ def test_links_in_events_have_the_prefix(start_api):
         assert listener.next().data["links"]["self"] == f"/jobs-api/jobs/{jid}"
 
 
-def test_listeners_and_waiters_share_one_connection_and_keep_no_thread(api):
+def test_listeners_and_waiters_share_one_connection_of_each_process_and_keep_no_thread(api):
     # Given many who listen to a job, some who listen to everything, and as many who wait as are allowed
     port = api.base_url.port
     watched, waited = submit(api), submit(api)
@@ -116,8 +117,8 @@ def test_listeners_and_waiters_share_one_connection_and_keep_no_thread(api):
     with ThreadPoolExecutor(WAITERS) as pool:
         waiting = [pool.submit(api.get, f"/jobs/{waited}", params={"wait": 60}) for _ in range(WAITERS)]
         eventually(lambda: subscriptions(waited) and subscriptions(watched))
-        # then Redis has one subscriber, and others are answered
-        assert len(jobs.rd.client_list("pubsub")) == 1
+        # then Redis has one subscriber of each process, and others are answered
+        assert 1 <= len(jobs.rd.client_list("pubsub")) <= min(4, usable_cores())
         assert api.get("/stats").status_code == 200
         # when the jobs end, then all learn it
         for jid in (watched, waited):

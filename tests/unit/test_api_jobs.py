@@ -94,6 +94,46 @@ def test_a_list_is_accepted_whole(client):
     assert client.get("/jobs").json["total"] == 50
 
 
+@pytest.mark.parametrize(
+    "preferred", ["return=minimal", 'wait=1, Return="minimal"; x', "return=minimal, return=representation"]
+)
+def test_of_a_list_only_the_ids_are_returned_by_preference(client, preferred):
+    headers = {"Prefer": preferred, "Idempotency-Key": "one"}
+    answer = client.post("/jobs", json=[NAP] * 3, headers=headers)
+
+    assert (answer.status_code, answer.headers["Preference-Applied"]) == (202, "return=minimal")
+    assert list(answer.json) == ["ids"]
+    assert [job["id"] for job in client.get("/jobs?order=asc").json["jobs"]] == answer.json["ids"]
+    # and a repetition returns the same ids, or the jobs
+    again = client.post("/jobs", json=[NAP] * 3, headers=headers)
+    assert (again.json, again.headers["Idempotency-Replayed"]) == (answer.json, "true")
+    whole = client.post("/jobs", json=[NAP] * 3, headers=headers | {"Prefer": "return=representation"})
+    assert [job["id"] for job in whole.json] == answer.json["ids"]
+    assert whole.headers["Preference-Applied"] == "return=representation"
+
+
+@pytest.mark.parametrize("preferred", ["", "return=small", "minimal", "return=minimal-ish", "return"])
+def test_other_preferences_change_no_list(client, preferred):
+    answer = client.post("/jobs", json=[NAP] * 2, headers={"Prefer": preferred})
+
+    assert [list(job) for job in answer.json] == [MEMBERS] * 2
+    assert "Preference-Applied" not in answer.headers
+
+
+def test_jobs_of_a_list_keep_what_differs(client):
+    bodies = [
+        {**NAP, "start": start, "params": {"seconds": n}, "tags": tags, "priority": priority}
+        for n, (start, tags, priority) in enumerate(
+            [(1, [], "low"), (1.0, ["a"], "low"), ("1", [], "high"), (None, ["a", "b"], "normal"), (1, [], "low")]
+        )
+    ]
+    added = client.post("/jobs", json=bodies).json
+
+    for body, job in zip(bodies, added, strict=True):
+        assert json.dumps({name: job[name] for name in body}) == json.dumps(body)
+        assert client.get(f"/jobs/{job['id']}").json == job
+
+
 def test_a_list_is_refused_whole(client):
     # Given a list with faults in three of its jobs
     posted = [NAP, {**NAP, "params": {"seconds": -1}}, {**NAP, "analysis": "nope"}, {**NAP, "x/y~z": 1}, 7]

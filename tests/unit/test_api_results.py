@@ -219,7 +219,7 @@ def test_who_waits_is_answered_when_the_job_ends(client):
     first, second, results = [waiter.answered() for waiter in waiters]
     assert first.json["status"] == second.json["status"] == "complete"
     assert results.status_code == 200
-    assert client.application.extensions["waiting"]._waiters == {}
+    assert client.application.extensions["waiting"]._watched == {}
 
 
 def test_who_waits_for_a_job_that_is_deleted_learns_it(client):

@@ -186,3 +186,26 @@ def test_a_stream_that_the_loop_closes_is_told_to_its_owner(sock):
     sock.close_stream()
     assert told == [True]
     assert sock.on_hang_up is None
+
+
+def test_a_short_response_is_sent_at_once_and_a_long_one_while_it_is_produced(pair, sock):
+    client = pair[1]
+    client.setblocking(False)
+    # Given a response that is collected
+    sock.cork()
+    sock.sendall(b"head ")
+    sock.sendall(b"body")
+    with pytest.raises(BlockingIOError):
+        client.recv(100)
+    # then its end sends it, and a stream is sent from its beginning on
+    sock.uncork()
+    assert client.recv(100) == b"head body"
+    sock.cork()
+    sock.sendall(b"first")
+    sock.begin_stream()
+    assert client.recv(100) == b"first"
+    sock.end_stream()
+    # and a long one is not held back
+    sock.cork()
+    sock.sendall(b"x" * 20_000)
+    assert len(client.recv(30_000)) == 20_000

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from runtime.cpu import thread_settings, usable_cores
+from config.cpu import usable_cores
+from runtime.cpu import thread_settings
 
 
 @pytest.fixture

@@ -233,7 +233,7 @@ def a_worker_holds_a_complete_job(h):
 
 @breaks(4, "is not there with its creation")
 def a_job_is_missing_in_the_listing(h):
-    h.rd.zrem("jobs", h.ids["failed"])
+    h.rd.zrem("jobs", h.ids["submitted"])
 
 
 @breaks(4, "is not there with its creation")
@@ -253,7 +253,7 @@ def an_unfinished_job_does_not_count_for_its_owner(h):
 
 @breaks(4, "which is failed and of analysis sleep")
 def an_ended_job_counts_for_its_owner(h):
-    h.rd.zadd("jobs.unfinished.ann", {h.ids["failed"]: h.rd.zscore("jobs", h.ids["failed"])})
+    h.rd.zadd("jobs.unfinished.ann", {h.ids["failed"]: h.rd.zscore("jobs.failed", h.ids["failed"])})
 
 
 @breaks(4, "which is submitted and of analysis sleep")
@@ -293,12 +293,12 @@ def nobody_works_on_an_operation(h):
 
 @breaks(4, "is not there with its creation")
 def an_index_has_another_creation(h):
-    h.rd.zadd("jobs", {h.ids["failed"]: 1})
+    h.rd.zadd("jobs.failed", {h.ids["failed"]: 1})
 
 
-@breaks(4, "is failed, and not there with its end")
+@breaks(4, "is failed, and not there")
 def an_ended_job_is_missing_among_the_ended(h):
-    h.rd.zrem("jobs.ended", h.ids["failed"])
+    h.rd.lrem("jobs.retention", 0, h.ids["failed"])
 
 
 @breaks(4, "which is failed and of analysis sleep")
@@ -525,7 +525,6 @@ def _age(h: Healthy, seconds: float) -> None:
     """As if the complete job had ended so long ago, while a worker lived."""
     jid, then = h.ids["complete"], round(_now(h) - seconds * 1e6)
     h.rd.hset(f"job.{jid}", "ended", then)
-    h.rd.zadd("jobs.ended", {jid: then})
     h.queue.hset("worker.w", "since", then)
 
 

@@ -46,7 +46,7 @@ def registries(rd) -> list[CollectorRegistry]:
     meters.begin("map", 1)
     meters.end("complete")
     counts.add(meters)
-    return [metrics._own, worker_registry(counts)]
+    return [metrics._registry(), worker_registry(counts)]
 
 
 @pytest.fixture
@@ -150,7 +150,7 @@ def test_each_accepted_job_is_counted_once_however_it_is_submitted(rd):
     sleep = {"analysis": "sleep", "params": {"seconds": 0}}
 
     def submitted() -> float:
-        return metrics._own.get_sample_value("jobs_submitted_total", {"analysis": "sleep"}) or 0
+        return metrics._registry().get_sample_value("jobs_submitted_total", {"analysis": "sleep"}) or 0
 
     before = submitted()
     for _ in range(2):

@@ -29,7 +29,7 @@ class World:
         self.supervisor = Supervisor(SETTINGS, "worker.py", clock=lambda: self.now)
         self.supervisor.draining = True  # it starts no children
 
-    def _heartbeat(self, workers: list[str]) -> Heartbeat:
+    def _heartbeat(self, workers: list[str], held_up: list[str]) -> Heartbeat:
         self.pass_time(self.stall)
         return Heartbeat(self.clock, self.expired, [], False)
 

@@ -40,11 +40,11 @@ def read_jobs(ids: Sequence[str]) -> dict[str, jobs.Job | None]:
     pipeline = jobs.rd.pipeline(transaction=False)
     for jid in ids:
         pipeline.hgetall(f"job.{jid}")
-    return {jid: _parsed(record) for jid, record in zip(ids, pipeline.execute(), strict=True)}
+    return {jid: _parsed(record, jid) for jid, record in zip(ids, pipeline.execute(), strict=True)}
 
 
-def _parsed(record: dict[bytes, bytes]) -> jobs.Job | None:
+def _parsed(record: dict[bytes, bytes], jid: str) -> jobs.Job | None:
     try:
-        return jobs.job_from_record(record) if record else None
+        return jobs.job_from_record(record, jid) if record else None
     except (KeyError, ValueError):
         return None

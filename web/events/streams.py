@@ -22,6 +22,7 @@ from web.events.sinks import QueueSink, SocketSink
 from web.links import path_to
 from web.problems import RETRY_AFTER, Problem
 from web.server.buffers import MinRateSocket
+from web.shared_counts import SharedCount
 
 __all__ = ["MAX_STREAMS", "EventStreams"]
 
@@ -37,6 +38,8 @@ class EventStreams:
 
     def __init__(self, listener: JobListener, most: int = MAX_STREAMS) -> None:
         self._most = most
+        self.count = SharedCount()
+        """The streams of this process; the limit is for all processes."""
         self._calls: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
         self._of_jobs = JobStreams(listener, self._calls.put, self._end)
         self._of_changes = ChangeStreams(listener, self._calls.put)
@@ -77,7 +80,7 @@ class EventStreams:
         self._calls.put(self._end_all)
 
     def _response(self, first: bytes, stream: JobStream | ChangeStream | None) -> Response:
-        if stream and len(self) >= self._most:
+        if stream and self.count.total >= self._most:
             raise Problem("unavailable", f"{self._most} clients follow events: try again.", headers=RETRY_AFTER)
         if stream:
             stream.is_still_valid = validity_check()
@@ -141,13 +144,15 @@ class EventStreams:
             stream.sink.end()
             return
         self._beats[stream] = time.monotonic() + _BEAT_SECONDS
+        self.count.add(1)
         if isinstance(stream, JobStream):
             self._of_jobs.add(stream)
         else:
             self._of_changes.add(stream)
 
     def _remove(self, stream: JobStream | ChangeStream) -> None:
-        self._beats.pop(stream, None)
+        if self._beats.pop(stream, None) is not None:
+            self.count.add(-1)
         if isinstance(stream, JobStream):
             self._of_jobs.remove(stream)
         else:

@@ -7,51 +7,41 @@ large ones on disk, before a thread processes them, and sends what the client ha
 
 from __future__ import annotations
 
-import socket
 import time
 from collections.abc import Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from functools import partial
 from typing import Any
 
 from gunicorn.http.errors import ParseException
 from gunicorn.http.message import Request
-from gunicorn.workers.gthread import STOP_KEEPALIVE_LINGER, ThreadWorker
+from gunicorn.workers.gthread import STOP_KEEPALIVE_LINGER
 
-from web.server.buffers import BYTES_PER_SECOND, PATIENCE_SECONDS, DiskQuota
-from web.server.connections import READ, WRITE, Connection, States, write_problem
-from web.server.framing import IN_MEMORY, Refused, RequestBuffer
+from web.server.buffers import BYTES_PER_SECOND, PATIENCE_SECONDS
+from web.server.closing_worker import ClosingWorker
+from web.server.connections import READ, WRITE, Connection, write_problem
+from web.server.framing import Refused, RequestBuffer
+from web.server.request_threads import RequestThreads
 
 __all__ = ["BufferingThreadWorker"]
 
-_SWEEP_SECONDS = 0.5
-_LINGER_SECONDS = 2.0
-_LONGEST_LINGER_SECONDS = 30.0
 _LINGER_BYTES_PER_SECOND = 2**20
 _RECEIVED = 64 * 1024
-_RESPONSE_BYTES = 2**30  # on disk, of all responses that clients have not received yet
-_URGENT_THREADS = 2
 
 
-class BufferingThreadWorker(ThreadWorker):  # type: ignore[misc]
+class BufferingThreadWorker(ClosingWorker):
     """Collects requests and sends responses in the loop; threads only compute."""
 
-    most_body_bytes = 2**30
-    """Bytes on disk of all bodies that are being received or processed."""
+    def get_thread_pool(self) -> RequestThreads:
+        """Return the threads that process requests."""
+        return RequestThreads(self.cfg.threads, self.handle, self._on_processed)
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self._responses = DiskQuota(_RESPONSE_BYTES)
-        self._bodies_on_disk = DiskQuota(self.most_body_bytes)
-        self._states = States()
-        # Requests with a larger body take longer: they get a third of the threads, so that the others stay free.
-        self._most_large = max(1, self.cfg.threads // 3)
-        self._large = 0
-        self._large_waiting: list[Connection] = []
-        self._urgent = ThreadPoolExecutor(_URGENT_THREADS)
-        self._swept = 0.0
-        self._is_stopping = False
+    def run(self) -> None:
+        """Serve until the process is to stop."""
+        try:
+            super().run()
+        finally:
+            self.tpool.shutdown()
 
     # Decided by the service.
 
@@ -67,7 +57,8 @@ class BufferingThreadWorker(ThreadWorker):  # type: ignore[misc]
 
     def accept(self, listener: Any) -> None:
         """Accept a connection; at the limit, the oldest idle connection is closed."""
-        if self.nr_conns >= self.worker_connections - 1:
+        self._finish_processed()
+        if self.nr_conns >= self.worker_connections - 1 or self._connections.excess(self.worker_connections - 2):
             self._evict_oldest()
         try:
             sock, address = listener.accept()
@@ -79,43 +70,11 @@ class BufferingThreadWorker(ThreadWorker):  # type: ignore[misc]
             self._evict_oldest()
             return
         self.nr_conns += 1
+        self._connections.add(1)
         self._await_request(conn, self._states.heads, PATIENCE_SECONDS)
 
-    def murder_keepalived(self, force: bool = False) -> None:
-        """Do nothing: :meth:`murder_pending` closes these connections too."""
-
-    def murder_pending(self) -> None:
-        """Close timed-out connections, twice a second."""
-        now = time.monotonic()
-        if now - self._swept < _SWEEP_SECONDS:
-            return
-        self._swept = now
-        if not self.alive and not self._is_stopping:
-            self._is_stopping = True
-            for conn in [*self._states.heads, *self._states.bodies, *self._states.idle]:
-                conn.deadline = min(conn.deadline, now + STOP_KEEPALIVE_LINGER)
-        for conn in [*self._states.heads, *self._states.bodies]:
-            if conn.deadline <= now:
-                self._time_out(conn)
-        for conn in list(self._states.idle):
-            if conn.deadline <= now:
-                self._close(conn)
-        for conn in self._states.responding():
-            if conn.sock.is_watched and not conn.sock.measure(now):
-                self._abort(conn)
-        for conn in list(self._states.lingering):
-            keeps_rate = conn.sock.measure(now) and conn.sock.undelivered()
-            if conn.deadline <= now and not keeps_rate:
-                self._close(conn)
-
-    def finish_request(self, conn: Connection, future: Future[bool]) -> None:
-        """Handle a request that a thread has processed."""
-        if conn.is_large:
-            self._large -= 1
-            conn.is_large = False
-            if self._large_waiting:
-                self._submit(self._large_waiting.pop(0))
-        conn.is_kept = not future.cancelled() and future.exception() is None and future.result()
+    def finish_request(self, conn: Connection) -> None:
+        """Go on with a connection whose request a thread has processed."""
         conn.move(self._states.streams if conn.sock.is_streaming else self._states.draining)
         with self._contained(conn):
             if conn.buffer is not None:
@@ -130,6 +89,7 @@ class BufferingThreadWorker(ThreadWorker):  # type: ignore[misc]
         """Process a request in a thread and return whether the connection takes another one."""
         assert conn.buffer is not None
         request = conn.buffer.request
+        conn.sock.cork()
         try:
             return bool(self.handle_request(request, conn))
         except StopIteration:
@@ -144,6 +104,9 @@ class BufferingThreadWorker(ThreadWorker):  # type: ignore[misc]
             conn.sock.request_id = conn.request_id()
             self.handle_error(request, conn.sock, conn.client, error)
             return False
+        finally:
+            with suppress(OSError):  # is_broken is set
+                conn.sock.uncork()
 
     # Events of a connection.
 
@@ -155,9 +118,8 @@ class BufferingThreadWorker(ThreadWorker):  # type: ignore[misc]
                 self._close(conn)
         if not self._states.is_responding(conn):
             return
-        if self._responses.is_exceeded:
-            for slow in self._states.excess(self._responses):
-                self._abort(slow)
+        if self._responses.excess:
+            self._abort_slowest()
         if not len(conn.sock.pending):
             with self._contained(conn):
                 self._continue(conn)
@@ -166,6 +128,7 @@ class BufferingThreadWorker(ThreadWorker):  # type: ignore[misc]
             self._watch(conn, conn.interest | WRITE)
 
     def _on_event(self, conn: Connection) -> None:
+        self._finish_processed()
         with self._contained(conn):
             if conn.interest & WRITE:
                 self._flush(conn)
@@ -203,6 +166,7 @@ class BufferingThreadWorker(ThreadWorker):  # type: ignore[misc]
             conn.ahead += data
             if not data or len(conn.ahead) >= _RECEIVED:
                 self._watch(conn, conn.interest & ~READ)
+            self._finish_processed()
             if conn.state is self._states.streams and conn.sock.is_hung_up:
                 self._close(conn)
         elif data:
@@ -268,18 +232,23 @@ class BufferingThreadWorker(ThreadWorker):  # type: ignore[misc]
         """Submit a request to a thread."""
         assert conn.buffer is not None
         conn.move(self._states.busy)
-        if conn.buffer.size > IN_MEMORY and self._large >= self._most_large:
-            self._large_waiting.append(conn)
-        else:
-            self._submit(conn)
+        self.tpool.submit(conn, is_urgent=self.is_urgent(conn.buffer.request))
 
-    def _submit(self, conn: Connection) -> None:
-        assert conn.buffer is not None
-        conn.is_large = conn.buffer.size > IN_MEMORY
-        self._large += conn.is_large
-        pool = self._urgent if self.is_urgent(conn.buffer.request) else self.tpool
-        future = pool.submit(self.handle, conn)
-        future.add_done_callback(partial(self.method_queue.defer, self.finish_request, conn))
+    def _on_processed(self, conn: Connection) -> None:
+        """Wake the loop, from a thread that has processed a request, if the loop has to act at once.
+
+        Under load it need not: it handles what was processed before the next event. A client that sent more, or has
+        gone, was seen by the loop before this looks, or the loop looks afterwards.
+        """
+        sock = conn.sock
+        is_done = conn.is_kept and not (sock.is_broken or sock.is_hung_up or sock.is_streaming or len(sock.pending))
+        is_alone = len(self._states.busy) <= 1  # nothing else to do: then the next request finds all done
+        if is_alone or conn.ahead or conn.is_large or not (is_done and self.alive):
+            self.method_queue.defer(self._finish_processed)
+
+    def _finish_processed(self) -> None:
+        for conn in self.tpool.processed():
+            self.finish_request(conn)
 
     def _continue(self, conn: Connection) -> None:
         """Go on when all that was produced of a response is sent."""
@@ -305,46 +274,3 @@ class BufferingThreadWorker(ThreadWorker):  # type: ignore[misc]
         conn.move(state)
         conn.deadline = time.monotonic() + seconds
         self._watch(conn, READ)
-
-    def _lingering_close(self, conn: Connection) -> None:
-        """Close after the client has closed: closing with unread input would make it lose the response."""
-        conn.move(self._states.lingering)
-        if not conn.shutdown(socket.SHUT_WR):
-            self._close(conn)
-            return
-        now = time.monotonic()
-        conn.sock.watch()
-        conn.deadline, conn.linger_until = now + _LINGER_SECONDS, now + _LONGEST_LINGER_SECONDS
-        self._watch(conn, READ)
-
-    # Bookkeeping.
-
-    def _evict_oldest(self) -> None:
-        """Close the oldest connection of the least important state."""
-        oldest = self._states.oldest()
-        if oldest is not None:
-            self._close(oldest)
-        elif self._states.draining:
-            self._abort(min(self._states.draining, key=lambda conn: conn.sock.deadline))
-        else:
-            time.sleep(0.01)  # all are being processed: try again soon
-
-    def _abort(self, conn: Connection) -> None:
-        """Abort a response that the client does not receive."""
-        conn.sock.is_broken = True
-        if conn.state is self._states.busy:
-            # A thread is using the socket: it is closed afterwards.
-            self._watch(conn, 0)
-            conn.sock.hang_up()
-            conn.shutdown(socket.SHUT_RDWR)
-        else:
-            self._close(conn)
-
-    def _close(self, conn: Connection) -> None:
-        if conn.state:
-            self._watch(conn, 0)
-            conn.close()
-            self.nr_conns -= 1
-
-    def _watch(self, conn: Connection, interest: int) -> None:
-        conn.watch(self.poller, interest, self._on_event)

@@ -18,6 +18,8 @@ from contextlib import suppress
 from threading import Lock
 from typing import IO
 
+from web.shared_counts import SharedCount
+
 __all__ = ["BYTES_PER_SECOND", "PATIENCE_SECONDS", "DiskQuota", "MinRateSocket", "SpooledFifo"]
 
 PATIENCE_SECONDS = 20.0
@@ -31,6 +33,7 @@ _STEADY_BYTES = 2**20
 _IN_MEMORY = 64 * 1024
 _PART = 256 * 1024
 _PARTS_AT_ONCE = 4
+_CORKED = 16 * 1024
 _IN_KERNEL = 128 * 1024
 """Unsent bytes that the kernel holds for one client: without a limit it takes 4 MiB for each, in memory."""
 
@@ -38,23 +41,32 @@ _IN_KERNEL = 128 * 1024
 class DiskQuota:
     """Counts the bytes in temporary files.
 
-    Adding beyond ``total`` or half of the free disk space is possible: the caller must check and make room.
+    Adding beyond ``total`` or half of the free disk space is possible: the caller must check and make room. With a
+    ``count``, several processes share the total.
     """
 
-    def __init__(self, total: int) -> None:
+    def __init__(self, total: int, count: SharedCount | None = None) -> None:
         self.total = min(total, shutil.disk_usage(tempfile.gettempdir()).free // 2)
-        self.used = 0
-        self._lock = Lock()
+        self._count = count or SharedCount()
+
+    @property
+    def used(self) -> int:
+        """Return the bytes of this process."""
+        return self._count.own
 
     def add(self, size: int) -> None:
         """Add ``size`` bytes to the count; a negative size subtracts."""
-        with self._lock:
-            self.used += size
+        self._count.add(size)
 
     @property
     def is_exceeded(self) -> bool:
         """Return whether the count is above ``total``."""
-        return self.used > self.total
+        return self._count.total > self.total
+
+    @property
+    def excess(self) -> int:
+        """Return the bytes by which this process exceeds its part of ``total``."""
+        return self._count.excess(self.total)
 
 
 class SpooledFifo:
@@ -156,6 +168,7 @@ class MinRateSocket:
         self.request_id = ""
         """The id of a request that the server itself answers, without the application."""
         self._sent = self._delivered = 0
+        self._corked: bytearray | None = None
         if hasattr(socket, "TCP_NOTSENT_LOWAT"):
             with suppress(OSError):  # of a UNIX socket
                 sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, _IN_KERNEL)
@@ -165,11 +178,34 @@ class MinRateSocket:
 
         :raises OSError: the client has gone, was too slow, or the disk is full.
         """
-        if not self.is_streaming:
+        if self.is_streaming:
+            return
+        if self._corked is None:
             self._append(data)
+            return
+        self._corked += data
+        if len(self._corked) > _CORKED:
+            self.uncork()
+
+    def cork(self) -> None:
+        """Collect a short response, to send its head and its body as one packet."""
+        self._corked = bytearray()
+
+    def uncork(self) -> None:
+        """Send what was collected, and send at once from now on.
+
+        :raises OSError: as :meth:`sendall` does.
+        """
+        corked, self._corked = self._corked, None
+        if corked:
+            self._append(corked)
 
     def begin_stream(self) -> None:
-        """Keep the response open, because another thread continues it: ignore how its own thread ends it."""
+        """Keep the response open, because another thread continues it: ignore how its own thread ends it.
+
+        :raises OSError: as :meth:`sendall` does, for the first part of the response.
+        """
+        self.uncork()
         self.is_streaming = True
 
     def stream(self, data: bytes) -> None:
@@ -200,7 +236,7 @@ class MinRateSocket:
             self.on_stream_end(self._streamed)
             self.on_stream_end, self._streamed = None, 0
 
-    def _append(self, data: bytes) -> None:
+    def _append(self, data: bytes | bytearray) -> None:
         if self.is_broken:
             raise BrokenPipeError("the client has gone")
         view = memoryview(data)
@@ -212,7 +248,7 @@ class MinRateSocket:
         except OSError:
             self.is_broken = True
             raise
-        if view and (self._quota.is_exceeded or not self.is_watched):
+        if view and (self._quota.excess or not self.is_watched):
             self._on_pending()
 
     def flush(self) -> None:

@@ -9,6 +9,7 @@ import struct
 from collections.abc import Callable
 from contextlib import suppress
 from http import HTTPStatus
+from itertools import chain, islice
 from typing import Any
 
 from config.events import Event
@@ -59,16 +60,16 @@ class States:
         # A thread that is still writing one frees its file soon.
         doomed = sum(conn.sock.pending.on_disk for conn in responses if conn.sock.is_broken)
         for conn in sorted(responses, key=lambda conn: conn.sock.deadline):
-            if quota.used - doomed <= quota.total:
+            if quota.excess <= doomed:
                 break
             if conn.sock.pending.on_disk and not conn.sock.is_broken:
                 doomed += conn.sock.pending.on_disk
                 excess.append(conn)
         return excess
 
-    def oldest(self) -> Connection | None:
-        """Return the oldest connection of the least important state, unless all are responding."""
-        return next((conn for state in (self.lingering, self.heads, self.idle, self.bodies) for conn in state), None)
+    def oldest(self, count: int) -> list[Connection]:
+        """Return the oldest connections of the least important states; fewer if the others are responding."""
+        return list(islice(chain(self.lingering, self.heads, self.idle, self.bodies), count))
 
 
 class Connection:

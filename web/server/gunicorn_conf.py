@@ -1,33 +1,47 @@
 """Configuration of gunicorn: ``gunicorn --config python:web.server.gunicorn_conf 'api:create_app()'``.
 
-One process with many threads: each long poll holds a thread, and all share one subscription.
+Several processes with many threads each: a long poll holds a thread, and those of a process share one subscription.
+Limits on memory, disk and connections are for all processes together.
 """
 
 from __future__ import annotations
 
 import gc
 import resource
+import shutil
+import tempfile
+from functools import partial
 from typing import Any
 from urllib.parse import unquote
 
 import gunicorn.util
 
 import jobs
+from config.cpu import usable_cores
 from config.logs import set_up_logging
 from config.memory import return_freed_memory
+from config.process_lock import share_locks
 from config.settings import bracketed, load_or_exit
+from web import metrics
 from web.auth.guard import warn_if_open
 from web.server.buffering_worker import BufferingThreadWorker
 from web.server.connections import write_problem
 from web.server.log import RequestLogger
+from web.shared_counts import ProcessTable
+
+_MAX_DEFAULT_PROCESSES = 4
 
 _settings = load_or_exit()
+_processes = ProcessTable(1)
+_metrics_folder = ""
 
 
 class Worker(BufferingThreadWorker):
     """Answers pending long polls and ends event streams at shutdown so that it finishes quickly."""
 
     most_body_bytes = 4 * _settings.max_body_bytes
+    row = 0
+    """The row of this process in the table of processes."""
 
     def most_bytes(self, request: Any) -> int:
         loads_data = request.method == "POST" and unquote(request.path).endswith("/data")
@@ -51,7 +65,11 @@ class Worker(BufferingThreadWorker):
 
 
 def on_starting(arbiter: Any) -> None:
-    """Exit if Redis cannot be used with this service; an unavailable Redis may become available later."""
+    """Prepare what the processes share; exit if Redis cannot be used with this service.
+
+    An unavailable Redis may become available later.
+    """
+    _share(arbiter.cfg.workers)
     set_up_logging(_settings.log_level, _settings.log_format)
     warn_if_open(_settings)
     jobs.connect(_settings)
@@ -65,13 +83,47 @@ def on_starting(arbiter: Any) -> None:
         arbiter.log.warning("Redis unavailable at startup: %s", error)
 
 
+def pre_fork(arbiter: Any, worker: Any) -> None:
+    """Give the next process a row of the table."""
+    worker.row = _processes.free_row({other.row for other in arbiter.WORKERS.values()})
+    worker.count = partial(_processes.count, row=worker.row)
+
+
+def post_fork(arbiter: Any, worker: Any) -> None:
+    """Enter a process in the table."""
+    _processes.enter(worker.row)
+
+
+def child_exit(arbiter: Any, worker: Any) -> None:
+    """Release what a process held that has ended, however it ended."""
+    _processes.clear(worker.row)
+
+
+def on_exit(arbiter: Any) -> None:
+    """Remove the files of the metrics."""
+    if _metrics_folder:
+        shutil.rmtree(_metrics_folder, ignore_errors=True)
+
+
 def post_worker_init(worker: Any) -> None:
     """Prepare the process that serves requests."""
     return_freed_memory()
+    worker.wsgi.extensions["budget"].count = worker.count("memory")
+    worker.wsgi.extensions["events"].count = worker.count("streams")
     worker.wsgi.extensions["bulk actions"].start()
     # Exclude the program's own objects from garbage collection: a full collection would block requests for 25 ms.
     gc.collect()
     gc.freeze()
+
+
+def _share(processes: int) -> None:
+    """Prepare what that many processes share."""
+    global _processes, _metrics_folder
+    _processes = ProcessTable(processes)
+    share_locks()
+    if processes > 1:
+        _metrics_folder = "" if metrics.is_shared() else tempfile.mkdtemp(prefix="metrics-")
+        metrics.share(_processes, _metrics_folder)
 
 
 def _allow_descriptors(wanted: int) -> None:
@@ -86,7 +138,7 @@ def _allow_descriptors(wanted: int) -> None:
 gunicorn.util.write_error = write_problem
 
 bind = [f"{bracketed(_settings.api_host)}:{_settings.api_port}"]
-workers = 1
+workers = _settings.api_processes or min(_MAX_DEFAULT_PROCESSES, usable_cores())
 threads = _settings.api_threads
 worker_class = Worker
 RequestLogger.url_prefix = _settings.url_prefix

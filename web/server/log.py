@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import re
 import time
+from contextlib import suppress
 from datetime import timedelta
 from typing import Any
 
@@ -42,6 +43,9 @@ class RequestLogger(Logger):  # type: ignore[misc]
     def access(self, resp: Any, req: Any, environ: dict[str, Any], request_time: timedelta) -> None:
         """Log a request at INFO, those of probes at DEBUG; a stream once it has ended."""
         sock = environ.get("gunicorn.socket")
+        if isinstance(sock, MinRateSocket):
+            with suppress(OSError):  # the client has gone, which the loop sees
+                sock.uncork()
         if isinstance(sock, MinRateSocket) and sock.is_streaming:
             begun = time.monotonic() - request_time.total_seconds()
 

@@ -5,7 +5,9 @@ local due = {}
 
 select_db(RECORDS)
 if #call('ZRANGEBYSCORE', 'jobs.due', '-inf', integer(now_us + IDLE_US), 'LIMIT', 0, 1) > 0 then due[1] = 'promote' end
-if #call('ZRANGEBYSCORE', 'jobs.ended', '-inf', integer(now_us - ARGV[6]), 'LIMIT', 0, 1) > 0 then due[#due + 1] = 'purge' end
+local oldest = call('LINDEX', 'jobs.retention', 0)
+local has_old = oldest and tonumber(call('HGET', 'job.' .. oldest, 'ended') or 0) <= now_us - ARGV[6]
+if has_old or call('EXISTS', 'jobs.ended') == 1 then due[#due + 1] = 'purge' end
 if call('EXISTS', 'bulks') == 1 then due[#due + 1] = 'publish' end
 local epoch = call('GET', 'queue.epoch')
 select_db(QUEUE)

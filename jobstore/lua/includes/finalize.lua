@@ -18,9 +18,12 @@ end
 
 local function finalize(id, from, to, created, version)
   move(id, from, to, created, 'ended', now_us)
-  call('ZADD', 'jobs.ended', now_us, id)
+  call('ZREM', 'jobs', id)
+  call('RPUSH', 'jobs.retention', id)
   local owner = call('HGET', 'job.' .. id, 'owner')
   if owner then call('ZREM', 'jobs.unfinished.' .. owner, id) end
 -- include: release_dataset
+-- include: count_end
+  if to == 'failed' then call('HINCRBY', rate, 'failed', 1) end
   count(to, call('HGET', 'job.' .. id, 'analysis') or '')
 end
