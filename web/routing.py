@@ -20,10 +20,17 @@ class _AnyText(BaseConverter):
     part_isolating = False
 
 
+class _Request(Request):
+    """A request whose body is limited by its route alone (``web/request_body.py``)."""
+
+    max_content_length = None
+
+
 def install(app: Flask) -> None:
     """Install the path converter `text`, and a way to match requests that validates each host once."""
     app.url_map.merge_slashes = False
     app.url_map.converters["text"] = _AnyText
+    app.request_class = _Request
     # No view and no hook is a coroutine: Flask need not find out before each call.
     app.ensure_sync = _as_it_is  # type: ignore[method-assign, assignment]
     app.create_url_adapter = partial(_adapter, app, app.create_url_adapter, {})  # type: ignore[method-assign]
