@@ -15,3 +15,7 @@ queue = Queue(connection=Redis(port=int(os.environ["REDIS_PORT"])))
 def add(jobs: list[str]) -> None:
     for job in jobs:
         queue.enqueue(execute, job)
+
+
+def bulk(jobs: list[str]) -> None:
+    queue.enqueue_many([Queue.prepare_data(execute, (job,)) for job in jobs])
