@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import random
 import statistics
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -24,6 +25,8 @@ BULK, BULKS = 1_000, 10
 WAITS = 500
 WARMING = 20
 QUICK_SHARE = 0.25
+START_SECONDS = 3.0
+"""Time until workers wait for their first job."""
 WAITING = {"ours", "huey", "bullmq"}
 SHOWN = {"celery", "rq", "hotqueue"} | WAITING
 """Those of all queues that have one of the figures to compare with."""
@@ -53,10 +56,13 @@ def _added(harness: Harness, side: str, share: float) -> Iterator[Figure]:
 
 
 def _waited(harness: Harness, side: str, share: float) -> Iterator[Figure]:
-    harness.start_workers(harness.peer.setups[0])
+    setup = harness.peer.setups[0]
+    harness.start_workers(setup)
+    time.sleep(START_SECONDS)
     for process, size in zip(("parent", "child"), map(resident_bytes, harness.worker_processes()), strict=False):
         yield Figure(f"memory-{process}", side, size / 1e6, "MB")
     if harness.peer.name in WAITING:
+        harness.warm_up(setup)
         _seconds(harness, "wait", WARMING)
         taken = sorted(_seconds(harness, "wait", int(WAITS * share)))
         median, high = (taken[int(part * (len(taken) - 1))] * 1e3 for part in (0.5, 0.99))

@@ -41,6 +41,7 @@ def _drain(peer: Peer, setup: Setup, count: int) -> Iterator[Figure]:
     side = HERE if peer.name == "ours" else f"{peer.title}, {setup.title}"
     with Harness.of(peer, **({"RESULTS": 1} if setup.results else {})) as harness:
         harness.start_workers(setup)
+        harness.warm_up(setup)
         if side == HERE and setup.processes == 1:
             yield Figure("ping", HERE, _ping_rate(harness), "PINGs/s")
         skipped = int(count * WARMING)

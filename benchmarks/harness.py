@@ -81,9 +81,12 @@ class Harness:
         return process
 
     def start_workers(self, setup: Setup) -> None:
-        """Start the workers of a setup and wait until each of their processes has run a job; the log is then empty."""
+        """Start the workers of a setup without waiting for them."""
         for n in range(setup.copies):
             self.start_worker(self.peer.start(setup.words, n))
+
+    def warm_up(self, setup: Setup) -> None:
+        """Wait until each process of the workers has run a job; the log is then empty."""
 
         def have_run() -> bool:
             self.add(["first"] * 8)

@@ -22,10 +22,9 @@ def bulk(jobs: list[str]) -> None:
 
 
 def wait(job: str) -> None:
-    listener = _listener()
+    _connect()
     jid = ours.add_job(None, None, "execution", params={"job": job})["id"]
-    ended = (f"job.{jid}".encode(), b"complete")
-    while (message := listener.get_message(timeout=None)) is None or (message["channel"], message["data"]) != ended:
+    while ours.rd.hget(f"job.{jid}", "status") != b"complete":
         pass
     ours.get_results(jid)
 

@@ -17,5 +17,9 @@ def add(jobs: list[str]) -> None:
         queue.enqueue(execute, job)
 
 
+def submit(start: str, end: str) -> dict[str, str]:
+    return {"id": queue.enqueue(execute, start).id, "start": start, "end": end}
+
+
 def bulk(jobs: list[str]) -> None:
     queue.enqueue_many([Queue.prepare_data(execute, (job,)) for job in jobs])

@@ -66,11 +66,11 @@ class Peer:
         """Return the command that adds jobs to its queue."""
         if self.is_node:
             return ["node", str(_HERE / "bullmq/add.js")]
-        return [self._python, "-m", "benchmarks.peers.add", f"on_{self.name}"]
+        return [self.python, "-m", "benchmarks.peers.add", f"on_{self.name}"]
 
     def start(self, words: tuple[str, ...], n: int = 1) -> list[str]:
         """Return the command that starts a worker."""
-        return [word.format(bin=Path(self._python).parent, python=self._python, here=_HERE, n=n) for word in words]
+        return [word.format(bin=Path(self.python).parent, python=self.python, here=_HERE, n=n) for word in words]
 
     def version(self) -> str:
         """Return the installed version."""
@@ -78,14 +78,15 @@ class Peer:
             package = json.loads((_HERE / "bullmq/node_modules/bullmq/package.json").read_text())
             return str(package["version"])
         asked = f"from importlib.metadata import version; print(version({self.package!r}))"
-        return "" if not self.package else subprocess.check_output([self._python, "-c", asked], text=True).strip()
+        return "" if not self.package else subprocess.check_output([self.python, "-c", asked], text=True).strip()
 
     @property
     def _own(self) -> bool:
         return self.name in ("ours", "hotqueue")
 
     @property
-    def _python(self) -> str:
+    def python(self) -> str:
+        """Return the Python of its environment."""
         return _OWN if self._own else str(_HERE / ".venv" / self.name / "bin/python")
 
 
