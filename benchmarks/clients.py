@@ -35,7 +35,7 @@ SHOWN = {"celery", "rq", "hotqueue"} | WAITING
 def measure(quick: bool) -> Iterator[Figure]:
     """Yield the figures of the queues in random order."""
     share = QUICK_SHARE if quick else 1
-    peers = [peer for peer in PEERS if peer.name in SHOWN]
+    peers = [peer for peer in PEERS if peer.name in (WAITING if quick else SHOWN)]
     for peer in random.sample(peers, len(peers)):
         side = HERE if peer.name == "ours" else peer.title
         with Harness.of(peer, RESULTS=1) as harness:
