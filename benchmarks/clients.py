@@ -16,7 +16,7 @@ from pathlib import Path
 
 from benchmarks.figures import HERE, Figure, report
 from benchmarks.harness import Harness
-from benchmarks.peers.peers import PEERS, Peer
+from benchmarks.peers.peers import PEERS
 
 __all__ = ["measure", "resident_bytes"]
 
@@ -68,7 +68,7 @@ def _waited(harness: Harness, side: str, share: float) -> Iterator[Figure]:
         median, high = (taken[int(part * (len(taken) - 1))] * 1e3 for part in (0.5, 0.99))
         yield Figure("idle-p50", side, median, "ms")
         yield Figure("idle-p99", side, high, "ms")
-        yield Figure("idle-tail", side, high / median, "×")
+        yield Figure("idle-tail", side, high / median, "times")
 
 
 def _seconds(harness: Harness, verb: str, count: int) -> list[float]:

@@ -56,6 +56,7 @@ def _drain(peer: Peer, setup: Setup, count: int) -> Iterator[Figure]:
     rate = (count - skipped) / (last.at - first.at)
     if setup.processes < 2:
         yield Figure("drain-1", side, rate, "jobs/s")
+    if setup.processes < 2 or side != HERE:
         yield Figure("redis-cpu", side, (after["cpu"] - added["cpu"]) / count * 1e6, "µs")
         yield Figure("redis-script", side, (after["script"] - added["script"]) / count, "µs")
         yield Figure("redis-memory", side, (after["memory"] - before["memory"]) / count, "B")

@@ -1,4 +1,7 @@
-"""Environment of one measurement: its own Redis, workers, and a program that adds jobs."""
+"""Environment of one measurement: its own Redis, workers, and a program that adds jobs.
+
+``figures.py`` has the contract between the modules that measure and ``run.py``.
+"""
 
 from __future__ import annotations
 

@@ -38,7 +38,7 @@ class Spread:
         """Format the median, with the least and the greatest value where there are several."""
         if len(self.values) == 1:
             return number(self.median)
-        return f"{number(self.median)} ({number(min(self.values))}–{number(max(self.values))})"
+        return f"{number(self.median)} ({number(min(self.values))} to {number(max(self.values))})"
 
 
 @dataclass(frozen=True)
@@ -53,12 +53,14 @@ class Summary:
     @property
     def judged(self) -> Spread | None:
         """Return the ratios or the values that the target limits; None if they were not measured."""
-        return self.ratios if self.line.against else self.sides.get(HERE)
+        target = self.line.target
+        return self.ratios if target and target.times else self.sides.get(HERE)
 
     @property
     def is_met(self) -> bool | None:
         """Return None for a line without a target, or without its figure."""
-        return self.line.is_met(self.judged.median) if self.judged else None
+        target = self.line.target
+        return target.reached(self.judged.median) >= 1 if target and self.judged else None
 
 
 def number(value: float) -> str:
@@ -106,7 +108,7 @@ def main_table(results: Results) -> str:
         rows.append(
             (
                 summary.line.title,
-                summary.line.target,
+                str(summary.line.target or ""),
                 str(summary.sides.get(HERE, "")),
                 other or "",
                 str(summary.sides[other]) if other else "",
@@ -120,12 +122,13 @@ def main_table(results: Results) -> str:
 def _peers_table(summaries: dict[str, Summary]) -> str:
     """Return the table of all queues, fastest first, with what a job costs Redis."""
     columns = ("redis-cpu", "redis-script", "redis-memory")
-    rows: list[tuple[str, ...]] = [("workers", "jobs/s", "Redis CPU, µs", "in scripts, µs", "Redis memory, bytes")]
-    for name in ("drain-1", "drain-2"):
+    head = ("workers", "jobs/s", "CPU of Redis for a job, µs", "CPU of scripts, µs", "Redis memory for a job, bytes")
+    rows: list[tuple[str, ...]] = [head]
+    for name in _DRAINS:
         sides = summaries[name].sides
         for side in sorted(sides, key=lambda side: -sides[side].median):
-            costs = [summaries[column].sides.get(side, "") if name == "drain-1" else "" for column in columns]
-            rows.append((_side(side, name), str(sides[side]), *map(str, costs)))
+            costs = [str(summaries[column].sides.get(side, "")) for column in columns]
+            rows.append((_side(side, name), str(sides[side]), *costs))
     return markdown(rows)
 
 
@@ -134,8 +137,11 @@ def _side(side: str, name: str) -> str:
     return ours[name] if side == HERE else side
 
 
+_DRAINS = {"drain-1": "one process that runs jobs", "drain-2": "two processes that run jobs"}
+
+
 def _settings_table() -> str:
-    rows = [("queue", "workers", "source of the settings")]
+    rows: list[tuple[str, ...]] = [("queue", "workers", "source of the settings")]
     for peer in PEERS[1:]:
         rows.append((peer.title, "; ".join(setup.title for setup in peer.setups), f"<{peer.source}>"))
     return markdown(rows)
@@ -198,13 +204,13 @@ def write_page(results: Results) -> None:
 def _plot(summaries: list[Summary], folder: Path) -> None:
     targets = []
     for summary in summaries:
-        limit = summary.line.least or summary.line.most
-        if limit and summary.judged and summary.is_met is not None:
-            factors = [value / limit if summary.line.least else limit / value for value in summary.judged.values]
-            targets.append((summary.line.title, factors))
+        target = summary.line.target
+        if target and summary.judged:
+            targets.append((summary.line.title, [target.reached(value) for value in summary.judged.values]))
     draw_targets(targets, folder / "targets.svg")
     drains = {summary.line.name: summary.sides for summary in summaries if summary.line.name.startswith("drain")}
-    for name, sides in drains.items():
-        drains[name] = {_side(side, name).strip("*"): spread for side, spread in sides.items()}
-    rates = [[(side, spread.values) for side, spread in sides.items()] for sides in drains.values()]
-    draw_drain(rates, folder / "drain.svg")
+    panels = {
+        _DRAINS[name]: [(_side(side, name).strip("*"), spread.values) for side, spread in sides.items()]
+        for name, sides in drains.items()
+    }
+    draw_drain(panels, folder / "drain.svg")

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import statistics
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import matplotlib as mpl
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import FormatStrFormatter
 
 __all__ = ["draw_drain", "draw_targets"]
 
@@ -26,18 +27,20 @@ def draw_targets(rows: Sequence[tuple[str, Sequence[float]]], file: Path) -> Non
         axes.plot([min(values), max(values)], [at, at], color=colour, linewidth=1.5)
         axes.plot([median], [at], "o", color=colour, markersize=5)
     axes.axvline(1, color="black", linewidth=0.8)
-    axes.set_xscale("log")
+    axes.set_xscale("log", base=2)
+    axes.xaxis.set_major_formatter(FormatStrFormatter("%g"))
     axes.set_xlabel("multiple of the target (to the right of 1: met)")
     _name_rows(axes, [title for title, _ in rows])
     _save(figure, file)
 
 
-def draw_drain(panels: Sequence[Sequence[tuple[str, Sequence[float]]]], file: Path) -> None:
-    """Draw the jobs per second of the queues, one panel for each number of processes, fastest first."""
-    heights = [len(panel) for panel in panels] or [1]
+def draw_drain(panels: Mapping[str, Sequence[tuple[str, Sequence[float]]]], file: Path) -> None:
+    """Draw the jobs per second of the queues in panels with these titles, fastest first."""
+    heights = [len(panel) for panel in panels.values()] or [1]
     figure = Figure(figsize=(_WIDTH, 1.2 + _ROW * sum(heights)), layout="constrained")
     axes_of = figure.subplots(len(heights), 1, sharex=True, squeeze=False, height_ratios=heights)[:, 0]
-    for axes, panel in zip(axes_of, panels, strict=False):
+    for axes, (title, panel) in zip(axes_of, panels.items(), strict=False):
+        axes.set_title(title, fontsize=9, loc="left")
         rows = sorted(panel, key=lambda row: -statistics.median(row[1]))
         for at, (name, values) in enumerate(rows):
             axes.barh(at, statistics.median(values), color=_MET if name.endswith("here") else _OTHERS, height=0.7)

@@ -43,9 +43,9 @@ class _Server:
 
 
 _SERVERS = (
-    _Server(("submit-sync",), "ours", _SYNC),
+    _Server(("submit-sync", "submit-rq"), "ours", _SYNC),
     _Server(("submit-sync",), "hotqueue", _SYNC),
-    _Server(("submit-sync",), "rq", _SYNC),
+    _Server(("submit-rq",), "rq", _SYNC),
     _Server(("submit-process",), "ours", _DEFAULT, {"API_PROCESSES": "1"}),
     _Server(("submit-default",), "ours", _DEFAULT),
     _Server(("submit-process", "submit-default"), "hotqueue", _THREADS),

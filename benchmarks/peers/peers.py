@@ -1,4 +1,4 @@
-"""The queues in the benchmarks: commands of their workers, settings with their sources, and the target of the first kill."""
+"""The queues in the benchmarks: commands of their workers, documented settings, target of the first kill."""
 
 from __future__ import annotations
 
@@ -127,7 +127,7 @@ PEERS = (
         (
             Setup("concurrency 1", (*_BULLMQ, "inline"), 8_000),
             Setup("concurrency 100", (*_BULLMQ, "inline", "100"), 20_000),
-            Setup("2 × concurrency 100", (*_BULLMQ, "inline", "100"), 20_000, copies=2, processes=2),
+            Setup("two workers, concurrency 100", (*_BULLMQ, "inline", "100"), 20_000, copies=2, processes=2),
         ),
         "https://docs.bullmq.io/guide/parallelism-and-concurrency",
         "a sandboxed processor, else defaults",
@@ -140,10 +140,10 @@ PEERS = (
         _CELERY,
         "a process of the prefork pool",
         (
-            Setup("prefork, prefetch 128", (*_CELERY_SHORT, "1"), 2_000),
+            Setup("one prefork process, prefetch 128", (*_CELERY_SHORT, "1"), 2_000),
             Setup("8 threads, prefetch 128", (*_CELERY_SHORT, "8", "--pool", "threads"), 2_000),
-            Setup("prefork, prefetch 128, results kept", (*_CELERY_SHORT, "1"), 1_500, results=True),
-            Setup("prefork 2, prefetch 128", (*_CELERY_SHORT, "2"), 2_000, processes=2),
+            Setup("one prefork process, prefetch 128, results kept", (*_CELERY_SHORT, "1"), 1_500, results=True),
+            Setup("two prefork processes, prefetch 128", (*_CELERY_SHORT, "2"), 2_000, processes=2),
         ),
         "https://docs.celeryq.dev/en/stable/userguide/optimizing.html",
     ),
@@ -156,7 +156,7 @@ PEERS = (
         (
             Setup("SimpleWorker", _SIMPLE_RQ, 1_000),
             Setup("Worker", (*_RQ, "--quiet"), 100, processes=0),
-            Setup("2 × SimpleWorker", _SIMPLE_RQ, 1_500, copies=2, processes=2),
+            Setup("two SimpleWorkers", _SIMPLE_RQ, 1_500, copies=2, processes=2),
         ),
         "https://github.com/rq/rq/blob/master/docs/benchmark.md",
         failed="rq:failed:default",
@@ -169,7 +169,7 @@ PEERS = (
         "a process of the worker, which then ends the others",
         (
             Setup("8 threads", (*_DRAMATIQ, "--processes", "1"), 5_000),
-            Setup("2 processes, 8 threads each", (*_DRAMATIQ, "--processes", "2"), 5_000, processes=2),
+            Setup("two processes, 8 threads each", (*_DRAMATIQ, "--processes", "2"), 5_000, processes=2),
         ),
         "https://dramatiq.io/advanced.html",
         failed="dramatiq:default.XQ",
@@ -183,7 +183,7 @@ PEERS = (
         (
             Setup("1 thread", (*_HUEY, "--quiet"), 5_000),
             Setup("4 threads", (*_HUEY, "--quiet", "-w", "4"), 5_000),
-            Setup("2 processes", (*_HUEY, "--quiet", "-k", "process", "-w", "2"), 5_000, processes=2),
+            Setup("two processes", (*_HUEY, "--quiet", "-k", "process", "-w", "2"), 5_000, processes=2),
         ),
         "https://huey.readthedocs.io/en/latest/consumer.html",
     ),
@@ -195,7 +195,7 @@ PEERS = (
         _ITSELF,
         (
             Setup("max_jobs 100", _ARQ_100, 1_500),
-            Setup("2 × max_jobs 100", _ARQ_100, 1_500, copies=2, processes=2),
+            Setup("two workers, max_jobs 100", _ARQ_100, 1_500, copies=2, processes=2),
         ),
         "https://arq-docs.helpmanuel.io/",
     ),
@@ -207,7 +207,7 @@ PEERS = (
         _ITSELF,
         (
             Setup("concurrency 100", _SAQ_100, 2_000),
-            Setup("2 × concurrency 100", _SAQ_100, 2_000, copies=2, processes=2),
+            Setup("two workers, concurrency 100", _SAQ_100, 2_000, copies=2, processes=2),
         ),
         "https://github.com/tobymao/saq",
     ),
@@ -219,7 +219,7 @@ PEERS = (
         "a process of the worker",
         (
             Setup("100 at once", (*_TASKIQ_100, "1"), 3_000),
-            Setup("2 processes, 100 at once each", (*_TASKIQ_100, "2"), 3_000, processes=2),
+            Setup("two processes, 100 at once each", (*_TASKIQ_100, "2"), 3_000, processes=2),
         ),
         "https://taskiq-python.github.io/guide/cli.html",
     ),
@@ -231,7 +231,7 @@ PEERS = (
         _ITSELF,
         (
             Setup("one worker", _HOTQUEUE, 3_000),
-            Setup("2 workers", _HOTQUEUE, 4_000, copies=2, processes=2),
+            Setup("two workers", _HOTQUEUE, 4_000, copies=2, processes=2),
         ),
         "https://pypi.org/project/hotqueue/",
         "the course's worker",
