@@ -7,7 +7,7 @@ import selectors
 import socket
 import time
 
-__all__ = ["rate", "request", "wait_until_ready"]
+__all__ = ["answer_state", "rate", "request", "wait_until_ready"]
 
 _LENGTH = re.compile(rb"\r\ncontent-length: *(\d+)", re.IGNORECASE)
 _CLOSED = re.compile(rb"\r\nconnection: *close", re.IGNORECASE)
@@ -52,7 +52,7 @@ def rate(port: int, sent: bytes, connections: int, seconds: float) -> float:
             sock, got = key.fileobj, key.data
             assert isinstance(sock, socket.socket)
             got += sock.recv(_BYTES)
-            if not (found := _ended(got)):
+            if not (found := answer_state(got)):
                 continue
             answers += 1
             got.clear()
@@ -67,8 +67,11 @@ def rate(port: int, sent: bytes, connections: int, seconds: float) -> float:
     return answers / (now - begun)
 
 
-def _ended(got: bytearray) -> str:
-    """Return ``open`` or ``closed`` where an answer is complete, after which the connection is that."""
+def answer_state(got: bytearray) -> str:
+    """Return ``open`` or ``closed``, the state of the connection after a complete answer; empty before.
+
+    :raises RuntimeError: the answer is not a success.
+    """
     head = got.find(b"\r\n\r\n")
     if head < 0:
         return ""
