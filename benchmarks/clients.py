@@ -18,7 +18,7 @@ from benchmarks.figures import HERE, Figure, report
 from benchmarks.harness import Harness
 from benchmarks.peers.peers import PEERS
 
-__all__ = ["measure", "resident_bytes"]
+__all__ = ["measure"]
 
 SINGLE = 2_000
 BULK, BULKS = 1_000, 10
@@ -59,8 +59,7 @@ def _waited(harness: Harness, side: str, share: float) -> Iterator[Figure]:
     setup = harness.peer.setups[0]
     harness.start_workers(setup)
     time.sleep(START_SECONDS)
-    for process, size in zip(("parent", "child"), map(resident_bytes, harness.worker_processes()), strict=False):
-        yield Figure(f"memory-{process}", side, size / 1e6, "MB")
+    yield Figure("memory-worker", side, sum(map(_resident_bytes, harness.worker_processes())) / 1e6, "MB")
     if harness.peer.name in WAITING:
         harness.warm_up(setup)
         _seconds(harness, "wait", WARMING)
@@ -76,8 +75,7 @@ def _seconds(harness: Harness, verb: str, count: int) -> list[float]:
     return harness.added()
 
 
-def resident_bytes(process: int) -> int:
-    """Return the resident memory of a process; reads ``/proc``."""
+def _resident_bytes(process: int) -> int:
     pages = int(Path(f"/proc/{process}/statm").read_text().split()[1])
     return pages * 4096
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import statistics
 import time
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import jobs
 from benchmarks.figures import HERE, Figure, report
@@ -39,6 +40,9 @@ def measure(quick: bool) -> Iterator[Figure]:
                     taken[side].append(_microseconds(port, count, call))
             for side, found in taken.items():
                 yield Figure(line, side, statistics.median(found), "µs")
+        for side, (port, count) in servers.items():
+            jobs.connect(Settings(redis_port=port))
+            yield Figure("script-filters", side, _script_milliseconds(count, _CALLS["flat-filters"]), "ms")
 
 
 def _microseconds(port: int, count: int, call: Callable[[int], object]) -> float:
@@ -51,6 +55,18 @@ def _microseconds(port: int, count: int, call: Callable[[int], object]) -> float
         call(count)
         taken.append(time.perf_counter() - begun)
     return statistics.median(taken) * 1e6
+
+
+def _script_milliseconds(count: int, call: Callable[[int], object]) -> float:
+    """Return the duration of the longest script of a call, the median of some calls."""
+    jobs.rd.config_set("slowlog-log-slower-than", 0)
+    found = []
+    for _ in range(TURNS):
+        jobs.rd.slowlog_reset()
+        call(count)
+        log: Any = jobs.rd.slowlog_get(100)
+        found.append(max(entry["duration"] for entry in log if entry["command"].startswith(b"EVAL")))
+    return statistics.median(found) / 1e3
 
 
 def _take(_: int) -> None:

@@ -106,8 +106,11 @@ def main() -> None:
     if asked.page:
         write_page(load_results())
         return
-    names = asked.only.split(",") if asked.only else [suite.module for suite in SUITES]
-    suites = [suite for suite in SUITES if suite.module in names and find_spec(f"benchmarks.{suite.module}")]
+    known = {suite.module: suite for suite in SUITES if find_spec(f"benchmarks.{suite.module}")}
+    names = asked.only.split(",") if asked.only else list(known)
+    if unknown := set(names) - known.keys():
+        parser.error(f"there is no suite {', '.join(sorted(unknown))}: choose from {', '.join(known)}")
+    suites = [known[name] for name in names]
     results, went_well = _measure(suites, asked.quick, asked.rounds)
     print(f"\n{machine()}, load {os.getloadavg()[0]:.1f}\n\n{main_table(results)}")
     if asked.write:
