@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from benchmarks.figures import HERE, Figure, report
-from benchmarks.harness import Harness
+from benchmarks.harness import Harness, cpu_seconds
 from benchmarks.peers.peers import PEERS, Peer, Setup
 
 __all__ = ["measure"]
@@ -57,6 +57,7 @@ def _drain(peer: Peer, setup: Setup, count: int) -> Iterator[Figure]:
     if setup.processes < 2:
         yield Figure("drain-1", side, rate, "jobs/s")
     if setup.processes < 2 or side != HERE:
+        yield Figure("worker-cpu", side, (after["worker"] - added["worker"]) / count * 1e6, "µs")
         yield Figure("redis-cpu", side, (after["cpu"] - added["cpu"]) / count * 1e6, "µs")
         yield Figure("redis-script", side, (after["script"] - added["script"]) / count, "µs")
         yield Figure("redis-memory", side, (after["memory"] - before["memory"]) / count, "B")
@@ -80,11 +81,12 @@ def _ping_rate(harness: Harness) -> float:
 
 
 def _usage(harness: Harness) -> dict[str, float]:
-    """Return the bytes and CPU seconds of Redis so far, and the microseconds of its scripts."""
+    """Return the bytes and CPU seconds of Redis, the microseconds of its scripts, and the CPU seconds of the workers."""
     info: Any = harness.redis.info("all")
     scripts = (info.get(f"cmdstat_{name}", {}).get("usec", 0) for name in ("eval", "evalsha", "fcall"))
     cpu = info["used_cpu_user"] + info["used_cpu_sys"]
-    return {"memory": info["used_memory"], "cpu": cpu, "script": sum(scripts)}
+    worker = cpu_seconds(harness.worker_processes())
+    return {"memory": info["used_memory"], "cpu": cpu, "script": sum(scripts), "worker": worker}
 
 
 if __name__ == "__main__":

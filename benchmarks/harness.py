@@ -23,7 +23,7 @@ from benchmarks.executions import Log
 from benchmarks.peers.peers import Peer, Setup
 from benchmarks.processes import fresh_redis
 
-__all__ = ["Harness", "kill_all", "machine", "markdown", "processes_of"]
+__all__ = ["Harness", "cpu_seconds", "kill_all", "machine", "markdown", "processes_of"]
 
 ROOT = Path(__file__).parent.parent
 _START_SECONDS = 60.0
@@ -164,6 +164,15 @@ def processes_of(root: int) -> list[int]:
     for process in found:
         found += [child for child, parent in parents.items() if parent == process]
     return found
+
+
+def cpu_seconds(processes: Iterable[int]) -> float:
+    """Return the CPU time that these processes have used; reads ``/proc``."""
+    used = 0
+    for process in processes:
+        fields = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
+        used += int(fields[11]) + int(fields[12])
+    return used / os.sysconf("SC_CLK_TCK")
 
 
 def kill_all(process: subprocess.Popen[bytes]) -> list[int]:

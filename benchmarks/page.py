@@ -121,14 +121,16 @@ def main_table(results: Results) -> str:
 
 def _peers_table(summaries: dict[str, Summary]) -> str:
     """Return the table of all queues, fastest first, with what a job costs Redis."""
-    columns = ("redis-cpu", "redis-script", "redis-memory")
-    head = ("workers", "jobs/s", "CPU of Redis for a job, µs", "CPU of scripts, µs", "Redis memory for a job, bytes")
+    columns = ("worker-cpu", "redis-cpu", "redis-script", "redis-memory")
+    costs = ("CPU of the worker, µs", "CPU of Redis, µs", "CPU of scripts, µs", "Redis memory, bytes")
+    head = ("workers", "jobs/s", *(f"{cost}/job" for cost in costs))
     rows: list[tuple[str, ...]] = [head]
     for name in _DRAINS:
         sides = summaries[name].sides
         for side in sorted(sides, key=lambda side: -sides[side].median):
-            costs = [str(summaries[column].sides.get(side, "")) for column in columns]
-            rows.append((_side(side, name), str(sides[side]), *costs))
+            rows.append(
+                (_side(side, name), str(sides[side]), *(str(summaries[c].sides.get(side, "")) for c in columns))
+            )
     return markdown(rows)
 
 

@@ -15,7 +15,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 
 from benchmarks.figures import HERE, Figure, report
-from benchmarks.harness import ROOT
+from benchmarks.harness import ROOT, cpu_seconds, processes_of
 from benchmarks.http_load import rate, request, wait_until_ready
 from benchmarks.peers.peers import PEERS
 from benchmarks.processes import fresh_redis, running
@@ -57,12 +57,15 @@ def measure(quick: bool) -> Iterator[Figure]:
     for server in random.sample(_SERVERS, len(_SERVERS)):
         [peer] = (peer for peer in PEERS if peer.name == server.peer)
         side = HERE if peer.name == "ours" else peer.title
-        accepted = _accepted(server, peer.python, QUICK_SECONDS if quick else SECONDS)
+        accepted, cpu = _accepted(server, peer.python, QUICK_SECONDS if quick else SECONDS)
         for line in server.lines:
             yield Figure(line, side, accepted, "jobs/s")
+        if server.options == _SYNC:
+            yield Figure("submit-cpu", side, cpu * 1e6, "µs")
 
 
-def _accepted(server: _Server, python: str, seconds: float) -> float:
+def _accepted(server: _Server, python: str, seconds: float) -> tuple[float, float]:
+    """Return the jobs per second, and the CPU seconds of the server for each."""
     app = "api:create_app()" if server.peer == "ours" else f"benchmarks.peers.web:create_app('on_{server.peer}')"
     post = request("POST", "/jobs", json.dumps(_OURS if server.peer == "ours" else _TAUGHT))
     [port] = free_ports(1)
@@ -70,10 +73,13 @@ def _accepted(server: _Server, python: str, seconds: float) -> float:
         redis_port = stack.enter_context(fresh_redis("--appendonly", "yes"))
         words = (python, "-m", "gunicorn", *server.options, "--bind", f"127.0.0.1:{port}", app)
         environ = {"REDIS_IP": "127.0.0.1", "REDIS_PORT": str(redis_port), "PYTHONPATH": str(ROOT), **server.environ}
-        stack.enter_context(running(*words, **environ))
+        processes = stack.enter_context(running(*words, **environ))
         wait_until_ready(port, post)
         rate(port, post, CONNECTIONS, seconds * WARMING)
-        return rate(port, post, CONNECTIONS, seconds)
+        served = processes_of(processes.pid)
+        before = cpu_seconds(served)
+        accepted = rate(port, post, CONNECTIONS, seconds)
+        return accepted, (cpu_seconds(served) - before) / (accepted * seconds)
 
 
 if __name__ == "__main__":
