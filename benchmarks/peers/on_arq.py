@@ -1,4 +1,4 @@
-"""arq with default settings. Run as a program, it is a worker without logging."""
+"""arq with default settings, or ``AT_ONCE`` jobs at once. Run as a program, it is a worker without logging."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ async def run(_: dict[str, Any], job: str) -> None:
 
 class WorkerSettings:
     functions = (run,)
+    max_jobs = int(os.environ.get("AT_ONCE", "10"))
     redis_settings = RedisSettings(port=int(os.environ["REDIS_PORT"]))
 
 

@@ -1,4 +1,4 @@
-"""Celery with default settings."""
+"""Celery with default settings; with ``RESULTS``, it keeps results in Redis."""
 
 from __future__ import annotations
 
@@ -8,10 +8,13 @@ from celery import Celery
 
 from benchmarks.peers.execution import execute
 
-app = Celery("trial", broker=f"redis://127.0.0.1:{os.environ['REDIS_PORT']}/0")
+_RESULTS = bool(os.environ.get("RESULTS"))
+_URL = f"redis://127.0.0.1:{os.environ['REDIS_PORT']}/0"
+
+app = Celery("trial", broker=_URL, backend=_URL if _RESULTS else None)
 
 
-@app.task(name="run", ignore_result=True)  # type: ignore[untyped-decorator]
+@app.task(name="run", ignore_result=not _RESULTS)  # type: ignore[untyped-decorator]
 def run(job: str) -> None:
     execute(job)
 

@@ -33,11 +33,16 @@ def execute_job(jid: str) -> None:
     _update_job_status(jid, "complete")
 
 
+def submit(start: str, end: str) -> dict[str, str]:
+    job = {"id": str(uuid.uuid4()), "status": "submitted", "start": start, "end": end}
+    _save_job(job)
+    q.put(job["id"])
+    return job
+
+
 def add(jobs: list[str]) -> None:
     for job in jobs:
-        jid = str(uuid.uuid4())
-        _save_job({"id": jid, "status": "submitted", "start": job, "end": ""})
-        q.put(jid)
+        submit(job, "")
 
 
 if __name__ == "__main__":

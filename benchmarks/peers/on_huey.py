@@ -1,4 +1,4 @@
-"""Huey with default settings."""
+"""Huey with default settings; who waits for a result is notified, which is an option."""
 
 from __future__ import annotations
 
@@ -8,14 +8,19 @@ from huey import RedisHuey
 
 from benchmarks.peers.execution import execute
 
-huey = RedisHuey("trial", port=int(os.environ["REDIS_PORT"]))
+huey = RedisHuey("trial", port=int(os.environ["REDIS_PORT"]), notify_result="RESULTS" in os.environ)
 
 
 @huey.task()  # type: ignore[untyped-decorator]
-def run(job: str) -> None:
+def run(job: str) -> str:
     execute(job)
+    return ""
 
 
 def add(jobs: list[str]) -> None:
     for job in jobs:
         run(job)
+
+
+def wait(job: str) -> None:
+    run(job).get(blocking=True)

@@ -1,4 +1,4 @@
-"""SAQ with default settings."""
+"""SAQ with default settings, or ``AT_ONCE`` jobs at once."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ async def run(_: dict[str, Any], *, job: str) -> None:
     await execute_async(job)
 
 
-settings = {"queue": _queue(), "functions": [run]}
+settings = {"queue": _queue(), "functions": [run], "concurrency": int(os.environ.get("AT_ONCE", "10"))}
 
 
 def add(jobs: list[str]) -> None:

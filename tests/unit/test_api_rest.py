@@ -61,7 +61,7 @@ def test_cancelled_jobs_count_neither_for_statistics_nor_for_scalers(client, rd,
     scaled = (ROOT / "kubernetes/components/keda/scaled-object.yaml").read_text()
     triggers = re.findall(r"- name: (\w+)\n +type: redis\n.*listName: ([\w.]+),", scaled)
     formula = re.search(r'formula: "([\w -]+)"', scaled)[1]
-    assert len(triggers) == 5
+    assert len(triggers) == 2
     assert eval(formula, {name: rd.zcard(index) for name, index in triggers}) == 2
 
 

@@ -2,17 +2,38 @@
 'use strict';
 
 const readline = require('node:readline');
-const { Queue } = require('bullmq');
+const { Queue, QueueEvents } = require('bullmq');
 
-const queue = new Queue('trial', { connection: { host: '127.0.0.1', port: Number(process.env.REDIS_PORT) } });
+const connection = { host: '127.0.0.1', port: Number(process.env.REDIS_PORT) };
+const queue = new Queue('trial', { connection });
+const pauseMilliseconds = 5;
+let events; // a listener takes part in each job, so only where one waits
+
+const verbs = {
+  add: async (jobs) => {
+    for (const job of jobs) await queue.add('run', { job });
+  },
+  bulk: (jobs) => queue.addBulk(jobs.map((job) => ({ name: 'run', data: { job } }))),
+  wait: async (job) => {
+    events ??= new QueueEvents('trial', { connection });
+    await events.waitUntilReady();
+    await (await queue.add('run', { job })).waitUntilFinished(events);
+  },
+};
 
 async function main() {
   for await (const line of readline.createInterface({ input: process.stdin })) {
-    const begun = performance.now();
-    for (const job of line.split(' ')) await queue.add('run', { job });
-    console.log((performance.now() - begun) / 1000);
+    const [verb, ...names] = line.split(' ');
+    const taken = [];
+    for (const each of verb === 'wait' ? names : [names]) {
+      const begun = performance.now();
+      await verbs[verb](each);
+      taken.push((performance.now() - begun) / 1000);
+      if (verb === 'wait') await new Promise((resolve) => setTimeout(resolve, pauseMilliseconds));
+    }
+    console.log(JSON.stringify(taken));
   }
-  await queue.close();
+  process.exit();
 }
 
 main();
