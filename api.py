@@ -42,12 +42,12 @@ from web.problems import RETRY_AFTER, Problem
 from web.query_params import enum_param, given_parameters, parameters
 from web.representations import (
     artifact_response,
+    job_response,
     jobs_response,
     load_results,
     page_response,
     reserve_page,
     results_response,
-    with_links,
 )
 from web.responses import json_response, negotiate, text_response, with_etag
 
@@ -202,7 +202,7 @@ def list_jobs() -> Response:
 def show_job(jid: str) -> Response:
     """One job; `wait` holds the answer until it has ended, for at most so many seconds."""
     job, headers = _wait_for_job(jid)
-    return json_response(with_links(job), headers=headers)
+    return job_response(job, headers=headers)
 
 
 @job_routes.get("/jobs/<jid>/results")
@@ -262,7 +262,7 @@ def cancel_job(jid: str) -> Response:
     """End an unfinished job."""
     request_body.require_empty_body(_settings().max_jobs_bytes)
     require_owner_of(jid)
-    return json_response(with_links(jobs.cancel_job(jid)))
+    return job_response(jobs.cancel_job(jid))
 
 
 @job_routes.post("/jobs/<jid>/retry")
@@ -301,7 +301,7 @@ def _accepted_response(added: Sequence[jobs.Job], *, single: bool, replayed: boo
         return jobs_response(added, headers)
     if not added:
         raise jobs.JobNotFound("The job that this idempotency key made is gone.")
-    return json_response(with_links(added[0]), 202, {"Location": path_to(f"/jobs/{added[0]['id']}"), **headers})
+    return job_response(added[0], 202, {"Location": path_to(f"/jobs/{added[0]['id']}"), **headers})
 
 
 def _wait_for_job(jid: str) -> tuple[jobs.Job, dict[str, str]]:

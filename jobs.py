@@ -170,7 +170,7 @@ def get_job_by_id(jid: str) -> Job:
 
     :raises JobNotFound: there is none.
     """
-    record: Any = rd.hgetall(f"job.{jid}")
+    record = jobstore.read_hash(rd, f"job.{jid}")
     if not record:
         raise JobNotFound(f"There is no job {jid}; ended jobs are kept for a while only.")
     return job_from_record(record, jid)

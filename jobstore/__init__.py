@@ -15,6 +15,7 @@ from jobstore.errors import (
 )
 from jobstore.filters import Filters
 from jobstore.heartbeat import Heartbeat, WorkerLease, renew_and_keep_house
+from jobstore.ids import generate_jids
 from jobstore.listing import Reserve, read_page
 from jobstore.model import (
     RETRIED_FIELDS,
@@ -26,7 +27,6 @@ from jobstore.model import (
     Run,
     Status,
     Submission,
-    generate_jids,
     job_from_record,
     new_jobs,
     rfc3339,
@@ -50,6 +50,7 @@ from jobstore.redis import (
     open_client,
 )
 from jobstore.results import ResultsGone, StoredResults, read_log
+from jobstore.round_trip import read_hash
 from jobstore.scripts import NoScript, Script, Transitions, by_name
 from jobstore.stats import EndedMinute, read_ended, read_stats, read_workers
 
@@ -109,6 +110,7 @@ __all__ = [
     "new_jobs",
     "open_client",
     "read_ended",
+    "read_hash",
     "read_log",
     "read_page",
     "read_stats",

@@ -9,11 +9,11 @@ from redis.exceptions import TimeoutError
 
 from jobstore import bulk
 from jobstore.errors import DatasetChanged, IdempotencyKeyReused, QueueFull, QuotaExceeded
+from jobstore.ids import generate_jids
 from jobstore.model import (
     Idempotency,
     Job,
     Submission,
-    generate_jids,
     job_from_record,
     new_jobs,
     to_records,

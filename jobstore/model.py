@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, fields
 from datetime import UTC, datetime
@@ -26,7 +25,6 @@ __all__ = [
     "Run",
     "Status",
     "Submission",
-    "generate_jids",
     "job_from_record",
     "new_jobs",
     "rfc3339",
@@ -167,19 +165,6 @@ class JobPage(NamedTuple):
         return [job_from_record(record) for record in self.records]
 
 
-def generate_jids(count: int) -> list[str]:
-    """Return new job ids: random UUIDs (version 4), from one read of the system's random numbers."""
-    digits = os.urandom(16 * count).hex()
-    return [
-        f"{d[:8]}-{d[8:12]}-4{d[13:16]}-{_VARIANT[d[16]]}{d[17:20]}-{d[20:]}"
-        for d in (digits[at : at + 32] for at in range(0, len(digits), 32))
-    ]
-
-
-_VARIANT = {digit: "89ab"[int(digit, 16) % 4] for digit in "0123456789abcdef"}
-"""The digit of a UUID that holds its variant in two bits, by a random digit."""
-
-
 @cache
 def _to_json() -> Callable[..., bytes]:
     # Not imported by the workers' parents, which encode nothing.
@@ -190,6 +175,13 @@ def _to_json() -> Callable[..., bytes]:
 
 def _json(value: Any) -> str:
     return _to_json()(value, inf_nan_mode="constants").decode()
+
+
+_decode = json.JSONDecoder().raw_decode  # in a quarter of the time of `loads`: records have no white space around
+
+
+def _from_json(text: str) -> Any:
+    return _decode(text)[0]
 
 
 def rfc3339(microseconds: bytes | str | int) -> str:
@@ -230,12 +222,12 @@ class Member:
 MEMBERS = {
     "id": Member(),
     "status": Member(Status, required=True),
-    "start": Member(json.loads, _json, retried=True, absent="null"),
-    "end": Member(json.loads, _json, retried=True, absent="null"),
+    "start": Member(_from_json, _json, retried=True, absent="null"),
+    "end": Member(_from_json, _json, retried=True, absent="null"),
     "analysis": Member(retried=True, required=True),
-    "params": Member(json.loads, _json, retried=True, absent="{}"),
+    "params": Member(_from_json, _json, retried=True, absent="{}"),
     "priority": Member(retried=True, absent="normal"),
-    "tags": Member(json.loads, _json, retried=True, absent="[]", optional=True),
+    "tags": Member(_from_json, _json, retried=True, absent="[]", optional=True),
     "created": Member(rfc3339, required=True),
     "started": Member(rfc3339),
     "ended": Member(rfc3339),
@@ -246,7 +238,7 @@ MEMBERS = {
     "message": Member(_or_null),
     "dataset": Member(_or_null),
     "worker": Member(),
-    "error": Member(json.loads),
+    "error": Member(_from_json),
     "retry_of": Member(_or_null, _or_empty, optional=True),
     "owner": Member(_or_null, _or_empty, optional=True),
     "request_id": Member(_or_null, _or_empty, optional=True),
@@ -328,10 +320,11 @@ def job_from_record(record: dict[bytes, bytes], jid: str | None = None) -> Job:
         raise KeyError(*_REQUIRED - record.keys())
     values: Any = _NEW | {"id": jid, "params": {}, "tags": []}
     for key, value in record.items():
-        if key in _READERS:
-            name, read = _READERS[key]
+        if found := _READERS.get(key):
+            name, read = found
             values[name] = read(value.decode("utf-8", "replace"))
-    job = cast(Job, values | json.loads(record.get(_SELECTION.encode()) or "{}"))
+    selection = record.get(_SELECTION.encode())
+    job = cast(Job, values | json.loads(selection) if selection else values)
     if attempts := record.get(_ATTEMPTS.encode()):
         job["attempts"] = _read_attempts(attempts.decode())
     if job["status"] is Status.COMPLETE:

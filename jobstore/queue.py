@@ -18,8 +18,9 @@ from jobstore.model import ReleaseReason
 from jobstore.redis import BLOCK_SECONDS, clone_pool, is_read_only_replica, is_transient
 from jobstore.reserved_jobs import ClaimedJob, ReservedJobs, SentResult
 from jobstore.results import results_fields
+from jobstore.round_trip import PART_BYTES
 from jobstore.scripts import NoScript, Transitions
-from jobstore.worker_connection import PART_BYTES, WorkerConnection
+from jobstore.worker_connection import WorkerConnection
 
 __all__ = ["ClaimedJob", "JobQueue", "WorkerNotRegistered"]
 

@@ -13,6 +13,7 @@ import redis
 from redis.exceptions import NoScriptError as NoScript
 
 from jobstore.redis import classify_redis_error, is_read_only_replica
+from jobstore.round_trip import round_trip
 
 __all__ = ["NoScript", "Script", "Transitions", "by_name"]
 
@@ -99,7 +100,4 @@ class Transitions:
         return answers
 
     def _send_all(self, calls: list[tuple[Any, ...]]) -> list[Any]:
-        pipeline = self.client.pipeline(transaction=False)
-        for name, *arguments in calls:
-            pipeline.execute_command(*self.command(name, *arguments))  # type: ignore[no-untyped-call]
-        return pipeline.execute(raise_on_error=False)
+        return round_trip(self.client, [self.command(*call) for call in calls])

@@ -43,8 +43,9 @@ def submit(
     :raises Problem: invalid, unknown-analysis, no-dataset; unavailable if the dataset keeps being replaced.
     """
     requests = parse_job_requests(values, prefixes, max_params_bytes)
-    reading = {name for name, analysis in get_registry()[0].items() if analysis.reads_dataset}
-    reads_dataset = any(job.analysis in reading for job in requests)
+    known = get_registry().analyses
+    reading = {name for name in {job.analysis for job in requests} if name in known and known[name].reads_dataset}
+    reads_dataset = bool(reading)
     validated: Description | None = None
     submissions: list[jobs.Submission] = []
     for _ in range(_MAX_TRIES):
@@ -179,7 +180,9 @@ class _RowCheck:
 
 def _bound_errors(job: JobRequest) -> list[tuple[str, str]]:
     """Return the JSON pointer and the detail of bounds that are in the wrong order, for an unknown type of index."""
-    return [("/start", "`start` is after `end`.")] if start_after_end(job.start, job.end) else []
+    if job.start is None or job.end is None or not start_after_end(job.start, job.end):
+        return []
+    return [("/start", "`start` is after `end`.")]
 
 
 def _selection(job: JobRequest) -> Selection:

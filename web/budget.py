@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from flask import Flask, Response, current_app, g
 
 from web.problems import Problem
+from web.routing import current_globals
 from web.shared_counts import SharedCount
 
 __all__ = ["FREE_BYTES", "MemoryBudget", "hold", "install", "reserve"]
@@ -66,7 +67,8 @@ def reserve(size: int) -> None:
 
     :raises Problem: unavailable, when there is no room at the moment.
     """
-    g.reserved = g.get("reserved", 0) + _acquire(size)
+    if size > FREE_BYTES:
+        g.reserved = g.get("reserved", 0) + _acquire(size)
 
 
 def hold(size: int) -> None:
@@ -74,12 +76,11 @@ def hold(size: int) -> None:
 
     :raises Problem: unavailable, when there is no room at the moment.
     """
-    g.held = g.get("held", 0) + _acquire(size)
+    if size > FREE_BYTES:
+        g.held = g.get("held", 0) + _acquire(size)
 
 
 def _acquire(size: int) -> int:
-    if size <= FREE_BYTES:
-        return 0
     budget: MemoryBudget = current_app.extensions["budget"]
     if not budget.acquire(size):
         raise _unavailable()
@@ -87,12 +88,13 @@ def _acquire(size: int) -> int:
 
 
 def _release_when_handled(error: BaseException | None) -> None:
-    budget: MemoryBudget = current_app.extensions["budget"]
-    budget.release(g.pop("held", 0))
+    if size := current_globals().pop("held", 0):
+        budget: MemoryBudget = current_app.extensions["budget"]
+        budget.release(size)
 
 
 def _release_when_sent(response: Response) -> Response:
-    size = g.pop("reserved", 0)
+    size = current_globals().pop("reserved", 0)
     if size:
         budget: MemoryBudget = current_app.extensions["budget"]
         response.call_on_close(lambda: budget.release(size))

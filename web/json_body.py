@@ -16,6 +16,8 @@ __all__ = ["JsonBody", "TooManyElements", "ValueTooLarge"]
 _WHITESPACE = re.compile(r"[ \t\n\r]*")
 # An error this close to the end of a window may be a literal or an escape that is cut off there.
 _LONGEST_TOKEN = 16
+_SMALL_CHARS = 2**14
+"""The only value is kept up to this length."""
 
 
 class TooManyElements(ValueError):
@@ -53,6 +55,7 @@ class JsonBody:
         self._window_start, self._window = 0, text[: self._window_chars]
         self._has_surrogates = "\\ud" in text or "\\uD" in text
         self._starts: list[int] = []
+        self._only: Any = None
         start = _skip(text, 0)
         self.is_list = text.startswith("[", start)
         end = self._scan_list(start, max_elements) if self.is_list else self._scan_value(start)
@@ -70,6 +73,9 @@ class JsonBody:
 
     def values(self) -> Iterator[Any]:
         """Parse the elements of the list, or the only value, one after the other."""
+        if self._only is not None:
+            yield self._only
+            return
         for start in self._starts:
             yield _DECODER.raw_decode(self._text, start)[0]
 
@@ -107,6 +113,8 @@ class JsonBody:
         if self._has_surrogates:
             json.dumps(value, ensure_ascii=False).encode()
         self._starts.append(start)
+        if not self.is_list and end - start <= _SMALL_CHARS:
+            self._only = value
         return _skip(self._text, end)
 
     def _parse(self, start: int) -> tuple[Any, int]:

@@ -6,9 +6,10 @@ from collections.abc import Iterable
 from typing import Any
 from urllib.parse import quote
 
-from flask import Flask, request
+from flask import Flask
 
 from config.settings import InvalidSetting
+from web.routing import current_request
 
 __all__ = ["install", "path_to"]
 
@@ -36,4 +37,5 @@ def install(app: Flask, prefix: str) -> None:
 
 def path_to(path: str) -> str:
     """Return the path that clients use for the route ``path``."""
-    return quote(request.script_root) + path
+    root = current_request().root_path
+    return quote(root) + path if root else path

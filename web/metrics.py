@@ -22,6 +22,7 @@ from prometheus_client.registry import Collector
 import jobs
 from analyses import get_analyses
 from config import __version__
+from web.routing import current_globals, current_request
 from web.shared_counts import ProcessTable
 
 __all__ = [
@@ -209,14 +210,15 @@ def _registry() -> CollectorRegistry:
 
 
 def _begin() -> None:
-    g.begun = time.perf_counter()
+    current_globals().begun = time.perf_counter()
 
 
 def _observe(response: Response) -> Response:
-    rule, method = request.url_rule, request.method
+    asked = current_request()
+    rule, method = asked.url_rule, asked.method
     key = (rule.rule if rule else "none", method if method in _METHODS else "other", response.status_code)
     duration = _own.durations.get(key)
     if duration is None:
         duration = _own.durations[key] = _own.duration.labels(key[0], key[1], str(key[2]))
-    duration.observe(time.perf_counter() - g.begun)
+    duration.observe(time.perf_counter() - current_globals().begun)
     return response

@@ -12,6 +12,7 @@ from flask import Flask, current_app, g, request
 from werkzeug.exceptions import NotFound
 
 from web.problems import Problem
+from web.routing import current_globals, current_request
 
 __all__ = [
     "enum_param",
@@ -132,6 +133,7 @@ def parse_timestamp(text: str) -> float:
 
 
 def _check() -> None:
+    request, values = current_request(), current_globals()
     if request.environ["PATH_INFO"].startswith("//"):
         raise NotFound  # the router would treat several leading slashes as one
     view = current_app.view_functions.get(request.endpoint or "")
@@ -140,7 +142,9 @@ def _check() -> None:
     known: tuple[str, ...] = getattr(view, "parameters", ())
     takes_fields = getattr(view, "takes_fields", False)
     prefix: str | None = getattr(view, "prefix", None)
-    g.query, g.fields = {}, []
+    values.query, values.fields = {}, []
+    if not request.query_string:
+        return
     errors = []
     for name, value in _pairs():
         if value is not None and name not in known and takes_fields:

@@ -17,10 +17,11 @@ import jobs
 from web import budget, pagination
 from web.links import path_to
 from web.problems import RETRY_AFTER, Problem
-from web.responses import with_etag
+from web.responses import JsonResponse, json_response, with_etag
 
 __all__ = [
     "artifact_response",
+    "job_response",
     "jobs_response",
     "load_results",
     "page_response",
@@ -44,8 +45,23 @@ def with_links(job: jobs.Job, root: str | None = None) -> dict[str, Any]:
     :param root: the path of the application as clients see it; that of the current request by default.
     """
     own = f"{path_to('') if root is None else root}/jobs/{job['id']}"
-    links = {"self": own} | {name: f"{own}/{name}" for name in ("results", "log", "cancel", "retry")}
+    links = {
+        "self": own,
+        "results": f"{own}/results",
+        "log": f"{own}/log",
+        "cancel": f"{own}/cancel",
+        "retry": f"{own}/retry",
+    }
     return {**job, "links": links}
+
+
+def job_response(job: jobs.Job, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
+    """Return a job with its links."""
+    value = with_links(job)
+    try:
+        return JsonResponse(to_json(value) + b"\n", status, headers, content_type="application/json")
+    except ValueError:  # an error or a parameter has an unpaired surrogate
+        return json_response(value, status, headers)
 
 
 def jobs_response(added: Sequence[jobs.Job], headers: Mapping[str, str]) -> Response:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+from codecs import BOM_UTF8
 from collections.abc import Iterator
 from contextlib import nullcontext
 from threading import Lock
@@ -18,6 +19,7 @@ from web import budget
 from web.auth import owner
 from web.json_body import JsonBody, TooManyElements, ValueTooLarge
 from web.problems import Problem, pointer_to
+from web.routing import current_request
 
 __all__ = ["idempotency_key", "is_absent", "iter_body", "read_form", "read_json", "require_empty_body"]
 
@@ -38,16 +40,17 @@ def iter_body() -> Iterator[bytes]:
 
     :raises Problem: malformed if it is incomplete; too-slow.
     """
-    seen = 0
+    asked = current_request()
+    seen, length, stream = 0, asked.content_length, asked.stream
     try:
-        while part := request.stream.read(_WINDOW):
+        while seen != length and (part := stream.read(_WINDOW)):
             seen += len(part)
             yield part
     except TimeoutError as error:
         raise Problem("too-slow", "The body came too slowly: send it again, over a faster line.") from error
     except (OSError, ParseException) as error:
         raise Problem("malformed", "The body broke off, or its transfer coding is wrong.") from error
-    if seen < (request.content_length or 0):
+    if seen < (length or 0):
         raise Problem("malformed", "The body broke off before its Content-Length.")
 
 
@@ -62,27 +65,31 @@ def _read_text(most: int) -> str:
     :raises Problem: too-large; unavailable if there is no memory for it; unsupported-media-type for a content
         coding; malformed if it is not UTF-8; as :func:`iter_body` does.
     """
-    if request.headers.get("Content-Encoding", "identity").strip().lower() not in ("identity", ""):
+    asked = current_request()
+    if asked.environ.get("HTTP_CONTENT_ENCODING", "").strip().lower() not in ("identity", ""):
         raise Problem(
             "unsupported-media-type", "Send the body without Content-Encoding.", headers={"Accept-Encoding": "identity"}
         )
     # A body larger than the whole budget is too large; waiting would not help.
     most = min(most, current_app.extensions["budget"].total // _PER_BYTE)
-    too_large = Problem("too-large", f"The body may have {most:,} bytes at most.")
-    if (request.content_length or 0) > most:
-        raise too_large
+    if (asked.content_length or 0) > most:
+        raise _too_large(most)
     body, reserved = bytearray(), _WINDOW
     for part in iter_body():
         body += part
         if len(body) > most:
-            raise too_large
+            raise _too_large(most)
         if len(body) > reserved:
             budget.hold(_STEP * _PER_BYTE)
             reserved += _STEP
     try:
-        return body.decode("utf-8-sig")
+        return body.removeprefix(BOM_UTF8).decode()
     except UnicodeError:
         raise _malformed("it is not UTF-8, or has an unpaired surrogate") from None
+
+
+def _too_large(most: int) -> Problem:
+    return Problem("too-large", f"The body may have {most:,} bytes at most.")
 
 
 def read_json(most: int, *, max_elements: int, max_chars: int) -> JsonBody:

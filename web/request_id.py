@@ -5,9 +5,10 @@ from __future__ import annotations
 import re
 import secrets
 
-from flask import Flask, Response, g, has_request_context, request
+from flask import Flask, Response, has_request_context
 
 from config.logs import set_request_id_source
+from web.routing import current_globals, current_request
 
 __all__ = ["current_request_id", "find_request_id", "install", "request_id_from"]
 
@@ -23,15 +24,17 @@ def install(app: Flask) -> None:
 
 def current_request_id() -> str:
     """Return the id of the current request."""
-    request_id: str | None = g.get("request_id")
+    values = current_globals()
+    request_id: str | None = values.get("request_id")
     if request_id is None:
-        request_id = g.request_id = request_id_from(request.environ.get("HTTP_X_REQUEST_ID", ""))
+        given = current_request().environ.get("HTTP_X_REQUEST_ID", "")
+        request_id = values.request_id = request_id_from(given)
     return request_id
 
 
 def request_id_from(given: str) -> str:
     """Return the id that a client gave, or a new one if it cannot be used."""
-    return given if _GIVEN.fullmatch(given) else secrets.token_hex(16)
+    return given if given and _GIVEN.fullmatch(given) else secrets.token_hex(16)
 
 
 def find_request_id(head: bytes) -> str:
@@ -41,5 +44,5 @@ def find_request_id(head: bytes) -> str:
 
 
 def _echo(response: Response) -> Response:
-    response.headers["X-Request-Id"] = current_request_id()
+    response.headers.add("X-Request-Id", current_request_id())  # set here alone: `add` does not look for it
     return response

@@ -4,16 +4,31 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from flask import Flask, Response, request
-from werkzeug.datastructures import MIMEAccept
+from werkzeug.datastructures import Headers, MIMEAccept
 
 from web.problems import Problem
+from web.routing import current_request
 
-__all__ = ["etag_of", "install", "json_response", "list_response", "negotiate", "text_response", "with_etag"]
+__all__ = [
+    "JsonResponse",
+    "etag_of",
+    "install",
+    "json_response",
+    "list_response",
+    "negotiate",
+    "text_response",
+    "with_etag",
+]
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import WSGIEnvironment
 
 _REDIRECTS = (301, 302, 303, 307, 308)
+_WITH_BODY = (200, 201, 202)
+_WITHOUT_BODY = (204, *_REDIRECTS)
 
 
 def install(app: Flask) -> None:
@@ -21,10 +36,18 @@ def install(app: Flask) -> None:
     app.after_request(_finish)
 
 
+class JsonResponse(Response):
+    """A response of known length, whose headers are complete, and whose addresses are in ASCII."""
+
+    def get_wsgi_headers(self, environ: WSGIEnvironment) -> Headers:
+        """Return the headers; those of a 304 and others without a body are changed."""
+        return self.headers if self.status_code in _WITH_BODY else super().get_wsgi_headers(environ)
+
+
 def json_response(value: Any, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
     """Return ``value`` as compact JSON, its members in their order."""
     body = json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":")) + "\n"
-    return Response(body.encode(errors="replace"), status, headers, content_type="application/json")
+    return JsonResponse(body.encode(errors="replace"), status, headers, content_type="application/json")
 
 
 def list_response(
@@ -86,13 +109,16 @@ def negotiate(offers: Iterable[str]) -> str:
 
 
 def _finish(response: Response) -> Response:
-    response.headers.setdefault("Cache-Control", "no-store")
-    response.headers["X-Content-Type-Options"] = "nosniff"
-    response.headers["Cross-Origin-Resource-Policy"] = "same-origin"
-    if response.status_code in _REDIRECTS:
+    headers = response.headers
+    headers.setdefault("Cache-Control", "no-store")
+    # No other function sets these: `add` does not look for them.
+    headers.add("X-Content-Type-Options", "nosniff")
+    headers.add("Cross-Origin-Resource-Policy", "same-origin")
+    request, status = current_request(), response.status_code
+    if status in _REDIRECTS:
         # The router's own redirects are HTML pages, with an address that does not exist behind a proxy.
         response.set_data(b"")
         response.location = (response.location or "").removeprefix(request.host_url.rstrip("/"))
-    if response.status_code in (204, *_REDIRECTS) or request.method == "OPTIONS":
-        del response.headers["Content-Type"]
+    if status in _WITHOUT_BODY or request.method == "OPTIONS":
+        del headers["Content-Type"]
     return response

@@ -491,3 +491,13 @@ def test_a_full_queue_takes_nothing_more(client, rd):
     assert client.post(first["retry"]).status_code == 202
     assert type_of(client.post(first["retry"])) == "/problems/queue-full"
     assert client.get("/jobs").json["total"] == 4
+
+
+def test_a_record_with_an_unpaired_surrogate_is_shown(client, rd):
+    # Given a failed job whose error has one, as other programs may write it
+    job = client.post("/jobs", json=NAP).json
+    rd.hset(f"job.{job['id']}", mapping={"status": "failed", "error": r'{"message": "a\ud800b"}'})
+    # when it is read, then there is a question mark instead
+    answer = client.get(f"/jobs/{job['id']}")
+    assert answer.status_code == 200
+    assert json.loads(answer.data)["error"] == {"message": "a?b"}
