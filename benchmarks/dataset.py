@@ -1,77 +1,184 @@
-"""Measure loading, searching and summarizing 300,000 rows, also as ratios to reading the file with `csv.reader`.
+"""Measure loading, searching and analysing 3,000,000 rows of flights beside polars alone; one round.
 
-    python -m benchmarks.dataset [rounds]
+    python -m benchmarks.dataset [--quick]
 
-Starts the service on free ports. Each round reads the same CSV once with `csv.reader`, posts it (with another seed each
-round, so that nothing is cached), requests the first page of two searches, and runs a `summary` of half the rows.
+Starts the service on free ports, with its defaults. polars reads the same file and writes it as Parquet, or computes
+what an analysis computes, without drawing, in this process.
 """
 
 from __future__ import annotations
 
-import csv
 import io
 import os
-import statistics
-import sys
+import re
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
-from benchmarks.quakes import ROWS, generate
+import numpy as np
+import polars as pl
+
+from analyses import get_analysis
+from benchmarks.figures import HERE, Figure, report
 from ops.devserver.client import Api
 from ops.devserver.processes import Stack, free_ports
 
-_HALF = "2016-06-05T00:00:00Z"  # half of the earthquakes are earlier
-_MAX_SECONDS = {"POST /data": 3.0, "GET /data?search=nevada": 0.2, "GET /data?search=12.5": 0.2, "summary": 1.5}
+__all__ = ["measure"]
+
+ROWS, QUICK_ROWS = 3_000_000, 500_000
+PEER = "polars"
+_PARAMS: dict[str, dict[str, Any]] = {
+    "summary": {},
+    "histogram": {"column": "delay"},
+    "groups": {"by": ["origin"], "column": "delay"},
+    "timeseries": {"index": "date", "every": "1d", "column": "delay"},
+}
 
 
-def _timed(do: Callable[[], Any]) -> float:
-    begun = time.perf_counter()
-    do()
-    return time.perf_counter() - begun
-
-
-def _read_by_standard_library(body: bytes) -> None:
-    for _ in csv.reader(io.TextIOWrapper(io.BytesIO(body), newline="")):
-        pass
-
-
-def _summary(api: Api) -> None:
-    job = api.post("/jobs", {"start": None, "end": _HALF, "analysis": "summary"})
-    ended = api.get(f"/jobs/{job['id']}?wait=60")
-    assert ended["status"] == "complete", ended
-    count = api.get(f"/jobs/{job['id']}/results")["count"]
-    assert abs(count / ROWS - 0.5) < 0.01, count
-
-
-def _round(api: Api, seed: int) -> tuple[float, dict[str, float]]:
-    body = generate(ROWS, seed)
-    yardstick = _timed(lambda: _read_by_standard_library(body))
-    taken = {"POST /data": _timed(lambda: api.fetch("/data", body, "text/csv"))}
-    for path in ("/data?search=nevada", "/data?search=12.5"):
-        taken[f"GET {path}"] = _timed(lambda path=path: api.fetch(path))  # type: ignore[misc]
-    taken["summary"] = _timed(lambda: _summary(api))
-    return yardstick, taken
-
-
-def main() -> None:
-    """Print a line for each measurement: the median, its promise, and the median ratio."""
-    rounds = int(sys.argv[1]) if len(sys.argv) > 1 else 5
+def measure(quick: bool) -> Iterator[Figure]:
+    """Yield the figures of one round."""
+    frame = _flights(QUICK_ROWS if quick else ROWS)
     api_port, redis_port = free_ports(2)
     with tempfile.TemporaryDirectory() as folder:
-        environ = {"API_PORT": str(api_port), "REDIS_PORT": str(redis_port), "DATA_DIR": folder, "WORKERS": "2"}
+        environ = {"API_PORT": str(api_port), "REDIS_PORT": str(redis_port), "DATA_DIR": folder, "WORKERS": "1"}
         with Stack({**os.environ, "REDIS_IP": "", **environ}) as stack:
             stack.wait_until_ready()
-            measured = [_round(stack.api, seed) for seed in range(rounds)]
-    print(
-        f"{ROWS:,} rows; csv.reader takes {statistics.median(yard for yard, _ in measured):.2f} s (median of {rounds})"
+            yield from _loads(stack.api, frame, f"API_PORT={api_port}\0".encode())
+            yield from _reads(stack.api, frame)
+    yield from _analyses(frame)
+
+
+def _flights(rows: int) -> pl.DataFrame:
+    """Return flights by departure, with as many airports and as skewed as in the data of an airline year."""
+    dice = np.random.default_rng(1)
+    airports = np.array([f"{n:03d}".translate(str.maketrans("0123456789", "ABCDEFGHIJ")) for n in range(100)])
+    share = 1 / np.arange(1, 101)
+    minutes = np.sort(dice.integers(0, 181 * 24 * 60, rows))
+    origin, destination = (airports[dice.choice(100, rows, p=share / share.sum())] for _ in range(2))
+    return pl.DataFrame(
+        {
+            "date": (np.datetime64("2001-01-01T00:00") + minutes.astype("timedelta64[m]")).astype("datetime64[us]"),
+            "delay": np.round(dice.gamma(1.2, 15, rows) - 12).astype(np.int64),
+            "distance": dice.choice(dice.integers(31, 4962, 300), rows),
+            "origin": origin,
+            "destination": destination,
+        }
     )
-    for name, most in _MAX_SECONDS.items():
-        seconds = statistics.median(taken[name] for _, taken in measured)
-        ratio = statistics.median(taken[name] / yardstick for yardstick, taken in measured)
-        print(f"{name:24} {seconds:6.3f} s  (promised {most:.1f} s)   ratio to csv.reader {ratio:5.2f}", flush=True)
+
+
+def _loads(api: Api, frame: pl.DataFrame, mark: bytes) -> Iterator[Figure]:
+    for line, media_type, write, read in (
+        ("data-csv", "text/csv", frame.write_csv, lambda file: pl.read_csv(file, try_parse_dates=True)),
+        ("data-parquet", "application/vnd.apache.parquet", frame.write_parquet, pl.read_parquet),
+    ):
+        body = io.BytesIO()
+        write(body)
+        content = body.getvalue()
+        yield Figure(line, PEER, _seconds(lambda c=content, r=read: r(io.BytesIO(c)).write_parquet(io.BytesIO())), "s")  # type: ignore[misc]
+        yield Figure(line, HERE, _seconds(lambda c=content, m=media_type: api.fetch("/data", c, m)), "s")  # type: ignore[misc]
+    time.sleep(2)  # indexes are built after the answer
+    size = float(frame.estimated_size())
+    used = [memory for memory in map(_memory, _processes(mark, b"gunicorn")) if memory]
+    yield Figure("data-peak", HERE, max(peak for peak, _ in used) / size, "frames")
+    yield Figure("data-rest", HERE, max(now for _, now in used) / size, "frames")
+    _run(api, "summary")
+    children = [memory for memory in map(_memory, _processes(mark, b"--child")) if memory]
+    yield Figure("data-child", HERE, max(now for _, now in children) / size, "frames")
+
+
+def _reads(api: Api, frame: pl.DataFrame) -> Iterator[Figure]:
+    yield Figure("data-first", HERE, _seconds(lambda: api.fetch("/data?search=127")) * 1e3, "ms")
+    folded = frame.select(pl.col(pl.String).str.to_lowercase())
+    contains = pl.any_horizontal(pl.all().str.contains("abc", literal=True)).sum()
+    yield Figure("data-search", PEER, _seconds(lambda: folded.select(contains)) * 1e3, "ms")
+    yield Figure("data-search", HERE, _seconds(lambda: api.fetch("/data?search=abc")) * 1e3, "ms")
+    yield Figure("data-record", HERE, _seconds(lambda: api.fetch(f"/data/{frame.height // 2}"), 20) * 1e3, "ms")
+
+
+def _analyses(frame: pl.DataFrame) -> Iterator[Figure]:
+    for name, params in _PARAMS.items():
+        analysis = get_analysis(name)
+        by_hand = _BY_HAND[name]
+        analysis.run(frame.head(1000), params, lambda *_: None)  # imports matplotlib
+        yield Figure(f"data-{name}", PEER, _seconds(lambda f=by_hand: f(frame)) * 1e3, "ms")  # type: ignore[misc]
+        yield Figure(
+            f"data-{name}",
+            HERE,
+            _seconds(lambda a=analysis, p=params: a.run(frame, p, lambda *_: None)) * 1e3,  # type: ignore[misc]
+            "ms",
+        )
+
+
+def _summary_by_hand(frame: pl.DataFrame) -> Any:
+    for column in frame:
+        if column.dtype.is_numeric():
+            column.mean(), column.std(), column.min(), column.max(), column.quantile(0.25), column.quantile(0.75)
+            column.median()
+        else:
+            column.min(), column.max()
+        column.n_unique()
+        column.value_counts().top_k(5, by="count")
+
+
+def _histogram_by_hand(frame: pl.DataFrame) -> Any:
+    return np.histogram(frame["delay"].cast(pl.Float64).to_numpy(), bins=20)
+
+
+def _groups_by_hand(frame: pl.DataFrame) -> Any:
+    delay = pl.col("delay")
+    aggregates = [pl.len(), delay.mean(), delay.min().alias("least"), delay.max().alias("most")]
+    return frame.group_by("origin").agg(*aggregates).sort("len", descending=True).head(20)
+
+
+def _timeseries_by_hand(frame: pl.DataFrame) -> Any:
+    return frame.group_by(pl.col("date").dt.truncate("1d")).agg(pl.col("delay").mean()).sort("date")
+
+
+_BY_HAND: dict[str, Callable[[pl.DataFrame], Any]] = {
+    "summary": _summary_by_hand,
+    "histogram": _histogram_by_hand,
+    "groups": _groups_by_hand,
+    "timeseries": _timeseries_by_hand,
+}
+
+
+def _run(api: Api, analysis: str) -> dict[str, Any]:
+    job: dict[str, Any] = api.post(
+        "/jobs", {"start": None, "end": None, "analysis": analysis, "params": _PARAMS[analysis]}
+    )
+    ended: dict[str, Any] = api.get(f"/jobs/{job['id']}?wait=60")
+    if ended["status"] != "complete":
+        raise RuntimeError(f"{analysis} is {ended['status']}: {ended.get('error')}")
+    return ended
+
+
+def _seconds(do: Callable[[], Any], times: int = 1) -> float:
+    begun = time.perf_counter()
+    for _ in range(times):
+        do()
+    return (time.perf_counter() - begun) / times
+
+
+def _processes(mark: bytes, word: bytes) -> Iterator[Path]:
+    """Yield the processes with this environment and a word in their command."""
+    for process in Path("/proc").glob("[0-9]*"):
+        try:
+            if mark in (process / "environ").read_bytes() and word in (process / "cmdline").read_bytes():
+                yield process
+        except OSError:
+            continue
+
+
+def _memory(process: Path) -> tuple[float, float] | None:
+    """Return the greatest and the present resident memory in bytes."""
+    try:
+        found = dict(re.findall(r"^(VmHWM|VmRSS):\s+(\d+) kB$", (process / "status").read_text(), re.M))
+    except OSError:
+        return None
+    return int(found["VmHWM"]) * 1024.0, int(found["VmRSS"]) * 1024.0
 
 
 if __name__ == "__main__":
-    main()
+    report(measure)

@@ -81,7 +81,7 @@ def _ping_rate(harness: Harness) -> float:
 
 
 def _usage(harness: Harness) -> dict[str, float]:
-    """Return the bytes and CPU seconds of Redis, the microseconds of its scripts, and the CPU seconds of the workers."""
+    """Return the bytes and CPU seconds of Redis, the microseconds of its scripts, the CPU seconds of the workers."""
     info: Any = harness.redis.info("all")
     scripts = (info.get(f"cmdstat_{name}", {}).get("usec", 0) for name in ("eval", "evalsha", "fcall"))
     cpu = info["used_cpu_user"] + info["used_cpu_sys"]

@@ -66,7 +66,7 @@ def _script_milliseconds(count: int, call: Callable[[int], object]) -> float:
         call(count)
         log: Any = jobs.rd.slowlog_get(100)
         found.append(max(entry["duration"] for entry in log if entry["command"].startswith(b"EVAL")))
-    return statistics.median(found) / 1e3
+    return float(statistics.median(found)) / 1e3
 
 
 def _take(_: int) -> None:

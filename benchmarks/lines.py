@@ -82,6 +82,7 @@ _FLAT = at_most(1.2, "1,000 jobs")
 _MILLION = "beside 1,000,000 jobs, in µs"
 _POLARS = at_most(1.2, "polars")
 _ROWS = "over 3,000,000 rows, without the plot, in ms"
+_LATE = "`?wait=` of a job of 5 ms, from its end to the answer"
 _HTTP = "Jobs accepted over HTTP, one a request"
 
 LINES = {
@@ -96,6 +97,8 @@ LINES = {
         Line("idle-p50", "Idle latency from a job to its result, median, in ms", at_most(1, "Huey")),
         Line("idle-p99", "Idle latency from a job to its result, p99, in ms", at_most(1, "Huey")),
         Line("idle-tail", "Idle latency from a job to its result, p99 to median", at_most(2)),
+        Line("client-p50", "Idle latency from `add_job` to the published end, median, in ms", beside="PING"),
+        Line("client-p99", "Idle latency from `add_job` to the published end, p99, in ms", beside="PING"),
         Line("http-p50", "Idle latency over HTTP, `POST`, then `?wait=`, median, in ms", at_most(1.6)),
         Line("http-p99", "Idle latency over HTTP, `POST`, then `?wait=`, p99, in ms", at_most(3.2)),
         Line("add-one", "Jobs added one by one from Python, a second", more_is_better=True),
@@ -110,6 +113,11 @@ LINES = {
         Line("bulk-http", "Jobs accepted over HTTP, 1,000 a request, a second", at_least(40_000), "", True),
         Line("bulk-script", "Longest script of a bulk of 10,000 jobs, in ms", at_most(20)),
         Line("redis-memory", "Redis memory for a finished job, in bytes", at_most(600), "BullMQ"),
+        Line("redis-memory-record", "Redis memory of the record of a finished job, in bytes"),
+        Line("redis-memory-jobs.complete", "Redis memory of its entry in `jobs.complete`, in bytes"),
+        Line("redis-memory-jobs.analysis.noop", "Redis memory of its entry in `jobs.analysis.<name>`, in bytes"),
+        Line("redis-memory-jobs.retention", "Redis memory of its entry in `jobs.retention`, in bytes"),
+        Line("redis-memory-queued", "Redis memory for a queued job, in bytes"),
         Line("flat-submit", f"Add a job {_MILLION}", _FLAT),
         Line("flat-take", f"Take and finish a job {_MILLION}", _FLAT),
         Line("flat-job", f"Read a job {_MILLION}", _FLAT),
@@ -118,8 +126,12 @@ LINES = {
         Line("flat-filters", f"Read the first page of a status and an analysis {_MILLION}"),
         Line("script-filters", "Longest script of that page, in ms", at_most(5)),
         Line("flat-stats", f"Read the statistics {_MILLION}", _FLAT),
-        Line("wait-1", "`?wait=` of a job of 5 ms, from its end to the answer, in ms", at_most(2)),
-        Line("wait-40", "`?wait=` of a job of 5 ms, from its end to the answer, beside 40 others, in ms", at_most(2)),
+        Line("late-1-p50", f"{_LATE}, median, in ms", at_most(2)),
+        Line("late-1-p99", f"{_LATE}, p99, in ms", at_most(2)),
+        Line("late-40-p50", f"{_LATE}, beside 40 others, median, in ms", at_most(2)),
+        Line("late-40-p99", f"{_LATE}, beside 40 others, p99, in ms", at_most(2)),
+        Line("late-same-p50", "The last of 40 answers about one job, from its end, median, in ms"),
+        Line("late-same-p99", "The last of 40 answers about one job, from its end, p99, in ms"),
         Line("memory-parent", "Memory of the parent before the first job, in MB", at_most(35)),
         Line("memory-child", "Memory of a child before the first job, in MB", at_most(66)),
         Line("memory-parent-share", "Memory of the parent, shared pages divided, in MB"),
@@ -138,15 +150,13 @@ LINES = {
         Line("data-csv", "`POST /data` of the same rows of CSV, in s", at_most(1.5, "polars")),
         Line("data-peak", "Memory of the API while loading, multiple of the frame", at_most(2.5)),
         Line("data-rest", "Memory of the API at rest, multiple of the frame", at_most(1.5)),
-        Line("data-second", "Memory of a second API process, multiple of the frame", at_most(0.2)),
         Line("data-child", "Memory of a worker's child, multiple of the frame", at_most(2)),
-        Line("data-search", "Search over the text columns, in ms", at_most(1, "DuckDB")),
+        Line("data-search", "Search over the text columns, in ms", beside="polars"),
         Line("data-first", "First search for digits, in ms", at_most(150)),
         Line("data-record", "`GET /data/<id>`, in ms", at_most(2)),
         Line("data-summary", f"Summary {_ROWS}", _POLARS),
         Line("data-histogram", f"Histogram {_ROWS}", _POLARS),
         Line("data-groups", f"Groups {_ROWS}", _POLARS),
         Line("data-timeseries", f"Time series {_ROWS}", _POLARS),
-        Line("data-start", "Start of a job in a child that has the version, in ms", at_most(5)),
     )
 }
