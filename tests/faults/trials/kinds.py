@@ -157,7 +157,8 @@ def _worker_dies_whole(harness: Harness, verdict: Verdict) -> None:
     parent = harness.start_worker()
     harness.wait_for_fault()
     harness.signal(parent, signal.SIGKILL)
-    _succeed(harness, verdict)
+    # On a busy machine the parent has time to start another child, which dies with the next job.
+    _succeed(harness, verdict, max_charged=2)
 
 
 def _child_then_parent(harness: Harness, verdict: Verdict) -> None:
