@@ -42,6 +42,10 @@ class Figure(NamedTuple):
 
 
 def report(measure: Callable[[bool], Iterator[Figure]]) -> None:
-    """Print the figures of one round as JSON lines; ``--quick`` as an argument measures less."""
+    """Print the figures of one round as JSON lines; ``--quick`` as an argument measures less.
+
+    What else is printed goes to standard error.
+    """
+    out, sys.stdout = sys.stdout, sys.stderr
     for figure in measure("--quick" in sys.argv[1:]):
-        print(json.dumps(figure._asdict()), flush=True)
+        print(json.dumps(figure._asdict()), file=out, flush=True)

@@ -131,7 +131,9 @@ def test_the_tour_of_the_command_line_runs(terminal):
 def test_the_lines_about_many_jobs_run(terminal):
     page = (ROOT / "docs" / "jobs.md").read_text()
     [counts] = blocks(page, "json")
-    few, many = blocks(page, "sh")
+    minimal, few, many = blocks(page, "sh")
+    terminal.run(minimal)
+    assert len(json.loads((terminal.folder / "ids.json").read_text())["ids"]) == 2
     assert terminal.run(few).endswith(counts)
     ended = json.loads(terminal.run(many).splitlines()[-1])
     assert ended["status"] in ("cancelled", "complete")

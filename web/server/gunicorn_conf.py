@@ -42,6 +42,8 @@ class Worker(BufferingThreadWorker):
     most_body_bytes = 4 * _settings.max_body_bytes
     row = 0
     """The row of this process in the table of processes."""
+    wsgi: Any = None
+    """The application, once it is loaded: a signal may come before."""
 
     def most_bytes(self, request: Any) -> int:
         loads_data = request.method == "POST" and unquote(request.path).endswith("/data")

@@ -20,10 +20,10 @@ local function finalize(id, from, to, created, version)
   move(id, from, to, created, 'ended', now_us)
   call('ZREM', 'jobs', id)
   call('RPUSH', 'jobs.retention', id)
-  local owner = call('HGET', 'job.' .. id, 'owner')
-  if owner then call('ZREM', 'jobs.unfinished.' .. owner, id) end
+  local record = call('HMGET', 'job.' .. id, 'owner', 'analysis')
+  if record[1] then call('ZREM', 'jobs.unfinished.' .. record[1], id) end
 -- include: release_dataset
 -- include: count_end
   if to == 'failed' then call('HINCRBY', rate, 'failed', 1) end
-  count(to, call('HGET', 'job.' .. id, 'analysis') or '')
+  count(to, record[2] or '')
 end
