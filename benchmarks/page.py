@@ -165,6 +165,8 @@ def _measured(results: Results) -> Iterator[str]:
 
 def generate(results: Results) -> str:
     """Return the generated part of the page."""
+    if not results:
+        return "There are no results yet."
     summaries = {summary.line.name: summary for summary in summarize(results)}
     measured = "\n\n".join(_measured(results))
     parts = [
