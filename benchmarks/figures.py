@@ -24,6 +24,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import redirect_stdout
 from typing import NamedTuple
 
 __all__ = ["HERE", "Figure", "report"]
@@ -46,6 +47,7 @@ def report(measure: Callable[[bool], Iterator[Figure]]) -> None:
 
     What else is printed goes to standard error.
     """
-    out, sys.stdout = sys.stdout, sys.stderr
-    for figure in measure("--quick" in sys.argv[1:]):
-        print(json.dumps(figure._asdict()), file=out, flush=True)
+    out = sys.stdout
+    with redirect_stdout(sys.stderr):
+        for figure in measure("--quick" in sys.argv[1:]):
+            print(json.dumps(figure._asdict()), file=out, flush=True)
