@@ -109,7 +109,8 @@ class Harness:
             os.kill(pid, signal.SIGSTOP)
         yield
         for pid in found:
-            os.kill(pid, signal.SIGCONT)
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGCONT)
 
     def worker_processes(self) -> list[int]:
         """Return the processes of the workers, parents first."""
