@@ -1,4 +1,4 @@
-"""Huey with default settings; who waits for a result is notified, which is an option."""
+"""Huey with default settings, except that a client that waits for a result is notified."""
 
 from __future__ import annotations
 

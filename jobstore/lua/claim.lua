@@ -35,6 +35,7 @@ local function start_next(next_id)
 end
 
 local function pop_next()
+  local next_id
 -- include: pop_next
   return next_id
 end

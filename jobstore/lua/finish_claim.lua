@@ -16,12 +16,6 @@ local next_id, next_attempt = ARGV[11], ARGV[12]
 local held, reserved = WAITING .. ':' .. worker, WAITING .. ':' .. worker .. '.reserved'
 local claimed, all_reserved, fields_at, begun, is_first = {}, next_id == '', 13, nil, nil
 -- include: check_ownership
-
-local function pop_next()
--- include: pop_next
-  return next_id
-end
-
 if refusal and all_reserved then return answer(refusal, 'again') end
 select_db(QUEUE)
 -- At maxmemory the first write must be one that frees.
@@ -35,7 +29,7 @@ if not refusal then
   call('HINCRBY', WAITING .. '.totals', 'complete ' .. (record[7] or ''), 1)
 end
 if all_reserved then
-  next_id = pop_next()
+-- include: pop_next
 else
   local moved = not other and call('LMOVE', reserved, held, 'LEFT', 'RIGHT')
   is_first = moved == next_id
