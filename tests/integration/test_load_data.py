@@ -30,8 +30,8 @@ FILES = ROOT / "tests" / "datasets"
 
 @pytest.fixture
 def api(start_api, start) -> tuple[httpx.Client, int]:
-    """Start an API; return a client and the process id of the gunicorn worker."""
-    client = start_api()
+    """Start an API with one process; return a client and the id of the process."""
+    client = start_api(API_PROCESSES=1)
     arbiter = start.started[-1].process.pid
     return client, children(arbiter)[0]
 
@@ -80,7 +80,7 @@ def gzip_of_zeros(size: int) -> bytes:
 @pytest.mark.long
 def test_memory_is_released_after_rejected_bodies(start_api, start):
     # Given an API that has loaded a dataset and replaced it by another
-    client = start_api(MAX_BODY_BYTES=32 * MIB)
+    client = start_api(API_PROCESSES=1, MAX_BODY_BYTES=32 * MIB)
     pid = children(start.started[-1].process.pid)[0]
     assert post(client, TABLE, "text/csv").status_code == 201
     version = post(client, SAMPLE, "text/csv").json()["version"]
