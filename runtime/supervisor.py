@@ -16,8 +16,7 @@ import jobs
 from config.cpu import usable_cores
 from config.events import Event
 from config.settings import Settings
-from jobs import WorkerLease
-from jobstore import ReleaseReason, Run
+from jobstore import HeldUp, ReleaseReason, Run, WorkerLease
 from runtime.analysis_files import AnalysisFiles
 from runtime.cache_folders import cache_settings
 from runtime.child_process import GRACE_SECONDS, ChildProcess
@@ -26,6 +25,7 @@ from runtime.descendants import become_subreaper, end_orphans
 from runtime.errors import failure, status_corrupted
 from runtime.heartbeat_file import HeartbeatFile
 from runtime.memory import ALLOCATOR_SETTINGS, MemoryWatch
+from runtime.shared_status import NO_RUN
 from runtime.worker_counts import WorkerCounts
 
 __all__ = ["STANDBY_AFTER_SECONDS", "Supervisor", "handle_stop_signals", "tick_seconds"]
@@ -127,12 +127,13 @@ class Supervisor:
             return False
         return not any(child.status.read()[0] for child in self.children)
 
-    def _held_up(self, children: list[ChildProcess]) -> list[str]:
+    def _held_up(self, children: list[ChildProcess]) -> list[HeldUp]:
         """Return the workers whose reserved jobs are to be queued; they learn it first, and start none of them."""
         found = [child for child in children if child.holds_up_reserved()]
         for child in found:
             child.status.mark_lost()
-        return [child.worker for child in found]
+        # The run first: it may be over when the results are read, and is then one of them.
+        return [HeldUp(child.worker, child.status.read()[1], child.results.read()) for child in found]
 
     def reap(self, now: float) -> None:
         """Collect the children that have exited, and end the processes that they left."""
@@ -185,6 +186,8 @@ class Supervisor:
         """Deregister dead children and release their jobs; those of which Redis fails stay for the next round."""
         while self.dead:
             child = self.dead[0]
+            if lines := child.results.read():
+                jobs.complete_collected(HeldUp(child.worker, child.only_run or NO_RUN, lines))
             held = jobs.deregister_worker(child.worker, child.reason, child.error, only_if_run=child.only_run)
             if held is not None:
                 _log.warning(Event.JOB_RELEASED, extra={"job": held, "reason": child.reason, "worker": child.worker})

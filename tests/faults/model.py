@@ -260,6 +260,29 @@ class Model:
             return ["complete", "none"]
         return ["complete", *(self._start_any(jid, worker, most) if self._waits(jid) else ["again"])]
 
+    def finish_collected(
+        self, worker: str, most: int, following: str, next_attempt: str, *ended: tuple[str, str]
+    ) -> list[Any]:
+        known = self.workers.get(worker, Worker(0))
+        refused = [jid for jid, attempt in ended if not self._collects(known, worker, jid, attempt)]
+        if following:
+            return [refused, *self._start_reserved(worker, most, following, next_attempt)]
+        return [refused, "none", self._reserve(worker, most, [])]
+
+    def _collects(self, known: Worker, worker: str, jid: str, attempt: str) -> bool:
+        """Complete a job that the worker holds or has reserved first; return whether it is complete by this worker."""
+        job = self.jobs.get(jid)
+        if job is not None and known.reserved[:1] == [jid] and self._waits(jid) and str(job.attempt + 1) == attempt:
+            known.reserved.pop(0)
+            job.worker, job.attempt = worker, job.attempt + 1
+        elif self._holds(worker, jid, attempt):
+            known.held = None
+        else:
+            return job is not None and (job.status, job.worker, str(job.attempt)) == ("complete", worker, attempt)
+        self._end(job, "complete")
+        job.results = job.attempt
+        return True
+
     def unreserve(self, worker: str) -> list[Any]:
         known = self.workers.get(worker, Worker(0))
         ids, known.reserved = [jid for jid in known.reserved if self._waits(jid)], []
