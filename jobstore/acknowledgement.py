@@ -100,6 +100,6 @@ class Acknowledgement(NamedTuple):
 
     def note_outcome(self, outcome: str | list[str]) -> None:
         """Log the jobs that the worker no longer held, by the answer of a script."""
-        refused = outcome if isinstance(outcome, list) else [self.run.job_id] if outcome == "refused" else []
-        for jid in refused:
-            _log.warning("stale result rejected", extra={"job": jid})
+        refused = outcome if isinstance(outcome, list) else [" ".join(self.run)] if outcome == "refused" else []
+        for jid, attempt in map(str.split, refused):
+            _log.warning("stale result rejected", extra={"job": jid, "attempt": attempt})

@@ -15,11 +15,11 @@ _SECONDS = 0.001
 class ResultsCopy(Protocol):
     """A copy of the results outside of this process, from which its supervisor sends them if it cannot."""
 
-    def append(self, line: bytes) -> None:
-        """Add the line of a result."""
+    def append(self, line: bytes) -> bool:
+        """Add the line of a result; return whether there is room for it."""
 
-    def clear(self) -> None:
-        """Remove all lines: they are sent."""
+    def remove(self, size: int) -> None:
+        """Remove lines of this size from the front: they are answered."""
 
 
 class CollectedResults:
@@ -41,10 +41,11 @@ class CollectedResults:
         if self.copy is None or log or not isinstance(packed, bytes) or packed[:1] == b"{" or b"\n" in packed:
             return False
         line = b"%b %b %d %b\n" % (jid.encode(), attempt.encode(), seconds * 1e6, packed)
+        if not self.copy.append(line):
+            return False
         if not self._lines:
             self._since = self._clock()
         self._lines.append(line)
-        self.copy.append(line)
         return True
 
     def are_due(self, reserved: int, job_seconds: float, *, has_asked: bool) -> bool:
@@ -56,13 +57,20 @@ class CollectedResults:
             return True
         return self._clock() + job_seconds - self._since > _SECONDS
 
-    def note_sent(self) -> None:
-        """Note that what was taken is sent, and needs no copy."""
-        if self.copy is not None and not self._lines:
-            self.copy.clear()
-
     def take(self) -> bytes:
-        """Return the lines, and forget them; their copy stays until they are sent."""
+        """Return the lines, and forget them; their copy stays until they are answered."""
         lines = b"".join(self._lines)
         self._lines.clear()
         return lines
+
+    def note_answer(self, lines: bytes) -> None:
+        """Note that Redis has answered to lines that were taken: they need no copy."""
+        if self.copy is not None:
+            self.copy.remove(len(lines))
+
+    def stop(self) -> None:
+        """Collect no more results, and forget all."""
+        if self.copy is not None:
+            self.copy.remove(2**16)
+        self.copy = None
+        self._lines.clear()

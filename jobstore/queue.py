@@ -74,8 +74,7 @@ class JobQueue(HotQueue):  # type: ignore[misc]
             redis.Redis(connection_pool=pool), records_db=records_db, queue_db=self._queue_db, queue_name=name
         )
         self._pending_ack: Acknowledgement | None = None
-        self.reserved.sent.clear()
-        self.reserved.invalidate()
+        self.reserved.reset()
         self._must_resend = False
         self._deferred: Callable[[], bool] | None = None
         self._unfit = False
@@ -235,8 +234,6 @@ class JobQueue(HotQueue):  # type: ignore[misc]
 
     def _send_acknowledgement(self, ended: Acknowledgement) -> None:
         self._send([self._transitions.command(*ended.call())])
-        if ended.verb == "collect":
-            self.reserved.collected.note_sent()
 
     def _read_sent(self) -> None:
         """Read the missing answers to what was sent ahead; send it again after the connection was lost."""
@@ -250,9 +247,7 @@ class JobQueue(HotQueue):  # type: ignore[misc]
                 begun = ["void", []]
             ended.note_outcome(outcome)
             self.reserved.answer([ClaimedJob(*each) for each in begun[1]], is_void=begun[0] == "void")
-        if self._must_resend:
-            self._must_resend = False
-            self.reserved.collected.note_sent()
+        self._must_resend = False
 
     def _exchange(self, calls: list[tuple[Any, ...]], wait: bool = False) -> list[Any]:
         """Send calls in one round trip and read all answers; never retries."""

@@ -57,6 +57,12 @@ class ReservedJobs:
         """Return how many to have, by how long the last jobs took."""
         return min(self.most, int(_SECONDS / max(self._job_seconds, 1e-6)))
 
+    def reset(self) -> None:
+        """Forget the jobs and what was not sent or answered."""
+        self.sent.clear()
+        self.collected.take()
+        self.invalidate()
+
     def replace(self, jobs: Iterable[ClaimedJob]) -> None:
         """Take over all that the worker has reserved in Redis."""
         self._jobs = deque(jobs)
@@ -88,7 +94,7 @@ class ReservedJobs:
     def stop_collecting(self) -> None:
         """Forget the collected results that were sent first: their jobs run again, and each result is sent alone."""
         self.sent.popleft()
-        self.collected.copy = None
+        self.collected.stop()
 
     def follow(self, ended: Acknowledgement) -> ClaimedJob | None:
         """Take the first job, to be started by the result, which is kept until it is answered; None without one."""
@@ -107,7 +113,10 @@ class ReservedJobs:
 
     def answer(self, jobs: Iterable[ClaimedJob], *, is_void: bool) -> None:
         """Note the answer to the first result that was sent: more reserved jobs, or that its job must not run."""
-        if self.sent.popleft().asked:
+        ended = self.sent.popleft()
+        if ended.verb == "collect":
+            self.collected.note_answer(ended.words[1])
+        if ended.asked:
             self._has_asked = False
         if is_void:
             self.invalidate()

@@ -129,11 +129,16 @@ class Supervisor:
 
     def _held_up(self, children: list[ChildProcess]) -> list[HeldUp]:
         """Return the workers whose reserved jobs are to be queued; they learn it first, and start none of them."""
-        found = [child for child in children if child.holds_up_reserved()]
-        for child in found:
-            child.status.mark_lost()
-        # The run first: it may be over when the results are read, and is then one of them.
-        return [HeldUp(child.worker, child.status.read()[1], child.results.read()) for child in found]
+        found = []
+        for child in children:
+            if child.holds_up_reserved():
+                running = child.status.read()
+                child.status.mark_lost()
+                lines = child.results.read()
+                # Otherwise it may have begun another one before it learned of it.
+                if lines is not None and child.status.read() == running:
+                    found.append(HeldUp(child.worker, running[1], lines))
+        return found
 
     def reap(self, now: float) -> None:
         """Collect the children that have exited, and end the processes that they left."""
@@ -186,12 +191,21 @@ class Supervisor:
         """Deregister dead children and release their jobs; those of which Redis fails stay for the next round."""
         while self.dead:
             child = self.dead[0]
-            if lines := child.results.read():
-                jobs.complete_collected(HeldUp(child.worker, child.only_run or NO_RUN, lines))
+            self._complete_collected(child)
             held = jobs.deregister_worker(child.worker, child.reason, child.error, only_if_run=child.only_run)
             if held is not None:
                 _log.warning(Event.JOB_RELEASED, extra={"job": held, "reason": child.reason, "worker": child.worker})
             self.dead.pop(0)
+
+    def _complete_collected(self, child: ChildProcess) -> None:
+        """Send the results that a dead child had not sent, and that it had begun its last run."""
+        try:
+            if lines := child.results.read():
+                jobs.complete_collected(HeldUp(child.worker, child.only_run or NO_RUN, lines))
+        except jobs.RedisUnavailable:
+            raise
+        except jobs.RedisError as error:
+            _log.error(Event.COLLECTED_REJECTED, extra={"worker": child.worker, "error": str(error)})
 
     def enforce(self, child: ChildProcess, lease: WorkerLease | None, now: float) -> None:
         """Stop a cancelled or timed-out run, and release a job that the child holds but does not run."""

@@ -3,7 +3,7 @@
 --   takes:   [5] worker   [6] most jobs to reserve   [7] id and [8] attempt of the job to start, '' for none
 --            [9] a line for each job that has ended: id, attempt, the microseconds that it took, packed results
 --   checks:  the worker holds each in this attempt, or has reserved it and it is submitted
---   answers: <ids of jobs that the worker does not hold or reserve in this attempt, nor has completed>, then
+--   answers: <id and attempt of each job that the worker neither holds nor has reserved or completed>, then
 --            started <jobs that are reserved from now on: includes/reserve.lua>
 --            void    the job must not run: it was cancelled, or queued again. Call claim.lua
 --            none    <jobs> where none is to be started
@@ -25,7 +25,8 @@ for id, attempt, took, packed in string.gmatch(ARGV[9], '(%S+) (%d+) (%d+) ([^\n
   elseif is_its_own and record[1] == 'in progress' and id == holding then
     holding, took = false, false
   else
-    if not (is_its_own and record[1] == 'complete') then refused[#refused + 1] = id end
+    if not (is_its_own and record[1] == 'complete') then refused[#refused + 1] = id .. ' ' .. attempt end
+    if id == reserved_ids[taken + 1] and record[1] ~= 'submitted' then taken = taken + 1 end -- it was cancelled
     record = nil
   end
   if record then

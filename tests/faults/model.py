@@ -264,7 +264,7 @@ class Model:
         self, worker: str, most: int, following: str, next_attempt: str, *ended: tuple[str, str]
     ) -> list[Any]:
         known = self.workers.get(worker, Worker(0))
-        refused = [jid for jid, attempt in ended if not self._collects(known, worker, jid, attempt)]
+        refused = [f"{jid} {attempt}" for jid, attempt in ended if not self._collects(known, worker, jid, attempt)]
         if following:
             return [refused, *self._start_reserved(worker, most, following, next_attempt)]
         return [refused, "none", self._reserve(worker, most, [])]
@@ -278,16 +278,19 @@ class Model:
         elif self._holds(worker, jid, attempt):
             known.held = None
         else:
+            if known.reserved[:1] == [jid] and not self._waits(jid):
+                known.reserved.pop(0)
             return job is not None and (job.status, job.worker, str(job.attempt)) == ("complete", worker, attempt)
         self._end(job, "complete")
         job.results = job.attempt
         return True
 
-    def unreserve(self, worker: str) -> list[Any]:
+    def unreserve(self, worker: str, is_lost: bool = False) -> list[Any]:
         known = self.workers.get(worker, Worker(0))
         ids, known.reserved = [jid for jid in known.reserved if self._waits(jid)], []
         for jid in reversed(ids):
             self.queues[self.jobs[jid].asked.priority].insert(0, jid)
+            self.jobs[jid].attempt += is_lost
         return ["unreserved", len(ids)]
 
     def release(self, worker: str, jid: str, attempt: str, why: str, log: str) -> list[Any]:
@@ -310,7 +313,7 @@ class Model:
             return ["deregistered", ""]
         if expired and known.deadline > self.now:
             return ["alive"]
-        self.unreserve(worker)
+        self.unreserve(worker, is_lost=bool(expired))
         if known.held is not None:
             job = self.jobs[known.held]
             meant = not jid or (jid, attempt) == (job.id, str(job.attempt))

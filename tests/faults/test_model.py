@@ -304,7 +304,7 @@ class Machine(RuleBasedStateMachine):
         reserved = known.reserved if known is not None and pick < 10 else [one[1] for one in self.reserved][-4:]
         ended = [(jid, attempt)] if jid and pick % 4 else []
         attempts = [(each, str(self.model.jobs[each].attempt + 1)) for each in reserved if each in self.model.jobs]
-        ended += attempts[:count]
+        ended = list(dict(ended + attempts[:count]).items())  # a worker runs no job twice in a row
         following = (attempts[count:] or [("", "")])[0] if pick % 3 else self._following(worker, pick)
         lines = "".join(f"{each} {number} {pick} 0 v1 {number}\n" for each, number in ended)
         self._send("finish_collected", (worker, pick % 4, *following, lines), (worker, pick % 4, *following, *ended))
