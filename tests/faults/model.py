@@ -22,7 +22,7 @@ FINAL = ("complete", "failed", "cancelled")
 
 @dataclass
 class Job:
-    """One job; `due` while it is scheduled, `ended` once it has ended."""
+    """One job; `due` while it is scheduled, `ended` and its place in the order of ends once it has ended."""
 
     id: str
     asked: Submission
@@ -35,6 +35,7 @@ class Job:
     due: float | None = None
     started: float = 0.0
     ended: float | None = None
+    ended_as: int = 0
     message: str | None = None
     reason: str | None = None
     unknown_since: float | None = None
@@ -86,7 +87,7 @@ class Model:
         self.current: str | None = None
         self.staged: dict[str, int] = {}
         self.bulks: dict[str, Bulk] = {}
-        self._created = 0
+        self._created = self._ends = 0
 
     def deadlines(self) -> list[float]:
         """Return the times at which something changes without a transition."""
@@ -351,7 +352,7 @@ class Model:
 
     def purge(self, most: int) -> list[Any]:
         old = [job for job in self.jobs.values() if job.ended is not None and job.ended + RETENTION <= self.now]
-        old = sorted(old, key=lambda job: (job.ended, job.id))[:most]
+        old = sorted(old, key=lambda job: job.ended_as)[:most]
         for job in old:
             self._delete_job(job)
         return ["purged", len(old)]
@@ -492,7 +493,8 @@ class Model:
 
     def _end(self, job: Job, status: str) -> None:
         assert job.status not in FINAL
-        job.status, job.due, job.ended = status, None, self.now
+        self._ends += 1
+        job.status, job.due, job.ended, job.ended_as = status, None, self.now, self._ends
         if job.asked.dataset:
             self.pins[job.asked.dataset] -= 1
             self._collect(job.asked.dataset)

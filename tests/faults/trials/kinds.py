@@ -326,7 +326,12 @@ KINDS = {
     "worker-dies": Kind(
         "parent and child are killed at once, as when a host is gone", _on("child"), _worker_dies_whole(2), 6
     ),
-    "worker-reserves": Kind("… with jobs reserved, and results not sent", _on("child"), _worker_dies_whole(12), 4),
+    "worker-reserves": Kind(
+        "… runs jobs that it has reserved, and parent and child are killed at once",
+        _on("child"),
+        _worker_dies_whole(12),
+        4,
+    ),
     "child-parent": Kind("a child is killed, and its parent within 60 ms", _on("child"), _child_then_parent, 6),
     "random": Kind(
         "four of two parents and four children are killed at random, with 30 jobs", _on("nobody"), _at_random, 2
