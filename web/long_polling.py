@@ -15,6 +15,7 @@ import jobs
 from web.events.listener import JobListener
 from web.query_params import invalid, parameter
 from web.server.buffers import MinRateSocket
+from web.server.thread_pool import waiting
 
 __all__ = ["LongPolling", "requested_wait"]
 
@@ -112,7 +113,8 @@ class LongPolling:
                 left = deadline - time.monotonic()
                 if left <= 0:
                     break
-                is_news = news.wait(min(left, random.uniform(*_REREAD)))
+                with waiting():
+                    is_news = news.wait(min(left, random.uniform(*_REREAD)))
                 news.clear()
                 job = watched.read() if is_news else jobs.get_job_by_id(jid)
             client.on_hang_up = None

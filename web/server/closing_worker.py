@@ -41,6 +41,8 @@ class ClosingWorker(ThreadWorker):  # type: ignore[misc]
         self._responses = DiskQuota(_RESPONSE_BYTES, self.count("responses"))
         self._bodies_on_disk = DiskQuota(self.most_body_bytes, self.count("bodies"))
         self._connections = self.count("connections")
+        # gunicorn looks up twenty settings for each request: as attributes of their own, they need no call.
+        vars(self.cfg).update({name: setting.get() for name, setting in self.cfg.settings.items()})
         super().init_process()
 
     def murder_keepalived(self, force: bool = False) -> None:
@@ -67,7 +69,7 @@ class ClosingWorker(ThreadWorker):  # type: ignore[misc]
             self._abort_slowest()
         for conn in self._states.responding():
             if conn.sock.is_watched and not conn.sock.measure(now):
-                self._abort(conn)
+                self.abort(conn)
         for conn in self._states.oldest(self._connections.excess(self.worker_connections)):
             self._close(conn)
         for conn in list(self._states.lingering):
@@ -107,15 +109,15 @@ class ClosingWorker(ThreadWorker):  # type: ignore[misc]
         if oldest := self._states.oldest(1):
             self._close(oldest[0])
         elif self._states.draining:
-            self._abort(min(self._states.draining, key=lambda conn: conn.sock.deadline))
+            self.abort(min(self._states.draining, key=lambda conn: conn.sock.deadline))
         else:
             time.sleep(0.01)  # all are being processed: try again soon
 
     def _abort_slowest(self) -> None:
         for conn in self._states.excess(self._responses):
-            self._abort(conn)
+            self.abort(conn)
 
-    def _abort(self, conn: Connection) -> None:
+    def abort(self, conn: Connection) -> None:
         """Abort a response that the client does not receive."""
         conn.sock.is_broken = True
         if conn.state is self._states.busy:
