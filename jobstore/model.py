@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from functools import cache, lru_cache
 from itertools import repeat
+from operator import attrgetter
 from typing import Any, NamedTuple, NotRequired, TypedDict, cast
 
 __all__ = [
@@ -259,11 +260,16 @@ _ATTEMPTS = "attempts"
 _REQUIRED = {name.encode() for name, member in MEMBERS.items() if member.required}
 _READERS = {name.encode(): (name, member.read) for name, member in MEMBERS.items()}
 _WRITERS = [(name, member.write) for name, member in MEMBERS.items() if member.write and not member.optional]
-_OPTIONAL: dict[str, Callable[[Any], Any]] = {_SELECTION: lambda selection: _json(selection) if selection else ""}
-_OPTIONAL |= {name: member.write for name, member in MEMBERS.items() if member.write and member.optional}
+_OPTIONAL: dict[str, tuple[Callable[[Any], Any], Any]] = {_SELECTION: (lambda each: _json(each) if each else "", {})}
 _NEW = {name: None if member.absent is None else member.read(member.absent) for name, member in MEMBERS.items()}
 _AT_DEFAULT = Submission(start=None, end=None)
+_OPTIONAL |= {
+    name: (member.write, getattr(_AT_DEFAULT, name))
+    for name, member in MEMBERS.items()
+    if member.write and member.optional
+}
 _SUBMITTED = [name for name in MEMBERS if name in {member.name for member in fields(Submission)}]
+_submitted = attrgetter(*_SUBMITTED)
 
 
 class Records(NamedTuple):
@@ -277,9 +283,10 @@ class Records(NamedTuple):
 def to_records(ids: Sequence[str], asked: Sequence[Submission], idempotency: str = "") -> Records:
     """Return the records of new jobs; ``idempotency`` is the hash of the request's key."""
     columns = {name: [str(write(getattr(each, name))) for each in asked] for name, write in _WRITERS}
-    for name, write in _OPTIONAL.items():
-        if any(getattr(each, name) != getattr(_AT_DEFAULT, name) for each in asked):
-            columns[name] = [str(write(getattr(each, name))) for each in asked]
+    for name, (write, default) in _OPTIONAL.items():
+        values = [getattr(each, name) for each in asked]
+        if values.count(default) < len(values):
+            columns[name] = [str(write(value)) for value in values]
     if idempotency:
         columns["idempotency"] = [idempotency] * len(asked)
     common: list[str] = []
@@ -303,7 +310,8 @@ def new_jobs(ids: Sequence[str], asked: Sequence[Submission], now: int) -> list[
 
 def _new_job(jid: str, asked: Submission, now: int, created: int) -> Job:
     delayed = bool(asked.delay) if asked.run_at is None else asked.run_at * 1e6 > now
-    values: Any = {**_NEW, **{name: getattr(asked, name) for name in _SUBMITTED}}
+    values: Any = _NEW.copy()
+    values.update(zip(_SUBMITTED, _submitted(asked), strict=False))
     values["id"] = jid
     values["status"] = Status.SCHEDULED if delayed else Status.SUBMITTED
     values["tags"] = list(asked.tags)

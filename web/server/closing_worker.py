@@ -42,7 +42,7 @@ class ClosingWorker(ThreadWorker):  # type: ignore[misc]
         self._bodies_on_disk = DiskQuota(self.most_body_bytes, self.count("bodies"))
         self._connections = self.count("connections")
         # gunicorn looks up twenty settings for each request: as attributes of their own, they need no call.
-        vars(self.cfg).update({name: setting.get() for name, setting in self.cfg.settings.items()})
+        self.cfg.__dict__.update({name: setting.get() for name, setting in self.cfg.settings.items()})
         super().init_process()
 
     def murder_keepalived(self, force: bool = False) -> None:
