@@ -35,7 +35,7 @@ def requested_wait() -> tuple[float, dict[str, str]]:
         if not _SECONDS.fullmatch(text):
             raise invalid("wait", "Expected seconds, from 0 to 60.")
         return min(float(text), _LONGEST), {}
-    for preference in request.headers.get("Prefer", "").split(","):
+    for preference in request.environ.get("HTTP_PREFER", "").split(","):
         if match := _PREFERENCE.fullmatch(preference):
             seconds = int(min(float(match[1]), _LONGEST))
             return float(seconds), {"Preference-Applied": f"wait={seconds}"}

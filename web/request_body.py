@@ -153,7 +153,7 @@ def _malformed(detail: str) -> Problem:
 
 def idempotency_key(body: JsonBody) -> jobs.Idempotency | None:
     """Return the idempotency key, with or without quotes, and the fingerprint of its request."""
-    header = current_request().headers.get("Idempotency-Key")
+    header = current_request().environ.get("HTTP_IDEMPOTENCY_KEY")
     if header is None:
         return None
     key = header.strip()
