@@ -11,6 +11,7 @@ from typing import Any, Generic, TypeVar
 
 __all__ = ["TICK_SECONDS", "ThreadPool", "waiting"]
 
+
 _AT_ONCE = 4
 """More threads would compete for the GIL, and wake each other for every request; fewer would leave it unused while they
 wait for Redis."""
