@@ -16,6 +16,7 @@ from web.shared_counts import SharedCount
 __all__ = ["ClosingWorker"]
 
 _SWEEP_SECONDS = 0.5
+_NOTIFY_SECONDS = 1.0
 _LINGER_SECONDS = 2.0
 _LONGEST_LINGER_SECONDS = 30.0
 _RESPONSE_BYTES = 2**30  # on disk, of all responses that clients have not received yet
@@ -33,7 +34,7 @@ class ClosingWorker(ThreadWorker):  # type: ignore[misc]
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._states = States()
-        self._swept = 0.0
+        self._swept = self._notified = 0.0
         self._is_stopping = False
 
     def init_process(self) -> None:
@@ -44,6 +45,13 @@ class ClosingWorker(ThreadWorker):  # type: ignore[misc]
         # gunicorn looks up twenty settings for each request: as attributes of their own, they need no call.
         self.cfg.__dict__.update({name: setting.get() for name, setting in self.cfg.settings.items()})
         super().init_process()
+
+    def notify(self) -> None:
+        """Note for the parent that the loop runs, once a second instead of after each event."""
+        now = time.monotonic()
+        if now - self._notified >= _NOTIFY_SECONDS:
+            self._notified = now
+            super().notify()
 
     def murder_keepalived(self, force: bool = False) -> None:
         """Do nothing: :meth:`murder_pending` closes these connections too."""
