@@ -17,6 +17,7 @@ __all__ = ["JobListener"]
 
 _BACK_OFF = 0.5
 _TICK_MS = 20  # for connections without a socket to wait for, as those of a fake server
+_UNSUBSCRIBE_MS = 1000  # the longest time after the last watcher
 _AT_ONCE = 200  # messages, before the subscriptions are looked at again
 _PREFIX = "job."
 _ALL_JOBS = "job.*"
@@ -49,7 +50,7 @@ class JobListener:
             self._wake()
 
     def unwatch(self, jid: str, changed: Changed) -> None:
-        """Undo one call of :meth:`watch` with these arguments; the subscription ends when the thread wakes next."""
+        """Undo one call of :meth:`watch` with these arguments; the subscription ends within a second."""
         with self._lock:
             self._watchers[jid].remove(changed)
             if not self._watchers[jid]:
@@ -128,6 +129,7 @@ class JobListener:
             sock = getattr(pubsub.connection, "_sock", None)
             if isinstance(sock, socket.socket):
                 poller.register(sock, select.POLLIN)
+                timeout = _UNSUBSCRIBE_MS
             else:
                 timeout = _TICK_MS
         ready = {source for source, _ in poller.poll(timeout)}
