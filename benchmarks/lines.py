@@ -106,6 +106,7 @@ LINES = {
         Line("submit-rq", f"{_HTTP}, by 2 sync processes, beside RQ, a second", None, "RQ", True),
         Line("submit-process", f"{_HTTP}, by one process, theirs with 8 threads", at_least(1, "HotQueue"), "", True),
         Line("submit-default", f"{_HTTP}, by the default, theirs with 8 threads", at_least(2, "HotQueue"), "", True),
+        Line("submit-processes", f"{_HTTP}, by the default, theirs with as many", at_least(1, "HotQueue"), "", True),
         Line("submit-cpu", "CPU of 2 sync processes for a job accepted over HTTP, in µs", beside="HotQueue"),
         Line("cpu-post", "CPU of one `POST /jobs` in the process, in µs", at_most(250)),
         Line("cpu-get", "CPU of one `GET /jobs/<id>` in the process, in µs", at_most(170)),

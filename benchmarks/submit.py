@@ -19,6 +19,7 @@ from benchmarks.harness import ROOT, cpu_seconds, processes_of
 from benchmarks.http_load import rate, request, wait_until_ready
 from benchmarks.peers.peers import PEERS
 from benchmarks.processes import fresh_redis, running
+from config.cpu import usable_cores
 from ops.devserver.processes import free_ports
 
 __all__ = ["measure"]
@@ -30,7 +31,9 @@ WARMING = 0.25
 _OURS = {"analysis": "sleep", "params": {"seconds": 0}}
 _TAUGHT = {"start": "2026-01-01", "end": "2026-02-01"}
 _SYNC = ("--workers", "2", "--worker-class", "sync")
-_THREADS = ("--workers", "1", "--worker-class", "gthread", "--threads", "8")
+_THREADS = ("--worker-class", "gthread", "--threads", "8", "--workers")
+_AS_MANY = str(min(4, usable_cores()))
+"""The processes of the default."""
 _DEFAULT = ("--config", "python:web.server.gunicorn_conf")
 
 
@@ -47,8 +50,9 @@ _SERVERS = (
     _Server(("submit-sync",), "hotqueue", _SYNC),
     _Server(("submit-rq",), "rq", _SYNC),
     _Server(("submit-process",), "ours", _DEFAULT, {"API_PROCESSES": "1"}),
-    _Server(("submit-default",), "ours", _DEFAULT),
-    _Server(("submit-process", "submit-default"), "hotqueue", _THREADS),
+    _Server(("submit-default", "submit-processes"), "ours", _DEFAULT),
+    _Server(("submit-process", "submit-default"), "hotqueue", (*_THREADS, "1")),
+    _Server(("submit-processes",), "hotqueue", (*_THREADS, _AS_MANY)),
 )
 
 

@@ -44,7 +44,7 @@ def add(transitions: Transitions, terms: Terms, records: Records) -> list[Any]:
     if len(slices) == 1:
         return transitions.run("add", *terms, width, len(common), *common, *_flat(rows))
     bulk = str(uuid.uuid4())
-    staged = {f"bulk.{bulk}.{n}": [first, *common, *_flat(part)] for n, (first, part) in enumerate(slices)}
+    staged = {f"bulk.{bulk}.{n}": [str(first), *common, *_flat(part)] for n, (first, part) in enumerate(slices)}
     transitions.stage(staged, _STAGED_SECONDS)
     pinned = sum(row[_DATASET] != "" for row in rows)
     ids = " ".join(row[0] for row in rows)

@@ -5,11 +5,12 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import StrEnum
 from functools import cache, lru_cache
 from itertools import repeat
+from operator import attrgetter
 from typing import Any, NamedTuple, NotRequired, TypedDict, cast
 
 __all__ = [
@@ -258,12 +259,18 @@ _ATTEMPTS = "attempts"
 
 _REQUIRED = {name.encode() for name, member in MEMBERS.items() if member.required}
 _READERS = {name.encode(): (name, member.read) for name, member in MEMBERS.items()}
-_WRITERS = [(name, member.write) for name, member in MEMBERS.items() if member.write and not member.optional]
-_OPTIONAL: dict[str, Callable[[Any], Any]] = {_SELECTION: lambda selection: _json(selection) if selection else ""}
-_OPTIONAL |= {name: member.write for name, member in MEMBERS.items() if member.write and member.optional}
 _NEW = {name: None if member.absent is None else member.read(member.absent) for name, member in MEMBERS.items()}
 _AT_DEFAULT = Submission(start=None, end=None)
-_SUBMITTED = [name for name in MEMBERS if name in {member.name for member in fields(Submission)}]
+_WRITTEN = [
+    (name, member.write, getattr(_AT_DEFAULT, name) if member.optional else object())
+    for name, member in MEMBERS.items()
+    if member.write
+]
+"""Names, converters, and the values that are not stored where all jobs have them."""
+_WRITTEN.append((_SELECTION, lambda each: _json(each) if each else "", {}))
+_written = attrgetter(*(name for name, _, _ in _WRITTEN))
+_SUBMITTED = [name for name in MEMBERS if hasattr(_AT_DEFAULT, name)]
+_submitted = attrgetter(*_SUBMITTED)
 
 
 class Records(NamedTuple):
@@ -276,10 +283,11 @@ class Records(NamedTuple):
 
 def to_records(ids: Sequence[str], asked: Sequence[Submission], idempotency: str = "") -> Records:
     """Return the records of new jobs; ``idempotency`` is the hash of the request's key."""
-    columns = {name: [str(write(getattr(each, name))) for each in asked] for name, write in _WRITERS}
-    for name, write in _OPTIONAL.items():
-        if any(getattr(each, name) != getattr(_AT_DEFAULT, name) for each in asked):
-            columns[name] = [str(write(getattr(each, name))) for each in asked]
+    columns = {
+        name: [str(write(value)) for value in values]
+        for (name, write, default), values in zip(_WRITTEN, zip(*map(_written, asked), strict=True), strict=True)
+        if values.count(default) < len(values)
+    }
     if idempotency:
         columns["idempotency"] = [idempotency] * len(asked)
     common: list[str] = []
@@ -291,8 +299,7 @@ def to_records(ids: Sequence[str], asked: Sequence[Submission], idempotency: str
             own += repeat(name), column
     due = ["" if each.run_at is None else f"{each.run_at * 1e6:.0f}" for each in asked]
     delay = [f"{each.delay * 1e6:.0f}" if each.delay else "" for each in asked]
-    words = [(each.analysis, each.priority, each.dataset or "") for each in asked]
-    analyses, priorities, versions = zip(*words, strict=True)
+    analyses, priorities, versions = zip(*((a.analysis, a.priority, a.dataset or "") for a in asked), strict=True)
     return Records(common, list(zip(ids, analyses, priorities, due, delay, versions, *own, strict=False)))
 
 
@@ -303,7 +310,8 @@ def new_jobs(ids: Sequence[str], asked: Sequence[Submission], now: int) -> list[
 
 def _new_job(jid: str, asked: Submission, now: int, created: int) -> Job:
     delayed = bool(asked.delay) if asked.run_at is None else asked.run_at * 1e6 > now
-    values: Any = {**_NEW, **{name: getattr(asked, name) for name in _SUBMITTED}}
+    values: Any = _NEW.copy()
+    values.update(zip(_SUBMITTED, _submitted(asked), strict=False))
     values["id"] = jid
     values["status"] = Status.SCHEDULED if delayed else Status.SUBMITTED
     values["tags"] = list(asked.tags)

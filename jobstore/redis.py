@@ -26,6 +26,7 @@ from redis.retry import Retry
 from redis.sentinel import Sentinel, SentinelConnectionPool
 
 from jobstore.circuit_breaker import CircuitBreaker
+from jobstore.pool import FastPool
 
 __all__ = [
     "BLOCK_SECONDS",
@@ -156,7 +157,11 @@ def open_client(
         **_credentials(auth.username, auth.password_file),
     }
     if not auth.sentinels:
-        return redis.Redis(host=host, port=port, **options)
+        client = redis.Redis(host=host, port=port, **options)
+        if not blocking:
+            pool = client.connection_pool
+            client.connection_pool = FastPool(pool.connection_class, **pool.connection_kwargs)
+        return client
     asking = {
         "retry": Retry(NoBackoff(), 0),
         "socket_timeout": _SENTINEL_SECONDS,
@@ -165,8 +170,8 @@ def open_client(
         **_credentials(auth.sentinel_username, auth.sentinel_password_file),
     }
     sentinel = Sentinel(auth.sentinels, sentinel_kwargs=asking)  # type: ignore[no-untyped-call]
-    client: redis.Redis = sentinel.master_for(auth.sentinel_master, **options)  # type: ignore[no-untyped-call]
-    return client
+    master: redis.Redis = sentinel.master_for(auth.sentinel_master, **options)  # type: ignore[no-untyped-call]
+    return master
 
 
 class NotConnected(RuntimeError):

@@ -77,19 +77,18 @@ class Transitions:
             answers = self._send_all(calls)
         return self._checked(answers)
 
-    def stage(self, lists: Mapping[str, Sequence[Any]], seconds: int) -> None:
+    def stage(self, lists: Mapping[str, Sequence[str]], seconds: int) -> None:
         """Store lists that expire, by key, in the client's database. Safe to send twice."""
-        pipeline = self.client.pipeline()
+        commands: list[tuple[Any, ...]] = []
         pending = 0
         for key, words in lists.items():
-            pipeline.delete(key)
-            pipeline.rpush(key, *words)
-            pipeline.expire(key, seconds)
-            pending += sum(len(word) for word in words if isinstance(word, str))
+            commands += ("DEL", key), ("RPUSH", key, *words), ("EXPIRE", key, seconds)
+            pending += sum(map(len, words))
             if pending >= _SENT_BYTES:
-                self._checked(pipeline.execute(raise_on_error=False))
-                pending = 0
-        self._checked(pipeline.execute(raise_on_error=False))
+                self._checked(round_trip(self.client, commands))
+                commands, pending = [], 0
+        if commands:
+            self._checked(round_trip(self.client, commands))
 
     def _checked(self, answers: list[Any]) -> list[Any]:
         for answer in answers:

@@ -103,7 +103,8 @@ def _curl(base: str, method: str, path: str) -> str:
         case "GET", "/data":
             return "\n".join(f'curl {options}"{base}/data{query}"' for options, query in _QUERIES)
         case "POST", "/jobs":
-            return "\n".join(_post(f"{base}/jobs", job) for job in ({**_OPEN, "analysis": "summary"}, _SELECTION))
+            single = [_post(f"{base}/jobs", job) for job in ({**_OPEN, "analysis": "summary"}, _SELECTION)]
+            return "\n".join([*single, _post(f"{base}/jobs", [_NAP] * 2, "-H 'Prefer: return=minimal' ")])
         case "POST", "/jobs/<jid>/cancel" | "/ui/jobs/<jid>/cancel":
             return f'curl -X POST "{base}{path.replace("<jid>", _new(base, _LONG_NAP))}"'
         case "GET", "/ui/data":

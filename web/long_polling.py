@@ -15,6 +15,7 @@ import jobs
 from web.events.listener import JobListener
 from web.query_params import invalid, parameter
 from web.server.buffers import MinRateSocket
+from web.server.thread_pool import waiting
 
 __all__ = ["LongPolling", "requested_wait"]
 
@@ -34,7 +35,7 @@ def requested_wait() -> tuple[float, dict[str, str]]:
         if not _SECONDS.fullmatch(text):
             raise invalid("wait", "Expected seconds, from 0 to 60.")
         return min(float(text), _LONGEST), {}
-    for preference in request.headers.get("Prefer", "").split(","):
+    for preference in request.environ.get("HTTP_PREFER", "").split(","):
         if match := _PREFERENCE.fullmatch(preference):
             seconds = int(min(float(match[1]), _LONGEST))
             return float(seconds), {"Preference-Applied": f"wait={seconds}"}
@@ -112,7 +113,8 @@ class LongPolling:
                 left = deadline - time.monotonic()
                 if left <= 0:
                     break
-                is_news = news.wait(min(left, random.uniform(*_REREAD)))
+                with waiting():
+                    is_news = news.wait(min(left, random.uniform(*_REREAD)))
                 news.clear()
                 job = watched.read() if is_news else jobs.get_job_by_id(jid)
             client.on_hang_up = None

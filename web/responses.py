@@ -110,8 +110,9 @@ def negotiate(offers: Iterable[str]) -> str:
 
 def _finish(response: Response) -> Response:
     headers = response.headers
-    headers.setdefault("Cache-Control", "no-store")
-    # No other function sets these: `add` does not look for them.
+    # `add` does not look for one that there is already, as `set` and `setdefault` do.
+    if "Cache-Control" not in headers:
+        headers.add("Cache-Control", "no-store")
     headers.add("X-Content-Type-Options", "nosniff")
     headers.add("Cross-Origin-Resource-Policy", "same-origin")
     request, status = current_request(), response.status_code

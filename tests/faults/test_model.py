@@ -212,7 +212,7 @@ class Machine(RuleBasedStateMachine):
         position = 0
         for n, slice_ in enumerate(slices):
             part = [word for row in rows[position : position + len(slice_)] for word in row]
-            self.transitions.stage({f"bulk.{bulk}.{n}": [position, *common, *part]}, 10**9)
+            self.transitions.stage({f"bulk.{bulk}.{n}": [str(position), *common, *part]}, 10**9)
             position += len(slice_)
         self.model.staged[bulk] = len(slices)
         terms = (version or "", hashed, "one", int(KEY_LIVES), MOST, owner, QUOTA)

@@ -162,6 +162,17 @@ def test_jobs_are_submitted_listed_cancelled_retried_and_deleted(api):
     assert (gone.value.status, gone.value.type) == (404, "/problems/job-not-found")
 
 
+def test_of_a_list_the_ids_alone_can_be_asked_for(api):
+    first = api.submit_ids([NAP, NAP], idempotency_key="k")
+    assert [job["id"] for job in api.list()] == [*reversed(first)]
+    assert api.submit_ids([NAP, NAP], idempotency_key="k") == first
+
+
+def test_a_server_that_ignores_the_preference_for_ids_is_understood():
+    api, _ = answering((202, [{"id": "1"}, {"id": "2"}]))
+    assert api.submit_ids([NAP, NAP]) == ["1", "2"]
+
+
 def test_waiting_reports_progress_and_gives_up_in_time(api):
     one, two = api.submit([NAP, NAP])
     seen = []

@@ -8,9 +8,9 @@ large ones on disk, before a thread processes them, and sends what the client ha
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
-from functools import partial
+from collections.abc import Callable
+from contextlib import suppress
+from functools import partial, wraps
 from typing import Any
 
 from gunicorn.http.errors import ParseException
@@ -22,11 +22,26 @@ from web.server.closing_worker import ClosingWorker
 from web.server.connections import READ, WRITE, Connection, write_problem
 from web.server.framing import Refused, RequestBuffer
 from web.server.request_threads import RequestThreads
+from web.server.thread_pool import TICK_SECONDS
 
 __all__ = ["BufferingThreadWorker"]
 
 _LINGER_BYTES_PER_SECOND = 2**20
 _RECEIVED = 64 * 1024
+
+
+def _contained(handle: Callable[[Any, Connection], None]) -> Callable[[Any, Connection], None]:
+    """Close the connection if its handling fails, so that the worker continues."""
+
+    @wraps(handle)
+    def contained(worker: BufferingThreadWorker, conn: Connection) -> None:
+        try:
+            handle(worker, conn)
+        except Exception:
+            worker.log.exception("Error on a connection")
+            worker.abort(conn)
+
+    return contained
 
 
 class BufferingThreadWorker(ClosingWorker):
@@ -55,6 +70,11 @@ class BufferingThreadWorker(ClosingWorker):
 
     # Called by gunicorn's loop.
 
+    def wait_for_and_dispatch_events(self, timeout: float) -> None:
+        """Wait for events; while requests wait for threads, only for a moment."""
+        super().wait_for_and_dispatch_events(min(timeout, TICK_SECONDS) if self.tpool.has_backlog else timeout)
+        self.tpool.tick()
+
     def accept(self, listener: Any) -> None:
         """Accept a connection; at the limit, the oldest idle connection is closed."""
         self._finish_processed()
@@ -73,17 +93,17 @@ class BufferingThreadWorker(ClosingWorker):
         self._connections.add(1)
         self._await_request(conn, self._states.heads, PATIENCE_SECONDS)
 
+    @_contained
     def finish_request(self, conn: Connection) -> None:
         """Go on with a connection whose request a thread has processed."""
         conn.move(self._states.streams if conn.sock.is_streaming else self._states.draining)
-        with self._contained(conn):
-            if conn.buffer is not None:
-                conn.ahead = conn.buffer.surplus + conn.ahead
-                conn.end_input()
-            if conn.sock.is_broken:
-                self._close(conn)
-            else:
-                self._on_pending(conn)
+        if conn.buffer is not None:
+            conn.ahead = conn.buffer.surplus + conn.ahead
+            conn.end_input()
+        if conn.sock.is_broken:
+            self._close(conn)
+        else:
+            self._on_pending(conn)
 
     def handle(self, conn: Connection) -> bool:
         """Process a request in a thread and return whether the connection takes another one."""
@@ -121,33 +141,23 @@ class BufferingThreadWorker(ClosingWorker):
         if self._responses.excess:
             self._abort_slowest()
         if not len(conn.sock.pending):
-            with self._contained(conn):
-                self._continue(conn)
+            self._continue(conn)
         elif not conn.sock.is_watched and not conn.sock.is_broken:
             conn.sock.watch()
             self._watch(conn, conn.interest | WRITE)
 
+    @_contained
     def _on_event(self, conn: Connection) -> None:
         self._finish_processed()
-        with self._contained(conn):
-            if conn.interest & WRITE:
-                self._flush(conn)
-            if conn.interest & READ:
-                self._receive(conn)
-
-    @contextmanager
-    def _contained(self, conn: Connection) -> Iterator[None]:
-        """Close the connection if its handling fails, so that the worker continues."""
-        try:
-            yield
-        except Exception:
-            self.log.exception("Error on a connection")
-            self._abort(conn)
+        if conn.interest & WRITE:
+            self._flush(conn)
+        if conn.interest & READ:
+            self._receive(conn)
 
     def _flush(self, conn: Connection) -> None:
         conn.sock.flush()
         if conn.sock.is_broken:
-            self._abort(conn)
+            self.abort(conn)
         elif not len(conn.sock.pending):
             self._watch(conn, conn.interest & ~WRITE)
             conn.sock.unwatch()
@@ -250,6 +260,7 @@ class BufferingThreadWorker(ClosingWorker):
         for conn in self.tpool.processed():
             self.finish_request(conn)
 
+    @_contained
     def _continue(self, conn: Connection) -> None:
         """Go on when all that was produced of a response is sent."""
         if conn.state is self._states.draining:

@@ -16,6 +16,7 @@ from web.shared_counts import SharedCount
 __all__ = ["ClosingWorker"]
 
 _SWEEP_SECONDS = 0.5
+_NOTIFY_SECONDS = 1.0
 _LINGER_SECONDS = 2.0
 _LONGEST_LINGER_SECONDS = 30.0
 _RESPONSE_BYTES = 2**30  # on disk, of all responses that clients have not received yet
@@ -33,7 +34,7 @@ class ClosingWorker(ThreadWorker):  # type: ignore[misc]
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._states = States()
-        self._swept = 0.0
+        self._swept = self._notified = 0.0
         self._is_stopping = False
 
     def init_process(self) -> None:
@@ -41,7 +42,16 @@ class ClosingWorker(ThreadWorker):  # type: ignore[misc]
         self._responses = DiskQuota(_RESPONSE_BYTES, self.count("responses"))
         self._bodies_on_disk = DiskQuota(self.most_body_bytes, self.count("bodies"))
         self._connections = self.count("connections")
+        # gunicorn looks up twenty settings for each request: as attributes of their own, they need no call.
+        self.cfg.__dict__.update({name: setting.get() for name, setting in self.cfg.settings.items()})
         super().init_process()
+
+    def notify(self) -> None:
+        """Note for the parent that the loop runs, once a second instead of after each event."""
+        now = time.monotonic()
+        if now - self._notified >= _NOTIFY_SECONDS:
+            self._notified = now
+            super().notify()
 
     def murder_keepalived(self, force: bool = False) -> None:
         """Do nothing: :meth:`murder_pending` closes these connections too."""
@@ -67,7 +77,7 @@ class ClosingWorker(ThreadWorker):  # type: ignore[misc]
             self._abort_slowest()
         for conn in self._states.responding():
             if conn.sock.is_watched and not conn.sock.measure(now):
-                self._abort(conn)
+                self.abort(conn)
         for conn in self._states.oldest(self._connections.excess(self.worker_connections)):
             self._close(conn)
         for conn in list(self._states.lingering):
@@ -107,15 +117,15 @@ class ClosingWorker(ThreadWorker):  # type: ignore[misc]
         if oldest := self._states.oldest(1):
             self._close(oldest[0])
         elif self._states.draining:
-            self._abort(min(self._states.draining, key=lambda conn: conn.sock.deadline))
+            self.abort(min(self._states.draining, key=lambda conn: conn.sock.deadline))
         else:
             time.sleep(0.01)  # all are being processed: try again soon
 
     def _abort_slowest(self) -> None:
         for conn in self._states.excess(self._responses):
-            self._abort(conn)
+            self.abort(conn)
 
-    def _abort(self, conn: Connection) -> None:
+    def abort(self, conn: Connection) -> None:
         """Abort a response that the client does not receive."""
         conn.sock.is_broken = True
         if conn.state is self._states.busy:

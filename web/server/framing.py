@@ -39,6 +39,15 @@ class Refused(Exception):
         self.headers = headers or {}
 
 
+class _Request(Request):  # type: ignore[misc]
+    """A request whose client is not compared with the trusted proxies if there are none."""
+
+    def _peer_is_trusted_proxy(self) -> bool:
+        if isinstance(self.peer_addr, tuple) and not self.cfg.forwarded_allow_ips:
+            return False
+        return bool(super()._peer_is_trusted_proxy())
+
+
 class RequestBuffer:
     """One request of a client. The body is decoded, so the application always sees a Content-Length."""
 
@@ -102,7 +111,8 @@ class RequestBuffer:
         if self._body is not None:
             with suppress(OSError):  # of bytes that could not be written when the disk was full
                 self._body.close()
-        self._quota.add(-self._spooled)
+        if self._spooled:
+            self._quota.add(-self._spooled)
         self._body, self._spooled = None, 0
 
     def _feed_head(self, data: bytes) -> bytes:
@@ -115,7 +125,7 @@ class RequestBuffer:
         at = end.end() if end else len(self._head)
         head, rest = bytes(self._head[:at]), bytes(self._head[at:])
         try:
-            self.request = Request(self._cfg, IterUnreader([head]), self._client)
+            self.request = _Request(self._cfg, IterUnreader([head]), self._client)
         except (NoMoreData, StopIteration):
             raise LimitRequestHeaders("the head is too large, or breaks off") from None
         self._head.clear()
@@ -150,6 +160,9 @@ class RequestBuffer:
             self._spooled = self.size
             if self._quota.is_exceeded:
                 raise Refused(503, "The server has no room left for a body of this size; try again.", _RETRY_SOON)
+        if self._body is None and self.size == self._length and self.size <= IN_MEMORY:
+            self._body = io.BytesIO(data)  # the whole body: nothing is written
+            return
         if self._body is None:
             self._body = tempfile.SpooledTemporaryFile(IN_MEMORY)  # noqa: SIM115
         with _on_disk():
@@ -164,8 +177,9 @@ class RequestBuffer:
     def _end(self, surplus: bytes) -> None:
         assert self.request is not None
         self.request.body = self._body or io.BytesIO()
-        with _on_disk():
-            self.request.body.seek(0)
+        if self._spooled or self.request.body.tell():
+            with _on_disk():
+                self.request.body.seek(0)
         if self._chunks is not None:
             framed = [(name, value) for name, value in self.request.headers if name != "TRANSFER-ENCODING"]
             self.request.headers = [*framed, ("CONTENT-LENGTH", str(self.size))]

@@ -116,6 +116,7 @@ def post_worker_init(worker: Any) -> None:
     # Exclude the program's own objects from garbage collection: a full collection would block requests for 25 ms.
     gc.collect()
     gc.freeze()
+    gc.set_threshold(5_000, 20, 20)  # a request makes hundreds of objects, which its end frees without a collection
 
 
 def _share(processes: int) -> None:

@@ -44,6 +44,15 @@ class RequestThreads:
         else:
             self._large_waiting.append(conn)
 
+    @property
+    def has_backlog(self) -> bool:
+        """Whether requests wait for a thread."""
+        return self._pool.has_backlog
+
+    def tick(self) -> None:
+        """Let more threads work if some are blocked; to be called regularly while requests wait."""
+        self._pool.tick()
+
     def processed(self) -> Iterator[Connection]:
         """Yield the connections whose request was processed, each once."""
         while self._processed:
