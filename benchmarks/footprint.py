@@ -132,11 +132,12 @@ def _work(queue: JobQueue) -> None:
 
 
 def _supervise(workers: list[str], phase: float, stop: threading.Event) -> None:
-    """Send the heartbeats of a supervisor: every other tick while its workers are idle."""
+    """Send the heartbeats of a supervisor."""
     tick = tick_seconds(Settings())
     pause = phase * 2 * tick
     while not stop.wait(pause):
-        pause = tick * 2 if jobs.heartbeat(workers).idle else tick
+        # It does so at whole ticks.
+        pause = max(1, round(jobs.heartbeat(workers).pause / tick)) * tick
 
 
 def _usage_during(client: redis.Redis, seconds: float) -> float:

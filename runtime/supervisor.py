@@ -65,7 +65,8 @@ class Supervisor:
         self.draining = False
         self.stop_by = float("inf")
         self._wakeup_r, self._wakeup_w = os.pipe()
-        self._has_backlog = self._idle = False
+        self._has_backlog = False
+        self._pause = 0.0
         self._steady_since: float | None = None
         self._last_heartbeat = self._last_redis_time = 0.0
         self._failed_starts = 0
@@ -111,19 +112,19 @@ class Supervisor:
             self.release_expired(heartbeat.expired)
         except jobs.RedisError as error:
             # Even an unexpected error of Redis must not end the supervisor: the children depend on it.
-            self._steady_since, self._has_backlog, self._idle = None, False, False
+            self._steady_since, self._has_backlog, self._pause = None, False, 0.0
             self.counts.count_redis_error()
             _log.warning(Event.REDIS_UNAVAILABLE, self._tick_seconds, extra={"error": str(error)})
         else:
-            self._has_backlog, self._idle = heartbeat.more, heartbeat.idle
+            self._has_backlog, self._pause = heartbeat.more, heartbeat.pause
 
     def _can_skip_heartbeat(self, now: float) -> bool:
-        """Return whether the last heartbeat, a tick ago, found nothing to do, and no child has started a job since.
+        """Return whether the last heartbeat found nothing to do for a while, and no child has started a job since.
 
         A short lease is renewed at each tick.
         """
         short_lease = self._settings.lease_seconds < 12 * self._tick_seconds
-        if not self._idle or short_lease or now - self._last_heartbeat >= 1.5 * self._tick_seconds:
+        if short_lease or now - self._last_heartbeat >= self._pause - self._tick_seconds / 2:
             return False
         return not any(child.status.read()[0] for child in self.children)
 

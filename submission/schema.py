@@ -162,37 +162,41 @@ _Where = Annotated[str | None, PlainValidator(_where, json_schema_input_type=dic
 class JobRequest(BaseModel):
     """A job to queue."""
 
-    # Unknown members are rejected before, with errors of their own.
-    model_config = ConfigDict(
-        strict=True, frozen=True, use_attribute_docstrings=True, json_schema_extra=_describe_members
-    )
+    # Unknown members are rejected before, with errors of their own. `use_attribute_docstrings` would read this file and
+    # look at all modules in each process that starts.
+    model_config = ConfigDict(strict=True, frozen=True, json_schema_extra=_describe_members)
 
-    start: _Bound = None
-    """The inclusive start of the range on the index: a number, a text or an ISO date; null is an open end."""
-    end: _Bound = None
-    """The inclusive end of the range; a bare date includes its day."""
-    index: _Text | None = None
-    """The column that `start` and `end` range over; the dataset's index by default."""
-    where: _Where = None
-    """Filters of the rows, as those of `GET /data`: `{"magnitude": {"gte": 5}}`."""
-    search: _Text | None = None
-    """Only rows with this text in any value."""
-    analysis: str = Field(default="summary", max_length=_MAX_TEXT)
-    """The analysis to run."""
-    params: _Object = "{}"
-    """The parameters of the analysis."""
-    timeout: float = Field(default=3600.0, gt=0, le=_WEEK)
-    """Seconds after which an attempt is stopped."""
-    max_attempts: Annotated[int, BeforeValidator(_integer)] = Field(default=3, ge=1, le=100)
-    """How many attempts may fail."""
-    delay: Annotated[float, AfterValidator(_to_microseconds)] = Field(default=0.0, ge=0, le=_YEAR)
-    """Seconds to wait before it is queued; not together with `run_at`."""
-    run_at: Annotated[float | None, BeforeValidator(_timestamp, json_schema_input_type=datetime | date)] = None
-    """When to queue it: a time, at most a year ahead."""
-    priority: Literal["low", "normal", "high"] = "normal"
-    """Which queue it waits in; jobs of a higher priority run first."""
-    tags: Annotated[tuple[_Tag, ...], Field(max_length=_MAX_TAGS, strict=False), BeforeValidator(_tags)] = ()
-    """Texts by which the listing filters."""
+    start: _Bound = Field(
+        default=None,
+        description="The inclusive start of the range on the index: a number, a text or an ISO date; "
+        "null is an open end.",
+    )
+    end: _Bound = Field(default=None, description="The inclusive end of the range; a bare date includes its day.")
+    index: _Text | None = Field(
+        default=None, description="The column that `start` and `end` range over; the dataset's index by default."
+    )
+    where: _Where = Field(
+        default=None, description='Filters of the rows, as those of `GET /data`: `{"magnitude": {"gte": 5}}`.'
+    )
+    search: _Text | None = Field(default=None, description="Only rows with this text in any value.")
+    analysis: str = Field(default="summary", max_length=_MAX_TEXT, description="The analysis to run.")
+    params: _Object = Field(default="{}", description="The parameters of the analysis.")
+    timeout: float = Field(default=3600.0, gt=0, le=_WEEK, description="Seconds after which an attempt is stopped.")
+    max_attempts: Annotated[int, BeforeValidator(_integer)] = Field(
+        default=3, ge=1, le=100, description="How many attempts may fail."
+    )
+    delay: Annotated[float, AfterValidator(_to_microseconds)] = Field(
+        default=0.0, ge=0, le=_YEAR, description="Seconds to wait before it is queued; not together with `run_at`."
+    )
+    run_at: Annotated[float | None, BeforeValidator(_timestamp, json_schema_input_type=datetime | date)] = Field(
+        default=None, description="When to queue it: a time, at most a year ahead."
+    )
+    priority: Literal["low", "normal", "high"] = Field(
+        default="normal", description="Which queue it waits in; jobs of a higher priority run first."
+    )
+    tags: Annotated[tuple[_Tag, ...], Field(max_length=_MAX_TAGS, strict=False), BeforeValidator(_tags)] = Field(
+        default=(), description="Texts by which the listing filters."
+    )
 
     @model_validator(mode="before")
     @classmethod

@@ -3,11 +3,12 @@
 --   answers: <time, microseconds> <workers whose lease is over> <for each worker given: gone
 --            | held <name and value of: id and attempt of its job, '' for none, left (microseconds until its time-out),
 --            stop ('<id> <attempt>' that it is ordered to stop, with 'released' where it was not cancelled, or '')>>
---            <scripts of the housekeeping that are due>
+--            <scripts of the housekeeping that are due> <pause, microseconds: of a supervisor without jobs, until its next call>
 -- include: common
 -- include: integer
 -- include: due_scripts
 local lease = tonumber(ARGV[5])
+local HOUSEKEEPER = WAITING .. '.housekeeper'
 local deadline = integer(now_us + lease)
 
 local function held_by(worker)
@@ -38,5 +39,14 @@ select_db(QUEUE)
 for _, worker in ipairs(call('ZRANGEBYSCORE', WORKERS, '(' .. deadline, '+inf', 'LIMIT', 0, 100)) do
   call('ZADD', WORKERS, deadline, worker)
 end
+-- The first supervisor without jobs keeps house for all of them, until it stops. The others call less often the more
+-- there are, as long as one of them soon notices that; but without a gap in their heartbeats (runtime/supervisor.py).
+local pause, keeper = IDLE_US, call('GET', HOUSEKEEPER)
+if keeper and keeper ~= ARGV[7] then
+  local supervisors = call('ZCARD', WORKERS) / math.max(1, #ARGV - 6)
+  pause = math.max(pause, math.min(pause * supervisors / 2, lease * 0.3))
+elseif ARGV[7] then
+  call('SET', HOUSEKEEPER, ARGV[7], 'PX', 2 * IDLE_US / 1000)
+end
 local expired = call('ZRANGEBYSCORE', WORKERS, '-inf', '(' .. now_us, 'LIMIT', 0, 100)
-return answer(now_us, expired, held, due)
+return answer(now_us, expired, held, due, math.floor(pause))

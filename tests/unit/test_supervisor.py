@@ -6,6 +6,7 @@ import logging
 import signal
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from itertools import count
 from types import SimpleNamespace
 from typing import Any
@@ -153,6 +154,43 @@ def test_idle_children_cost_a_heartbeat_every_other_tick(world, heartbeats):
     world.tick(10)
 
     assert len(heartbeats) == 5
+
+
+@pytest.fixture
+def other_housekeeper(world) -> Callable[[], object]:
+    """The heartbeat of another supervisor, which keeps house, among many that only hold their leases."""
+    for worker in ["other", *(f"more-{n}" for n in range(40))]:
+        jobs.register_worker(worker, "host", 1)
+    jobs.q._client.delete("hotqueue:queue.housekeeper")
+    beat = partial(jobs.heartbeat, ["other"])
+    beat()
+    return beat
+
+
+def test_idle_children_cost_three_heartbeats_a_lease_while_another_supervisor_keeps_house(
+    world, other_housekeeper, heartbeats
+):
+    lease = Settings().lease_seconds
+    world.tick(2)
+    heartbeats.clear()
+
+    for _ in range(round(lease / TICK)):
+        jobs.q._client.persist("hotqueue:queue.housekeeper")
+        world.tick()
+
+    assert len(heartbeats) == 3
+
+
+def test_a_supervisor_that_does_not_keep_house_sends_a_heartbeat_as_soon_as_a_job_runs(
+    world, other_housekeeper, heartbeats
+):
+    world.tick(4)
+    heartbeats.clear()
+
+    world.claim(world.children[0])
+    world.tick(10)
+
+    assert len(heartbeats) == 10
 
 
 def test_every_tick_is_a_heartbeat_while_a_job_runs(world, heartbeats):

@@ -14,9 +14,8 @@ from werkzeug.routing import Rule
 from analyses import Analysis
 from config import __version__
 from web.auth.sessions import COOKIE
-from web.openapi.operations import OPERATIONS, Answer, Body, Operation
+from web.openapi.operations import OPERATIONS, REF, Answer, Body, Operation
 from web.openapi.parameters import FIELD_FILTERS, HEADERS, query_parameter, typed_columns
-from web.openapi.schemas import REF, answer_schemas
 from web.problems import PROBLEMS
 
 __all__ = ["build_document", "described_routes", "key_of"]
@@ -56,6 +55,9 @@ def build_document(
     :param uploads: the media types of a dataset.
     :param server: the path below which the routes are.
     """
+    # Its models take time to make, which an API process needs for its first request to something else.
+    from web.openapi.schemas import answer_schemas
+
     operations = OPERATIONS | {"POST /data": _with_media_types(OPERATIONS["POST /data"], uploads)}
     paths: dict[str, dict[str, Any]] = {}
     for rule, method in described_routes(app):

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-__all__ = ["JSON", "OPERATIONS", "Answer", "Body", "Operation"]
+__all__ = ["JSON", "OPERATIONS", "REF", "Answer", "Body", "Operation"]
 
 JSON = "application/json"
+REF = "#/components/schemas/{model}"
 _TEXT = {"type": "string"}
 
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any, get_args
+from typing import Any, Literal, get_args
 
-from web.openapi.schemas import ColumnType
+__all__ = ["FIELD_FILTERS", "HEADERS", "ColumnType", "query_parameter", "typed_columns"]
 
-__all__ = ["FIELD_FILTERS", "HEADERS", "query_parameter", "typed_columns"]
+ColumnType = Literal["integer", "number", "boolean", "text", "date", "time"]
 
 _TEXT = {"type": "string"}
 _WHEN = {"anyOf": [{"type": "string", "format": "date-time"}, {"type": "string", "format": "date"}]}

@@ -9,12 +9,11 @@ from pydantic import BaseModel, ConfigDict, Field
 from pydantic.json_schema import models_json_schema
 
 import jobs
+from web.openapi.operations import REF
+from web.openapi.parameters import ColumnType
 
-__all__ = ["REF", "ColumnType", "answer_schemas"]
+__all__ = ["ColumnType", "answer_schemas"]
 
-REF = "#/components/schemas/{model}"
-
-ColumnType = Literal["integer", "number", "boolean", "text", "date", "time"]
 Fraction = Annotated[float, Field(ge=0, le=1)]
 Count = Annotated[int, Field(ge=0)]
 Bound = float | str | None
