@@ -99,10 +99,11 @@ def test_all_jobs_complete_in_order_with_their_results(collecting):
 
     assert ran == ids
     for at, jid in enumerate(ids):
-        job, results = jobs.get_job_by_id(jid), jobs.get_results(jid)
-        assert (job["status"], job["attempt"], job["start"]) == ("complete", 1, at)
+        record, results = jobs.get_job_by_id(jid), jobs.get_results(jid)
+        assert (record["status"], record["attempt"], record["start"]) == ("complete", 1, at)
+        assert results is not None
         assert (results["job"], results["start"], results["attempt"]) == (jid, at, 1)
-        assert job["started"] <= job["ended"]
+        assert record["started"] <= record["ended"]
     assert jobs.q.totals() == {("complete", "sleep"): 30}
     assert jobs.get_stats()["jobs"]["complete"] == 30
     assert jobs.rd.zcard("jobs.unfinished.ann") == 0
