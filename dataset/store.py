@@ -31,10 +31,11 @@ from threading import Lock, Thread
 from typing import TYPE_CHECKING, Any, Final
 from uuid import uuid4
 
-from dataset.arrow_chunks import EncodedTable, decode_chunks, encode_chunks
+from dataset.arrow_chunks import EncodedTable, encode_chunks
 from dataset.changes import Change
 from dataset.description import Description
 from dataset.errors import Busy, NotOwner, TooLarge, VersionNotFound
+from dataset.shared_files import SharedFiles
 from dataset.table import Location, Table
 from dataset.table_cache import TableCache
 from dataset.table_changes import apply_change
@@ -53,6 +54,7 @@ _TURN: Final = "data.change.turn"
 _TURN_MILLISECONDS: Final = 1000
 _TRIES_BEFORE_TURN: Final = 3
 _MAX_PAUSE_SECONDS: Final = 0.01
+_NO_FILES: Final = SharedFiles(0)
 _ANY: Final = ""
 _NONE: Final = "-"
 _UPLOAD_SECONDS: Final = 3600
@@ -75,9 +77,13 @@ class Store:
     and redis.exceptions.OutOfMemoryError propagate to the caller; the current dataset then stays.
     """
 
-    def __init__(self, rd: redis.Redis, max_memory: int | None = None) -> None:
-        """Create a store whose decoded rows and indexes take at most `max_memory` bytes; None means no limit."""
+    def __init__(self, rd: redis.Redis, max_memory: int | None = None, files: SharedFiles = _NO_FILES) -> None:
+        """Create a store whose rows and indexes take at most `max_memory` bytes, None for no limit.
+
+        Large versions have one of `files`, which other processes share.
+        """
         self._rd = rd
+        self._files = files
         self._max_memory = max_memory
         self._publish, self._clear, self._change, self._rebase = (
             rd.register_script(
@@ -86,7 +92,7 @@ class Store:
             for names in (("drop_version", name) for name in ("publish", "clear", "change", "rebase"))
         )
         self._cache = TableCache(max_memory)
-        self._reader = VersionReader(rd, self._cache, max_memory)
+        self._reader = VersionReader(rd, self._cache, files, max_memory)
         self._changing = Lock()
         self._rebasing = Lock()
 
@@ -113,7 +119,8 @@ class Store:
     ) -> bool:
         description = loaded.description
         # A large version is decoded only after the version that it replaces has left the cache.
-        early = self._max_memory is None or loaded.memory < self._max_memory // 4
+        is_mapped = isinstance(loaded, EncodedTable) and loaded.is_mapped
+        early = is_mapped or self._max_memory is None or loaded.memory < self._max_memory // 4
         indexing = self._cache_before_publish(loaded) if early else None
         if not self._upload_and_publish(loaded, replaces, owner, only_own=only_own):
             return False
@@ -285,6 +292,8 @@ class Store:
         next_row = loaded.next_row if isinstance(loaded, Table) else description.count + 1
         for _ in range(_MAX_UPLOADS):
             count = self._upload(loaded)
+            if isinstance(loaded, EncodedTable) and loaded.arrow is not None and loaded.is_mapped:
+                self._files.keep(loaded.arrow, description.version)
             text = json.dumps(description.as_json())
             answer: Any = self._publish(
                 keys=[_CURRENT],
@@ -318,7 +327,8 @@ class Store:
         return indexing
 
     def _decode(self, encoded: EncodedTable) -> Table:
-        return Table(encoded.description, decode_chunks(encoded.chunks()), encoded.memory, self._max_memory)
+        rows = self._files.map(encoded.description.version)
+        return Table(encoded.description, encoded.frame() if rows is None else rows, encoded.memory, self._max_memory)
 
     def _cache_after_publish(self, version: str, encoded: EncodedTable) -> None:
         """Decode a version from its file and index it, unless a request did so first or there is no memory."""

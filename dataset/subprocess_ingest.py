@@ -25,6 +25,7 @@ from dataset.arrow_chunks import EncodedTable
 from dataset.description import Description
 from dataset.ingest import ingest
 from dataset.load_options import LoadOptions
+from dataset.shared_files import NewFile, SharedFiles
 from dataset.table import Table
 
 __all__ = ["LoadLimits", "ingest_in_subprocess"]
@@ -59,7 +60,7 @@ class LoadLimits(NamedTuple):
     """Limits in bytes on the body, the subprocess' memory and the table (None: unlimited), and on seconds of parsing.
 
     Temporary files are created in `folder`; None is the system's temporary directory. One subprocess runs at a time of
-    all that share `lock`.
+    all that share `lock`. The rows are also written to one of `files`.
     """
 
     body_bytes: int = 256 * 2**20
@@ -68,6 +69,7 @@ class LoadLimits(NamedTuple):
     seconds: float = 120
     folder: str | None = None
     lock: ReaderLock | None = None
+    files: SharedFiles = SharedFiles(0)
 
 
 _DEFAULT_LIMITS: Final = LoadLimits()
@@ -96,6 +98,7 @@ def ingest_in_subprocess(
         "options": options.as_json(),
         "limits": formats.Limits(unpacked_bytes=limits.body_bytes)._asdict(),
         "max_memory": limits.table_memory,
+        "arrow": None,
     }
     with _reader_slot(limits.lock or _READER_LOCK):
         return _run_reader(arguments, head, rest, limits)
@@ -128,6 +131,9 @@ def _reader_slot(lock: ReaderLock | Lock) -> Iterator[None]:
 
 def _run_reader(arguments: dict[str, Any], head: bytes, rest: Iterator[bytes], limits: LoadLimits) -> EncodedTable:
     rows = TemporaryFile(dir=limits.folder)  # noqa: SIM115 - the caller closes it
+    arrow = limits.files.create()
+    if arrow is not None:
+        arguments["arrow"] = {"path": str(arrow.path), "room": limits.files.room()}
     try:
         with TemporaryFile(dir=limits.folder) as body, _spawn_reader(body, rows, limits.folder) as child:
             try:
@@ -140,9 +146,11 @@ def _run_reader(arguments: dict[str, Any], head: bytes, rest: Iterator[bytes], l
                 _wait_within_limits(child, limits)
             finally:
                 child.kill()
-        return _load_result(child.returncode, rows)
+        return _load_result(child.returncode, rows, arrow)
     except BaseException as error:
         rows.close()
+        if arrow is not None:
+            arrow.close()
         if isinstance(error, OSError) and error.errno in _DISK_FULL_ERRNOS:
             raise _disk_full() from error
         raise
@@ -193,7 +201,7 @@ def _disk_full() -> errors.Busy:
     return errors.Busy("The server has no room on its disk for a body of this size at the moment: try again.")
 
 
-def _load_result(status: int, rows: IO[bytes]) -> EncodedTable:
+def _load_result(status: int, rows: IO[bytes], arrow: NewFile | None) -> EncodedTable:
     if status == os.EX_TEMPFAIL:
         raise _disk_full()
     if status < 0:
@@ -205,4 +213,4 @@ def _load_result(status: int, rows: IO[bytes]) -> EncodedTable:
     for error in _ERRORS:
         if error.__name__ == header.get("error"):
             raise error(*header["args"])
-    return EncodedTable(Description.from_json(header["description"]), header["memory"], rows)
+    return EncodedTable(Description.from_json(header["description"]), header["memory"], rows, arrow)

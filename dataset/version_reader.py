@@ -15,6 +15,7 @@ from dataset.changes import decode_change
 from dataset.description import Description
 from dataset.errors import VersionNotFound, quoted
 from dataset.id_index import IdIndex
+from dataset.shared_files import SharedFiles
 from dataset.table import Location, Table
 from dataset.table_cache import TableCache
 from dataset.table_changes import replay_changes
@@ -42,8 +43,9 @@ class _Current(NamedTuple):
 class VersionReader:
     """Reads the keys that `dataset/store.py` describes."""
 
-    def __init__(self, rd: redis.Redis, cache: TableCache, max_memory: int | None) -> None:
+    def __init__(self, rd: redis.Redis, cache: TableCache, files: SharedFiles, max_memory: int | None) -> None:
         self._rd = rd
+        self._files = files
         self._cache = cache
         self._max_memory = max_memory
         self._current = rd.register_script((Path(__file__).parent / "lua" / "current.lua").read_text("utf-8"))
@@ -139,7 +141,7 @@ class VersionReader:
         # Versions published by older releases lack `memory`; this estimate is rarely exceeded.
         needed = int(memory or 2 * description.bytes)
         self._cache.evict_until_fits(version, needed)
-        frame = decode_chunks(self._chunks(version, int(count or 0)))
+        frame = self._files.get(version, needed, lambda: decode_chunks(self._chunks(version, int(count or 0))))
         ids = None
         if description.id in frame.columns and description.id not in description.types():
             ids = IdIndex.of_column(frame[description.id], can_index=True)
