@@ -9,7 +9,7 @@ from __future__ import annotations
 import ctypes
 import mmap
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import count
 from typing import Any, Final
 from weakref import finalize
@@ -69,20 +69,25 @@ _in_use: Final[dict[int, Any]] = {}
 # The defaults are there for frames that outlive this module's names, at the end of the interpreter.
 
 
-@ctypes.CFUNCTYPE(None, ctypes.c_void_p)
 def _release_array(address: int, structure: Any = _ArrowArray, in_use: dict[int, Any] = _in_use) -> None:
     array = structure.from_address(address)
     array.release = None
     in_use.pop(array.private_data, None)
 
 
-@ctypes.CFUNCTYPE(None, ctypes.c_void_p)
 def _release_schema(address: int, structure: Any = _ArrowSchema) -> None:
     structure.from_address(address).release = None
 
 
-for _callback in (_release_array, _release_schema):
-    ctypes.pythonapi.Py_IncRef(ctypes.py_object(_callback))
+def _callback(function: Callable[[int], None]) -> int | None:
+    """Return the address of a function; it stays valid at the end of the interpreter."""
+    callback = ctypes.CFUNCTYPE(None, ctypes.c_void_p)(function)
+    ctypes.pythonapi.Py_IncRef(ctypes.py_object(callback))
+    return ctypes.cast(callback, ctypes.c_void_p).value
+
+
+_ARRAY_RELEASE: Final = _callback(_release_array)
+_SCHEMA_RELEASE: Final = _callback(_release_schema)
 
 
 class _Mapping:
@@ -112,13 +117,13 @@ class _Column:
         if has_views:
             addresses.append(ctypes.addressof(sizes))
         buffers = (ctypes.c_void_p * len(addresses))(*addresses)
-        self._schema = _ArrowSchema(format=form, flags=_NULLABLE, release=_address(_release_schema))
+        self._schema = _ArrowSchema(format=form, flags=_NULLABLE, release=_SCHEMA_RELEASE)
         self._array = _ArrowArray(
             length=part.rows,
             null_count=part.missing,
             n_buffers=len(addresses),
             buffers=ctypes.addressof(buffers),
-            release=_address(_release_array),
+            release=_ARRAY_RELEASE,
             private_data=next(_keys),
         )
         _in_use[self._array.private_data] = mapping, buffers, sizes
@@ -158,10 +163,6 @@ def _map_column(mapping: _Mapping, column: tuple[str, pl.DataType], parts: tuple
     form = b"tsu:" + (dtype.time_zone or "").encode() if isinstance(dtype, pl.Datetime) else _FORMATS[dtype.base_type()]
     mapped = [pl.Series(name, _Column(mapping, part, form, has_views=dtype == pl.String)) for part in parts]
     return pl.concat(mapped).alias(name)
-
-
-def _address(callback: Any) -> int | None:
-    return ctypes.cast(callback, ctypes.c_void_p).value
 
 
 def _unmap(address: int, size: int, file: int) -> None:
