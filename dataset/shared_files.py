@@ -146,9 +146,10 @@ class SharedFiles:
         with suppress(OSError):
             self._check_folder()
             names = os.listdir(self._folder)
-            kept = set(stored([name.removesuffix(self._ending) for name in names if name.endswith(self._ending)]))
-            for path in (self._folder / name for name in names if name.removesuffix(self._ending) not in kept):
-                left |= not _delete_unless_locked(path)
+            versions = [name.removesuffix(self._ending) for name in names if name.endswith(self._ending)]
+            kept = {f"{version}{self._ending}" for version in (stored(versions) if versions else ())}
+            for name in names:
+                left |= name not in kept and not _delete_unless_locked(self._folder / name)
         return left
 
     def _write(self, new: NewFile, version: str, frame: pl.DataFrame) -> pl.DataFrame:

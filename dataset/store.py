@@ -125,6 +125,7 @@ class Store:
         if not self._upload_and_publish(loaded, replaces, owner, only_own=only_own):
             return False
         self._cache.clear(keep=description.version)
+        self.sweep_files()
         if indexing is not None:
             indexing.join(_INDEX_SECONDS)
         if isinstance(loaded, EncodedTable) and not early:
@@ -219,6 +220,11 @@ class Store:
         if self._clear(keys=[_CURRENT], args=[only_of or ""]) == b"foreign":
             raise NotOwner
         self._cache.clear()
+        self.sweep_files()
+
+    def sweep_files(self) -> None:
+        """Delete the files of versions that are no longer in Redis, now or once no process uses them."""
+        self._reader.sweep_files(again=True)
 
     def rebase(self, table: Table) -> bool:
         """Give a changed version chunks of its own, so that its list of changes can be dropped; return whether it was.
@@ -238,6 +244,7 @@ class Store:
             return False
         for other in self._cache.tables():
             move(other, folded, version)
+        self.sweep_files()
         return True
 
     def _try_change(self, table: Table, change: Change, caller: str) -> Table:

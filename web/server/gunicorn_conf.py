@@ -113,6 +113,7 @@ def post_worker_init(worker: Any) -> None:
     worker.wsgi.extensions["budget"].count = worker.count("memory")
     worker.wsgi.extensions["events"].count = worker.count("streams")
     worker.wsgi.extensions["bulk actions"].start()
+    worker.wsgi.extensions["store"].sweep_files()
     # Exclude the program's own objects from garbage collection: a full collection would block requests for 25 ms.
     gc.collect()
     gc.freeze()
