@@ -276,6 +276,7 @@ def test_a_version_that_is_replaced_is_read_on_and_then_deleted(rd, files, folde
     assert len(os.listdir(folder)) == 2
     del found, rows
     other.clear()
+    store.clear()
     eventually(lambda: store.sweep_files() or not os.listdir(folder))  # once the indexes are built
 
 
