@@ -109,7 +109,9 @@ class SharedFiles:
                 return decode()
             if new is not None:
                 try:
-                    return self._write(new, version, decode())
+                    # Another process may have finished the file since.
+                    mapped = self.map(version)
+                    return self._write(new, version, decode()) if mapped is None else mapped
                 finally:
                     new.close()
             time.sleep(_POLL_SECONDS)

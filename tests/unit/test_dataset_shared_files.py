@@ -278,7 +278,8 @@ def test_a_version_that_is_replaced_is_read_on_and_then_deleted(rd, files, folde
     del found, rows
     other.clear()
     store.clear()
-    eventually(lambda: store.sweep_files() or not os.listdir(folder))  # once the indexes are built
+    eventually(lambda: not files.sweep(none_stored))  # once the indexes are built
+    assert os.listdir(folder) == []
 
 
 def test_the_same_body_loaded_again_uses_the_file_that_there_is(rd, files, folder):
