@@ -126,7 +126,9 @@ class SharedFiles:
     def keep(self, new: NewFile, version: str) -> None:
         """Name the file of a version, unless there is another one, or the disk refuses."""
         with suppress(OSError):
-            if not self._path(version).exists():
+            if self._path(version).exists():
+                new.path.unlink()
+            else:
                 new.keep_as(self._path(version))
 
     def room(self) -> int:

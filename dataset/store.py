@@ -118,18 +118,21 @@ class Store:
         self, loaded: Table | EncodedTable, replaces: str, owner: str = "", *, only_own: bool = False
     ) -> bool:
         description = loaded.description
-        # A large version is decoded only after the version that it replaces has left the cache.
+        # A large version is decoded, or read from its file, only after the one that it replaces has left the cache.
         is_mapped = isinstance(loaded, EncodedTable) and loaded.is_mapped
-        early = is_mapped or self._max_memory is None or loaded.memory < self._max_memory // 4
-        indexing = self._cache_before_publish(loaded) if early else None
+        is_small = self._max_memory is None or loaded.memory < self._max_memory // 4
+        table = self._cache_before_publish(loaded) if is_small or is_mapped else None
+        indexing = Thread(target=self._build_indexes, args=(table, loaded), name="build-indexes")
+        if is_small and not is_mapped:
+            indexing.start()
         if not self._upload_and_publish(loaded, replaces, owner, only_own=only_own):
             return False
         self._cache.clear(keep=description.version)
         self.sweep_files()
-        if indexing is not None:
+        if is_small and not is_mapped:
             indexing.join(_INDEX_SECONDS)
-        if isinstance(loaded, EncodedTable) and not early:
-            Thread(target=self._cache_after_publish, args=(description.version, loaded), name="build-indexes").start()
+        elif isinstance(loaded, EncodedTable):
+            indexing.start()
         return True
 
     def change(self, decide: Callable[[Table], Change | None]) -> Table | None:
@@ -325,24 +328,23 @@ class Store:
             count += 1
         return count
 
-    def _cache_before_publish(self, loaded: Table | EncodedTable) -> Thread:
-        """Cache a version before it is published; return the thread that builds its indexes."""
-        table = self._decode(loaded) if isinstance(loaded, EncodedTable) else loaded
+    def _cache_before_publish(self, loaded: Table | EncodedTable) -> Table:
+        """Cache a version before it is published."""
+        table = self._to_table(loaded) if isinstance(loaded, EncodedTable) else loaded
         self._cache.add(table)
-        indexing = Thread(target=table.build_indexes, name="build-indexes")
-        indexing.start()
-        return indexing
+        return table
 
-    def _decode(self, encoded: EncodedTable) -> Table:
+    def _to_table(self, encoded: EncodedTable) -> Table:
         rows = self._files.map(encoded.description.version)
         return Table(encoded.description, encoded.frame() if rows is None else rows, encoded.memory, self._max_memory)
 
-    def _cache_after_publish(self, version: str, encoded: EncodedTable) -> None:
-        """Decode a version from its file and index it, unless a request did so first or there is no memory."""
+    def _build_indexes(self, table: Table | None, loaded: Table | EncodedTable) -> None:
+        """Index a version; decode it first unless that is done, a request did so, or there is no memory."""
 
         def decode() -> Table:
-            self._cache.evict_until_fits(version, encoded.memory)
-            return self._decode(encoded)
+            assert isinstance(loaded, EncodedTable)
+            self._cache.evict_until_fits(loaded.description.version, loaded.memory)
+            return self._to_table(loaded)
 
         with suppress(Busy):
-            self._cache.get(version, decode).build_indexes()
+            (table or self._cache.get(loaded.description.version, decode)).build_indexes()
