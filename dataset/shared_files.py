@@ -9,6 +9,7 @@ file that nobody has locked is left over from a process that died, or is not in 
 from __future__ import annotations
 
 import fcntl
+import mmap
 import os
 import stat
 import tempfile
@@ -22,9 +23,7 @@ from uuid import uuid4
 
 import polars as pl
 
-from dataset.mapped_frame import map_frame
-
-__all__ = ["MIN_BYTES", "NewFile", "SharedFiles"]
+__all__ = ["MIN_BYTES", "NewFile", "SharedFiles", "map_frame"]
 
 MIN_BYTES: Final = 2**20
 """Smaller versions are decoded faster than a file is opened."""
@@ -188,6 +187,24 @@ class SharedFiles:
         found = self._folder.lstat()
         if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.geteuid() or found.st_mode & 0o077:
             raise PermissionError(f"{self._folder} is not a folder of this user alone")
+
+
+def map_frame(file: int) -> pl.DataFrame:
+    """Return the rows of an uncompressed Arrow file, whose pages are their memory.
+
+    Takes over the descriptor, which is closed, with its lock, when no column is in use any more. Raises OSError and
+    ValueError.
+    """
+    import pyarrow.ipc  # only where there is such a file: it takes memory
+
+    try:
+        mapped = mmap.mmap(file, 0, prot=mmap.PROT_READ)  # which duplicates the descriptor
+    finally:
+        os.close(file)
+    # polars itself copies what it reads from a file.
+    frame = pl.from_arrow(pyarrow.ipc.open_file(pyarrow.py_buffer(mapped)).read_all(), rechunk=False)
+    assert isinstance(frame, pl.DataFrame)
+    return frame
 
 
 def _lock(file: int, kind: int) -> bool:

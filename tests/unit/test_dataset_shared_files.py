@@ -16,7 +16,7 @@ import pytest
 
 import dataset.shared_files
 from dataset import EncodedTable, LoadLimits, SharedFiles, Store, ingest, ingest_in_subprocess
-from dataset.mapped_frame import map_frame
+from dataset.shared_files import map_frame
 from dataset.types.type_inference import TIME
 from tests.conftest import eventually
 
