@@ -71,7 +71,7 @@ def create_app(settings: Settings | None = None, *, redis_client: Any = None) ->
     app.config["SETTINGS"] = settings
     limits = load_limits(settings)
     app.extensions["load limits"] = limits
-    app.extensions["store"] = Store(jobs.rd, limits.table_memory)
+    app.extensions["store"] = Store(jobs.rd, limits.table_memory, limits.files)
     app.extensions["bulk actions"] = BulkActions(app, app.extensions["store"], settings.max_params_bytes)
     listener = JobListener()
     app.extensions["waiting"] = LongPolling(settings.api_threads - 16, listener)

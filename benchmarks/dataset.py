@@ -3,7 +3,8 @@
     python -m benchmarks.dataset [--quick]
 
 Starts the service on free ports, with its defaults. polars reads the same file and writes it as Parquet, or computes
-what an analysis computes, without drawing, in this process.
+what an analysis computes, without drawing, in this process. Memory is that of one process, with the pages that several
+processes map divided by their number (Pss): the rows are in a file that all of them map.
 """
 
 from __future__ import annotations
@@ -14,7 +15,9 @@ import re
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
+from threading import Event, Thread
 from typing import Any
 
 import numpy as np
@@ -29,6 +32,8 @@ __all__ = ["measure"]
 
 ROWS, QUICK_ROWS = 3_000_000, 500_000
 PEER = "polars"
+_API = b"gunicorn"
+_PEAK_SECONDS = 0.02
 _PARAMS: dict[str, dict[str, Any]] = {
     "summary": {},
     "histogram": {"column": "delay"},
@@ -69,6 +74,7 @@ def _flights(rows: int) -> pl.DataFrame:
 
 
 def _loads(api: Api, frame: pl.DataFrame, mark: bytes) -> Iterator[Figure]:
+    peaks = _Peaks(mark)
     for line, media_type, write, read in (
         ("data-csv", "text/csv", frame.write_csv, lambda file: pl.read_csv(file, try_parse_dates=True)),
         ("data-parquet", "application/vnd.apache.parquet", frame.write_parquet, pl.read_parquet),
@@ -80,12 +86,16 @@ def _loads(api: Api, frame: pl.DataFrame, mark: bytes) -> Iterator[Figure]:
         yield Figure(line, HERE, _seconds(lambda c=content, m=media_type: api.fetch("/data", c, m)), "s")  # type: ignore[misc]
     time.sleep(2)  # indexes are built after the answer
     size = float(frame.estimated_size())
-    used = [memory for memory in map(_memory, _processes(mark, b"gunicorn")) if memory]
-    yield Figure("data-peak", HERE, max(peak for peak, _ in used) / size, "frames")
-    yield Figure("data-rest", HERE, max(now for _, now in used) / size, "frames")
+    yield Figure("data-peak", HERE, peaks.end() / size, "frames")
+    one, others = _memories(mark, _API), _read_by_all(api, mark)
+    time.sleep(2)
+    used = _memories(mark, _API)
+    yield Figure("data-rest", HERE, max(used) / size, "frames")
+    if others:
+        yield Figure("data-second", HERE, (sum(used) - sum(one)) / others / size, "frames")
     _run(api, "summary")
-    children = [memory for memory in map(_memory, _processes(mark, b"--child")) if memory]
-    yield Figure("data-child", HERE, max(now for _, now in children) / size, "frames")
+    time.sleep(1)  # the allocator releases what the job used
+    yield Figure("data-child", HERE, max(_memories(mark, b"--child")) / size, "frames")
 
 
 def _reads(api: Api, frame: pl.DataFrame) -> Iterator[Figure]:
@@ -161,6 +171,25 @@ def _seconds(do: Callable[[], Any], times: int = 1) -> float:
     return (time.perf_counter() - begun) / times
 
 
+class _Peaks(Thread):
+    """Measures the most memory of a process of the API."""
+
+    def __init__(self, mark: bytes) -> None:
+        super().__init__(daemon=True)
+        self._mark, self._most, self._ended = mark, 0.0, Event()
+        self.start()
+
+    def run(self) -> None:
+        while not self._ended.wait(_PEAK_SECONDS):
+            self._most = max(self._most, *_memories(self._mark, _API))
+
+    def end(self) -> float:
+        """Return the most memory so far, and stop."""
+        self._ended.set()
+        self.join()
+        return self._most
+
+
 def _processes(mark: bytes, word: bytes) -> Iterator[Path]:
     """Yield the processes with this environment and a word in their command."""
     for process in Path("/proc").glob("[0-9]*"):
@@ -171,13 +200,25 @@ def _processes(mark: bytes, word: bytes) -> Iterator[Path]:
             continue
 
 
-def _memory(process: Path) -> tuple[float, float] | None:
-    """Return the greatest and the present resident memory in bytes."""
-    try:
-        found = dict(re.findall(r"^(VmHWM|VmRSS):\s+(\d+) kB$", (process / "status").read_text(), re.M))
-    except OSError:
-        return None
-    return int(found["VmHWM"]) * 1024.0, int(found["VmRSS"]) * 1024.0
+def _memories(mark: bytes, word: bytes) -> list[float]:
+    """Return the resident memory of each process, shared pages divided by those that share them, in bytes."""
+    found = []
+    for process in _processes(mark, word):
+        with suppress(OSError):
+            used = re.search(r"^Pss:\s+(\d+) kB$", (process / "smaps_rollup").read_text(), re.M)
+            found.append(int(used[1]) * 1024.0 if used else 0.0)
+    return found
+
+
+def _read_by_all(api: Api, mark: bytes) -> int:
+    """Search until all processes of the API have the dataset, and return how many there are besides the first."""
+    processes = [*_processes(mark, _API)]
+    readers = len(processes) - 1  # without the arbiter
+    for _ in range(50 * readers):
+        if sum(b".arrow" in (process / "maps").read_bytes() for process in processes) == readers:
+            break
+        api.fetch("/data?search=abc")
+    return readers - 1
 
 
 if __name__ == "__main__":

@@ -151,6 +151,7 @@ LINES = {
         Line("data-csv", "`POST /data` of the same rows of CSV, in s", at_most(1.5, "polars")),
         Line("data-peak", "Memory of the API while loading, multiple of the frame", at_most(2.5)),
         Line("data-rest", "Memory of the API at rest, multiple of the frame", at_most(1.5)),
+        Line("data-second", "Memory of the dataset in a second API process, multiple of the frame", at_most(0.2)),
         Line("data-child", "Memory of a worker's child, multiple of the frame", at_most(2)),
         Line("data-search", "Search over the text columns, in ms", beside="polars"),
         Line("data-first", "First search for digits, in ms", at_most(150)),

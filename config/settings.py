@@ -148,6 +148,13 @@ class Settings:
         "Memory of the API for the dataset and its indexes, in MiB; 0 is a sixth of the container's, 4096 at most.",
         least=0,
     )
+    dataset_files_mb: int = _setting(
+        4096,
+        "Disk for temporary files of datasets, which all processes of a host map into memory, in MiB; 0 is none: each "
+        "process has a copy.",
+        least=0,
+        most=_MAX_MIB,
+    )
     max_jobs_bytes: int = _setting(
         16 * 2**20,
         "Largest body of `POST /jobs`, and of records, in bytes; at most a tenth of `REQUEST_MEMORY_MB`.",

@@ -33,6 +33,7 @@ from dataset.profile import Bar, ColumnProfile, profile_column
 from dataset.ranges import Ranges
 from dataset.record_values import RecordReader
 from dataset.selection import Selection, Selector
+from dataset.shared_files import SharedFiles
 from dataset.sizes import MAX_RECORD_BYTES, check_size, json_bytes
 from dataset.store import Store
 from dataset.subprocess_ingest import LoadLimits, ingest_in_subprocess
@@ -76,6 +77,7 @@ __all__ = [
     "Row",
     "Selection",
     "Selector",
+    "SharedFiles",
     "Store",
     "Table",
     "TooLarge",

@@ -6,6 +6,7 @@ import io
 import os
 import struct
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from itertools import pairwise
 from typing import IO, Final
 from weakref import finalize
@@ -14,6 +15,7 @@ import polars as pl
 
 from dataset.description import Description
 from dataset.parallel import parallel_map
+from dataset.shared_files import NewFile
 
 __all__ = ["EncodedTable", "decode_chunks", "encode_chunks", "write_chunks"]
 
@@ -39,18 +41,37 @@ def write_chunks(frame: pl.DataFrame, body_bytes: int, file: IO[bytes]) -> None:
 
 
 class EncodedTable:
-    """A table encoded by another process: its description, and its chunks in a temporary file owned by this object."""
+    """A table encoded by another process: its description, and its chunks in a temporary file owned by this object.
 
-    def __init__(self, description: Description, memory: int, file: IO[bytes]) -> None:
+    `arrow` is another file of it, which has the rows if there was room for them.
+    """
+
+    def __init__(self, description: Description, memory: int, file: IO[bytes], arrow: NewFile | None = None) -> None:
         self.description = description
         self.memory = memory
+        self.arrow = arrow
         self._file = file
         self._offset = file.tell()
+        self._mapped: pl.DataFrame | None = None
         finalize(self, file.close)
+        if arrow is not None:
+            finalize(self, arrow.close)
+            with suppress(OSError, ValueError):
+                self._mapped = arrow.map()
+
+    @property
+    def is_mapped(self) -> bool:
+        """Whether the rows are mapped, and need not be decoded."""
+        return self._mapped is not None
+
+    def frame(self) -> pl.DataFrame:
+        """Return the rows, mapped or else decoded."""
+        return decode_chunks(self.chunks()) if self._mapped is None else self._mapped
 
     def first_rows(self, count: int) -> pl.DataFrame:
         """Return the first rows, at most `count`."""
-        return decode_chunks([next(self.chunks())]).head(count)
+        frame = decode_chunks([next(self.chunks())]) if self._mapped is None else self._mapped
+        return frame.head(count)
 
     def chunks(self) -> Iterator[bytes]:
         """Yield the chunks, reading one at a time. Safe to call from several threads."""

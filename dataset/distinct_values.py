@@ -33,8 +33,9 @@ def find_distinct_values(frame: pl.DataFrame) -> dict[str, DistinctValues]:
     found = {}
     for column in frame:
         if _repeats(column):
-            values = column.unique().drop_nulls()
-            found[column.name] = DistinctValues(values, folded_texts(values))
+            # polars allocates for as many distinct values as there are rows.
+            values = column.unique().drop_nulls().rechunk().shrink_to_fit()
+            found[column.name] = DistinctValues(values, folded_texts(values).rechunk().shrink_to_fit())
     return found
 
 

@@ -1,8 +1,9 @@
 """Entry point of the ingest subprocess: `python -m dataset.ingest_main FD`, started by `subprocess_ingest`.
 
 FD is the file descriptor of the body. Standard input: once the body is complete, a line of JSON with the arguments of
-`ingest`; end of file without a line means that the upload was aborted. Standard output: a line of JSON with the
-description or the error; then the chunks. Exit status EX_TEMPFAIL: the result could not be written.
+`ingest`, and the path of a file for the rows with the bytes that it may have; end of file without a line means that the
+upload was aborted. Standard output: a line of JSON with the description or the error; then the chunks. Exit status
+EX_TEMPFAIL: the result could not be written.
 """
 
 from __future__ import annotations
@@ -11,15 +12,19 @@ import json
 import mmap
 import os
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
+
+import polars as pl
 
 from dataset import arrow_chunks, sizes
 from dataset.errors import DatasetError, InvalidDataset, TooLarge, TooManyValues
 from dataset.formats import Body, Limits
 from dataset.ingest import ingest
 from dataset.load_options import LoadOptions
+from dataset.shared_files import MIN_BYTES
 from dataset.table import Table
 
 _OOM_SCORE_ADJ: Final = Path("/proc/self/oom_score_adj")
@@ -32,17 +37,28 @@ def _main() -> None:
     if not line:
         return
     out = sys.stdout.buffer
+    arguments = json.loads(line)
+    arrow = arguments.pop("arrow")
     try:
-        table = _ingest(_map_body(int(sys.argv[1])), json.loads(line))
+        table = _ingest(_map_body(int(sys.argv[1])), arguments)
     except DatasetError as error:
         name = "InvalidDataset" if isinstance(error, TooManyValues) else type(error).__name__
         args = [error.detail, error.parameter] if isinstance(error, InvalidDataset) else [error.detail]
         out.write(json.dumps({"error": name, "args": args}).encode())
     else:
-        header = {"description": table.description.as_json(), "memory": sizes.memory_size(table.frame)}
-        out.write(json.dumps(header).encode() + b"\n")
-        arrow_chunks.write_chunks(table.frame, table.description.bytes, out)
+        memory = sizes.memory_size(table.frame)
+        out.write(json.dumps({"description": table.description.as_json(), "memory": memory}).encode() + b"\n")
+        with ThreadPoolExecutor(1) as thread:
+            if arrow and MIN_BYTES <= memory <= arrow["room"]:
+                thread.submit(_write_arrow, table, arrow["path"])
+            arrow_chunks.write_chunks(table.frame, table.description.bytes, out)
         out.flush()
+
+
+def _write_arrow(table: Table, path: str) -> None:
+    """Write the rows, which are not used unless they are complete."""
+    with suppress(OSError, pl.exceptions.PolarsError):
+        table.frame.write_ipc(path, compression="uncompressed")
 
 
 def _map_body(body: int) -> Body:

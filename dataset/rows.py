@@ -70,9 +70,9 @@ class Rows:
             return self._distinct
 
     @property
-    def estimated_bytes(self) -> int:
-        """The memory of the rows, 0 until they have been read."""
-        return 0 if self._frame is None else int(self._frame.estimated_size())
+    def is_read(self) -> bool:
+        """Whether the rows are in memory, or mapped."""
+        return self._frame is not None
 
     def row(self, position: int) -> Row:
         """Return the physical values of the row at this position, counted from 0."""

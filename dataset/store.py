@@ -31,10 +31,11 @@ from threading import Lock, Thread
 from typing import TYPE_CHECKING, Any, Final
 from uuid import uuid4
 
-from dataset.arrow_chunks import EncodedTable, decode_chunks, encode_chunks
+from dataset.arrow_chunks import EncodedTable, encode_chunks
 from dataset.changes import Change
 from dataset.description import Description
 from dataset.errors import Busy, NotOwner, TooLarge, VersionNotFound
+from dataset.shared_files import SharedFiles
 from dataset.table import Location, Table
 from dataset.table_cache import TableCache
 from dataset.table_changes import apply_change
@@ -53,6 +54,7 @@ _TURN: Final = "data.change.turn"
 _TURN_MILLISECONDS: Final = 1000
 _TRIES_BEFORE_TURN: Final = 3
 _MAX_PAUSE_SECONDS: Final = 0.01
+_NO_FILES: Final = SharedFiles(0)
 _ANY: Final = ""
 _NONE: Final = "-"
 _UPLOAD_SECONDS: Final = 3600
@@ -75,9 +77,13 @@ class Store:
     and redis.exceptions.OutOfMemoryError propagate to the caller; the current dataset then stays.
     """
 
-    def __init__(self, rd: redis.Redis, max_memory: int | None = None) -> None:
-        """Create a store whose decoded rows and indexes take at most `max_memory` bytes; None means no limit."""
+    def __init__(self, rd: redis.Redis, max_memory: int | None = None, files: SharedFiles = _NO_FILES) -> None:
+        """Create a store whose rows and indexes take at most `max_memory` bytes, None for no limit.
+
+        Large versions have one of `files`, which other processes share.
+        """
         self._rd = rd
+        self._files = files
         self._max_memory = max_memory
         self._publish, self._clear, self._change, self._rebase = (
             rd.register_script(
@@ -86,7 +92,7 @@ class Store:
             for names in (("drop_version", name) for name in ("publish", "clear", "change", "rebase"))
         )
         self._cache = TableCache(max_memory)
-        self._reader = VersionReader(rd, self._cache, max_memory)
+        self._reader = VersionReader(rd, self._cache, files, max_memory)
         self._changing = Lock()
         self._rebasing = Lock()
 
@@ -112,16 +118,21 @@ class Store:
         self, loaded: Table | EncodedTable, replaces: str, owner: str = "", *, only_own: bool = False
     ) -> bool:
         description = loaded.description
-        # A large version is decoded only after the version that it replaces has left the cache.
-        early = self._max_memory is None or loaded.memory < self._max_memory // 4
-        indexing = self._cache_before_publish(loaded) if early else None
+        # A large version is decoded, or read from its file, only after the one that it replaces has left the cache.
+        is_mapped = isinstance(loaded, EncodedTable) and loaded.is_mapped
+        is_small = self._max_memory is None or loaded.memory < self._max_memory // 4
+        table = self._cache_before_publish(loaded) if is_small or is_mapped else None
+        indexing = Thread(target=self._build_indexes, args=(table, loaded), name="build-indexes")
+        if is_small and not is_mapped:
+            indexing.start()
         if not self._upload_and_publish(loaded, replaces, owner, only_own=only_own):
             return False
         self._cache.clear(keep=description.version)
-        if indexing is not None:
+        self.sweep_files()
+        if is_small and not is_mapped:
             indexing.join(_INDEX_SECONDS)
-        if isinstance(loaded, EncodedTable) and not early:
-            Thread(target=self._cache_after_publish, args=(description.version, loaded), name="build-indexes").start()
+        elif isinstance(loaded, EncodedTable):
+            indexing.start()
         return True
 
     def change(self, decide: Callable[[Table], Change | None]) -> Table | None:
@@ -212,6 +223,11 @@ class Store:
         if self._clear(keys=[_CURRENT], args=[only_of or ""]) == b"foreign":
             raise NotOwner
         self._cache.clear()
+        self.sweep_files()
+
+    def sweep_files(self) -> None:
+        """Delete the files of versions that are no longer in Redis, now or once no process uses them."""
+        self._reader.sweep_files(again=True)
 
     def rebase(self, table: Table) -> bool:
         """Give a changed version chunks of its own, so that its list of changes can be dropped; return whether it was.
@@ -231,6 +247,7 @@ class Store:
             return False
         for other in self._cache.tables():
             move(other, folded, version)
+        self.sweep_files()
         return True
 
     def _try_change(self, table: Table, change: Change, caller: str) -> Table:
@@ -285,6 +302,8 @@ class Store:
         next_row = loaded.next_row if isinstance(loaded, Table) else description.count + 1
         for _ in range(_MAX_UPLOADS):
             count = self._upload(loaded)
+            if isinstance(loaded, EncodedTable) and loaded.arrow is not None and loaded.is_mapped:
+                self._files.keep(loaded.arrow, description.version)
             text = json.dumps(description.as_json())
             answer: Any = self._publish(
                 keys=[_CURRENT],
@@ -309,23 +328,23 @@ class Store:
             count += 1
         return count
 
-    def _cache_before_publish(self, loaded: Table | EncodedTable) -> Thread:
-        """Cache a version before it is published; return the thread that builds its indexes."""
-        table = self._decode(loaded) if isinstance(loaded, EncodedTable) else loaded
+    def _cache_before_publish(self, loaded: Table | EncodedTable) -> Table:
+        """Cache a version before it is published."""
+        table = self._to_table(loaded) if isinstance(loaded, EncodedTable) else loaded
         self._cache.add(table)
-        indexing = Thread(target=table.build_indexes, name="build-indexes")
-        indexing.start()
-        return indexing
+        return table
 
-    def _decode(self, encoded: EncodedTable) -> Table:
-        return Table(encoded.description, decode_chunks(encoded.chunks()), encoded.memory, self._max_memory)
+    def _to_table(self, encoded: EncodedTable) -> Table:
+        rows = self._files.map(encoded.description.version)
+        return Table(encoded.description, encoded.frame() if rows is None else rows, encoded.memory, self._max_memory)
 
-    def _cache_after_publish(self, version: str, encoded: EncodedTable) -> None:
-        """Decode a version from its file and index it, unless a request did so first or there is no memory."""
+    def _build_indexes(self, table: Table | None, loaded: Table | EncodedTable) -> None:
+        """Index a version; decode it first unless that is done, a request did so, or there is no memory."""
 
         def decode() -> Table:
-            self._cache.evict_until_fits(version, encoded.memory)
-            return self._decode(encoded)
+            assert isinstance(loaded, EncodedTable)
+            self._cache.evict_until_fits(loaded.description.version, loaded.memory)
+            return self._to_table(loaded)
 
         with suppress(Busy):
-            self._cache.get(version, decode).build_indexes()
+            (table or self._cache.get(loaded.description.version, decode)).build_indexes()

@@ -11,12 +11,10 @@ import errno
 import json
 import os
 import subprocess
-import sys
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from tempfile import TemporaryFile
 from threading import BoundedSemaphore, Lock
 from typing import IO, Any, Final, NamedTuple, Protocol
 
@@ -25,6 +23,8 @@ from dataset.arrow_chunks import EncodedTable
 from dataset.description import Description
 from dataset.ingest import ingest
 from dataset.load_options import LoadOptions
+from dataset.reader_process import start_reader_ahead, take_reader
+from dataset.shared_files import NewFile, SharedFiles
 from dataset.table import Table
 
 __all__ = ["LoadLimits", "ingest_in_subprocess"]
@@ -33,13 +33,11 @@ _MAX_IN_PROCESS_BYTES: Final = 2**16
 _IN_PROCESS_LIMITS: Final = formats.Limits(unpacked_bytes=2**20, columns=200, values=100_000)
 """Bodies within these limits are parsed in well under 0.1 s."""
 
-_ROOT: Final = Path(__file__).parent.parent
 _QUEUE_SLOTS: Final = BoundedSemaphore(9)
 _READER_LOCK: Final = Lock()
 _IN_PROCESS_LOCK: Final = Lock()
 _WAIT_SECONDS: Final = 60
 _POLL_SECONDS: Final = 0.01
-_MAX_THREADS: Final = 4
 _ERRORS: Final = (errors.InvalidDataset, errors.Malformed, errors.TooLarge, errors.UnsupportedMediaType)
 _DISK_FULL_ERRNOS: Final = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _OUT_OF_MEMORY: Final = "Reading the body takes more memory than there is: send fewer rows or columns."
@@ -59,7 +57,7 @@ class LoadLimits(NamedTuple):
     """Limits in bytes on the body, the subprocess' memory and the table (None: unlimited), and on seconds of parsing.
 
     Temporary files are created in `folder`; None is the system's temporary directory. One subprocess runs at a time of
-    all that share `lock`.
+    all that share `lock`. The rows are also written to one of `files`.
     """
 
     body_bytes: int = 256 * 2**20
@@ -68,6 +66,11 @@ class LoadLimits(NamedTuple):
     seconds: float = 120
     folder: str | None = None
     lock: ReaderLock | None = None
+    files: SharedFiles = SharedFiles(0)
+
+    def prepare(self) -> None:
+        """Start the subprocess for a large body that begins to arrive."""
+        start_reader_ahead(self.folder)
 
 
 _DEFAULT_LIMITS: Final = LoadLimits()
@@ -96,6 +99,7 @@ def ingest_in_subprocess(
         "options": options.as_json(),
         "limits": formats.Limits(unpacked_bytes=limits.body_bytes)._asdict(),
         "max_memory": limits.table_memory,
+        "arrow": None,
     }
     with _reader_slot(limits.lock or _READER_LOCK):
         return _run_reader(arguments, head, rest, limits)
@@ -127,9 +131,12 @@ def _reader_slot(lock: ReaderLock | Lock) -> Iterator[None]:
 
 
 def _run_reader(arguments: dict[str, Any], head: bytes, rest: Iterator[bytes], limits: LoadLimits) -> EncodedTable:
-    rows = TemporaryFile(dir=limits.folder)  # noqa: SIM115 - the caller closes it
+    reader = take_reader(limits.folder)
+    arrow = limits.files.create()
+    if arrow is not None:
+        arguments["arrow"] = {"path": str(arrow.path), "room": limits.files.room()}
     try:
-        with TemporaryFile(dir=limits.folder) as body, _spawn_reader(body, rows, limits.folder) as child:
+        with reader.process as child, reader.body as body:
             try:
                 # The subprocess starts while the body arrives, and parses once it is complete.
                 body.write(head)
@@ -140,27 +147,14 @@ def _run_reader(arguments: dict[str, Any], head: bytes, rest: Iterator[bytes], l
                 _wait_within_limits(child, limits)
             finally:
                 child.kill()
-        return _load_result(child.returncode, rows)
+        return _load_result(child.returncode, reader.rows, arrow)
     except BaseException as error:
-        rows.close()
+        reader.rows.close()
+        if arrow is not None:
+            arrow.close()
         if isinstance(error, OSError) and error.errno in _DISK_FULL_ERRNOS:
             raise _disk_full() from error
         raise
-
-
-def _spawn_reader(body: IO[bytes], rows: IO[bytes], folder: str | None) -> subprocess.Popen[bytes]:
-    threads = str(min(_MAX_THREADS, len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else _MAX_THREADS))
-    # By default, jemalloc in polars retains freed memory for ten seconds, which would count towards the limit.
-    environ = {"POLARS_MAX_THREADS": threads, "_RJEM_MALLOC_CONF": "dirty_decay_ms:100,muzzy_decay_ms:100"}
-    return subprocess.Popen(
-        [sys.executable, "-m", "dataset.ingest_main", str(body.fileno())],
-        cwd=_ROOT,
-        env=environ | os.environ | ({"TMPDIR": folder} if folder else {}),
-        stdin=subprocess.PIPE,
-        stdout=rows,
-        pass_fds=(body.fileno(),),
-        start_new_session=True,
-    )
 
 
 def _wait_within_limits(child: subprocess.Popen[bytes], limits: LoadLimits) -> None:
@@ -193,7 +187,7 @@ def _disk_full() -> errors.Busy:
     return errors.Busy("The server has no room on its disk for a body of this size at the moment: try again.")
 
 
-def _load_result(status: int, rows: IO[bytes]) -> EncodedTable:
+def _load_result(status: int, rows: IO[bytes], arrow: NewFile | None) -> EncodedTable:
     if status == os.EX_TEMPFAIL:
         raise _disk_full()
     if status < 0:
@@ -205,4 +199,4 @@ def _load_result(status: int, rows: IO[bytes]) -> EncodedTable:
     for error in _ERRORS:
         if error.__name__ == header.get("error"):
             raise error(*header["args"])
-    return EncodedTable(Description.from_json(header["description"]), header["memory"], rows)
+    return EncodedTable(Description.from_json(header["description"]), header["memory"], rows, arrow)

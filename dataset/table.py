@@ -75,6 +75,11 @@ class Table:
         return self.rows.frame
 
     @property
+    def held_bytes(self) -> int:
+        """The memory of the rows, 0 until they have been read."""
+        return self.memory if self.rows.is_read else 0
+
+    @property
     def has_numbers(self) -> bool:
         """Whether the row numbers are the identifiers."""
         return self.description.id not in self.rows.schema

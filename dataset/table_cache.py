@@ -82,7 +82,7 @@ class TableCache:
         """Evict all versions but `keep` if they exceed `max_bytes`; return whether they did."""
         with self._lock:
             others = {name: entry.table for name, entry in self._entries.items() if entry.table and name not in keep}
-            if sum(table.rows.estimated_bytes for table in others.values()) <= max_bytes:
+            if sum(table.held_bytes for table in others.values()) <= max_bytes:
                 return False
             for name in others:
                 del self._entries[name]
@@ -119,7 +119,7 @@ class TableCache:
             kept, size = 0, 0
             for name, other in [*self._entries.items()][::-1]:
                 if other.table is not None:
-                    kept, size = kept + 1, size + other.table.rows.estimated_bytes
+                    kept, size = kept + 1, size + other.table.held_bytes
                     if kept > 1 and (kept > _CACHED_VERSIONS or size > _CACHED_BYTES):
                         del self._entries[name]
 

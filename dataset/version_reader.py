@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
+from threading import Timer
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from dataset.arrow_chunks import decode_chunks
@@ -15,6 +16,7 @@ from dataset.changes import decode_change
 from dataset.description import Description
 from dataset.errors import VersionNotFound, quoted
 from dataset.id_index import IdIndex
+from dataset.shared_files import SharedFiles
 from dataset.table import Location, Table
 from dataset.table_cache import TableCache
 from dataset.table_changes import replay_changes
@@ -27,6 +29,7 @@ __all__ = ["VersionReader", "move"]
 
 _CURRENT: Final = "data.current"
 _MAX_TRIES: Final = 20
+_SWEEP_SECONDS: Final = 60
 _VERSION: Final = re.compile("[0-9a-f]{32}")
 
 
@@ -42,10 +45,12 @@ class _Current(NamedTuple):
 class VersionReader:
     """Reads the keys that `dataset/store.py` describes."""
 
-    def __init__(self, rd: redis.Redis, cache: TableCache, max_memory: int | None) -> None:
+    def __init__(self, rd: redis.Redis, cache: TableCache, files: SharedFiles, max_memory: int | None) -> None:
         self._rd = rd
+        self._files = files
         self._cache = cache
         self._max_memory = max_memory
+        self._later = Timer(0, self.sweep_files)
         self._current = rd.register_script((Path(__file__).parent / "lua" / "current.lua").read_text("utf-8"))
         self._last_parsed: tuple[bytes, Description] | None = None
 
@@ -118,6 +123,26 @@ class VersionReader:
                     raise
         raise _version_not_found(version)
 
+    def sweep_files(self, *, again: bool = False) -> None:
+        """Delete the files of versions that are no longer in Redis; `again` later, if they are in use."""
+        from redis.exceptions import RedisError  # not before: it would delay the start of the ingest subprocess
+
+        left = True
+        with suppress(RedisError):
+            left = self._files.sweep(self._stored)
+        if left and again:
+            self._later.cancel()
+            self._later = Timer(_SWEEP_SECONDS, self.sweep_files, kwargs={"again": True})
+            self._later.daemon = True
+            self._later.start()
+
+    def _stored(self, versions: Collection[str]) -> set[str]:
+        """Return those of the versions that are in Redis, or about to be published."""
+        with self._rd.pipeline(transaction=False) as moment:
+            for version in versions:
+                moment.exists(f"data.{version}", f"data.{version}.0")
+            return {version for version, found in zip(versions, moment.execute(), strict=True) if found}
+
     def _fetch_from(self, location: Location, version: str) -> Table:
         if location.base == version:
             return self._fetch_chunks(version)
@@ -139,7 +164,10 @@ class VersionReader:
         # Versions published by older releases lack `memory`; this estimate is rarely exceeded.
         needed = int(memory or 2 * description.bytes)
         self._cache.evict_until_fits(version, needed)
-        frame = decode_chunks(self._chunks(version, int(count or 0)))
+        frame = self._files.map(version)
+        if frame is None:
+            self.sweep_files()  # there will be another file
+            frame = self._files.get(version, needed, lambda: decode_chunks(self._chunks(version, int(count or 0))))
         ids = None
         if description.id in frame.columns and description.id not in description.types():
             ids = IdIndex.of_column(frame[description.id], can_index=True)

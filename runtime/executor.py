@@ -27,7 +27,7 @@ from analyses import (
 from config.events import Event
 from config.logs import set_request_id_source
 from config.settings import Settings
-from dataset import BoundsError, FilterError, Store, Table, VersionNotFound
+from dataset import BoundsError, FilterError, SharedFiles, Store, Table, VersionNotFound
 from jobs import ClaimedJob, JobQueue
 from jobstore import ReleaseReason, Run
 from runtime.control import ControlChannel, Stopped
@@ -107,7 +107,9 @@ class Executor:
             caught,
             ControlChannel(os.fdopen(control), parent, queue.drain),
             Reporter(caught),
-            Tables(Store(jobs.rd), settings.memory_limit_mb * 2**20),
+            Tables(
+                Store(jobs.rd, files=SharedFiles(settings.dataset_files_mb * 2**20)), settings.memory_limit_mb * 2**20
+            ),
             ProcessState(control),
         )
         set_request_id_source(lambda: executor._request_id)

@@ -16,6 +16,7 @@ from dataset import (
     LoadLimits,
     Malformed,
     NotOwner,
+    SharedFiles,
     TooLarge,
     UnsupportedMediaType,
 )
@@ -48,6 +49,7 @@ def load_limits(settings: Settings) -> LoadLimits:
         table_memory=settings.dataset_memory_mb * _MIB or min(memory // 6, 4096 * _MIB),
         seconds=settings.max_load_seconds,
         lock=_READER_LOCK,
+        files=SharedFiles(settings.dataset_files_mb * _MIB),
     )
 
 

@@ -53,12 +53,15 @@ _NUMBER = (
 )
 _BOOLEAN = "^(?:true|True|TRUE|false|False|FALSE)$"
 _UNDECIDED = f"^(?:0|-?[1-9][0-9]*|-?{_DIGITS}[eE][0-9]+)$"
-_DATE = "^[0-9]{4}-[0-9]{2}-[0-9]{2}$"
+_DAY = "[0-9]{4}-[0-9]{2}-[0-9]{2}"
+_DATE = f"^{_DAY}$"
 _TIME = (
     "^([0-9]{4}-[0-9]{2}-[0-9]{2})[Tt ]"
     r"([0-9]{2}:[0-9]{2})(?::([0-9]{2})(?:[.,]([0-9]{1,9}))?)?"
     " ?(Z|z|UTC|GMT|[+-](?:[01][0-9]|2[0-3])(?::?[0-5][0-9])?)?$"
 )
+_CLOCK = "[0-9]{2}:[0-9]{2}:[0-5][0-9]"
+_PLAIN_TIME = re.compile(rf"{_DAY}([T ]){_CLOCK}([.][0-9]{{3}}|[.][0-9]{{6}}|)(Z?)")
 MAX_EXACT: Final = 2**53
 """Numbers beyond it may stand for one of several integers."""
 
@@ -130,6 +133,9 @@ def infer_temporal(texts: pl.Series) -> pl.Series | None:
 
     None if it is not entirely one of them. Digits below the microsecond are truncated.
     """
+    times = _parse_plain_times(texts)
+    if times is not None:
+        return _none_if_invalid(texts, times)
     if all_match(texts, _DATE):
         return convert_in_slices(texts, lambda part: _none_if_invalid(part, part.str.to_date("%Y-%m-%d", strict=False)))
     if all_match(texts, _TIME):
@@ -193,6 +199,21 @@ def all_match(texts: pl.Series, pattern: str) -> bool:
         and texts.null_count() < len(texts)
         and texts.str.contains(pattern).all()
     )
+
+
+def _parse_plain_times(texts: pl.Series) -> pl.Series | None:
+    """Parse times that are all written as the first one is, in UTC, which is fast; return None if they are not."""
+    first = next((text for text in texts.head(_SAMPLE_ROWS) if text is not None), "")
+    parts = _PLAIN_TIME.fullmatch(first)
+    if parts is None:
+        return None
+    separator, fraction, zone = parts.groups()
+    digits = len(fraction) - 1
+    fractions, form = (f"[.][0-9]{{{digits}}}", f"%.{digits}f") if fraction else ("", "")
+    if not all_match(texts, f"^{_DAY}{separator}{_CLOCK}{fractions}{zone}$"):
+        return None
+    local = texts.str.to_datetime(f"%Y-%m-%d{separator}%H:%M:%S{form}{zone}", time_unit="us", strict=False)
+    return local.dt.replace_time_zone("UTC")
 
 
 def _parse_times(texts: pl.Series) -> pl.Series:

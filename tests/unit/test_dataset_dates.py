@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import datetime as dt
 
+import polars as pl
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dataset import LoadOptions, Table, ingest
+from dataset.types.type_inference import infer_temporal
 
 
 def load(name: str, *values: str, dates: str | None = None) -> Table:
@@ -21,6 +23,31 @@ def column(name: str, *values: str) -> tuple[str, list[object]]:
     """Return the type of a column and its values in GET /data."""
     table = load(name, *values)
     return table.description.types()[name], [record[name] for record in table.page(limit=100).records]
+
+
+@given(
+    st.sampled_from(["T", " "]),
+    st.sampled_from([0, 2, 3, 6, 9]),
+    st.sampled_from(["", "Z"]),
+    st.lists(
+        st.tuples(st.sampled_from(["0000", "0001", "1970", "2020", "9999"]), st.integers(1, 13), st.integers(28, 32),
+                  st.integers(20, 24), st.integers(58, 60), st.integers(57, 60)),
+        min_size=1, max_size=3,
+    ),
+)  # fmt: skip
+def test_times_that_are_all_written_alike_are_those_of_their_parts(separator, digits, zone, values):
+    """Given times in one format, valid or not, when they are inferred, then as those in mixed formats are."""
+    fraction = f".{123456789:.0f}"[: digits + 1] if digits else ""
+    texts = pl.Series(
+        [
+            f"{year}-{month:02}-{day:02}{separator}{hour:02}:{minute:02}:{second:02}{fraction}{zone}"
+            for year, month, day, hour, minute, second in values
+        ]
+    )
+    mixed = texts.clone().append(pl.Series(["2018-01-31T01:49+01:00"]))
+    found, expected = infer_temporal(texts), infer_temporal(mixed)
+    assert (found is None) == (expected is None)
+    assert found is None or found.equals(expected.head(len(texts)))
 
 
 @pytest.mark.parametrize(

@@ -12,9 +12,11 @@ from typing import Any
 import polars as pl
 import pytest
 
+import dataset.reader_process
 from dataset import EncodedTable, FilterError, InvalidDataset, LoadLimits, Table, TooLarge, ingest, ingest_in_subprocess
 from dataset.arrow_chunks import decode_chunks
 from dataset.formats import Limits
+from dataset.reader_process import Reader
 
 MIB = 2**20
 PARQUET = "application/vnd.apache.parquet"
@@ -117,6 +119,54 @@ def test_a_reader_over_its_memory_or_time_limit_is_killed():
         ingest_in_subprocess([body], "text/csv", limits=LoadLimits(seconds=0.1))
     # and the next body is ingested
     assert ingest_in_subprocess([body], "text/csv").description.count == 1_000_000
+
+
+@pytest.fixture
+def readers(monkeypatch) -> list[Reader]:
+    """The subprocesses that are started."""
+    started: list[Reader] = []
+
+    class Recorded(Reader):
+        def __init__(self, folder: str | None) -> None:
+            super().__init__(folder)
+            started.append(self)
+
+    monkeypatch.setattr(dataset.reader_process, "Reader", Recorded)
+    return started
+
+
+def test_a_reader_that_is_started_while_a_body_arrives_parses_it(readers):
+    # Given a reader that was started ahead, twice
+    limits = LoadLimits()
+    limits.prepare()
+    limits.prepare()
+    body = b"id,n\n" + b"".join(b"%d,%d\n" % (number, number) for number in range(20_000))
+
+    # when two bodies are ingested, then it parses the first, and the second has one of its own
+    for count in (1, 2):
+        assert ingest_in_subprocess([body], "text/csv", limits=limits).description.count == 20_000
+        assert len(readers) == count
+
+
+def test_a_reader_without_a_body_ends(readers, monkeypatch):
+    # Given a reader that was started ahead
+    monkeypatch.setattr(dataset.reader_process, "_AHEAD_SECONDS", 0.1)
+    LoadLimits().prepare()
+
+    # when no body comes, then it ends, and the next body has another one
+    assert readers[0].process.wait(20) < 0
+    assert ingest_in_subprocess([b"a,b\n" + b"1,2\n" * 50_000], "text/csv").description.count == 50_000
+    assert len(readers) == 2
+
+
+def test_a_reader_that_has_died_is_replaced(readers):
+    # Given a reader that was started ahead, and killed
+    LoadLimits().prepare()
+    readers[0].process.kill()
+    readers[0].process.wait()
+
+    # when a body is ingested, then another reader parses it
+    assert ingest_in_subprocess([b"a,b\n" + b"1,2\n" * 50_000], "text/csv").description.count == 50_000
 
 
 def test_an_aborted_body_ends_its_reader():

@@ -68,6 +68,9 @@ class BufferingThreadWorker(ClosingWorker):
         """Return whether the request is processed even if all threads are busy; it must be quick."""
         raise NotImplementedError
 
+    def expect_body(self, request: Request) -> None:
+        """Prepare for a body of which only a part has arrived; it must be quick."""
+
     # Called by gunicorn's loop.
 
     def wait_for_and_dispatch_events(self, timeout: float) -> None:
@@ -208,6 +211,7 @@ class BufferingThreadWorker(ClosingWorker):
             self._dispatch(conn)
         elif buffer.request is not None and conn.state is self._states.heads:
             conn.move(self._states.bodies)
+            self.expect_body(buffer.request)
         if buffer.expects_continue:
             buffer.expects_continue = False
             with suppress(OSError):

@@ -10,6 +10,7 @@ import gc
 import resource
 import shutil
 import tempfile
+import threading
 from functools import partial
 from typing import Any
 from urllib.parse import unquote
@@ -46,8 +47,11 @@ class Worker(BufferingThreadWorker):
     """The application, once it is loaded: a signal may come before."""
 
     def most_bytes(self, request: Any) -> int:
-        loads_data = request.method == "POST" and unquote(request.path).endswith("/data")
-        return _settings.max_body_bytes if loads_data else _settings.max_jobs_bytes
+        return _settings.max_body_bytes if _loads_data(request) else _settings.max_jobs_bytes
+
+    def expect_body(self, request: Any) -> None:
+        if self.wsgi is not None and _loads_data(request):
+            threading.Thread(target=self.wsgi.extensions["load limits"].prepare, name="prepare").start()
 
     def is_urgent(self, request: Any) -> bool:
         return request.path in ("/health", f"{_settings.url_prefix.rstrip('/')}/health")
@@ -64,6 +68,10 @@ class Worker(BufferingThreadWorker):
         if self.wsgi is not None:
             self.wsgi.extensions["events"].drain()
             self.wsgi.extensions["waiting"].drain()
+
+
+def _loads_data(request: Any) -> bool:
+    return request.method == "POST" and unquote(request.path).endswith("/data")
 
 
 def on_starting(arbiter: Any) -> None:
@@ -113,6 +121,7 @@ def post_worker_init(worker: Any) -> None:
     worker.wsgi.extensions["budget"].count = worker.count("memory")
     worker.wsgi.extensions["events"].count = worker.count("streams")
     worker.wsgi.extensions["bulk actions"].start()
+    worker.wsgi.extensions["store"].sweep_files()
     # Exclude the program's own objects from garbage collection: a full collection would block requests for 25 ms.
     gc.collect()
     gc.freeze()
