@@ -17,6 +17,7 @@ from dataset import EncodedTable, FilterError, InvalidDataset, LoadLimits, Table
 from dataset.arrow_chunks import decode_chunks
 from dataset.formats import Limits
 from dataset.reader_process import Reader
+from tests.conftest import eventually
 
 MIB = 2**20
 PARQUET = "application/vnd.apache.parquet"
@@ -154,6 +155,7 @@ def test_a_reader_without_a_body_ends(readers, monkeypatch):
     LoadLimits().prepare()
 
     # when no body comes, then it ends, and the next body has another one
+    eventually(lambda: readers)
     assert readers[0].process.wait(20) < 0
     assert ingest_in_subprocess([b"a,b\n" + b"1,2\n" * 50_000], "text/csv").description.count == 50_000
     assert len(readers) == 2
@@ -162,6 +164,7 @@ def test_a_reader_without_a_body_ends(readers, monkeypatch):
 def test_a_reader_that_has_died_is_replaced(readers):
     # Given a reader that was started ahead, and killed
     LoadLimits().prepare()
+    eventually(lambda: readers)
     readers[0].process.kill()
     readers[0].process.wait()
 
