@@ -59,8 +59,9 @@ def start_reader_ahead(folder: str | None) -> None:
     """Start a subprocess for a body that begins to arrive, unless one waits; it ends after a minute without a body."""
     with _lock:
         if not _ahead:
-            _ahead.append(_starter.submit(Reader, folder))
-            timer = Timer(_AHEAD_SECONDS, _discard, _ahead)
+            started = _starter.submit(Reader, folder)
+            _ahead.append(started)
+            timer = Timer(_AHEAD_SECONDS, _discard, (started,))
             timer.daemon = True
             timer.start()
 

@@ -136,17 +136,19 @@ def readers(monkeypatch) -> list[Reader]:
     return started
 
 
-def test_a_reader_that_is_started_while_a_body_arrives_parses_it(readers):
-    # Given a reader that was started ahead, twice
+def test_a_reader_that_is_started_while_a_body_arrives_parses_it(readers, monkeypatch):
+    # Given a reader that was started ahead, twice, and its time is soon over
+    monkeypatch.setattr(dataset.reader_process, "_AHEAD_SECONDS", 1)
+    body = b"id,n\n" + b"".join(b"%d,%d\n" % (number, number) for number in range(20_000))
     limits = LoadLimits()
     limits.prepare()
     limits.prepare()
-    body = b"id,n\n" + b"".join(b"%d,%d\n" % (number, number) for number in range(20_000))
 
     # when two bodies are ingested, then it parses the first, and the second has one of its own
     for count in (1, 2):
         assert ingest_in_subprocess([body], "text/csv", limits=limits).description.count == 20_000
         assert len(readers) == count
+    time.sleep(1)
 
 
 def test_a_reader_without_a_body_ends(readers, monkeypatch):
