@@ -8,14 +8,16 @@ import struct
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from itertools import pairwise
-from typing import IO, Final
+from typing import IO, TYPE_CHECKING, Final
 from weakref import finalize
 
 import polars as pl
 
 from dataset.description import Description
 from dataset.parallel import parallel_map
-from dataset.shared_files import NewFile
+
+if TYPE_CHECKING:
+    from dataset.shared_files import NewFile
 
 __all__ = ["EncodedTable", "decode_chunks", "encode_chunks", "write_chunks"]
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
 from tempfile import TemporaryFile
@@ -50,34 +51,38 @@ class Reader:
 
 
 _lock: Final = Lock()
-_ahead: list[Reader] = []
+_starter: Final = ThreadPoolExecutor(1, "start-reader")
+_ahead: list[Future[Reader]] = []
 
 
 def start_reader_ahead(folder: str | None) -> None:
     """Start a subprocess for a body that begins to arrive, unless one waits; it ends after a minute without a body."""
     with _lock:
         if not _ahead:
-            with suppress(OSError):  # raised again for the body
-                _ahead.append(Reader(folder))
-                timer = Timer(_AHEAD_SECONDS, _discard, _ahead)
-                timer.daemon = True
-                timer.start()
+            started = _starter.submit(Reader, folder)
+            _ahead.append(started)
+            timer = Timer(_AHEAD_SECONDS, _discard, (started,))
+            timer.daemon = True
+            timer.start()
 
 
 def take_reader(folder: str | None) -> Reader:
     """Return a subprocess that waits. Raises OSError."""
     with _lock:
-        reader = _ahead.pop() if _ahead else None
-    if reader is not None:
-        if reader.folder == folder and reader.process.poll() is None:
-            return reader
-        reader.close()
+        started = _ahead.pop() if _ahead else None
+    if started is not None:
+        with suppress(OSError):  # raised again below, unless it has passed
+            reader = started.result()
+            if reader.folder == folder and reader.process.poll() is None:
+                return reader
+            reader.close()
     return Reader(folder)
 
 
-def _discard(reader: Reader) -> None:
+def _discard(started: Future[Reader]) -> None:
     with _lock:
-        if reader not in _ahead:
+        if started not in _ahead:
             return
-        _ahead.remove(reader)
-    reader.close()
+        _ahead.remove(started)
+    with suppress(OSError):
+        started.result().close()

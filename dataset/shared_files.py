@@ -9,19 +9,22 @@ file that nobody has locked is left over from a process that died, or is not in 
 from __future__ import annotations
 
 import fcntl
+import io
 import mmap
 import os
 import stat
 import tempfile
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterable, Sequence
 from contextlib import suppress
 from functools import cached_property
 from pathlib import Path
-from typing import Final
+from typing import IO, Final
 from uuid import uuid4
 
 import polars as pl
+
+from dataset.arrow_chunks import decode_chunks
 
 __all__ = ["MIN_BYTES", "NewFile", "SharedFiles", "map_frame"]
 
@@ -40,9 +43,10 @@ class NewFile:
         self._descriptor = descriptor
         self._kept = False
 
-    def write(self, frame: pl.DataFrame) -> None:
-        """Write the rows. Raises OSError and polars' errors."""
-        frame.write_ipc(self.path, compression="uncompressed")
+    def write(self, chunks: Sequence[bytes]) -> None:
+        """Write the rows of encoded chunks, a few at a time. Raises OSError and polars' errors."""
+        sources: list[IO[bytes]] = [io.BytesIO(chunk) for chunk in chunks]
+        pl.scan_ipc(sources).sink_ipc(self.path, compression="uncompressed")
 
     def map(self) -> pl.DataFrame:
         """Return the rows of the file, which stays locked while they are in use. Raises OSError and ValueError."""
@@ -91,26 +95,26 @@ class SharedFiles:
         except (OSError, ValueError):
             return None
 
-    def get(self, version: str, size: int, decode: Callable[[], pl.DataFrame]) -> pl.DataFrame:
-        """Return the rows of a version, about as large as `size`: from its file, else decoded and written to one.
+    def get(self, version: str, size: int, read_chunks: Callable[[], Iterable[bytes]]) -> pl.DataFrame:
+        """Return the rows of a version, about as large as `size`: from its file, which is written if there is none.
 
-        While another process writes the file, this one waits for it. Raises the errors of `decode`.
+        While another process writes the file, this one waits for it. Raises the errors of `read_chunks`.
         """
         deadline = time.monotonic() + _WAIT_SECONDS
         while True:
             if (frame := self.map(version)) is not None:
                 return frame
             if not MIN_BYTES <= size <= self.room() or time.monotonic() > deadline:
-                return decode()
+                return decode_chunks(read_chunks())
             try:
                 new = self._create(f"{version}.tmp")
             except OSError:
-                return decode()
+                return decode_chunks(read_chunks())
             if new is not None:
                 try:
                     # Another process may have finished the file since.
                     mapped = self.map(version)
-                    return self._write(new, version, decode()) if mapped is None else mapped
+                    return self._write(new, version, [*read_chunks()]) if mapped is None else mapped
                 finally:
                     new.close()
             time.sleep(_POLL_SECONDS)
@@ -155,13 +159,13 @@ class SharedFiles:
                 left |= name not in kept and not _delete_unless_locked(self._folder / name)
         return left
 
-    def _write(self, new: NewFile, version: str, frame: pl.DataFrame) -> pl.DataFrame:
+    def _write(self, new: NewFile, version: str, chunks: Sequence[bytes]) -> pl.DataFrame:
         with suppress(OSError, ValueError, pl.exceptions.PolarsError):
-            new.write(frame)
+            new.write(chunks)
             mapped = new.map()
             new.keep_as(self._path(version))
             return mapped
-        return frame
+        return decode_chunks(chunks)
 
     def _create(self, name: str) -> NewFile | None:
         """Open and lock a new file, or one left over; None if another process is writing it. Raises OSError."""

@@ -69,8 +69,11 @@ class LoadLimits(NamedTuple):
     files: SharedFiles = SharedFiles(0)
 
     def prepare(self) -> None:
-        """Start the subprocess for a large body that begins to arrive."""
-        start_reader_ahead(self.folder)
+        """Start the subprocess for a large body that begins to arrive, unless another one is at work."""
+        lock = self.lock or _READER_LOCK
+        if lock.acquire(timeout=0):
+            lock.release()
+            start_reader_ahead(self.folder)
 
 
 _DEFAULT_LIMITS: Final = LoadLimits()

@@ -11,7 +11,6 @@ from pathlib import Path
 from threading import Timer
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from dataset.arrow_chunks import decode_chunks
 from dataset.changes import decode_change
 from dataset.description import Description
 from dataset.errors import VersionNotFound, quoted
@@ -167,7 +166,7 @@ class VersionReader:
         frame = self._files.map(version)
         if frame is None:
             self.sweep_files()  # there will be another file
-            frame = self._files.get(version, needed, lambda: decode_chunks(self._chunks(version, int(count or 0))))
+            frame = self._files.get(version, needed, lambda: self._chunks(version, int(count or 0)))
         ids = None
         if description.id in frame.columns and description.id not in description.types():
             ids = IdIndex.of_column(frame[description.id], can_index=True)

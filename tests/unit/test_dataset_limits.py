@@ -17,6 +17,7 @@ from dataset import EncodedTable, FilterError, InvalidDataset, LoadLimits, Table
 from dataset.arrow_chunks import decode_chunks
 from dataset.formats import Limits
 from dataset.reader_process import Reader
+from tests.conftest import eventually
 
 MIB = 2**20
 PARQUET = "application/vnd.apache.parquet"
@@ -135,17 +136,19 @@ def readers(monkeypatch) -> list[Reader]:
     return started
 
 
-def test_a_reader_that_is_started_while_a_body_arrives_parses_it(readers):
-    # Given a reader that was started ahead, twice
+def test_a_reader_that_is_started_while_a_body_arrives_parses_it(readers, monkeypatch):
+    # Given a reader that was started ahead, twice, and its time is soon over
+    monkeypatch.setattr(dataset.reader_process, "_AHEAD_SECONDS", 1)
+    body = b"id,n\n" + b"".join(b"%d,%d\n" % (number, number) for number in range(20_000))
     limits = LoadLimits()
     limits.prepare()
     limits.prepare()
-    body = b"id,n\n" + b"".join(b"%d,%d\n" % (number, number) for number in range(20_000))
 
     # when two bodies are ingested, then it parses the first, and the second has one of its own
     for count in (1, 2):
         assert ingest_in_subprocess([body], "text/csv", limits=limits).description.count == 20_000
         assert len(readers) == count
+    time.sleep(1)
 
 
 def test_a_reader_without_a_body_ends(readers, monkeypatch):
@@ -154,6 +157,7 @@ def test_a_reader_without_a_body_ends(readers, monkeypatch):
     LoadLimits().prepare()
 
     # when no body comes, then it ends, and the next body has another one
+    eventually(lambda: readers)
     assert readers[0].process.wait(20) < 0
     assert ingest_in_subprocess([b"a,b\n" + b"1,2\n" * 50_000], "text/csv").description.count == 50_000
     assert len(readers) == 2
@@ -162,6 +166,7 @@ def test_a_reader_without_a_body_ends(readers, monkeypatch):
 def test_a_reader_that_has_died_is_replaced(readers):
     # Given a reader that was started ahead, and killed
     LoadLimits().prepare()
+    eventually(lambda: readers)
     readers[0].process.kill()
     readers[0].process.wait()
 

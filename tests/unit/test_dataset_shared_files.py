@@ -16,6 +16,7 @@ import pytest
 
 import dataset.shared_files
 from dataset import EncodedTable, LoadLimits, SharedFiles, Store, ingest, ingest_in_subprocess
+from dataset.arrow_chunks import encode_chunks
 from dataset.shared_files import map_frame
 from dataset.types.type_inference import TIME
 from tests.conftest import eventually
@@ -43,6 +44,11 @@ def frame(rows: int = ROWS) -> pl.DataFrame:
     return pl.DataFrame({"n": range(rows), "s": [f"a text of row {row}" for row in range(rows)]})
 
 
+def chunks() -> list[bytes]:
+    """Return the rows above as they are in Redis."""
+    return [*encode_chunks(frame(), 20 * MIB)]
+
+
 def file_of(rows: pl.DataFrame, path: Path) -> Path:
     rows.write_ipc(path, compression="uncompressed")
     return path
@@ -66,8 +72,8 @@ def none_stored(versions: Collection[str]) -> Collection[str]:
     return ()
 
 
-def never() -> pl.DataFrame:
-    raise AssertionError("decoded")
+def never() -> list[bytes]:
+    raise AssertionError("read")
 
 
 def descriptors_of(folder: Path) -> int:
@@ -119,27 +125,27 @@ def test_an_incomplete_file_is_not_mapped(tmp_path, size):
 
 
 def test_rows_are_decoded_once_and_then_mapped(files):
-    rows = files.get("v", 10 * MIB, frame)
+    rows = files.get("v", 10 * MIB, chunks)
     again = files.get("v", 10 * MIB, never)
     assert rows.equals(frame())
     assert again.equals(rows)
 
 
 def test_two_processes_at_once_decode_the_rows_once(folder):
-    both, decoded = Barrier(2), []
+    both, reads = Barrier(2), []
 
-    def decode() -> pl.DataFrame:
-        decoded.append(1)
-        return frame()
+    def read() -> list[bytes]:
+        reads.append(1)
+        return chunks()
 
     def get() -> pl.DataFrame:
         both.wait()
-        return SharedFiles(100 * MIB, folder).get("v", 10 * MIB, decode)
+        return SharedFiles(100 * MIB, folder).get("v", 10 * MIB, read)
 
     with ThreadPoolExecutor(2) as threads:
         first, second = [threads.submit(get) for _ in range(2)]
         assert first.result().equals(second.result())
-    assert decoded == [1]
+    assert reads == [1]
 
 
 def test_a_process_that_waits_too_long_for_another_one_decodes_by_itself(files, folder, monkeypatch):
@@ -148,7 +154,7 @@ def test_a_process_that_waits_too_long_for_another_one_decodes_by_itself(files, 
     writing = os.open(folder / "v.tmp", os.O_CREAT | os.O_RDWR)
     fcntl.flock(writing, fcntl.LOCK_EX)
     try:
-        assert files.get("v", 10 * MIB, frame).equals(frame())
+        assert files.get("v", 10 * MIB, chunks).equals(frame())
         assert os.listdir(folder) == ["v.tmp"]
     finally:
         os.close(writing)
@@ -157,16 +163,16 @@ def test_a_process_that_waits_too_long_for_another_one_decodes_by_itself(files, 
 def test_what_a_process_left_that_died_while_it_wrote_is_written_again(files, folder):
     folder.mkdir(0o700)
     (folder / "v.tmp").write_bytes(bytes(50 * MIB))
-    assert files.get("v", 10 * MIB, frame).equals(frame())
+    assert files.get("v", 10 * MIB, chunks).equals(frame())
     assert files.map("v") is not None
     assert len(os.listdir(folder)) == 1
 
 
 def test_an_error_while_the_rows_are_decoded_leaves_nothing(files, folder):
-    with pytest.raises(AssertionError, match="decoded"):
+    with pytest.raises(AssertionError, match="read"):
         files.get("v", 10 * MIB, never)
     assert os.listdir(folder) == []
-    assert files.get("v", 10 * MIB, frame).equals(frame())
+    assert files.get("v", 10 * MIB, chunks).equals(frame())
 
 
 def test_on_a_full_disk_rows_are_kept_in_memory(files, folder, monkeypatch):
@@ -174,7 +180,7 @@ def test_on_a_full_disk_rows_are_kept_in_memory(files, folder, monkeypatch):
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(dataset.shared_files.NewFile, "write", fail)
-    assert files.get("v", 10 * MIB, frame).equals(frame())
+    assert files.get("v", 10 * MIB, chunks).equals(frame())
     assert os.listdir(folder) == []
 
 
@@ -195,7 +201,7 @@ def _make_file(folder: Path) -> None:
 def test_a_folder_that_others_could_write_is_not_used(files, folder, make: Callable[[Path], None]):
     make(folder)
     before = [*folder.parent.rglob("*")]
-    assert files.get("v", 10 * MIB, frame).equals(frame())
+    assert files.get("v", 10 * MIB, chunks).equals(frame())
     assert files.create() is None
     assert files.map("v") is None
     assert [*folder.parent.rglob("*")] == before
@@ -204,12 +210,12 @@ def test_a_folder_that_others_could_write_is_not_used(files, folder, make: Calla
 @pytest.mark.parametrize(("limit", "size"), [(0, 10 * MIB), (100 * MIB, 101 * MIB), (100 * MIB, MIB - 1)])
 def test_no_file_is_written_beyond_the_limit_or_for_a_small_version(folder, limit, size):
     files = SharedFiles(limit, folder)
-    assert files.get("v", size, frame).equals(frame())
+    assert files.get("v", size, chunks).equals(frame())
     assert not folder.exists() or os.listdir(folder) == []
 
 
 def test_a_file_of_another_boot_is_not_mapped_and_is_deleted(files, folder, monkeypatch, tmp_path):
-    files.get("v", 10 * MIB, frame)
+    files.get("v", 10 * MIB, chunks)
     (tmp_path / "boot").write_text("another-boot")
     monkeypatch.setattr(dataset.shared_files, "_BOOT_ID", tmp_path / "boot")
     later = SharedFiles(100 * MIB, folder)
@@ -219,7 +225,7 @@ def test_a_file_of_another_boot_is_not_mapped_and_is_deleted(files, folder, monk
 
 
 def test_a_file_is_deleted_when_its_version_is_gone_and_nobody_uses_it(files, folder):
-    rows = files.get("v", 10 * MIB, frame)
+    rows = files.get("v", 10 * MIB, chunks)
     assert files.sweep(lambda versions: versions) is False
     assert files.sweep(none_stored) is True
     assert len(os.listdir(folder)) == 1

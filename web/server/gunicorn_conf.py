@@ -10,7 +10,6 @@ import gc
 import resource
 import shutil
 import tempfile
-import threading
 from functools import partial
 from typing import Any
 from urllib.parse import unquote
@@ -51,7 +50,7 @@ class Worker(BufferingThreadWorker):
 
     def expect_body(self, request: Any) -> None:
         if self.wsgi is not None and _loads_data(request):
-            threading.Thread(target=self.wsgi.extensions["load limits"].prepare, name="prepare").start()
+            self.wsgi.extensions["load limits"].prepare()
 
     def is_urgent(self, request: Any) -> bool:
         return request.path in ("/health", f"{_settings.url_prefix.rstrip('/')}/health")
