@@ -43,7 +43,7 @@ class HeldUp(NamedTuple):
         """Yield the calls that send these results and queue what is reserved."""
         if self.collected:
             yield ("finish_collected", self.worker, 0, *self.run, self.collected)
-        yield ("unreserve", self.worker)
+        yield ("unreserve", self.worker, *self.run)
 
 
 class Heartbeat(NamedTuple):
@@ -81,7 +81,7 @@ def renew_and_keep_house(
         "purge": (retention, BATCH),
         "publish": ("",),
         "repair": (BATCH,),
-        "unreserve": ("",),
+        "unreserve": ("", "", ""),
     }
     names = [name.decode() for name in due]
     done = transitions.run_all([(name, *housekeeping[name]) for name in names])

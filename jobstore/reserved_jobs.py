@@ -80,8 +80,14 @@ class ReservedJobs:
         return self._jobs.popleft()
 
     def take_due(self, worker: str, following: ClaimedJob) -> Acknowledgement | None:
-        """Take the collected results if they are to be sent before this job, which they start."""
-        if not self.collected.are_due(len(self._jobs), self._job_seconds, has_asked=self._has_asked):
+        """Take the collected results if they are to be sent before this job, which they start.
+
+        A job that may have ended its worker before begins in Redis first, so that the next time is charged.
+        """
+        is_first_attempt = following.attempt == "1"
+        if is_first_attempt and not self.collected.are_due(
+            len(self._jobs), self._job_seconds, has_asked=self._has_asked
+        ):
             return None
         return self.take_collected(worker, following)
 

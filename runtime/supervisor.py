@@ -25,7 +25,6 @@ from runtime.descendants import become_subreaper, end_orphans
 from runtime.errors import failure, status_corrupted
 from runtime.heartbeat_file import HeartbeatFile
 from runtime.memory import ALLOCATOR_SETTINGS, MemoryWatch
-from runtime.shared_status import NO_RUN
 from runtime.worker_counts import WorkerCounts
 
 __all__ = ["STANDBY_AFTER_SECONDS", "Supervisor", "handle_stop_signals", "tick_seconds"]
@@ -202,7 +201,7 @@ class Supervisor:
         """Send the results that a dead child had not sent, and that it had begun its last run."""
         try:
             if lines := child.results.read():
-                jobs.complete_collected(HeldUp(child.worker, child.only_run or NO_RUN, lines))
+                jobs.complete_collected(HeldUp(child.worker, child.status.read()[1], lines))
         except jobs.RedisUnavailable:
             raise
         except jobs.RedisError as error:

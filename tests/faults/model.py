@@ -286,7 +286,13 @@ class Model:
         job.results = job.attempt
         return True
 
-    def unreserve(self, worker: str, is_lost: bool = False) -> list[Any]:
+    def unreserve(self, worker: str, jid: str, attempt: str) -> list[Any]:
+        known = self.workers.get(worker)
+        if known is None or known.held != jid or str(self.jobs[jid].attempt) != attempt:
+            return ["unreserved", 0]
+        return self._unreserve(worker)
+
+    def _unreserve(self, worker: str, is_lost: bool = False) -> list[Any]:
         known = self.workers.get(worker, Worker(0))
         ids, known.reserved = [jid for jid in known.reserved if self._waits(jid)], []
         for jid in reversed(ids):
@@ -314,7 +320,7 @@ class Model:
             return ["deregistered", ""]
         if expired and known.deadline > self.now:
             return ["alive"]
-        self.unreserve(worker, is_lost=bool(expired))
+        self._unreserve(worker, is_lost=bool(expired))
         if known.held is not None:
             job = self.jobs[known.held]
             meant = not jid or (jid, attempt) == (job.id, str(job.attempt))

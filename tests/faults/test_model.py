@@ -279,9 +279,10 @@ class Machine(RuleBasedStateMachine):
     def claim(self, worker):
         self._take(worker)
 
-    @rule(worker=st.sampled_from(WORKERS))
-    def unreserve(self, worker):
-        self._send("unreserve", (worker,), (worker,))
+    @rule(pick=PICK)
+    def unreserve(self, pick):
+        if run := self._run(pick):
+            self._send("unreserve", run, run)
 
     @rule(pick=PICK, outcome=st.sampled_from(["", *OUTCOMES]))
     def work(self, pick, outcome):
@@ -420,7 +421,7 @@ class Machine(RuleBasedStateMachine):
             (2, self.report, (pick,)),
             (3, self.let_time_pass, (roll.choice([10, 20, 100, 1100]),)),
             (3, self.promote, (most,)),
-            (2, self.unreserve, (worker,)),
+            (2, self.unreserve, (pick,)),
             (2, self.purge, (most,)),
             (2, self.dismiss_lost, (worker,)),
             (1, self.publish, (version,)),
@@ -582,7 +583,7 @@ def _without_times(renewed: list[Any]) -> list[Any]:
 
     Bulks are published and a lost queue is repaired at once here.
     """
-    _, expired, held, due = renewed
+    _, expired, held, due, *_ = renewed
     answers = [[one[0], by_name(one[1:])] if len(one) > 1 else one for one in held]
     for one in answers:
         if len(one) > 1:

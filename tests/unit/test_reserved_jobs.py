@@ -8,11 +8,10 @@ import pytest
 from redis.exceptions import ConnectionError
 
 import jobs
-from jobs import ReleaseReason, Submission
+from jobs import ReleaseReason, Run, Submission
 from jobstore import HeldUp
 from jobstore.reserved_jobs import ReservedJobs
 from ops.invariants import find_violations
-from runtime.shared_status import NO_RUN
 
 
 @pytest.fixture
@@ -118,7 +117,7 @@ def test_jobs_reserved_behind_a_long_one_are_queued_in_their_order(reserving):
     late = _add(1, priority="low")
     first = _get()
 
-    jobs.heartbeat([reserving], [HeldUp(reserving, NO_RUN)])
+    jobs.heartbeat([reserving], [HeldUp(reserving, Run(first.id, first.attempt))])
 
     jobs.register_worker("another", "host", 2)
     jobs.q.set_worker_id("another")
@@ -132,7 +131,7 @@ def test_jobs_reserved_behind_a_long_one_are_queued_in_their_order(reserving):
 def test_a_job_that_another_worker_took_is_neither_started_nor_completed(reserving):
     ids = _add(3)
     first = _get()
-    jobs.heartbeat([reserving], [HeldUp(reserving, NO_RUN)])
+    jobs.heartbeat([reserving], [HeldUp(reserving, Run(first.id, first.attempt))])
     jobs.register_worker("another", "host", 2)
     _, taken = jobs._run("claim", "another", 0, 0)
     assert taken[0][0].decode() == ids[1]
@@ -153,7 +152,7 @@ def test_jobs_that_the_supervisor_has_queued_are_not_begun(reserving, monkeypatc
     _add(6)
     first = _get()
     monkeypatch.setattr(jobs.q, "has_lost_reserved", iter([True, False, False]).__next__)
-    jobs.heartbeat([reserving], [HeldUp(reserving, NO_RUN)])
+    jobs.heartbeat([reserving], [HeldUp(reserving, Run(first.id, first.attempt))])
     jobs.register_worker("another", "host", 2)
     jobs._run("claim", "another", 0, 0)
 
