@@ -254,7 +254,7 @@ def _parent_stalls(harness: Harness, verdict: Verdict) -> None:
 def _succeed(harness: Harness, verdict: Verdict, *, max_charged: int = 1) -> None:
     """Start another worker after one was killed: the children have died, and their jobs end."""
     # A fresh process checks for its parent after its imports; until then it holds no job.
-    if harness.counter.hit_at and not harness.wait(lambda: not harness.descendants(), 15 if harness.real else 2):
+    if harness.counter.hit_at and not harness.wait(lambda: not harness.descendants(), 15):
         alive = [pid for pid in harness.descendants() if pid not in harness.workers]
         if alive:
             verdict.unexpected.append(f"{len(alive)} children outlived their parent")
