@@ -142,9 +142,9 @@ def _jobs(api: Api, frame: pl.DataFrame) -> Iterator[Figure]:
         for moment, found in waits.items():
             found.append((_moment(job[moment]) - _moment(job["created"])).total_seconds())
         time.sleep(_IDLE_SECONDS)
-    # Means, because these times have milliseconds.
-    yield Figure("data-begin", HERE, statistics.fmean(waits["started"]) * 1e3, "ms")
-    yield Figure("data-few", HERE, statistics.fmean(waits["ended"]) * 1e3, "ms")
+    # Means, because these times have milliseconds; of all zeros, at most one was nearly one.
+    for line, moment in (("data-begin", "started"), ("data-few", "ended")):
+        yield Figure(line, HERE, max(statistics.fmean(waits[moment]) * 1e3, 1 / _FEW_JOBS), "ms")
 
 
 def _moment(text: str) -> datetime:
