@@ -19,7 +19,7 @@ from analyses.kit import (
     category_label,
     clip_for_plot,
     draw_placeholder,
-    finite,
+    finite_values,
     label,
     legend_below,
     new_plot,
@@ -86,7 +86,7 @@ def run(rows: pl.DataFrame, params: GroupsParams) -> Outcome:
 
     kinds = params.aggregates or ["count"]
     keys = [f"by {place}" for place in range(len(params.by))]
-    values = [] if params.column is None else [finite(params.column).alias("value")]
+    values = [] if params.column is None else [finite_values(rows[params.column]).alias("value")]
     # The name of a group may be that of an aggregate.
     frame = rows.select(*(pl.col(name).alias(key) for name, key in zip(params.by, keys, strict=True)), *values)
     subsets = params.compare.split(rows) if params.compare else []

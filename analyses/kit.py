@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from analyses.framework.aggregates import Aggregate, aggregate, finite
+from analyses.framework.aggregates import Aggregate, aggregate, finite, finite_values
 from analyses.framework.columns import NUMBERS, TEMPORAL, type_of
 from analyses.framework.comparison import Compare, OptionalCompare, Subset
 from analyses.framework.outcome import Outcome, Progress, to_text
@@ -74,6 +74,7 @@ __all__ = [
     "draw_placeholder",
     "draw_points",
     "finite",
+    "finite_values",
     "label",
     "legend_below",
     "new_plot",

@@ -2,6 +2,8 @@
 
     python -m benchmarks.dataset [--quick]
 
+DuckDB and Datasette follow in processes of their own, when the service has stopped.
+
 Starts the service on free ports, with its defaults. polars reads the same file and writes it as Parquet, or computes
 what an analysis computes, without drawing, in this process. Memory is that of one process, with the pages that several
 processes map divided by their number (Pss): the rows are in a file that all of them map.
@@ -9,9 +11,11 @@ processes map divided by their number (Pss): the rows are in a file that all of 
 
 from __future__ import annotations
 
+import datetime
 import io
 import os
 import re
+import statistics
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -24,7 +28,9 @@ import numpy as np
 import polars as pl
 
 from analyses import get_analysis
+from benchmarks.dataset_peers import PACKAGES, datasette_figures, duckdb_figures, is_installed
 from benchmarks.figures import HERE, Figure, report
+from benchmarks.lines import LINES
 from ops.devserver.client import Api
 from ops.devserver.processes import Stack, free_ports
 
@@ -40,11 +46,31 @@ _PARAMS: dict[str, dict[str, Any]] = {
     "groups": {"by": ["origin"], "column": "delay"},
     "timeseries": {"index": "date", "every": "1d", "column": "delay"},
 }
+_FEW_JOBS = 30
+_IDLE_SECONDS = 0.05
+_SAMPLED = 100
+_LOADS = 3
 
 
 def measure(quick: bool) -> Iterator[Figure]:
-    """Yield the figures of one round."""
+    """Yield the figures of one round; a quick one leaves Datasette out, which takes minutes to read the file."""
     frame = _flights(QUICK_ROWS if quick else ROWS)
+    for figure in _measure(frame):
+        yield figure
+        if figure.side == HERE:
+            lines = (f"{figure.line}-{peer}" for peer in PACKAGES)
+            yield from (figure._replace(line=line) for line in lines if line in LINES)
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        frame.write_csv(folder / "flights.csv")
+        frame.write_parquet(folder / "flights.parquet")
+        if is_installed("duckdb"):
+            yield from duckdb_figures(folder)
+        if is_installed("datasette") and not quick:
+            yield from datasette_figures(folder, frame.height)
+
+
+def _measure(frame: pl.DataFrame) -> Iterator[Figure]:
     api_port, redis_port = free_ports(2)
     with tempfile.TemporaryDirectory() as folder:
         environ = {"API_PORT": str(api_port), "REDIS_PORT": str(redis_port), "DATA_DIR": folder, "WORKERS": "1"}
@@ -52,6 +78,8 @@ def measure(quick: bool) -> Iterator[Figure]:
             stack.wait_until_ready()
             yield from _loads(stack.api, frame, f"API_PORT={api_port}\0".encode())
             yield from _reads(stack.api, frame)
+            yield from _jobs(stack.api, frame)
+            yield Figure("data-first", HERE, _first_search(stack.api, frame) * 1e3, "ms")
     yield from _analyses(frame)
 
 
@@ -99,26 +127,65 @@ def _loads(api: Api, frame: pl.DataFrame, mark: bytes) -> Iterator[Figure]:
 
 
 def _reads(api: Api, frame: pl.DataFrame) -> Iterator[Figure]:
-    yield Figure("data-first", HERE, _seconds(lambda: api.fetch("/data?search=127")) * 1e3, "ms")
     folded = frame.select(pl.col(pl.String).str.to_lowercase())
     contains = pl.any_horizontal(pl.all().str.contains("abc", literal=True)).sum()
     yield Figure("data-search", PEER, _seconds(lambda: folded.select(contains)) * 1e3, "ms")
     yield Figure("data-search", HERE, _seconds(lambda: api.fetch("/data?search=abc")) * 1e3, "ms")
-    yield Figure("data-record", HERE, _seconds(lambda: api.fetch(f"/data/{frame.height // 2}"), 20) * 1e3, "ms")
+    texts = frame.select(pl.all().cast(pl.String).str.to_lowercase())
+    contains = pl.any_horizontal(pl.all().str.contains("128", literal=True)).sum()
+    yield Figure("data-search-all", PEER, _seconds(lambda: texts.select(contains)) * 1e3, "ms")
+    yield Figure("data-search-all", HERE, _seconds(lambda: api.fetch("/data?search=128")) * 1e3, "ms")
+    path = f"/data/{frame.height // 2}"
+    yield Figure(
+        "data-record", HERE, statistics.median(_seconds(lambda: api.fetch(path)) for _ in range(50)) * 1e3, "ms"
+    )
+
+
+def _jobs(api: Api, frame: pl.DataFrame) -> Iterator[Figure]:
+    """Measure a facet, and jobs of few rows that wait for nothing, by a worker that has the dataset."""
+    facet = {"by": ["origin"]}
+    _run(api, "groups", facet)
+    yield Figure("data-facet", HERE, _seconds(lambda: _run(api, "groups", facet)) * 1e3, "ms")
+    begin = frame["date"][frame.height // 2]
+    waits: dict[str, list[float]] = {"started": [], "ended": []}
+    for _ in range(_FEW_JOBS):
+        job = _run(api, "summary", {}, f"{begin}Z", f"{begin}Z")
+        for moment, found in waits.items():
+            found.append((_moment(job[moment]) - _moment(job["created"])).total_seconds())
+        time.sleep(_IDLE_SECONDS)
+    # Means, because these times have milliseconds; of all zeros, at most one was nearly one.
+    for line, moment in (("data-begin", "started"), ("data-few", "ended")):
+        yield Figure(line, HERE, max(statistics.fmean(waits[moment]) * 1e3, 1 / _FEW_JOBS), "ms")
+
+
+def _first_search(api: Api, frame: pl.DataFrame) -> float:
+    """Return the median of the seconds that a search for digits takes right after a load, in any process."""
+    seconds = []
+    for left_out in range(1, _LOADS + 1):
+        body = io.BytesIO()
+        frame.slice(left_out).write_parquet(body)
+        api.fetch("/data", body.getvalue(), "application/vnd.apache.parquet")
+        seconds.append(_seconds(lambda: api.fetch("/data?search=127")))
+    return statistics.median(seconds)
+
+
+def _moment(text: str) -> datetime.datetime:
+    return datetime.datetime.fromisoformat(text)
 
 
 def _analyses(frame: pl.DataFrame) -> Iterator[Figure]:
+    """Measure the analyses; drawing costs the same for a hundredth of the rows, which is subtracted."""
+    sample = frame.gather_every(_SAMPLED)
     for name, params in _PARAMS.items():
         analysis = get_analysis(name)
         by_hand = _BY_HAND[name]
         analysis.run(frame.head(1000), params, lambda *_: None)  # imports matplotlib
         yield Figure(f"data-{name}", PEER, _seconds(lambda f=by_hand: f(frame)) * 1e3, "ms")  # type: ignore[misc]
-        yield Figure(
-            f"data-{name}",
-            HERE,
-            _seconds(lambda a=analysis, p=params: a.run(frame, p, lambda *_: None)) * 1e3,  # type: ignore[misc]
-            "ms",
+        whole, drawing = (
+            _seconds(lambda a=analysis, p=params, r=rows: a.run(r, p, lambda *_: None))  # type: ignore[misc]
+            for rows in (frame, sample)
         )
+        yield Figure(f"data-{name}", HERE, (whole - drawing) * _SAMPLED / (_SAMPLED - 1) * 1e3, "ms")
 
 
 def _summary_by_hand(frame: pl.DataFrame) -> Any:
@@ -154,10 +221,11 @@ _BY_HAND: dict[str, Callable[[pl.DataFrame], Any]] = {
 }
 
 
-def _run(api: Api, analysis: str) -> dict[str, Any]:
-    job: dict[str, Any] = api.post(
-        "/jobs", {"start": None, "end": None, "analysis": analysis, "params": _PARAMS[analysis]}
-    )
+def _run(
+    api: Api, analysis: str, params: dict[str, Any] | None = None, start: str | None = None, end: str | None = None
+) -> dict[str, Any]:
+    posted = {"start": start, "end": end, "analysis": analysis, "params": params or _PARAMS[analysis]}
+    job: dict[str, Any] = api.post("/jobs", posted)
     ended: dict[str, Any] = api.get(f"/jobs/{job['id']}?wait=60")
     if ended["status"] != "complete":
         raise RuntimeError(f"{analysis} is {ended['status']}: {ended.get('error')}")

@@ -85,6 +85,25 @@ _ROWS = "over 3,000,000 rows, without the plot, in ms"
 _LATE = "`?wait=` of a job of 5 ms, from its end to the answer"
 _HTTP = "Jobs accepted over HTTP, one a request"
 
+_LOAD_CSV = ("`POST /data` of 3,000,000 rows of CSV", "s")
+_BESIDE = {
+    "DuckDB": {
+        "csv": _LOAD_CSV,
+        "parquet": ("`POST /data` of the same rows of Parquet", "s"),
+        "search": ("Search over the text columns", "ms"),
+        "search-all": ("Search over all columns", "ms"),
+        "summary": ("Summary", "ms"),
+        "histogram": ("Histogram", "ms"),
+        "groups": ("Groups", "ms"),
+        "timeseries": ("Time series", "ms"),
+    },
+    "Datasette": {
+        "csv": _LOAD_CSV,
+        "search": ("Search over the text columns", "ms"),
+        "record": ("`GET /data/<id>`", "ms"),
+    },
+}
+
 LINES = {
     line.name: line
     for line in (
@@ -160,5 +179,14 @@ LINES = {
         Line("data-histogram", f"Histogram {_ROWS}", _POLARS),
         Line("data-groups", f"Groups {_ROWS}", _POLARS),
         Line("data-timeseries", f"Time series {_ROWS}", _POLARS),
+        Line("data-search-all", "Search over all columns, in ms", beside="polars"),
+        Line("data-facet", "Rows counted by the values of a column, over HTTP, in ms", beside="Datasette"),
+        Line("data-begin", "From `created` to `started` of a job of few rows, idle, mean, in ms", at_most(5)),
+        Line("data-few", "From `created` to `ended` of that job, mean, in ms"),
+        *(
+            Line(f"data-{name}-{title.lower()}", f"{figure}, beside {title}, in {unit}", beside=title)
+            for title, names in _BESIDE.items()
+            for name, (figure, unit) in names.items()
+        ),
     )
 }

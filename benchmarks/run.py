@@ -20,6 +20,7 @@ from importlib.metadata import version
 from importlib.util import find_spec
 from typing import Any
 
+from benchmarks.dataset_peers import PACKAGES, is_installed, version_of
 from benchmarks.figures import Figure
 from benchmarks.harness import ROOT, machine
 from benchmarks.lines import LINES, SUITES, Suite
@@ -90,6 +91,7 @@ def _about() -> dict[str, Any]:
 def _versions() -> dict[str, dict[str, str]]:
     ours = {"Python": platform.python_version(), **{name: version(name) for name in _PACKAGES}}
     peers = {peer.title: peer.version() for peer in PEERS if peer.is_installed and peer.package}
+    peers |= {title: version_of(name) for name, title in PACKAGES.items() if is_installed(name)}
     node = subprocess.run(["node", "--version"], capture_output=True, text=True).stdout.strip().removeprefix("v")
     return {"versions": {**ours, **peers, "Node.js": node}}
 

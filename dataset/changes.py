@@ -25,7 +25,6 @@ __all__ = [
     "decode_change",
     "encode_change",
     "to_frame",
-    "to_rows",
     "to_series",
 ]
 
@@ -92,8 +91,3 @@ def to_series(name: str, dtype: pl.DataType, values: Sequence[Any]) -> pl.Series
     """Return physical values as a column of this type."""
     physical = _PHYSICAL.get(dtype)
     return pl.Series(name, values, dtype) if physical is None else pl.Series(name, values, physical).cast(dtype)
-
-
-def to_rows(frame: pl.DataFrame) -> list[Row]:
-    """Return the physical values of all rows."""
-    return frame.select(pl.all().to_physical()).rows()

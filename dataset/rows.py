@@ -6,7 +6,7 @@ from threading import Lock
 
 import polars as pl
 
-from dataset.changes import Change, Row, to_rows
+from dataset.changes import Change, Row
 from dataset.distinct_values import DistinctValues, add_values, find_distinct_values
 from dataset.edits import Edits, Slices, apply_edits
 from dataset.sizes import row_slices
@@ -25,6 +25,7 @@ class Rows:
         self._frame = frame
         self._earlier = earlier
         self._slices: Slices | None = None
+        self._physical: list[pl.Series] | None = None
         self._lock = Lock()
         self.lines: dict[tuple[bool, int], pl.Series] = {}
         self._distinct: dict[str, DistinctValues] | None = None
@@ -78,7 +79,9 @@ class Rows:
         """Return the physical values of the row at this position, counted from 0."""
         earlier = self._earlier
         if earlier is None:
-            return to_rows(self.frame.slice(position, 1))[0]
+            if self._physical is None:
+                self._physical = self.frame.select(pl.all().to_physical()).get_columns()
+            return tuple(column[position] for column in self._physical)
         found = earlier[1].find(position)
         return found if isinstance(found, tuple) else earlier[0].row(found)
 

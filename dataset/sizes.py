@@ -18,6 +18,7 @@ __all__ = [
     "fitting_slices",
     "fixed_record_bytes",
     "json_bytes",
+    "max_record_bytes",
     "memory_size",
     "row_bytes",
     "row_slices",
@@ -139,6 +140,12 @@ def fixed_record_bytes(frame: pl.DataFrame) -> int:
         size += len(json.dumps(name, ensure_ascii=False).encode(errors="replace")) + 2
         size += quotes if kind == pl.String else _MAX_LENGTHS.get(kind.base_type(), _MAX_TIME_LENGTH)
     return size
+
+
+def max_record_bytes(fixed: int, row: Sequence[Any]) -> int:
+    """Return an upper bound of the size of a row as JSON, from the result of `fixed_record_bytes`."""
+    # `null` has two characters more than the quotes of a text.
+    return fixed + sum(_MAX_ESCAPED * len(value) if isinstance(value, str) else 2 for value in row)
 
 
 def json_bytes(frame: pl.DataFrame) -> int:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator, Sequence
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from threading import Lock
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import polars as pl
 
@@ -20,10 +20,13 @@ from dataset.revision import UNKNOWN, Ends, Unknown
 from dataset.rows import Rows
 from dataset.search import SearchIndex
 from dataset.selection import Selection, Selector
-from dataset.serialization import records
-from dataset.sizes import fixed_record_bytes, json_bytes, memory_size
+from dataset.serialization import record_of, records
+from dataset.sizes import fixed_record_bytes, json_bytes, max_record_bytes, memory_size
 
 __all__ = ["Location", "Table", "first_records"]
+
+_SMALL_BYTES: Final = 2**16
+"""A record of at most so many bytes is rendered in Python; the memory of a larger one is computed more precisely."""
 
 
 class Location(NamedTuple):
@@ -99,6 +102,11 @@ class Table:
 
     def records_of(self, rows: Sequence[Row], reserve: ReserveBytes | None = None) -> list[dict[str, Any]]:
         """Return rows with the columns of this table as records with JSON values."""
+        if len(rows) == 1 and (most := max_record_bytes(self.fixed_bytes(), rows[0])) <= _SMALL_BYTES:
+            if reserve is not None:
+                reserve(most)
+            with suppress(OverflowError):
+                return [record_of(self.rows.schema, rows[0])]
         part = to_frame(self.rows.schema, rows)
         if reserve is not None:
             reserve(json_bytes(part))

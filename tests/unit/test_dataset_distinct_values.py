@@ -81,3 +81,11 @@ def test_a_column_of_another_type_or_with_a_negative_zero_needs_all_values_again
 def test_columns_of_many_values_and_small_tables_keep_a_text_of_each_row():
     assert find_distinct_values(pl.DataFrame({"x": range(10_000)})) == {}
     assert find_distinct_values(pl.DataFrame({"x": [1] * 100})) == {}
+
+
+def test_a_column_whose_values_repeat_in_a_sample_only_is_not_among_them():
+    numbers = pl.Series(range(ROWS))
+    frame = pl.DataFrame({"sampled": numbers.set(numbers % 64 == 0, 0), "few": numbers % 64})
+    found = find_distinct_values(frame)
+    assert list(found) == ["few"]
+    assert sorted(found["few"].values) == list(range(64))
