@@ -1,8 +1,8 @@
 """Claims jobs from the queue and runs them: ``python worker.py``.
 
 A supervisor process starts ``WORKERS`` child processes; only the children run analyses. A child claims a job, runs its
-analysis and sends the outcome. Every half second, or less often while all are idle, the supervisor renews the children's
-leases, stops runs that were cancelled or timed out, replaces children that exited and releases their jobs.
+analysis and sends the outcome. Every half second, or less often while all are idle, the supervisor renews the
+children's leases, stops runs that were cancelled or timed out, replaces children that exited and releases their jobs.
 """
 
 from __future__ import annotations
