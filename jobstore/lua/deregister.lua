@@ -19,6 +19,7 @@ if ARGV[11] == '1' and deadline and tonumber(deadline) > tonumber(now_us) then r
 call('ZREM', WORKERS, worker)
 unreserve_jobs(worker, ARGV[11] == '1')
 select_db(QUEUE)
+if call('GET', HOUSEKEEPER) == worker then call('DEL', HOUSEKEEPER) end
 local id = call('LINDEX', WAITING .. ':' .. worker, 0) or ''
 if id ~= '' then
   select_db(RECORDS)

@@ -8,7 +8,6 @@
 -- include: integer
 -- include: due_scripts
 local lease = tonumber(ARGV[5])
-local HOUSEKEEPER = WAITING .. '.housekeeper'
 local deadline = integer(now_us + lease)
 
 local function held_by(worker)
@@ -45,7 +44,7 @@ local pause, keeper = IDLE_US, call('GET', HOUSEKEEPER)
 if keeper and keeper ~= ARGV[7] then
   local supervisors = call('ZCARD', WORKERS) / math.max(1, #ARGV - 6)
   pause = math.max(pause, math.min(pause * supervisors / 2, lease * 0.3))
-elseif ARGV[7] then
+elseif held[1] and held[1][1] == 'held' then
   call('SET', HOUSEKEEPER, ARGV[7], 'PX', 2 * IDLE_US / 1000)
 end
 local expired = call('ZRANGEBYSCORE', WORKERS, '-inf', '(' .. now_us, 'LIMIT', 0, 100)

