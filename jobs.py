@@ -21,7 +21,6 @@ from jobstore import (
     ClaimedJob,
     DatasetChanged,
     Filters,
-    Heartbeat,
     Idempotency,
     IdempotencyKeyReused,
     InvalidCursor,
@@ -47,7 +46,6 @@ from jobstore import (
     StoredResults,
     Submission,
     UnusableServer,
-    WorkerLease,
     WorkerNotRegistered,
     classify_redis_error,
     job_from_record,
@@ -59,7 +57,6 @@ __all__ = [
     "ClaimedJob",
     "DatasetChanged",
     "Filters",
-    "Heartbeat",
     "Idempotency",
     "IdempotencyKeyReused",
     "InvalidCursor",
@@ -84,13 +81,13 @@ __all__ = [
     "StoredResults",
     "Submission",
     "UnusableServer",
-    "WorkerLease",
     "WorkerNotRegistered",
     "add_job",
     "add_jobs",
     "cancel_job",
     "check_redis",
     "classify_redis_error",
+    "complete_collected",
     "connect",
     "delete_job",
     "deregister_worker",
@@ -170,8 +167,7 @@ def get_job_by_id(jid: str) -> Job:
 
     :raises JobNotFound: there is none.
     """
-    record = jobstore.read_hash(rd, f"job.{jid}")
-    if not record:
+    if not (record := jobstore.read_hash(rd, f"job.{jid}")):
         raise JobNotFound(f"There is no job {jid}; ended jobs are kept for a while only.")
     return job_from_record(record, jid)
 
@@ -243,9 +239,7 @@ def delete_job(jid: str) -> None:
 
 
 def update_job_status(jid: str, status: Status | str) -> Job:
-    """Change a job's status by hand, along an arrow of ``docs/states.md``.
-
-    ``submitted`` queues a scheduled job now, ``cancelled`` cancels. The others need a worker's lease: see ``q``.
+    """Change a job's status by hand: ``submitted`` queues a scheduled job now, ``cancelled`` cancels it.
 
     :raises JobNotFound: there is none.
     :raises InvalidTransition: no arrow leads there, or not by hand.
@@ -299,7 +293,7 @@ def register_worker(worker: str, host: str, pid: int) -> None:
     _run("register", worker, _lease(), host, pid)
 
 
-def heartbeat(workers: Sequence[str], held_up: Sequence[str] = ()) -> Heartbeat:
+def heartbeat(workers: Sequence[str], held_up: Sequence[jobstore.HeldUp] = ()) -> jobstore.Heartbeat:
     """Renew the leases of these workers, queue what those ``held_up`` have reserved, and do the due housekeeping.
 
     It queues due and accepted jobs, deletes jobs past their retention, and repairs a queue that was lost.
@@ -324,6 +318,11 @@ def deregister_worker(
     failure = "" if error is None else json.dumps(error, ensure_ascii=False)
     answer = _run("deregister", worker, reason, failure, random.random(), *(only_if_run or ("", "")), int(expired))
     return answer[1].decode() or None if answer[0] == b"deregistered" else None
+
+
+def complete_collected(worker: jobstore.HeldUp) -> None:
+    """Complete the jobs whose results a worker has collected and not sent, and start its run."""
+    _transitions().run_all([*worker.calls()])
 
 
 def release_job(run: Run, worker: str, reason: ReleaseReason) -> None:

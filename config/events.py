@@ -39,6 +39,10 @@ class Event(StrEnum):
     JOB_RELEASED = "job released", "A `job` went back to its queue, or failed for good: `reason`, `worker`."
     STALE_RESULT = "stale result rejected", "A worker no longer held the `job` whose result it sent, in this `attempt`."
     RESULTS_REJECTED = "results rejected", "Redis rejects the results of a `job`: `error`. The job fails."
+    COLLECTED_REJECTED = (
+        "collected results rejected",
+        "Redis rejects results that a dead child had not sent: `worker`, `error`. Their jobs run again.",
+    )
     ANALYSIS_RAISED = "the analysis raised", "An exception of an analysis, with its traceback, in the log of the job."
     # The files in analyses/
     ANALYSIS_UNAVAILABLE = "analysis unavailable", "The file of an `analysis` cannot be used; a traceback follows."

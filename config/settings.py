@@ -172,7 +172,7 @@ class Settings:
         30.0, "Seconds that a stopping worker lets its jobs run before it gives them back.", least=0
     )
     max_reserved_jobs: int = _setting(
-        32,
+        64,
         "Most jobs that a worker process reserves for itself while jobs take milliseconds; 0 is none.",
         least=0,
         most=100,

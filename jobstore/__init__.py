@@ -14,7 +14,7 @@ from jobstore.errors import (
     QuotaExceeded,
 )
 from jobstore.filters import Filters
-from jobstore.heartbeat import Heartbeat, WorkerLease, renew_and_keep_house
+from jobstore.heartbeat import Heartbeat, HeldUp, WorkerLease, renew_and_keep_house
 from jobstore.ids import generate_jids
 from jobstore.listing import Reserve, read_page
 from jobstore.model import (
@@ -63,6 +63,7 @@ __all__ = [
     "EndedMinute",
     "Filters",
     "Heartbeat",
+    "HeldUp",
     "Idempotency",
     "IdempotencyKeyReused",
     "InvalidCursor",

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 from jobstore.model import Run
 from jobstore.scripts import Transitions, by_name
 
-__all__ = ["BATCH", "Heartbeat", "WorkerLease", "renew_and_keep_house"]
+__all__ = ["BATCH", "Heartbeat", "HeldUp", "WorkerLease", "renew_and_keep_house"]
 
 BATCH = 100
 """The most jobs that one call of the housekeeping changes: some milliseconds of Redis' time. A full batch means a
@@ -32,6 +32,20 @@ class WorkerLease(NamedTuple):
         return Run(self.id, self.attempt) if self.id else None
 
 
+class HeldUp(NamedTuple):
+    """A worker whose run takes long, that run, and the results that it has collected before and not sent."""
+
+    worker: str
+    run: Run
+    collected: bytes = b""
+
+    def calls(self) -> Iterator[tuple[Any, ...]]:
+        """Yield the calls that send these results and queue what is reserved."""
+        if self.collected:
+            yield ("finish_collected", self.worker, 0, *self.run, self.collected)
+        yield ("unreserve", self.worker)
+
+
 class Heartbeat(NamedTuple):
     """The time of Redis, in seconds since 1970; the workers whose lease is over; each renewed worker's lease, None for
     one that is not registered; whether housekeeping has a backlog; and whether no worker holds a job and no
@@ -52,14 +66,14 @@ def _read_worker_lease(held: dict[str, Any]) -> WorkerLease:
 
 
 def renew_and_keep_house(
-    transitions: Transitions, workers: Sequence[str], held_up: Sequence[str], lease: str, retention: str
+    transitions: Transitions, workers: Sequence[str], held_up: Sequence[HeldUp], lease: str, retention: str
 ) -> Heartbeat:
     """Renew the leases of these workers, then do the housekeeping that is due; times are in microseconds.
 
     What the workers ``held_up`` have reserved is queued again.
     """
     *_, renewed = transitions.run_all(
-        [*(("unreserve", worker) for worker in held_up), ("renew", lease, retention, *workers)]
+        [*(call for worker in held_up for call in worker.calls()), ("renew", lease, retention, *workers)]
     )
     now, expired, leases, due = renewed
     housekeeping: dict[str, tuple[Any, ...]] = {

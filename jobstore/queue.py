@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import random
 import time
@@ -14,11 +13,10 @@ import redis
 from hotqueue import HotQueue
 from redis.exceptions import ConnectionError, ResponseError, TimeoutError
 
+from jobstore.acknowledgement import Acknowledgement, ClaimedJob
 from jobstore.model import ReleaseReason
-from jobstore.redis import BLOCK_SECONDS, clone_pool, is_read_only_replica, is_transient
-from jobstore.reserved_jobs import ClaimedJob, ReservedJobs, SentResult
-from jobstore.results import results_fields
-from jobstore.round_trip import PART_BYTES
+from jobstore.redis import BLOCK_SECONDS, clone_pool, is_read_only_replica
+from jobstore.reserved_jobs import ReservedJobs
 from jobstore.scripts import NoScript, Transitions
 from jobstore.worker_connection import WorkerConnection
 
@@ -75,9 +73,8 @@ class JobQueue(HotQueue):  # type: ignore[misc]
         self._transitions = Transitions(
             redis.Redis(connection_pool=pool), records_db=records_db, queue_db=self._queue_db, queue_name=name
         )
-        self._pending_ack: tuple[str, list[Any]] | None = None
-        self.reserved.sent.clear()
-        self.reserved.invalidate()
+        self._pending_ack: Acknowledgement | None = None
+        self.reserved.reset()
         self._must_resend = False
         self._deferred: Callable[[], bool] | None = None
         self._unfit = False
@@ -112,22 +109,21 @@ class JobQueue(HotQueue):  # type: ignore[misc]
         self, job: ClaimedJob, document: str | bytes, artifacts: list[tuple[str, bytes]], log: str
     ) -> None:
         """Complete a job with the next :meth:`get` or :meth:`flush`; nothing is sent before."""
-        _, *fields = results_fields(document, artifacts, job)
-        self._pending_ack = ("finish", [self.worker_id, job.id, job.attempt, fields[0], log, *fields[1:]])
+        self._pending_ack = Acknowledgement.finish(self.worker_id or "", job, document, artifacts, log)
 
     def defer_release(self, job: ClaimedJob, reason: ReleaseReason, error: str, log: str) -> None:
         """Release a job with the next :meth:`get` or :meth:`flush`; ``error`` is JSON, ``""`` for none."""
-        self._pending_ack = ("release", [self.worker_id, job.id, job.attempt, reason, error, random.random(), log])
+        self._pending_ack = Acknowledgement.release(self.worker_id or "", job, reason, error, log)
 
     def flush(self) -> str | None:
         """Send the pending acknowledgement alone; return the answer, ``refused`` if the job was no longer held."""
         answer: str | None = None
-        while self.reserved.sent or self._pending_ack is not None:
+        while self.reserved.sent or self.reserved.collected or self._pending_ack is not None:
             try:
+                self._send_collected()
                 self._read_sent()
                 if self._pending_ack is not None:
-                    verb, words = self._pending_ack
-                    answer = self._exchange([(verb, *words)])[0][0]
+                    answer = self._exchange([(self._pending_ack.verb, *self._pending_ack.words)])[0][0]
                     self._pending_ack = None
             except _RETRYABLE_ERRORS as error:
                 self._backoff_and_reconnect(error)
@@ -181,17 +177,18 @@ class JobQueue(HotQueue):  # type: ignore[misc]
 
     def _claim(self, wait: bool) -> Any:
         """Send the pending acknowledgement, or wait for a wake token, and claim a job: one round trip."""
+        self._send_collected()
         self._read_sent()
         wanted = self.reserved.wanted()
         claim = ("claim", self.worker_id, int(wait), wanted)
         answer: list[Any]
         if self._pending_ack is not None:
-            verb, words = self._pending_ack
-            if verb == "finish":
-                outcome, *answer = self._exchange([SentResult(verb, words, asked=wanted).call()])[0]
+            call = self._pending_ack._replace(asked=wanted).call()
+            if self._pending_ack.verb == "finish":
+                outcome, *answer = self._exchange([call])[0]
             else:
-                [outcome, *_], answer = self._exchange([(verb, *words), claim])
-            _warn_if_refused(outcome, words)
+                [outcome, *_], answer = self._exchange([call, claim])
+            self._pending_ack.note_outcome(outcome)
             self._pending_ack = None
         elif not wait:
             answer = self._exchange([claim])[0]
@@ -205,30 +202,50 @@ class JobQueue(HotQueue):  # type: ignore[misc]
         return "job", job
 
     def _start_reserved(self) -> tuple[str, ClaimedJob] | None:
-        """Send the pending result with the start of the first reserved job, ahead of its answer; None without one."""
+        """Send the pending result with the start of the first reserved job, ahead of its answer; None without one.
+
+        A small result is kept back for a moment, to be sent with others.
+        """
         if self.has_lost_reserved():
             self.reserved.invalidate()
         if self.reserved.sent and (self._must_resend or not self.reserved.has_next):
             self._read_sent()
-        sent = None if self._pending_ack is None else self.reserved.follow(*self._pending_ack)
-        if sent is None:
+        if self._pending_ack is None:
+            return None
+        if (job := self.reserved.collect(self._pending_ack)) is not None:
+            self._pending_ack = None
+            if due := self.reserved.take_due(self.worker_id or "", job):
+                self._send_acknowledgement(due)
+            else:
+                self._run_deferred()
+            return "job", job
+        self._send_collected()
+        if (job := self.reserved.follow(self._pending_ack)) is None:
             return None
         self._pending_ack = None
-        self._send([self._transitions.command(*sent.call())])
-        assert sent.following
-        return "job", sent.following
+        self._send_acknowledgement(self.reserved.sent[-1])
+        return "job", job
+
+    def _send_collected(self) -> None:
+        """Send the collected results, and that the job has begun whose acknowledgement is pending."""
+        if self.reserved.collected:
+            run = None if self._pending_ack is None else self._pending_ack.run
+            self._send_acknowledgement(self.reserved.take_collected(self.worker_id or "", run))
+
+    def _send_acknowledgement(self, ended: Acknowledgement) -> None:
+        self._send([self._transitions.command(*ended.call())])
 
     def _read_sent(self) -> None:
-        """Read the missing answers to results that were sent ahead; send them again after the connection was lost."""
+        """Read the missing answers to what was sent ahead; send it again after the connection was lost."""
         while self.reserved.sent:
-            sent = self.reserved.sent[0]
-            if not self._must_resend:
-                outcome, *begun = self._read_answers(1)[0]
-            elif sent.verb == "finish":
-                outcome, *begun = self._exchange([sent._replace(asked=0).call()])[0]
+            ended = self.reserved.sent[0]
+            if self._must_resend:
+                outcome, *begun = self._exchange([ended._replace(asked=0).call()])[0]
             else:
-                [[outcome, *_]], begun = self._exchange([(sent.verb, *sent.words)]), ["void", []]
-            _warn_if_refused(outcome, sent.words)
+                outcome, *begun = self._read_answers(1)[0]
+            if ended.verb == "release":
+                begun = ["void", []]
+            ended.note_outcome(outcome)
             self.reserved.answer([ClaimedJob(*each) for each in begun[1]], is_void=begun[0] == "void")
         self._must_resend = False
 
@@ -282,12 +299,10 @@ class JobQueue(HotQueue):  # type: ignore[misc]
         self._run_deferred()
         if isinstance(error, NoScript):
             with suppress(*_RETRYABLE_ERRORS):
-                self._transitions.load("claim", "finish", "finish_claim", "release")
+                self._transitions.load("claim", "finish", "finish_claim", "finish_collected", "release")
                 return
         self.on_error()
-        if self._is_refused(error):
-            self._refusals = 0
-            self._fail(str(error))
+        self._note_refusal(error)
         pause = min(_MAX_BACKOFF, 0.05 * 2**self._failures) * random.uniform(0.5, 1)
         self._failures = min(self._failures + 1, 10)
         _log.warning("Redis unavailable, retrying in %s s", round(pause, 2), extra={"error": str(error)})
@@ -297,40 +312,26 @@ class JobQueue(HotQueue):  # type: ignore[misc]
         else:
             time.sleep(pause)
 
-    def _is_refused(self, error: Exception) -> bool:
-        """Whether Redis answers but has refused this result several times.
-
-        A result that is too large ends the connection, or is answered by an error that is not transient.
-        """
-        verb, words, *_ = self._first_unanswered() or ("", [])
-        size = sum(len(word) for word in words if isinstance(word, (str, bytes)))
-        blamed = type(error) is ResponseError and not is_transient(error)
-        large = size > PART_BYTES and isinstance(error, (ConnectionError, TimeoutError))
-        refused = verb == "finish" and (blamed or large) and self._answers()
-        self._refusals = self._refusals + 1 if refused else 0
-        return self._refusals >= _MAX_REFUSALS
+    def _note_refusal(self, error: Exception) -> None:
+        """Release a job instead of completing it, once Redis has refused its results several times while it answers."""
+        ended = self.reserved.sent[0] if self.reserved.sent else self._pending_ack
+        is_refused = ended is not None and ended.may_cause(error) and self._answers()
+        self._refusals = self._refusals + 1 if is_refused else 0
+        if ended is None or self._refusals < _MAX_REFUSALS:
+            return
+        self._refusals = 0
+        if ended.verb == "collect":
+            self.reserved.stop_collecting()
+        elif self.reserved.sent:
+            self.reserved.sent[0] = ended.as_failure(str(error))
+        else:
+            self._pending_ack = ended.as_failure(str(error))
 
     def _answers(self) -> bool:
         try:
             return bool(self._client.ping())
         except _RETRYABLE_ERRORS:
             return False
-
-    def _fail(self, error: str) -> None:
-        """Release the job instead of completing it; refused if it is complete after all."""
-        _, words, *_ = self._first_unanswered() or ("", [])
-        worker, jid, attempt, _, log, *_ = words
-        message = f"Redis does not take the results: {error} Make them smaller, or have its proto-max-bulk-len raised."
-        failure = {"type": "ResultsRefused", "message": message, "reason": "error"}
-        _log.error("results rejected", extra={"job": jid, "attempt": attempt, "error": error})
-        release = [worker, jid, attempt, ReleaseReason.ERROR, json.dumps(failure), random.random(), log]
-        if self.reserved.sent:
-            self.reserved.sent[0] = SentResult("release", release)
-        else:
-            self._pending_ack = ("release", release)
-
-    def _first_unanswered(self) -> tuple[Any, ...] | None:
-        return self.reserved.sent[0] if self.reserved.sent else self._pending_ack
 
     @contextmanager
     def _waiting(self) -> Iterator[None]:
@@ -342,8 +343,3 @@ class JobQueue(HotQueue):  # type: ignore[misc]
             yield
         finally:
             self._interruptible = False
-
-
-def _warn_if_refused(outcome: str, words: list[Any]) -> None:
-    if outcome == "refused":
-        _log.warning("stale result rejected", extra={"job": words[1], "attempt": words[2]})

@@ -16,8 +16,9 @@ from jobstore import ReleaseReason, Run
 from runtime.errors import exit_error, failure, out_of_memory
 from runtime.memory import MemoryMeter, seconds_to_fill
 from runtime.memory_files import shared_bytes, shared_output
-from runtime.meters import METERS_BYTES, Meters
+from runtime.meters import Meters
 from runtime.output import drop_beginning
+from runtime.shared_results import SHARED_BYTES, SharedResults
 from runtime.shared_status import CORRUPTED, NO_RUN, SharedStatus
 from runtime.signals import signals_blocked
 
@@ -60,8 +61,9 @@ class ChildProcess:
         # Once the process is reaped its id may be another's: a kill and the reaping exclude each other.
         self._reaping = Lock()
         self._output = shared_output()
-        with shared_bytes(METERS_BYTES) as shared:
+        with shared_bytes(SHARED_BYTES) as shared:
             self.status, self.meters = SharedStatus(shared.fileno()), Meters(shared.fileno())
+            self.results = SharedResults(shared.fileno())
             control_r, control_w = os.pipe()
             try:
                 self.process = self._start(script, (control_r, shared.fileno(), self._output.fileno()), environ)

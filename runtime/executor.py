@@ -38,6 +38,7 @@ from runtime.output import Output
 from runtime.process_state import ProcessState
 from runtime.reporter import Reporter
 from runtime.results import Rows, build_results, parse_selection
+from runtime.shared_results import SharedResults
 from runtime.shared_status import SharedStatus
 from runtime.supervisor import tick_seconds
 
@@ -96,6 +97,7 @@ class Executor:
         queue.on_error = meters.count_redis_error
         queue.reserved.most = settings.max_reserved_jobs
         shared_status = SharedStatus(status)
+        queue.reserved.collected.copy = SharedResults(status)
         queue.has_lost_reserved = shared_status.has_lost_reserved
         executor = cls(
             queue,

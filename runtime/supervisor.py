@@ -16,8 +16,7 @@ import jobs
 from config.cpu import usable_cores
 from config.events import Event
 from config.settings import Settings
-from jobs import WorkerLease
-from jobstore import ReleaseReason, Run
+from jobstore import HeldUp, ReleaseReason, Run, WorkerLease
 from runtime.analysis_files import AnalysisFiles
 from runtime.cache_folders import cache_settings
 from runtime.child_process import GRACE_SECONDS, ChildProcess
@@ -26,6 +25,7 @@ from runtime.descendants import become_subreaper, end_orphans
 from runtime.errors import failure, status_corrupted
 from runtime.heartbeat_file import HeartbeatFile
 from runtime.memory import ALLOCATOR_SETTINGS, MemoryWatch
+from runtime.shared_status import NO_RUN
 from runtime.worker_counts import WorkerCounts
 
 __all__ = ["STANDBY_AFTER_SECONDS", "Supervisor", "handle_stop_signals", "tick_seconds"]
@@ -127,12 +127,18 @@ class Supervisor:
             return False
         return not any(child.status.read()[0] for child in self.children)
 
-    def _held_up(self, children: list[ChildProcess]) -> list[str]:
+    def _held_up(self, children: list[ChildProcess]) -> list[HeldUp]:
         """Return the workers whose reserved jobs are to be queued; they learn it first, and start none of them."""
-        found = [child for child in children if child.holds_up_reserved()]
-        for child in found:
-            child.status.mark_lost()
-        return [child.worker for child in found]
+        found = []
+        for child in children:
+            if child.holds_up_reserved():
+                running = child.status.read()
+                child.status.mark_lost()
+                lines = child.results.read()
+                # Otherwise it may have begun another one before it learned of it.
+                if lines is not None and child.status.read() == running:
+                    found.append(HeldUp(child.worker, running[1], lines))
+        return found
 
     def reap(self, now: float) -> None:
         """Collect the children that have exited, and end the processes that they left."""
@@ -185,10 +191,21 @@ class Supervisor:
         """Deregister dead children and release their jobs; those of which Redis fails stay for the next round."""
         while self.dead:
             child = self.dead[0]
+            self._complete_collected(child)
             held = jobs.deregister_worker(child.worker, child.reason, child.error, only_if_run=child.only_run)
             if held is not None:
                 _log.warning(Event.JOB_RELEASED, extra={"job": held, "reason": child.reason, "worker": child.worker})
             self.dead.pop(0)
+
+    def _complete_collected(self, child: ChildProcess) -> None:
+        """Send the results that a dead child had not sent, and that it had begun its last run."""
+        try:
+            if lines := child.results.read():
+                jobs.complete_collected(HeldUp(child.worker, child.only_run or NO_RUN, lines))
+        except jobs.RedisUnavailable:
+            raise
+        except jobs.RedisError as error:
+            _log.error(Event.COLLECTED_REJECTED, extra={"worker": child.worker, "error": str(error)})
 
     def enforce(self, child: ChildProcess, lease: WorkerLease | None, now: float) -> None:
         """Stop a cancelled or timed-out run, and release a job that the child holds but does not run."""

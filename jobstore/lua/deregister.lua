@@ -17,7 +17,7 @@ select_db(QUEUE)
 local deadline = call('ZSCORE', WORKERS, worker)
 if ARGV[11] == '1' and deadline and tonumber(deadline) > tonumber(now_us) then return answer('alive') end
 call('ZREM', WORKERS, worker)
-unreserve_jobs(worker)
+unreserve_jobs(worker, ARGV[11] == '1')
 select_db(QUEUE)
 local id = call('LINDEX', WAITING .. ':' .. worker, 0) or ''
 if id ~= '' then

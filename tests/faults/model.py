@@ -22,7 +22,7 @@ FINAL = ("complete", "failed", "cancelled")
 
 @dataclass
 class Job:
-    """One job; `due` while it is scheduled, `ended` once it has ended."""
+    """One job; `due` while it is scheduled, `ended` and its place in the order of ends once it has ended."""
 
     id: str
     asked: Submission
@@ -35,6 +35,7 @@ class Job:
     due: float | None = None
     started: float = 0.0
     ended: float | None = None
+    ended_as: int = 0
     message: str | None = None
     reason: str | None = None
     unknown_since: float | None = None
@@ -86,7 +87,7 @@ class Model:
         self.current: str | None = None
         self.staged: dict[str, int] = {}
         self.bulks: dict[str, Bulk] = {}
-        self._created = 0
+        self._created = self._ends = 0
 
     def deadlines(self) -> list[float]:
         """Return the times at which something changes without a transition."""
@@ -260,11 +261,37 @@ class Model:
             return ["complete", "none"]
         return ["complete", *(self._start_any(jid, worker, most) if self._waits(jid) else ["again"])]
 
-    def unreserve(self, worker: str) -> list[Any]:
+    def finish_collected(
+        self, worker: str, most: int, following: str, next_attempt: str, *ended: tuple[str, str]
+    ) -> list[Any]:
+        known = self.workers.get(worker, Worker(0))
+        refused = [f"{jid} {attempt}" for jid, attempt in ended if not self._collects(known, worker, jid, attempt)]
+        if following:
+            return [refused, *self._start_reserved(worker, most, following, next_attempt)]
+        return [refused, "none", self._reserve(worker, most, [])]
+
+    def _collects(self, known: Worker, worker: str, jid: str, attempt: str) -> bool:
+        """Complete a job that the worker holds or has reserved first; return whether it is complete by this worker."""
+        job = self.jobs.get(jid)
+        if job is not None and known.reserved[:1] == [jid] and self._waits(jid) and str(job.attempt + 1) == attempt:
+            known.reserved.pop(0)
+            job.worker, job.attempt = worker, job.attempt + 1
+        elif self._holds(worker, jid, attempt):
+            known.held = None
+        else:
+            if known.reserved[:1] == [jid] and not self._waits(jid):
+                known.reserved.pop(0)
+            return job is not None and (job.status, job.worker, str(job.attempt)) == ("complete", worker, attempt)
+        self._end(job, "complete")
+        job.results = job.attempt
+        return True
+
+    def unreserve(self, worker: str, is_lost: bool = False) -> list[Any]:
         known = self.workers.get(worker, Worker(0))
         ids, known.reserved = [jid for jid in known.reserved if self._waits(jid)], []
         for jid in reversed(ids):
             self.queues[self.jobs[jid].asked.priority].insert(0, jid)
+            self.jobs[jid].attempt += is_lost
         return ["unreserved", len(ids)]
 
     def release(self, worker: str, jid: str, attempt: str, why: str, log: str) -> list[Any]:
@@ -287,7 +314,7 @@ class Model:
             return ["deregistered", ""]
         if expired and known.deadline > self.now:
             return ["alive"]
-        self.unreserve(worker)
+        self.unreserve(worker, is_lost=bool(expired))
         if known.held is not None:
             job = self.jobs[known.held]
             meant = not jid or (jid, attempt) == (job.id, str(job.attempt))
@@ -325,7 +352,7 @@ class Model:
 
     def purge(self, most: int) -> list[Any]:
         old = [job for job in self.jobs.values() if job.ended is not None and job.ended + RETENTION <= self.now]
-        old = sorted(old, key=lambda job: (job.ended, job.id))[:most]
+        old = sorted(old, key=lambda job: job.ended_as)[:most]
         for job in old:
             self._delete_job(job)
         return ["purged", len(old)]
@@ -466,7 +493,8 @@ class Model:
 
     def _end(self, job: Job, status: str) -> None:
         assert job.status not in FINAL
-        job.status, job.due, job.ended = status, None, self.now
+        self._ends += 1
+        job.status, job.due, job.ended, job.ended_as = status, None, self.now, self._ends
         if job.asked.dataset:
             self.pins[job.asked.dataset] -= 1
             self._collect(job.asked.dataset)

@@ -296,6 +296,19 @@ class Machine(RuleBasedStateMachine):
     def end(self, pick, outcome):
         self._end(pick, outcome)
 
+    @rule(pick=PICK, count=st.integers(0, 4))
+    def end_collected(self, pick, count):
+        """Let a worker end its job and then some that it has reserved, in one call, and start the next one."""
+        worker, jid, attempt = self._run(pick) or (WORKERS[pick % 3], "", "")
+        known = self.model.workers.get(worker)
+        reserved = known.reserved if known is not None and pick < 10 else [one[1] for one in self.reserved][-4:]
+        ended = [(jid, attempt)] if jid and pick % 4 else []
+        attempts = [(each, str(self.model.jobs[each].attempt + 1)) for each in reserved if each in self.model.jobs]
+        ended = list(dict(ended + attempts[:count]).items())  # a worker runs no job twice in a row
+        following = (attempts[count:] or [("", "")])[0] if pick % 3 else self._following(worker, pick)
+        lines = "".join(f"{each} {number} {pick} 0 v1 {number}\n" for each, number in ended)
+        self._send("finish_collected", (worker, pick % 4, *following, lines), (worker, pick % 4, *following, *ended))
+
     @rule(pick=PICK, why=st.sampled_from(WHYS[:5]), meant=st.booleans(), other=st.booleans())
     def deregister(self, pick, why, meant, other):
         worker, jid, attempt = self._run(pick) or (WORKERS[pick % 3], "", "")
@@ -396,6 +409,7 @@ class Machine(RuleBasedStateMachine):
             (8, self.add, (roll.randint(1, 4), *asked, "one", owner)),
             (12, self.work, (pick, outcome if lucky else "")),
             (8, self.end, (pick, outcome)),
+            (8, self.end_collected, (pick, roll.randint(0, 4))),
             (5, self.cancel, (pick,)),
             (3, self.delete, (pick,)),
             (2, self.put, ([pick, roll.randrange(12)],)),
@@ -453,12 +467,13 @@ class Machine(RuleBasedStateMachine):
 
     def _note_runs(self, name: str, words: tuple[Any, ...], answer: list[Any]) -> None:
         """Keep what the worker runs from now on, also a job that it must not run, and what it has reserved."""
-        if name not in ("claim", "finish_claim"):
+        if name not in ("claim", "finish_claim", "finish_collected"):
             return
         worker, claimed = str(words[0]), answer[-1] if isinstance(answer[-1], list) else []
-        if name == "finish_claim" and words[6]:
-            self.runs.append((worker, str(words[6]), str(words[7])))
-        elif claimed:
+        started = {"finish_claim": words[6:8], "finish_collected": words[2:4]}.get(name, ("", ""))
+        if started[0]:
+            self.runs.append((worker, str(started[0]), str(started[1])))
+        elif claimed and name != "finish_collected":
             self.runs.append((worker, *claimed.pop(0)[:2]))
         self.reserved += [(worker, *one[:2]) for one in claimed]
 
@@ -484,7 +499,7 @@ class Machine(RuleBasedStateMachine):
             answer = _without_times(answer)
         if answer[0] == "added":
             answer = answer[:1]
-        if name in ("claim", "finish_claim") and isinstance(answer[-1], list):
+        if name in ("claim", "finish_claim", "finish_collected") and isinstance(answer[-1], list):
             answer[-1] = [one[:8] + one[9:] for one in answer[-1]]  # without the time that it waited
         assert answer == expected
         self._compare()
@@ -511,6 +526,7 @@ class Machine(RuleBasedStateMachine):
         for jid in self.ids:
             pipeline.hmget(f"job.{jid}", "status", "worker", "attempt", "failed_attempts", "message", "error")
             pipeline.hget(f"results.{jid}", "document")
+            pipeline.hget(f"job.{jid}", "results")
             pipeline.hgetall(f"log.{jid}")
         pipeline.zrange("jobs", 0, -1).get("data.current").zrange("bulks", 0, -1)
         for version in ("v1", "v2"):
@@ -521,7 +537,7 @@ class Machine(RuleBasedStateMachine):
             pipeline.hget(f"idempotency.{key}", "left")
         found = iter(pipeline.execute())
         for jid in self.ids:
-            assert _read(next(found), next(found), next(found)) == _expect(model, jid), jid
+            assert _read(*(next(found) for _ in range(4))) == _expect(model, jid), jid
         assert (next(found), next(found), next(found)) == (model.unfinished(), model.current, list(model.bulks))
         assert _counted(next(found), next(found)) == [model.pins.get(version) for version in ("v1", "v2")]
         assert [next(found), next(found)] == [model.unfinished_of(owner) for owner in OWNERS[2:]]
@@ -587,12 +603,12 @@ def _error(why: str) -> str:
     return "" if why == "drain" else json.dumps({"reason": why})
 
 
-def _read(record: list[Any], document: str | None, logs: dict[str, str]) -> Any:
+def _read(record: list[Any], document: str | None, packed: str | None, logs: dict[str, str]) -> Any:
     status, worker, attempt, charged, message, error = record
     if status is None:
         return None, document, logs
     reason = json.loads(error)["reason"] if error else None
-    results = json.loads(document)["attempt"] if document else None
+    results = json.loads(document)["attempt"] if document else int(packed.split()[-1]) if packed else None
     return (status, worker, int(attempt or 0), int(charged or 0), message, reason), results, logs
 
 

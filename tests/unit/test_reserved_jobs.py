@@ -9,8 +9,10 @@ from redis.exceptions import ConnectionError
 
 import jobs
 from jobs import ReleaseReason, Submission
+from jobstore import HeldUp
 from jobstore.reserved_jobs import ReservedJobs
 from ops.invariants import find_violations
+from runtime.shared_status import NO_RUN
 
 
 @pytest.fixture
@@ -116,7 +118,7 @@ def test_jobs_reserved_behind_a_long_one_are_queued_in_their_order(reserving):
     late = _add(1, priority="low")
     first = _get()
 
-    jobs.heartbeat([reserving], [reserving])
+    jobs.heartbeat([reserving], [HeldUp(reserving, NO_RUN)])
 
     jobs.register_worker("another", "host", 2)
     jobs.q.set_worker_id("another")
@@ -130,7 +132,7 @@ def test_jobs_reserved_behind_a_long_one_are_queued_in_their_order(reserving):
 def test_a_job_that_another_worker_took_is_neither_started_nor_completed(reserving):
     ids = _add(3)
     first = _get()
-    jobs.heartbeat([reserving], [reserving])
+    jobs.heartbeat([reserving], [HeldUp(reserving, NO_RUN)])
     jobs.register_worker("another", "host", 2)
     _, taken = jobs._run("claim", "another", 0, 0)
     assert taken[0][0].decode() == ids[1]
@@ -151,7 +153,7 @@ def test_jobs_that_the_supervisor_has_queued_are_not_begun(reserving, monkeypatc
     _add(6)
     first = _get()
     monkeypatch.setattr(jobs.q, "has_lost_reserved", iter([True, False, False]).__next__)
-    jobs.heartbeat([reserving], [reserving])
+    jobs.heartbeat([reserving], [HeldUp(reserving, NO_RUN)])
     jobs.register_worker("another", "host", 2)
     jobs._run("claim", "another", 0, 0)
 

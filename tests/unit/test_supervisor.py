@@ -13,14 +13,17 @@ from typing import Any
 import pytest
 
 import jobs
+import jobstore
 from config.events import Event
 from config.settings import Settings
 from jobs import ReleaseReason, Run
+from jobstore import HeldUp
 from runtime import Supervisor, supervisor, tick_seconds
 from runtime.analysis_files import AnalysisFiles
 from runtime.child_process import ChildProcess
 from runtime.memory_files import shared_bytes
-from runtime.meters import METERS_BYTES, Meters
+from runtime.meters import Meters
+from runtime.shared_results import SHARED_BYTES, SharedResults
 from runtime.shared_status import NO_RUN
 
 TICK = tick_seconds(Settings())
@@ -51,8 +54,8 @@ class Child:
         self.sent: list[tuple[str, ...]] = []
         self.kills: list[ReleaseReason] = []
         self._timed, self._deadline = None, 0.0
-        with shared_bytes(METERS_BYTES) as shared:
-            self.meters = Meters(shared.fileno())
+        with shared_bytes(SHARED_BYTES) as shared:
+            self.meters, self.results = Meters(shared.fileno()), SharedResults(shared.fileno())
 
     is_timed_out = ChildProcess.is_timed_out
     outcome = ChildProcess.outcome
@@ -138,7 +141,7 @@ def heartbeats(monkeypatch) -> list[list[str]]:
     sent: list[list[str]] = []
     send = jobs.heartbeat
 
-    def note(workers: list[str], held_up: list[str]) -> jobs.Heartbeat:
+    def note(workers: list[str], held_up: list[HeldUp]) -> jobstore.Heartbeat:
         sent.append(workers)
         return send(workers, held_up)
 
@@ -397,10 +400,10 @@ def test_a_run_that_holds_up_reserved_jobs_loses_them_and_its_child_learns_it_fi
     run = world.claim(child)
     child.holds_up = True
     seen: list[list[Run]] = []
-    unreserved: list[str] = []
+    unreserved: list[HeldUp] = []
     heartbeat = jobs.heartbeat
 
-    def note(workers: list[str], held_up: list[str]) -> jobs.Heartbeat:
+    def note(workers: list[str], held_up: list[HeldUp]) -> jobstore.Heartbeat:
         seen.append(list(child.lost))
         unreserved.extend(held_up)
         return heartbeat(workers, held_up)
@@ -408,5 +411,5 @@ def test_a_run_that_holds_up_reserved_jobs_loses_them_and_its_child_learns_it_fi
     monkeypatch.setattr(jobs, "heartbeat", note)
     world.tick()
 
-    assert (seen, unreserved) == ([[run]], [child.worker])
+    assert (seen, unreserved) == ([[run]], [HeldUp(child.worker, run)])
     assert status(run) == "in progress"

@@ -6,8 +6,7 @@ import pytest
 
 import jobs
 from config.settings import Settings
-from jobs import Heartbeat
-from jobstore import Run
+from jobstore import Heartbeat, Run
 from runtime import Supervisor, tick_seconds
 from runtime.child_process import ChildProcess
 

@@ -17,6 +17,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import worker
+from jobstore import collected_results, reserved_jobs
 from runtime import supervisor
 from tests.faults.trials.fault import SharedCounter
 
@@ -60,6 +61,7 @@ def fork_worker(counter: SharedCounter, environ: Mapping[str, str]) -> int:
     def play() -> None:
         os.environ.update(environ)
         supervisor.STANDBY_AFTER_SECONDS = 0.0  # trials are shorter than the delay
+        collected_results._SECONDS, reserved_jobs._SECONDS = 0.5, 0.2  # a process is slow whose steps are counted
         subprocess.Popen = lambda words, **options: _Child(counter, words, **options)  # type: ignore[assignment, misc]
         sys.argv = ["worker.py"]
         worker.main()

@@ -31,6 +31,8 @@ LEASE_SECONDS = 1.5
 """The lease in trials; the promises of recovery hold for any lease."""
 
 _PR_SET_CHILD_SUBREAPER = 36
+_DEFAULTS = {"seconds": 0.0, "seconds_first": 0.0, "megabytes": 0, "raises": 0}
+"""As the API stores them; results are then small enough to be sent together."""
 _ENDED = ("complete", "failed", "cancelled")
 _TIMEOUT_SECONDS = 40.0
 
@@ -97,7 +99,7 @@ class Harness:
                 start=None,
                 end=None,
                 analysis="trial",
-                params={"ran": str(self.folder / f"{number + n}.ran"), **params},
+                params={"ran": str(self.folder / f"{number + n}.ran"), **_DEFAULTS, **params},
                 **options,
             )
             for n, params in enumerate(asked)

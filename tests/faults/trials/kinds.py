@@ -152,13 +152,16 @@ def _parent_releases_lost(harness: Harness, verdict: Verdict) -> None:
     _succeed(harness, verdict, max_charged=2)
 
 
-def _worker_dies_whole(harness: Harness, verdict: Verdict) -> None:
-    harness.add({}, {})
-    parent = harness.start_worker()
-    harness.wait_for_fault()
-    harness.signal(parent, signal.SIGKILL)
-    # On a busy machine the parent has time to start another child, which dies with the next job.
-    _succeed(harness, verdict, max_charged=2)
+def _worker_dies_whole(count: int) -> Callable[..., None]:
+    def play(harness: Harness, verdict: Verdict) -> None:
+        harness.add(*[{}] * count)
+        parent = harness.start_worker()
+        harness.wait_for_fault()
+        harness.signal(parent, signal.SIGKILL)
+        # On a busy machine the parent has time to start another child, which dies with the next job.
+        _succeed(harness, verdict, max_charged=2)
+
+    return play
 
 
 def _child_then_parent(harness: Harness, verdict: Verdict) -> None:
@@ -251,7 +254,7 @@ def _parent_stalls(harness: Harness, verdict: Verdict) -> None:
 def _succeed(harness: Harness, verdict: Verdict, *, max_charged: int = 1) -> None:
     """Start another worker after one was killed: the children have died, and their jobs end."""
     # A fresh process checks for its parent after its imports; until then it holds no job.
-    if harness.counter.hit_at and not harness.wait(lambda: not harness.descendants(), 15 if harness.real else 2):
+    if harness.counter.hit_at and not harness.wait(lambda: not harness.descendants(), 15):
         alive = [pid for pid in harness.descendants() if pid not in harness.workers]
         if alive:
             verdict.unexpected.append(f"{len(alive)} children outlived their parent")
@@ -321,7 +324,13 @@ KINDS = {
     "parent-drain": Kind("… drains", _on("parent", cue=True), _parent_drains),
     "parent-lost": Kind("… releases the jobs of a lost worker", _on("parent", cue=True, nth=2), _parent_releases_lost),
     "worker-dies": Kind(
-        "parent and child are killed at once, as when a host is gone", _on("child"), _worker_dies_whole, 6
+        "parent and child are killed at once, as when a host is gone", _on("child"), _worker_dies_whole(2), 6
+    ),
+    "worker-reserves": Kind(
+        "… runs jobs that it has reserved, and parent and child are killed at once",
+        _on("child"),
+        _worker_dies_whole(12),
+        4,
     ),
     "child-parent": Kind("a child is killed, and its parent within 60 ms", _on("child"), _child_then_parent, 6),
     "random": Kind(
