@@ -90,8 +90,7 @@ class JobListener:
         while True:
             subscribed = self._subscribe(pubsub, subscribed)
             for _ in range(_AT_ONCE):
-                # Without a time-out, redis-py does not look whether there is a message, which takes six system calls.
-                message = pubsub.get_message(timeout=None if has_arrived else 0)
+                message = _read(pubsub) if has_arrived else pubsub.get_message(timeout=0)
                 has_arrived = False
                 if message is None:
                     has_arrived = self._sleep(pubsub)
@@ -153,3 +152,11 @@ class JobListener:
                     any_changed = self._any_changed
                 if any_changed is not None:
                     any_changed(jid if message["type"] == "pmessage" else None)
+
+
+def _read(pubsub: Any) -> Any:
+    """Return a message that has arrived, without six system calls by which redis-py looks for one.
+
+    :raises RedisError: the connection is lost, or the rest of the message does not come.
+    """
+    return pubsub.handle_message(pubsub.connection.read_response(push_request=True))
