@@ -17,7 +17,6 @@ __all__ = ["JobListener"]
 
 _BACK_OFF = 0.5
 _TICK_MS = 20  # for connections without a socket to wait for, as those of a fake server
-_UNSUBSCRIBE_MS = 1000  # the longest time after the last watcher
 _AT_ONCE = 200  # messages, before the subscriptions are looked at again
 _PREFIX = "job."
 _ALL_JOBS = "job.*"
@@ -50,11 +49,12 @@ class JobListener:
             self._wake()
 
     def unwatch(self, jid: str, changed: Changed) -> None:
-        """Undo one call of :meth:`watch` with these arguments; the subscription ends within a second."""
+        """Undo one call of :meth:`watch` with these arguments."""
         with self._lock:
             self._watchers[jid].remove(changed)
             if not self._watchers[jid]:
                 del self._watchers[jid]
+            self._wake()
 
     def watch_all(self, changed: AnyChanged | None) -> None:
         """Call ``changed`` with the id of each job that changes, and with None whenever changes may have been missed.
@@ -86,15 +86,12 @@ class JobListener:
 
     def _listen(self, pubsub: Any) -> None:
         subscribed: set[str] = set()
-        has_arrived = False
         while True:
             subscribed = self._subscribe(pubsub, subscribed)
             for _ in range(_AT_ONCE):
-                # Without a time-out, redis-py does not look whether there is a message, which takes six system calls.
-                message = pubsub.get_message(timeout=None if has_arrived else 0)
-                has_arrived = False
+                message = pubsub.get_message(timeout=0)
                 if message is None:
-                    has_arrived = self._sleep(pubsub)
+                    self._sleep(pubsub)
                     break
                 self._dispatch(message)
 
@@ -119,8 +116,8 @@ class JobListener:
                 changed()
         return wanted
 
-    def _sleep(self, pubsub: Any) -> bool:
-        """Wait until a message arrives or another thread wakes this one; return whether one has certainly arrived."""
+    def _sleep(self, pubsub: Any) -> None:
+        """Wait until a message arrives or another thread wakes this one."""
         poller = select.poll()
         poller.register(self._wake_r, select.POLLIN)
         timeout = None
@@ -129,15 +126,12 @@ class JobListener:
             sock = getattr(pubsub.connection, "_sock", None)
             if isinstance(sock, socket.socket):
                 poller.register(sock, select.POLLIN)
-                timeout = _UNSUBSCRIBE_MS
             else:
                 timeout = _TICK_MS
-        ready = {source for source, _ in poller.poll(timeout)}
-        if self._wake_r in ready:
+        if any(source == self._wake_r for source, _ in poller.poll(timeout)):
             with self._lock:
                 os.read(self._wake_r, 1)
                 self._is_woken = False
-        return bool(ready - {self._wake_r})
 
     def _dispatch(self, message: dict[str, Any]) -> None:
         """Call the functions that a message concerns; a confirmed subscription is one, for what came before it."""
