@@ -68,6 +68,7 @@ def _environ(environ: Mapping[str, str], folder: str) -> dict[str, str]:
         "DATA_DIR": folder,
         "DRAIN_SECONDS": "2",
         "REDIS_PORT": str(redis_port),
+        "TMPDIR": folder,
         "WORKERS": "2",
     }
 
