@@ -331,7 +331,7 @@ KINDS = {
         "parent and child are killed at once, as when a host is gone", _on("child"), _worker_dies_whole(2), 6
     ),
     "worker-reserves": Kind(
-        "… runs jobs that it has reserved, and parent and child are killed at once",
+        "… runs jobs that it has reserved",
         _on("child"),
         _worker_dies_whole(12),
         4,
