@@ -35,7 +35,7 @@ demo: .venv/runtime ## Load the sample data, run one job of each analysis, show 
 SELECTED = $(if $(ONLY),$(or $(wildcard tests/$(ONLY)),$(and $(wildcard $(firstword $(subst ::, ,$(ONLY)))),$(ONLY)),-k "$(ONLY)"))
 
 .PHONY: test
-test: .venv/development ## Run all tests but the long ones; ONLY=unit, a file or a word
+test: .venv/development .venv-object-store/installed ## Run all tests but the long ones; ONLY=unit, a file or a word
 	$(BIN)/python -m pytest -m "not long" $(SELECTED)
 
 TRIALS ?= 1000
@@ -50,7 +50,7 @@ LONG_schemathesis = EXAMPLES=1000 $(BIN)/python -m pytest --timeout 1800 tests/i
 LONG_outages = $(BIN)/python -m tests.faults.outages $(OUTAGES)
 
 .PHONY: test-long
-test-long: .venv/development ## Run the long tests; ONLY=a file or a word, or SUITE=soak, model, trials, outages or schemathesis for many more rounds
+test-long: .venv/development .venv-object-store/installed ## Run the long tests; ONLY=a file or a word, or SUITE=soak, model, trials, outages or schemathesis for many more rounds
 	$(or $(LONG_$(SUITE)),$(error SUITE is soak, model, trials, outages or schemathesis))
 
 .PHONY: test-hostile
@@ -142,10 +142,11 @@ lock: .venv/development ## Lock the versions that pyproject.toml allows
 	$(LOCK) --constraints requirements.txt --output-file requirements/image.txt
 	$(LOCK) --group stack --group dev --constraints requirements.txt --output-file requirements/dev.txt
 	$(subst pyproject.toml,,$(LOCK)) --group policies --output-file requirements/policies.txt
+	$(subst pyproject.toml,,$(LOCK)) --group object-store --output-file requirements/object-store.txt
 
 .PHONY: clean
 clean: ## Remove everything that was installed or generated here, except the state in var/
-	rm -rf .venv .venv-policies benchmarks/peers/.venv benchmarks/peers/bullmq/node_modules demo-plots .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+	rm -rf .venv .venv-policies .venv-object-store benchmarks/peers/.venv benchmarks/peers/bullmq/node_modules demo-plots .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
 	find . -name __pycache__ -not -path './.git/*' -prune -exec rm -rf {} +
 
 # The stamps are written last, so an interrupted installation is repeated.
@@ -161,9 +162,9 @@ clean: ## Remove everything that was installed or generated here, except the sta
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.txt
 	@touch $@
 
-.venv-policies/installed: requirements/policies.txt
-	$(PYTHON) -m venv --clear .venv-policies
-	.venv-policies/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/policies.txt
+.venv-%/installed: requirements/%.txt
+	$(PYTHON) -m venv --clear $(@D)
+	$(@D)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $<
 	@touch $@
 
 benchmarks/peers/.venv/%/installed: benchmarks/peers/requirements/%.txt
