@@ -28,7 +28,7 @@ from dataset import (
 )
 from submission.bulk_actions import BulkActions
 from submission.data_source import load_at_start, load_posted
-from submission.dataset_upload import UPLOAD_TYPES, load_limits, problem_from_dataset_error
+from submission.dataset_upload import UPLOAD_TYPES, load_limits, open_store, problem_from_dataset_error
 from submission.schema import JobRequest, read_job_body
 from submission.validation import request_again, submit
 from web import bulk_actions, dev_server, links, metrics, openapi, pagination, request_body, system_routes, ui
@@ -71,7 +71,7 @@ def create_app(settings: Settings | None = None, *, redis_client: Any = None) ->
     app.config["SETTINGS"] = settings
     limits = load_limits(settings)
     app.extensions["load limits"] = limits
-    app.extensions["store"] = Store(jobs.rd, limits.table_memory, limits.files)
+    app.extensions["store"] = open_store(settings, limits)
     app.extensions["bulk actions"] = BulkActions(app, app.extensions["store"], settings.max_params_bytes)
     listener = JobListener()
     app.extensions["waiting"] = LongPolling(settings.api_threads - 16, listener)

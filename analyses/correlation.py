@@ -13,6 +13,7 @@ from analyses.kit import (
     Outcome,
     Params,
     Progress,
+    Rows,
     add_colorbar,
     label,
     new_plot,
@@ -23,7 +24,6 @@ from analyses.kit import (
 
 if TYPE_CHECKING:
     import numpy as np
-    import polars as pl
     from matplotlib.figure import Figure
 
 _MOST_WRITTEN = 12
@@ -36,7 +36,7 @@ class CorrelationParams(Params):
     )
 
 
-def run(rows: pl.DataFrame, params: CorrelationParams, progress: Progress) -> Outcome:
+def run(rows: Rows, params: CorrelationParams, progress: Progress) -> Outcome:
     """Correlate each pair of columns over the rows in which both have a finite value.
 
     ``r`` is null for fewer than two such rows and for a constant, ``p`` for fewer than three. The matrices of ``r``,
@@ -45,7 +45,8 @@ def run(rows: pl.DataFrame, params: CorrelationParams, progress: Progress) -> Ou
     import polars as pl
 
     names = params.columns
-    values = [to_numeric(rows[name]) for name in names]
+    frame = rows.frame(names)
+    values = [to_numeric(frame[name]) for name in names]
     size = len(names)
     r: list[list[float | None]] = [[None] * size for _ in names]
     p: list[list[float | None]] = [[None] * size for _ in names]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import Field, ValidationInfo, field_validator
@@ -14,7 +15,8 @@ from analyses.kit import (
     OptionalCompare,
     Outcome,
     Params,
-    aggregate,
+    Rows,
+    aggregate_groups,
     bad_column,
     category_label,
     clip_for_plot,
@@ -23,11 +25,14 @@ from analyses.kit import (
     label,
     legend_below,
     new_plot,
+    rereading,
     to_numeric,
     truncate_label,
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     import polars as pl
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
@@ -73,7 +78,7 @@ class GroupsParams(Params):
         return kind or (kinds[0] if kinds else None)
 
 
-def run(rows: pl.DataFrame, params: GroupsParams) -> Outcome:
+def run(rows: Rows, params: GroupsParams) -> Outcome:
     """Aggregate each group; missing values are a group of their own, groups of equal rank come in the order of names.
 
     ``count`` is of rows; the other aggregates are of the column's finite values, ``std`` the sample's (``ddof=1``).
@@ -82,33 +87,36 @@ def run(rows: pl.DataFrame, params: GroupsParams) -> Outcome:
     With ``compare``, the groups are those of all subsets together, and ``subsets`` has the aggregates of each subset
     for the listed groups. The table lists the subsets one after the other.
     """
-    import polars as pl
 
     kinds = params.aggregates or ["count"]
     keys = [f"by {place}" for place in range(len(params.by))]
-    values = [] if params.column is None else [finite_values(rows[params.column]).alias("value")]
-    # The name of a group may be that of an aggregate.
-    frame = rows.select(*(pl.col(name).alias(key) for name, key in zip(params.by, keys, strict=True)), *values)
-    subsets = params.compare.split(rows) if params.compare else []
-    compared = frame.filter(pl.any_horizontal(subset.rows for subset in subsets)) if subsets else frame
+    read = rereading(rows, partial(_frames, rows, params, keys))
+    tables = [
+        aggregate_groups((frames[number] for frames in read()), keys, kinds)
+        for number in range(1 + (len(params.compare.values) if params.compare else 0))
+    ]
     order, descending = [params.sort or kinds[0], *keys], [params.descending, *(False for _ in keys)]
-    table = _aggregated(compared, keys, kinds).sort(order, descending=descending, nulls_last=True)
+    table = tables[0].sort(order, descending=descending, nulls_last=True)
     listed = table.head(params.top)
-    parts = [_listed_only(_aggregated(frame.filter(subset.rows), keys, kinds), listed, keys) for subset in subsets]
+    parts = [_listed_only(each, listed, keys) for each in tables[1:]]
     result = {
         "by": params.by,
         "column": params.column,
         "sort": order[0],
         "distinct": table.height,
         "groups": _as_json(listed, keys, kinds),
-        "others": {"groups": table.height - listed.height, "count": compared.height - int(listed["rows"].sum())},
+        "others": {
+            "groups": table.height - listed.height,
+            "count": int(table["rows"].sum()) - int(listed["rows"].sum()),
+        },
     }
-    if subsets:
+    compared = params.compare.values if params.compare else []
+    if compared:
         result["subsets"] = [
-            {"value": subset.value, "count": int(subset.rows.sum()), "groups": _as_json(part, keys, kinds)}
-            for subset, part in zip(subsets, parts, strict=True)
+            {"value": value, "count": int(each["rows"].sum()), "groups": _as_json(part, keys, kinds)}
+            for value, each, part in zip(compared, tables[1:], parts, strict=True)
         ]
-    names = [category_label(subset.value) for subset in subsets]
+    names = [category_label(value) for value in compared]
     figure = _draw(params, names, parts or [listed], table.height)
     return Outcome(result, {"plot": figure}, {"table": _table(params, names, parts or [listed], keys)})
 
@@ -125,12 +133,18 @@ def _table(params: GroupsParams, names: list[str], parts: list[pl.DataFrame], ke
     return table
 
 
-def _aggregated(frame: pl.DataFrame, keys: list[str], kinds: list[Aggregate]) -> pl.DataFrame:
+def _frames(rows: Rows, params: GroupsParams, keys: list[str]) -> Iterator[list[pl.DataFrame]]:
+    """Yield the rows that are grouped, and those of each subset, batch by batch."""
     import polars as pl
 
-    aggregates = [aggregate(kind, None if kind == "count" else "value").alias(kind) for kind in kinds]
-    # In order, because sums of fractions depend on it.
-    return frame.group_by(keys, maintain_order=True).agg(*aggregates, pl.len().alias("rows"))
+    # The name of a group may be that of an aggregate.
+    named = [pl.col(name).alias(key) for name, key in zip(params.by, keys, strict=True)]
+    others = [*([params.column] if params.column else []), *([params.compare.column] if params.compare else [])]
+    for batch in rows.batches([*params.by, *others]):
+        value = pl.lit(None) if params.column is None else finite_values(batch[params.column])
+        frame = batch.select(*named, value.alias("value"))
+        masks = [subset.rows for subset in params.compare.split(batch)] if params.compare else []
+        yield [frame.filter(pl.any_horizontal(masks)) if masks else frame, *map(frame.filter, masks)]
 
 
 def _listed_only(table: pl.DataFrame, listed: pl.DataFrame, keys: list[str]) -> pl.DataFrame:

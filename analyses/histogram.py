@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
@@ -13,18 +14,21 @@ from analyses.kit import (
     OptionalCompare,
     Outcome,
     Params,
+    Rows,
     category_label,
     clip_for_plot,
     draw_placeholder,
     label,
     legend_below,
     new_plot,
+    rereading,
     truncate_label,
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
     import numpy as np
-    import polars as pl
     from matplotlib.figure import Figure
 
 # More would be a pixel wide each, and take seconds to draw.
@@ -37,7 +41,7 @@ class HistogramParams(Params):
     compare: OptionalCompare
 
 
-def run(rows: pl.DataFrame, params: HistogramParams) -> Outcome:
+def run(rows: Rows, params: HistogramParams) -> Outcome:
     """Count the values as ``numpy.histogram`` does: every bin holds its lower edge, the last one its upper edge too.
 
     Missing values, NaN and infinities are left out. Without values there are no bins. A range that is too narrow or too
@@ -48,25 +52,29 @@ def run(rows: pl.DataFrame, params: HistogramParams) -> Outcome:
     """
     import polars as pl
 
-    subsets = params.compare.split(rows) if params.compare else []
-    series = [rows[params.column].filter(subset.rows) for subset in subsets] or [rows[params.column]]
-    values = [each.filter(each.is_finite()).to_numpy() for each in series]
-    edges, counts = _count(values, params.bins)
+    read = rereading(rows, partial(_values, rows, params))
+    given = params.compare.values if params.compare else [None]
+    found, sizes, ends = [0] * len(given), [0] * len(given), []
+    for values, lengths in read():
+        found = [sum(pair) for pair in zip(found, map(len, values), strict=True)]
+        sizes = [sum(pair) for pair in zip(sizes, lengths, strict=True)]
+        ends += [end for each in values if len(each) for end in (each.min(), each.max())]
+    edges, counts = _count((values for values, _ in read()), ends, found, params.bins)
     result = {
         "column": params.column,
-        "count": sum(map(len, values)),
-        "missing": sum(map(len, series)) - sum(map(len, values)),
+        "count": sum(found),
+        "missing": sum(sizes) - sum(found),
         "edges": edges,
         "counts": [sum(counted) for counted in zip(*counts, strict=True)],
     }
     schema = {"from": pl.Float64, "to": pl.Float64, "count": pl.Int64}
     tables = [pl.DataFrame([edges[:-1], edges[1:], counted], schema=schema) for counted in counts]
-    names = [category_label(subset.value) for subset in subsets]
-    if subsets:
-        result["others"] = rows.height - sum(map(len, series))
+    names = [category_label(value) for value in given] if params.compare else []
+    if names:
+        result["others"] = rows.height - sum(sizes)
         result["subsets"] = [
-            {"value": subset.value, "count": len(found), "missing": len(each) - len(found), "counts": counted}
-            for subset, each, found, counted in zip(subsets, series, values, counts, strict=True)
+            {"value": value, "count": count, "missing": size - count, "counts": counted}
+            for value, count, size, counted in zip(given, found, sizes, counts, strict=True)
         ]
         tables = [
             table.select(pl.lit(name).alias("subset"), pl.all()) for name, table in zip(names, tables, strict=True)
@@ -74,19 +82,35 @@ def run(rows: pl.DataFrame, params: HistogramParams) -> Outcome:
     return Outcome(result, {"plot": _draw(params, edges, counts, names)}, {"table": pl.concat(tables)})
 
 
-def _count(values: list[np.ndarray[Any, Any]], bins: int) -> tuple[list[float], list[list[int]]]:
-    """Return the edges of bins for all values, and the counts of each list of values."""
+def _values(rows: Rows, params: HistogramParams) -> Iterator[tuple[list[np.ndarray[Any, Any]], list[int]]]:
+    """Yield the finite values of each subset, and the number of its rows, batch by batch."""
+    compared = [params.compare.column] if params.compare else []
+    for batch in rows.batches([params.column, *compared]):
+        subsets = params.compare.split(batch) if params.compare else []
+        series = [batch[params.column].filter(subset.rows) for subset in subsets] or [batch[params.column]]
+        yield [each.filter(each.is_finite()).to_numpy() for each in series], [*map(len, series)]
+
+
+def _count(
+    parts: Iterable[list[np.ndarray[Any, Any]]], ends: list[Any], sizes: list[int], bins: int
+) -> tuple[list[float], list[list[int]]]:
+    """Return the edges of bins for all values, between the least and the greatest of ``ends``, and their counts.
+
+    ``sizes`` are the numbers of the values in each list.
+    """
     import numpy as np
 
-    together = np.concatenate(values)
-    if not len(together):
-        return [], [[] for _ in values]
+    if not ends:
+        return [], [[] for _ in sizes]
     try:
         with np.errstate(over="ignore", invalid="ignore"):
-            edges = np.histogram_bin_edges(together, bins=bins)
-            return edges.tolist(), [np.histogram(each, bins=edges)[0].tolist() for each in values]
+            edges = np.histogram_bin_edges(np.array([min(ends), max(ends)]), bins=bins)
+            counts = np.zeros((len(sizes), bins), dtype=np.int64)
+            for values in parts:
+                counts += [np.histogram(each, bins=edges)[0] for each in values]
+            return edges.tolist(), counts.tolist()
     except ValueError:
-        return [float(together.min()), float(together.max())], [[len(each)] for each in values]
+        return [float(min(ends)), float(max(ends))], [[size] for size in sizes]
 
 
 def _draw(params: HistogramParams, edges: list[float], counts: list[list[int]], names: list[str]) -> Figure:

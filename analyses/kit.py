@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from analyses.framework.aggregates import Aggregate, aggregate, finite, finite_values
+from analyses.framework.aggregates import Aggregate, aggregate, aggregate_groups, finite, finite_values
 from analyses.framework.columns import NUMBERS, TEMPORAL, type_of
 from analyses.framework.comparison import Compare, OptionalCompare, Subset
+from analyses.framework.moments import Moments
+from analyses.framework.ordered_counts import ordered_counts
 from analyses.framework.outcome import Outcome, Progress, to_text
 from analyses.framework.parameters import (
     AxisColumn,
@@ -38,6 +40,7 @@ from analyses.framework.plotting import (
     to_numeric,
     truncate_label,
 )
+from analyses.framework.rows import Rows, rereading
 from analyses.framework.t_distribution import quantile, two_sided_p
 from analyses.framework.trial import Trial, try_analysis
 
@@ -56,6 +59,7 @@ __all__ = [
     "InvalidParams",
     "LatitudeColumn",
     "LongitudeColumn",
+    "Moments",
     "NumberColumn",
     "NumberColumns",
     "OptionalCompare",
@@ -63,10 +67,12 @@ __all__ = [
     "Params",
     "Progress",
     "Range",
+    "Rows",
     "Subset",
     "Trial",
     "add_colorbar",
     "aggregate",
+    "aggregate_groups",
     "axis_label",
     "bad_column",
     "category_label",
@@ -78,7 +84,9 @@ __all__ = [
     "label",
     "legend_below",
     "new_plot",
+    "ordered_counts",
     "quantile",
+    "rereading",
     "show_cells",
     "show_dates",
     "to_numeric",

@@ -17,6 +17,7 @@ from analyses.kit import (
     NumberColumn,
     Outcome,
     Params,
+    Rows,
     add_colorbar,
     clip_for_plot,
     draw_placeholder,
@@ -30,7 +31,6 @@ from analyses.kit import (
 
 if TYPE_CHECKING:
     import numpy as np
-    import polars as pl
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
@@ -73,7 +73,7 @@ _LEAST = 0.001
 _LEAST_WITH_COASTS = 3
 
 
-def run(rows: pl.DataFrame, params: MapParams) -> Outcome:
+def run(rows: Rows, params: MapParams) -> Outcome:
     """Draw the rows that have a place; longitudes up to 360 are accepted as well.
 
     ``missing`` counts rows without a place and rows whose place is not on the globe. ``west`` and ``east`` bound the
@@ -83,10 +83,13 @@ def run(rows: pl.DataFrame, params: MapParams) -> Outcome:
     import numpy as np
     import polars as pl
 
-    longitude, latitude = to_numeric(rows[params.longitude]), to_numeric(rows[params.latitude])
+    frame = rows.frame([name for name in (params.longitude, params.latitude, params.color, params.size) if name])
+    longitude, latitude = to_numeric(frame[params.longitude]), to_numeric(frame[params.latitude])
     on_globe = (longitude >= -180) & (longitude <= 360) & (np.abs(latitude) <= 90)
     x, y = _wrapped(longitude[on_globe]), latitude[on_globe]
-    colors, sizes = (None if name is None else to_numeric(rows[name])[on_globe] for name in (params.color, params.size))
+    colors, sizes = (
+        None if name is None else to_numeric(frame[name])[on_globe] for name in (params.color, params.size)
+    )
     bounds = _bounds(x, y)
     crosses = bounds is not None and bool((x < bounds.west).any())
     if crosses:

@@ -14,6 +14,7 @@ from analyses.kit import (
     FirstNumberColumn,
     Outcome,
     Params,
+    Rows,
     axis_label,
     clip_for_plot,
     draw_placeholder,
@@ -52,15 +53,15 @@ class OutliersParams(Params):
         return factor or {"iqr": 1.5, "robust-z": 3.5}[info.data.get("method", "iqr")]
 
 
-def run(rows: pl.DataFrame, params: OutliersParams) -> Outcome:
+def run(rows: Rows, params: OutliersParams) -> Outcome:
     """Find the values outside of ``low`` to ``high``; the table has their whole rows, the farthest first.
 
     Missing values, NaN and infinities are left out. The bounds are null for no values, and where the deviation is 0.
     """
     import numpy as np
-    import polars as pl
 
-    values = to_numeric(rows[params.column])
+    frame = rows.frame([params.column, params.index])
+    values = to_numeric(frame[params.column])
     known = np.isfinite(values)
     bounds = (fences if params.method == "iqr" else robust_bounds)(values[known], params.factor or 1.5)
     low, high = bounds or (-np.inf, np.inf)
@@ -68,7 +69,7 @@ def run(rows: pl.DataFrame, params: OutliersParams) -> Outcome:
     with np.errstate(over="ignore"):
         distance = np.maximum(low - values, values - high)[outside]
     order = np.argsort(-distance, kind="stable")[: params.top]
-    table = rows.filter(pl.Series(outside))[order.tolist()]
+    table = _where(rows, outside)[order.tolist()]
     result = {
         "column": params.column,
         "method": params.method,
@@ -81,7 +82,18 @@ def run(rows: pl.DataFrame, params: OutliersParams) -> Outcome:
         "above": int((values[known] > high).sum()),
         "farthest": [float(each) for each in values[outside][order]],
     }
-    return Outcome(result, {"plot": _draw(rows, params, values, outside, bounds)}, {"table": table})
+    return Outcome(result, {"plot": _draw(frame, params, values, outside, bounds)}, {"table": table})
+
+
+def _where(rows: Rows, mask: np.ndarray[Any, Any]) -> pl.DataFrame:
+    """Return all columns of the rows at which the mask is true."""
+    import polars as pl
+
+    found, begin = [], 0
+    for batch in rows.batches(rows.schema.names()):
+        found.append(batch.filter(pl.Series(mask[begin : begin + batch.height])))
+        begin += batch.height
+    return pl.concat(found)
 
 
 def fences(values: np.ndarray[Any, Any], factor: float) -> tuple[float, float] | None:
@@ -115,13 +127,13 @@ def robust_bounds(values: np.ndarray[Any, Any], factor: float) -> tuple[float, f
     return (median - factor * deviation, median + factor * deviation) if deviation else None
 
 
-def _draw(rows: pl.DataFrame, params: OutliersParams, values: Any, outside: Any, bounds: Any) -> Figure:
+def _draw(frame: pl.DataFrame, params: OutliersParams, values: Any, outside: Any, bounds: Any) -> Figure:
     import numpy as np
 
-    timed = rows[params.index].dtype.is_temporal()
+    timed = frame[params.index].dtype.is_temporal()
     title = f"Outliers of {label(params.column)}: {int(outside.sum()):,} of {int(np.isfinite(values).sum()):,}"
     figure, axes = new_plot(title, x=axis_label(params.index, timed=timed), y=label(params.column))
-    x, y = clip_for_plot(to_numeric(rows[params.index])), clip_for_plot(values)
+    x, y = clip_for_plot(to_numeric(frame[params.index])), clip_for_plot(values)
     shown = np.isfinite(x) & np.isfinite(y)
     if not shown.any():
         draw_placeholder(axes)

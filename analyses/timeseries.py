@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 import re
-from typing import TYPE_CHECKING, Annotated, Any
+from functools import partial
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 from pydantic import Field, ValidationInfo, field_validator
 
@@ -18,7 +19,8 @@ from analyses.kit import (
     Outcome,
     Params,
     Range,
-    aggregate,
+    Rows,
+    aggregate_groups,
     axis_label,
     bad_column,
     clip_for_plot,
@@ -26,12 +28,13 @@ from analyses.kit import (
     finite_values,
     label,
     new_plot,
+    rereading,
     show_dates,
     to_numeric,
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable, Iterator
 
     import polars as pl
     from matplotlib.figure import Figure
@@ -88,7 +91,7 @@ class TimeseriesParams(Params):
             _check_count(found, self.every)
 
 
-def run(rows: pl.DataFrame, params: TimeseriesParams) -> Outcome:
+def run(rows: Rows, params: TimeseriesParams) -> Outcome:
     """Aggregate the rows of each step; a step begins with its lower edge and ends before the next one's.
 
     Steps are aligned to the calendar in UTC (weeks begin on Monday), those of numbers to zero. Steps without rows are
@@ -100,13 +103,16 @@ def run(rows: pl.DataFrame, params: TimeseriesParams) -> Outcome:
     import polars as pl
 
     kind: Aggregate = params.aggregate or "count"
-    value = pl.lit(None) if params.column is None else finite_values(rows[params.column])
-    frame = rows.select(pl.col(params.index).alias("step"), value.alias("value"))
-    timed = frame["step"].dtype.is_temporal()
-    frame = frame.filter(pl.col("step").is_not_null() if timed else pl.col("step").cast(pl.Float64).is_finite())
-    every, steps = _timed_steps(frame, params.every) if timed else _number_steps(frame, params.every)
+    read = rereading(rows, partial(_frames, rows, params))
+    dtype = rows.schema[params.index]
+    found = [(frame.height, frame["step"].min(), frame["step"].max()) for frame in read()]
+    bounds = [bound for _, *both in found for bound in both if bound is not None]
+    ends = pl.Series("step", [min(bounds), max(bounds)] if bounds else [], dtype=dtype)
+    every, steps = _timed_steps(ends, params.every) if dtype.is_temporal() else _number_steps(ends, params.every)
     words = "count" if kind == "count" else f"{kind} of {label(params.column or '')}"
-    table = _aggregated(frame.with_columns(steps["step of row"]), steps["steps"], kind, params.column is not None)
+    stepped = (frame.with_columns(steps.of(frame["step"]).alias("step")) for frame in read())
+    table = _aggregated(stepped, steps.edges, kind, params.column is not None)
+    count = sum(height for height, *_ in found)
     result = {
         "index": params.index,
         "column": params.column,
@@ -114,30 +120,52 @@ def run(rows: pl.DataFrame, params: TimeseriesParams) -> Outcome:
         "every": every,
         "steps": table.height,
         "empty": table.filter(pl.col("rows") == 0).height,
-        "count": frame.height,
-        "missing": rows.height - frame.height,
+        "count": count,
+        "missing": rows.height - count,
     }
     shown = table.select(pl.col("step").alias("from"), pl.col("value").alias(kind))
     return Outcome(result, {"plot": _draw(params.index, words, every, table, kind)}, {"table": shown})
 
 
-def _timed_steps(frame: pl.DataFrame, every: Any) -> tuple[str | None, dict[str, pl.Series]]:
+class _Steps(NamedTuple):
+    """The lower edges of all steps, and a function that returns the edge below each value of the index."""
+
+    edges: pl.Series
+    of: Callable[[pl.Series], pl.Series]
+
+
+def _frames(rows: Rows, params: TimeseriesParams) -> Iterator[pl.DataFrame]:
+    """Yield ``step``, the index where it is known and finite, and ``value``, batch by batch."""
     import polars as pl
 
-    dated = frame["step"].dtype == pl.Date
-    if not frame.height:
-        return every, {"step of row": frame["step"], "steps": frame["step"]}
+    known = pl.col("step").is_not_null()
+    if not rows.schema[params.index].is_temporal():
+        known = pl.col("step").cast(pl.Float64).is_finite()
+    for batch in rows.batches([params.index, *([params.column] if params.column else [])]):
+        value = pl.lit(None) if params.column is None else finite_values(batch[params.column])
+        yield batch.select(pl.col(params.index).alias("step"), value.alias("value")).filter(known)
+
+
+def _timed_steps(ends: pl.Series, every: Any) -> tuple[str | None, _Steps]:
+    import polars as pl
+
+    dated = ends.dtype == pl.Date
+    if not len(ends):
+        return every, _Steps(ends, lambda column: column)
     # As numbers, because polars has more years than Python.
-    moments = frame["step"].cast(pl.Datetime("us")).to_physical()
+    moments = ends.cast(pl.Datetime("us")).to_physical()
     seconds = (int(moments.max()) - int(moments.min())) / 1e6  # type: ignore[arg-type]
     candidates = [each for each in _STEPS if not dated or each[-1] not in "smh"]
     every = every or next((each for each in candidates if seconds / _length(each) <= _FEW), candidates[-1])
     _check_count(Range(0, seconds), every)
-    column = frame["step"].cast(pl.Datetime("us", "UTC")) if dated and every[-1] in "smh" else frame["step"]
-    truncated = column.dt.truncate(every)
-    make = pl.date_range if column.dtype == pl.Date else pl.datetime_range
-    steps = truncated.to_frame().select(make(pl.col("step").min(), pl.col("step").max(), every)).to_series()
-    return every, {"step of row": truncated.alias("step"), "steps": steps.cast(truncated.dtype).alias("step")}
+    dtype = pl.Datetime("us", "UTC") if dated and every[-1] in "smh" else ends.dtype
+
+    def truncate(column: pl.Series) -> pl.Series:
+        return column.cast(dtype).dt.truncate(every)
+
+    make = pl.date_range if dtype == pl.Date else pl.datetime_range
+    edges = truncate(ends).to_frame().select(make(pl.col("step").min(), pl.col("step").max(), every)).to_series()
+    return every, _Steps(edges.cast(dtype).alias("step"), truncate)
 
 
 def _length(every: str) -> int:
@@ -146,25 +174,29 @@ def _length(every: str) -> int:
     return int(match[1]) * _SECONDS[match[2]]
 
 
-def _number_steps(frame: pl.DataFrame, every: Any) -> tuple[float | None, dict[str, pl.Series]]:
+def _number_steps(ends: pl.Series, every: Any) -> tuple[float | None, _Steps]:
     import numpy as np
     import polars as pl
 
-    column = frame["step"].cast(pl.Float64)
-    if not frame.height:
-        return every, {"step of row": column, "steps": column}
-    low, high = float(column.min()), float(column.max())  # type: ignore[arg-type]
+    ends = ends.cast(pl.Float64)
+    if not len(ends):
+        return every, _Steps(ends, lambda column: column.cast(pl.Float64))
+    low, high = ends
     width = float(every) if every else _round_width(low, high)
     _check_count(Range(low, high), width)
-    values = column.to_numpy()
-    numbers = np.floor(values / width)
-    # Quotients and edges are rounded: a value equal to the lower edge of a step belongs to it in either case.
-    numbers -= values < numbers * width
-    numbers += values >= (numbers + 1) * width
-    places = (numbers - numbers.min()).astype(np.int64)
+
+    def numbers_of(column: pl.Series) -> Any:
+        values = column.cast(pl.Float64).to_numpy()
+        numbers = np.floor(values / width)
+        # Quotients and edges are rounded: a value equal to the lower edge of a step belongs to it in either case.
+        numbers -= values < numbers * width
+        numbers += values >= (numbers + 1) * width
+        return numbers
+
+    first, last = numbers_of(ends)
     # Not a range from first to last: beyond 2**53, adding one changes nothing.
-    edges = pl.Series((numbers.min() + np.arange(places.max() + 1)) * width)
-    return width, {"step of row": edges.gather(places).alias("step"), "steps": edges.alias("step")}
+    edges = pl.Series("step", (first + np.arange(int(last - first) + 1)) * width)
+    return width, _Steps(edges, lambda column: edges.gather((numbers_of(column) - first).astype(np.int64)))
 
 
 def _round_width(low: float, high: float) -> float:
@@ -182,18 +214,21 @@ def _check_count(found: Range, every: str | float) -> None:
         raise InvalidParams([("/every", f"more than {_MOST:,} steps in this range: choose a longer one")])
 
 
-def _aggregated(frame: pl.DataFrame, steps: pl.Series, kind: Aggregate, has_column: bool) -> pl.DataFrame:
+def _aggregated(frames: Iterable[pl.DataFrame], edges: pl.Series, kind: Aggregate, has_column: bool) -> pl.DataFrame:
     import polars as pl
 
-    # Consecutive rows are aggregated several times as fast; most datasets are in the order of time.
-    if frame["step"].is_sorted():
-        frame = frame.with_columns(pl.col("step").set_sorted())
-    found = frame.group_by("step", maintain_order=True).agg(
-        aggregate(kind, "value" if has_column else None).alias("value"), pl.len().alias("rows")
-    )
-    table = steps.to_frame().join(found, on="step", how="left", maintain_order="left")
-    value = pl.col("value").fill_null(0) if kind in ("count", "sum") else pl.col("value")
-    return table.with_columns(value, pl.col("rows").fill_null(0))
+    found = aggregate_groups(map(_note_order, frames), ["step"], [kind], counts_values=has_column)
+    table = edges.to_frame().join(found, on="step", how="left", maintain_order="left")
+    value = pl.col(kind).fill_null(0) if kind in ("count", "sum") else pl.col(kind)
+    return table.select("step", value.alias("value"), pl.col("rows").fill_null(0))
+
+
+def _note_order(frame: pl.DataFrame) -> pl.DataFrame:
+    """Return the frame with a note that it is sorted by ``step``, if it is, as most datasets are by time."""
+    import polars as pl
+
+    # Consecutive rows are aggregated several times as fast.
+    return frame.with_columns(pl.col("step").set_sorted()) if frame["step"].is_sorted() else frame
 
 
 def _draw(index: str, words: str, every: str | float | None, table: pl.DataFrame, kind: Aggregate) -> Figure:

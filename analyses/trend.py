@@ -14,6 +14,7 @@ from analyses.kit import (
     FirstNumberColumn,
     Outcome,
     Params,
+    Rows,
     axis_label,
     clip_for_plot,
     draw_placeholder,
@@ -29,7 +30,6 @@ from analyses.kit import (
 
 if TYPE_CHECKING:
     import numpy as np
-    import polars as pl
     from matplotlib.figure import Figure
 
 # All pairs of so many points are 4.5 million slopes, 36 MB.
@@ -46,7 +46,7 @@ class TrendParams(Params):
     confidence: float = Field(default=0.95, ge=0.5, le=0.9999, description="Level of the confidence interval.")
 
 
-def run(rows: pl.DataFrame, params: TrendParams) -> Outcome:
+def run(rows: Rows, params: TrendParams) -> Outcome:
     """Fit y = intercept + slope (x - origin) to the rows in which both are finite.
 
     Over dates and times x is in days and ``origin`` is the first of them; over numbers ``origin`` is 0. All is null for
@@ -55,15 +55,16 @@ def run(rows: pl.DataFrame, params: TrendParams) -> Outcome:
     import numpy as np
     import polars as pl
 
-    timed = rows[params.x].dtype.is_temporal()
-    x, y = to_numeric(rows[params.x]), to_numeric(rows[params.y])
+    frame = rows.frame([params.x, params.y])
+    timed = frame[params.x].dtype.is_temporal()
+    x, y = to_numeric(frame[params.x]), to_numeric(frame[params.y])
     both = np.isfinite(x) & np.isfinite(y)
     x, y = x[both], y[both]
     origin = float(x.min()) if timed and len(x) else 0.0
     fit = least_squares if params.method == "least-squares" else theil_sen
     fitted = fit(x - origin, y, params.confidence) if len(x) > 1 and x.min() < x.max() else {}
     line = _line(x, origin, fitted)
-    first = rows[params.x].filter(pl.Series(both)).min() if timed else 0.0
+    first = frame[params.x].filter(pl.Series(both)).min() if timed else 0.0
     result = {
         "x": params.x,
         "y": params.y,

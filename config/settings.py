@@ -25,6 +25,7 @@ from config.setting_values import (
     parse_queue_name,
     parse_rate,
     parse_source,
+    parse_store,
     parse_value,
 )
 
@@ -154,6 +155,12 @@ class Settings:
         "process has a copy.",
         least=0,
         most=_MAX_MIB,
+    )
+    dataset_store: str = _setting(
+        "",
+        "Where the rows of datasets are kept, `s3://BUCKET/PREFIX` or a folder that all hosts share, for datasets "
+        "larger than the memory of a worker; empty is Redis.",
+        read=parse_store,
     )
     max_jobs_bytes: int = _setting(
         16 * 2**20,

@@ -29,9 +29,11 @@ from dataset.ingest import ingest
 from dataset.listing import Listing, Page
 from dataset.load_options import OPTION_NAMES, TYPE_PREFIX, LoadOptions
 from dataset.notes import Note
+from dataset.object_store import ObjectChunks
 from dataset.profile import Bar, ColumnProfile, profile_column
 from dataset.ranges import Ranges
 from dataset.record_values import RecordReader
+from dataset.scanned_table import ScannedRows, ScannedTable
 from dataset.selection import Selection, Selector
 from dataset.shared_files import SharedFiles
 from dataset.sizes import MAX_RECORD_BYTES, check_size, json_bytes
@@ -68,6 +70,7 @@ __all__ = [
     "Malformed",
     "NotOwner",
     "Note",
+    "ObjectChunks",
     "Page",
     "Path",
     "Ranges",
@@ -75,6 +78,8 @@ __all__ = [
     "Remove",
     "Replace",
     "Row",
+    "ScannedRows",
+    "ScannedTable",
     "Selection",
     "Selector",
     "SharedFiles",

@@ -1,4 +1,4 @@
-"""Encoding of a version's rows as compressed chunks (Arrow IPC), a few held in memory at a time."""
+"""Encoding of a version's rows as compressed chunks, a few in memory at a time: Arrow IPC, or Parquet for scans."""
 
 from __future__ import annotations
 
@@ -23,21 +23,22 @@ __all__ = ["EncodedTable", "decode_chunks", "encode_chunks", "write_chunks"]
 
 _CHUNK_BYTES: Final = 8 * 2**20
 _SIZE: Final = struct.Struct("<Q")
+_PARQUET: Final = b"PAR1"
 
 
-def encode_chunks(frame: pl.DataFrame, body_bytes: int) -> Iterator[bytes]:
+def encode_chunks(frame: pl.DataFrame, body_bytes: int, *, parquet: bool = False) -> Iterator[bytes]:
     """Yield the rows as compressed chunks; encoding runs a few chunks ahead."""
-    return parallel_map(_encode, _split_rows(frame, body_bytes))
+    return parallel_map(_encode_parquet if parquet else _encode, _split_rows(frame, body_bytes))
 
 
 def decode_chunks(chunks: Iterable[bytes]) -> pl.DataFrame:
     """Decode and concatenate the chunks."""
-    return pl.concat(parallel_map(lambda chunk: pl.read_ipc(io.BytesIO(chunk)), chunks))
+    return pl.concat(parallel_map(_decode, chunks))
 
 
-def write_chunks(frame: pl.DataFrame, body_bytes: int, file: IO[bytes]) -> None:
+def write_chunks(frame: pl.DataFrame, body_bytes: int, file: IO[bytes], *, parquet: bool = False) -> None:
     """Write the rows as chunks, each prefixed by its size."""
-    for chunk in encode_chunks(frame, body_bytes):
+    for chunk in encode_chunks(frame, body_bytes, parquet=parquet):
         file.write(_SIZE.pack(len(chunk)))
         file.write(chunk)
 
@@ -99,6 +100,18 @@ def _encode(rows: pl.DataFrame) -> bytes:
     chunk = io.BytesIO()
     rows.write_ipc(chunk, compression="zstd")
     return chunk.getvalue()
+
+
+def _encode_parquet(rows: pl.DataFrame) -> bytes:
+    chunk = io.BytesIO()
+    # One row group, so that what a job does not need is skipped by columns and by chunks.
+    rows.write_parquet(chunk, compression="zstd", row_group_size=max(1, rows.height))
+    return chunk.getvalue()
+
+
+def _decode(chunk: bytes) -> pl.DataFrame:
+    read = pl.read_parquet if chunk.startswith(_PARQUET) else pl.read_ipc
+    return read(io.BytesIO(chunk))
 
 
 def _pread_all(file: int, size: int, place: int) -> bytes:

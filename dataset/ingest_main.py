@@ -1,7 +1,8 @@
 """Entry point of the ingest subprocess: `python -m dataset.ingest_main FD`, started by `subprocess_ingest`.
 
 FD is the file descriptor of the body. Standard input: once the body is complete, a line of JSON with the arguments of
-`ingest`, and the path of a file for the rows with the bytes that it may have; end of file without a line means that the
+`ingest`, the path of a file for the rows with the bytes that it may have, and
+whether the chunks are Parquet; end of file without a line means that the
 upload was aborted. Standard output: a line of JSON with the description or the error; then the chunks. Exit status
 EX_TEMPFAIL: the result could not be written.
 """
@@ -38,7 +39,7 @@ def _main() -> None:
         return
     out = sys.stdout.buffer
     arguments = json.loads(line)
-    arrow = arguments.pop("arrow")
+    arrow, parquet = arguments.pop("arrow"), arguments.pop("parquet")
     try:
         table = _ingest(_map_body(int(sys.argv[1])), arguments)
     except DatasetError as error:
@@ -51,7 +52,7 @@ def _main() -> None:
         with ThreadPoolExecutor(1) as thread:
             if arrow and MIN_BYTES <= memory <= arrow["room"]:
                 thread.submit(_write_arrow, table, arrow["path"])
-            arrow_chunks.write_chunks(table.frame, table.description.bytes, out)
+            arrow_chunks.write_chunks(table.frame, table.description.bytes, out, parquet=parquet)
         out.flush()
 
 

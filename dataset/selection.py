@@ -17,7 +17,10 @@ from dataset.filters import unknown_column, where_condition
 from dataset.search import SearchIndex
 from dataset.sizes import row_slices
 
-__all__ = ["Selection", "Selector"]
+__all__ = ["RowBounds", "Selection", "Selector", "search_rows"]
+
+RowBounds = tuple[float | None, float | None]
+"""The least and the greatest number of a row; None is an open end."""
 
 _YEARS: Final = range(1000, 3000)
 _LEAST_TIMESTAMP: Final = 10_000_000
@@ -84,21 +87,29 @@ class Selector:
         `numbers` are the numbers of the rows, by default their positions counted from 1.
         Raises BoundsError or FilterError.
         """
-        index, low, high = self._bounds(selection)
-        condition = where_condition(self._types, selection.where or {})
-        if index in self._types:
-            in_range = range_condition(column_expr(index), self._types[index], low, high)
-            given = [each for each in (in_range, condition) if each is not None]
-            condition = pl.all_horizontal(given) if given else None
-        else:
-            frame = _slice_rows(frame, low, high, numbers)
+        condition, bounds = self.conditions(selection)
+        if bounds is not None:
+            frame = _slice_rows(frame, *bounds, numbers)
         if condition is not None and column is not None and not selection.search:
             return frame.lazy().filter(condition).select(column_expr(column)).collect()
         if condition is not None:
             frame = frame.lazy().filter(condition).collect()
         if selection.search and frame.width:
-            frame = _search(frame, selection.search)
+            frame = search_rows(frame, selection.search)
         return frame if column is None else frame.select(column_expr(column))
+
+    def conditions(self, selection: Selection) -> tuple[pl.Expr | None, RowBounds | None]:
+        """Return the condition of each row, and the bounds of the row numbers if the selection ranges over these.
+
+        Raises BoundsError or FilterError.
+        """
+        index, low, high = self._bounds(selection)
+        condition = where_condition(self._types, selection.where or {})
+        if index not in self._types:
+            return condition, (low, high)
+        in_range = range_condition(column_expr(index), self._types[index], low, high)
+        given = [each for each in (in_range, condition) if each is not None]
+        return (pl.all_horizontal(given) if given else None), None
 
     def _bounds(self, selection: Selection) -> tuple[str, Any, Any]:
         """Return the index and the bounds as its physical values."""
@@ -127,7 +138,7 @@ def _slice_rows(frame: pl.DataFrame, low: float | None, high: float | None, numb
     return frame.slice(first - 1, max(0, last - first + 1))
 
 
-def _search(frame: pl.DataFrame, text: str) -> pl.DataFrame:
+def search_rows(frame: pl.DataFrame, text: str) -> pl.DataFrame:
     """Return the rows with the text in any value; the values are formatted a slice at a time."""
     slices = row_slices(frame)
     with SearchIndex(frame, slices, 0).matcher(text) as match:

@@ -43,10 +43,12 @@ class NewFile:
         self._descriptor = descriptor
         self._kept = False
 
-    def write(self, chunks: Sequence[bytes]) -> None:
-        """Write the rows of encoded chunks, a few at a time. Raises OSError and polars' errors."""
-        sources: list[IO[bytes]] = [io.BytesIO(chunk) for chunk in chunks]
-        pl.scan_ipc(sources).sink_ipc(self.path, compression="uncompressed")
+    def write(self, rows: Sequence[bytes] | pl.LazyFrame) -> None:
+        """Write the rows, of encoded chunks or of a scan, a few at a time. Raises OSError and polars' errors."""
+        if not isinstance(rows, pl.LazyFrame):
+            sources: list[IO[bytes]] = [io.BytesIO(chunk) for chunk in rows]
+            rows = pl.scan_ipc(sources)
+        rows.sink_ipc(self.path, compression="uncompressed")
 
     def map(self) -> pl.DataFrame:
         """Return the rows of the file, which stays locked while they are in use. Raises OSError and ValueError."""
@@ -95,26 +97,27 @@ class SharedFiles:
         except (OSError, ValueError):
             return None
 
-    def get(self, version: str, size: int, read_chunks: Callable[[], Iterable[bytes]]) -> pl.DataFrame:
+    def get(self, version: str, size: int, read_rows: Callable[[], Iterable[bytes] | pl.LazyFrame]) -> pl.DataFrame:
         """Return the rows of a version, about as large as `size`: from its file, which is written if there is none.
 
-        While another process writes the file, this one waits for it. Raises the errors of `read_chunks`.
+        `read_rows` returns them as encoded chunks or as a scan. While another process writes the file, this one waits
+        for it. Raises the errors of `read_rows`.
         """
         deadline = time.monotonic() + _WAIT_SECONDS
         while True:
             if (frame := self.map(version)) is not None:
                 return frame
             if not MIN_BYTES <= size <= self.room() or time.monotonic() > deadline:
-                return decode_chunks(read_chunks())
+                return _decode(read_rows())
             try:
                 new = self._create(f"{version}.tmp")
             except OSError:
-                return decode_chunks(read_chunks())
+                return _decode(read_rows())
             if new is not None:
                 try:
                     # Another process may have finished the file since.
                     mapped = self.map(version)
-                    return self._write(new, version, [*read_chunks()]) if mapped is None else mapped
+                    return self._write(new, version, read_rows()) if mapped is None else mapped
                 finally:
                     new.close()
             time.sleep(_POLL_SECONDS)
@@ -159,13 +162,14 @@ class SharedFiles:
                 left |= name not in kept and not _delete_unless_locked(self._folder / name)
         return left
 
-    def _write(self, new: NewFile, version: str, chunks: Sequence[bytes]) -> pl.DataFrame:
+    def _write(self, new: NewFile, version: str, read: Iterable[bytes] | pl.LazyFrame) -> pl.DataFrame:
+        rows = read if isinstance(read, pl.LazyFrame) else [*read]
         with suppress(OSError, ValueError, pl.exceptions.PolarsError):
-            new.write(chunks)
+            new.write(rows)
             mapped = new.map()
             new.keep_as(self._path(version))
             return mapped
-        return decode_chunks(chunks)
+        return _decode(rows)
 
     def _create(self, name: str) -> NewFile | None:
         """Open and lock a new file, or one left over; None if another process is writing it. Raises OSError."""
@@ -209,6 +213,10 @@ def map_frame(file: int) -> pl.DataFrame:
     frame = pl.from_arrow(pyarrow.ipc.open_file(pyarrow.py_buffer(mapped)).read_all(), rechunk=False)
     assert isinstance(frame, pl.DataFrame)
     return frame
+
+
+def _decode(rows: Iterable[bytes] | pl.LazyFrame) -> pl.DataFrame:
+    return rows.collect() if isinstance(rows, pl.LazyFrame) else decode_chunks(rows)
 
 
 def _lock(file: int, kind: int) -> bool:

@@ -13,6 +13,9 @@ Keys, in the database of the job records:
   the base's rows after the first `changes` entries of the list `data.<base>.changes`. The base counts such versions as
   `derived`, and in its `pins`.
 
+- With `DATASET_STORE`, a version's only chunk in Redis names the folder in which its chunks are: see
+  `dataset/object_store.py`. `data.folder` is the part of the storage that belongs to this Redis.
+
 - `data.change.turn`: the process that may make the next change, for a second at most, after others were faster.
 
 A version that is neither current nor pinned is deleted, by the script that replaces, clears or unpins it. When the list
@@ -24,7 +27,7 @@ from __future__ import annotations
 import json
 import random
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from pathlib import Path
 from threading import Lock, Thread
@@ -35,11 +38,13 @@ from dataset.arrow_chunks import EncodedTable, encode_chunks
 from dataset.changes import Change
 from dataset.description import Description
 from dataset.errors import Busy, NotOwner, TooLarge, VersionNotFound
+from dataset.object_store import ObjectChunks
+from dataset.scanned_table import ScannedTable
 from dataset.shared_files import SharedFiles
 from dataset.table import Location, Table
 from dataset.table_cache import TableCache
 from dataset.table_changes import apply_change
-from dataset.version_reader import VersionReader, move
+from dataset.version_reader import OWN_FOLDER, VersionReader, move
 
 if TYPE_CHECKING:
     # Not imported at run time: it would delay the start of the ingest subprocess.
@@ -77,13 +82,21 @@ class Store:
     and redis.exceptions.OutOfMemoryError propagate to the caller; the current dataset then stays.
     """
 
-    def __init__(self, rd: redis.Redis, max_memory: int | None = None, files: SharedFiles = _NO_FILES) -> None:
+    def __init__(
+        self,
+        rd: redis.Redis,
+        max_memory: int | None = None,
+        files: SharedFiles = _NO_FILES,
+        objects: ObjectChunks | None = None,
+    ) -> None:
         """Create a store whose rows and indexes take at most `max_memory` bytes, None for no limit.
 
-        Large versions have one of `files`, which other processes share.
+        Large versions have one of `files`, which other processes share. The chunks are among `objects`, by default in
+        Redis.
         """
         self._rd = rd
         self._files = files
+        self._objects = objects
         self._max_memory = max_memory
         self._publish, self._clear, self._change, self._rebase = (
             rd.register_script(
@@ -92,7 +105,7 @@ class Store:
             for names in (("drop_version", name) for name in ("publish", "clear", "change", "rebase"))
         )
         self._cache = TableCache(max_memory)
-        self._reader = VersionReader(rd, self._cache, files, max_memory)
+        self._reader = VersionReader(rd, self._cache, files, max_memory, objects)
         self._changing = Lock()
         self._rebasing = Lock()
 
@@ -198,6 +211,20 @@ class Store:
         fetched: call `describe` where that matters.
         """
         return self._cache.get(version, lambda: self._reader.fetch(version))
+
+    def scanned(self, version: str, min_bytes: int, budget: int) -> ScannedTable | None:
+        """Return a version whose rows, at least `min_bytes` in memory, are in the storage; None for another one.
+
+        None also for a version with changes of records, which are not in the storage.
+        """
+        if self._objects is None:
+            return None
+        fields: Any = self._rd.hmget(f"data.{version}", "description", "memory", "base")
+        text, memory, base = fields
+        if text is None or base is not None or int(memory or 0) < min_bytes:
+            return None
+        folder = self._reader.folder_of(version)
+        return folder and ScannedTable(self._reader.parse_description(text), self._objects, folder, budget)
 
     def is_cached(self, version: str) -> bool:
         """Return whether this version is in the cache."""
@@ -320,13 +347,33 @@ class Store:
         chunks = (
             loaded.chunks()
             if isinstance(loaded, EncodedTable)
-            else encode_chunks(loaded.stored_frame(), loaded.description.bytes)
+            else encode_chunks(loaded.stored_frame(), loaded.description.bytes, parquet=self._objects is not None)
         )
+        if self._objects is not None:
+            return self._upload_objects(self._objects, loaded.description.version, chunks)
         count = 0
         for chunk in chunks:
             self._rd.set(f"data.{loaded.description.version}.{count}", chunk, nx=True, ex=_UPLOAD_SECONDS)
             count += 1
         return count
+
+    def _upload_objects(self, objects: ObjectChunks, version: str, chunks: Iterable[bytes]) -> int:
+        """Upload the chunks to the storage, unless they are there, and return the number of those in Redis."""
+        key = f"data.{version}.0"
+        if self._reader.folder_of(version) is not None:
+            return 1
+        if published := self._rd.hget(f"data.{version}", "chunks"):
+            return int(published)  # before there was a storage
+        self._rd.set(OWN_FOLDER, uuid4().hex[:12], nx=True)
+        own: Any = self._rd.get(OWN_FOLDER)
+        folder = objects.upload(f"{own.decode()}/{version}", chunks)
+        if self._rd.set(key, folder.as_chunk(), nx=True, ex=_UPLOAD_SECONDS):
+            return 1
+        if self._reader.folder_of(version) is None:
+            self._rd.set(key, folder.as_chunk(), xx=True, keepttl=True)  # of an upload to Redis that was aborted
+        else:
+            objects.delete(folder)  # another process was faster
+        return 1
 
     def _cache_before_publish(self, loaded: Table | EncodedTable) -> Table:
         """Cache a version before it is published."""

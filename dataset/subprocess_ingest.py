@@ -57,7 +57,7 @@ class LoadLimits(NamedTuple):
     """Limits in bytes on the body, the subprocess' memory and the table (None: unlimited), and on seconds of parsing.
 
     Temporary files are created in `folder`; None is the system's temporary directory. One subprocess runs at a time of
-    all that share `lock`. The rows are also written to one of `files`.
+    all that share `lock`. The rows are also written to one of `files`; `is_scanned`: the chunks will be scanned.
     """
 
     body_bytes: int = 256 * 2**20
@@ -67,6 +67,7 @@ class LoadLimits(NamedTuple):
     folder: str | None = None
     lock: ReaderLock | None = None
     files: SharedFiles = SharedFiles(0)
+    is_scanned: bool = False
 
     def prepare(self) -> None:
         """Start the subprocess for a large body that begins to arrive, unless another one is at work."""
@@ -100,9 +101,10 @@ def ingest_in_subprocess(
     arguments = {
         "media_type": media_type,
         "options": options.as_json(),
-        "limits": formats.Limits(unpacked_bytes=limits.body_bytes)._asdict(),
+        "limits": formats.limits_of(limits.body_bytes)._asdict(),
         "max_memory": limits.table_memory,
         "arrow": None,
+        "parquet": limits.is_scanned,
     }
     with _reader_slot(limits.lock or _READER_LOCK):
         return _run_reader(arguments, head, rest, limits)

@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from dataset.changes import decode_change
 from dataset.description import Description
-from dataset.errors import VersionNotFound, quoted
+from dataset.errors import Busy, VersionNotFound, quoted
 from dataset.id_index import IdIndex
+from dataset.object_store import Folder, ObjectChunks, parse_folder
 from dataset.shared_files import SharedFiles
 from dataset.table import Location, Table
 from dataset.table_cache import TableCache
@@ -22,10 +23,12 @@ from dataset.table_changes import replay_changes
 
 if TYPE_CHECKING:
     # Not imported at run time: it would delay the start of the ingest subprocess.
+    import polars as pl
     import redis
 
-__all__ = ["VersionReader", "move"]
+__all__ = ["OWN_FOLDER", "VersionReader", "move"]
 
+OWN_FOLDER: Final = "data.folder"
 _CURRENT: Final = "data.current"
 _MAX_TRIES: Final = 20
 _SWEEP_SECONDS: Final = 60
@@ -44,8 +47,16 @@ class _Current(NamedTuple):
 class VersionReader:
     """Reads the keys that `dataset/store.py` describes."""
 
-    def __init__(self, rd: redis.Redis, cache: TableCache, files: SharedFiles, max_memory: int | None) -> None:
+    def __init__(
+        self,
+        rd: redis.Redis,
+        cache: TableCache,
+        files: SharedFiles,
+        max_memory: int | None,
+        objects: ObjectChunks | None = None,
+    ) -> None:
         self._rd = rd
+        self._objects = objects
         self._files = files
         self._cache = cache
         self._max_memory = max_memory
@@ -129,11 +140,37 @@ class VersionReader:
         left = True
         with suppress(RedisError):
             left = self._files.sweep(self._stored)
-        if left and again:
+        if again and (left or self._objects is not None):
             self._later.cancel()
-            self._later = Timer(_SWEEP_SECONDS, self.sweep_files, kwargs={"again": True})
+            self._later = Timer(_SWEEP_SECONDS, self._sweep_later)
             self._later.daemon = True
             self._later.start()
+
+    def _sweep_later(self) -> None:
+        """Sweep the storage too, which takes longer, and all again until only what is current is left."""
+        from redis.exceptions import RedisError
+
+        left = True
+        with suppress(RedisError, Busy):
+            left = self._sweep_objects()
+        self.sweep_files(again=left)
+
+    def _sweep_objects(self) -> bool:
+        own: Any = self._rd.get(OWN_FOLDER)
+        if self._objects is None or own is None:
+            return False
+        left = self._objects.sweep(own.decode(), self._is_used)
+        current: Any = self._rd.get(_CURRENT)
+        return any(current is None or _version_of(name) != current.decode() for name in left)
+
+    def _is_used(self, name: str) -> bool:
+        folder = self.folder_of(_version_of(name))
+        return folder is not None and folder.name == name
+
+    def folder_of(self, version: str) -> Folder | None:
+        """Return the folder of a version's chunks in the storage; None if it has none."""
+        chunk: Any = self._rd.get(f"data.{version}.0")
+        return parse_folder(chunk)
 
     def _stored(self, versions: Collection[str]) -> set[str]:
         """Return those of the versions that are in Redis, or about to be published."""
@@ -166,12 +203,28 @@ class VersionReader:
         frame = self._files.map(version)
         if frame is None:
             self.sweep_files()  # there will be another file
-            frame = self._files.get(version, needed, lambda: self._chunks(version, int(count or 0)))
+            frame = self._files.get(version, needed, lambda: self._read_rows(version, int(count or 0), needed))
         ids = None
         if description.id in frame.columns and description.id not in description.types():
             ids = IdIndex.of_column(frame[description.id], can_index=True)
             frame = frame.drop(description.id)
         return Table(description, frame, needed, self._max_memory, ids, int(next_row) if next_row else None)
+
+    def _read_rows(self, version: str, count: int, needed: int) -> Iterator[bytes] | pl.LazyFrame:
+        chunks = self._chunks(version, count)
+        if count != 1:
+            return chunks
+        [chunk] = chunks
+        folder = parse_folder(chunk)
+        if folder is None:
+            return iter([chunk])
+        if self._objects is None:
+            raise VersionNotFound("The rows of the dataset are in the storage that DATASET_STORE named: set it again.")
+        if self._max_memory is not None and needed > max(self._max_memory, self._files.room()):
+            raise Busy(
+                f"There is no room among the temporary files for {needed:,} bytes of rows: see DATASET_FILES_MB."
+            )
+        return self._objects.scan(folder)
 
     def _chunks(self, version: str, count: int) -> Iterator[bytes]:
         for number in range(count) or [0]:
@@ -187,6 +240,10 @@ class VersionReader:
             last = text, Description.from_json(json.loads(text))
             self._last_parsed = last
         return last[1]
+
+
+def _version_of(folder: str) -> str:
+    return folder.rpartition("/")[2].rpartition("-")[0]
 
 
 def move(table: Table, folded: Location, base: str) -> None:

@@ -6,13 +6,19 @@ import sys
 import time
 from typing import Final, Protocol
 
-from dataset import Table
+from dataset import ScannedTable, Table
 from runtime.memory import release_memory, resident_bytes
 
 __all__ = ["Tables"]
 
 _SMALL: Final = 16
 """Datasets of at most this fraction of the limit are kept while other jobs run."""
+_SCANNED: Final = 4
+"""Datasets in the storage that take more than this fraction of the limit are read from there by each job."""
+_HELD: Final = 8
+"""An analysis may hold this fraction of the limit of their rows; the process has the rest, and copies of these."""
+_UNLIMITED: Final = 2**32
+"""The limit that holds for datasets in the storage where there is none."""
 _LEFT: Final = 8
 _LEFT_BYTES: Final = 96 * 2**20
 """Memory that an analysis may leave in its process: imported libraries, caches."""
@@ -22,6 +28,7 @@ _SETTLE_SECONDS: Final = 0.5
 
 class _Store(Protocol):
     def is_cached(self, version: str) -> bool: ...
+    def scanned(self, version: str, min_bytes: int, budget: int) -> ScannedTable | None: ...
     def table(self, version: str) -> Table: ...
     def evict_others(self, *, keep: str, max_bytes: int) -> bool: ...
 
@@ -38,6 +45,7 @@ class Tables:
         self._limit = limit if sys.platform == "linux" else 0
         self._bare = self._expected = resident_bytes() if self._limit else 0
         self._checked = 0.0
+        self._scanned: ScannedTable | None = None
 
     def make_room(self, version: str) -> None:
         """Drop large datasets other than this one ('' for none)."""
@@ -45,12 +53,20 @@ class Tables:
             self._expected = self._bare
             _settle(self._bare + self._limit // _SMALL)
 
-    def get(self, version: str) -> Table:
-        """Return the table of a version.
+    def get(self, version: str) -> Table | ScannedTable:
+        """Return the table of a version, which is not decoded if it is large and in the storage of datasets.
 
         :raises VersionNotFound: it is not in Redis.
         """
-        if not self._limit or self._store.is_cached(version):
+        if self._scanned is not None and self._scanned.description.version == version:
+            return self._scanned
+        if self._store.is_cached(version):
+            return self._store.table(version)
+        limit = self._limit or _UNLIMITED
+        if scanned := self._store.scanned(version, limit // _SCANNED, limit // _HELD):
+            self._scanned = scanned
+            return scanned
+        if not self._limit:
             return self._store.table(version)
         before = resident_bytes()
         table = self._store.table(version)

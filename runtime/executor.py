@@ -27,7 +27,16 @@ from analyses import (
 from config.events import Event
 from config.logs import set_request_id_source
 from config.settings import Settings
-from dataset import BoundsError, FilterError, SharedFiles, Store, Table, VersionNotFound
+from dataset import (
+    BoundsError,
+    FilterError,
+    ObjectChunks,
+    ScannedTable,
+    SharedFiles,
+    Store,
+    Table,
+    VersionNotFound,
+)
 from jobs import ClaimedJob, JobQueue
 from jobstore import ReleaseReason, Run
 from runtime.control import ControlChannel, Stopped
@@ -107,9 +116,7 @@ class Executor:
             caught,
             ControlChannel(os.fdopen(control), parent, queue.drain),
             Reporter(caught),
-            Tables(
-                Store(jobs.rd, files=SharedFiles(settings.dataset_files_mb * 2**20)), settings.memory_limit_mb * 2**20
-            ),
+            Tables(_open_store(settings), settings.memory_limit_mb * 2**20),
             ProcessState(control),
         )
         set_request_id_source(lambda: executor._request_id)
@@ -241,7 +248,7 @@ class Executor:
         read = get_analysis(analysis).read_params_text(params, columns, index)
         return read, read.as_json()
 
-    def _load_table(self, version: str) -> Table:
+    def _load_table(self, version: str) -> Table | ScannedTable:
         """Return the job's dataset; retry while Redis is unavailable."""
         pause = tick_seconds(self.settings)
         while True:
@@ -255,3 +262,8 @@ class Executor:
     def _report(self, job: ClaimedJob, progress: float | None, message: str | None, log: str) -> None:
         with suppress(jobs.RedisError):
             jobs.report_progress(job, self.queue.worker_id or "", progress, message, log)
+
+
+def _open_store(settings: Settings) -> Store:
+    objects = ObjectChunks(settings.dataset_store) if settings.dataset_store else None
+    return Store(jobs.rd, files=SharedFiles(settings.dataset_files_mb * 2**20), objects=objects)

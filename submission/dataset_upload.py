@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import jobs
 from config.memory import available_memory
 from config.process_lock import ProcessLock
 from config.settings import Settings
@@ -16,14 +17,16 @@ from dataset import (
     LoadLimits,
     Malformed,
     NotOwner,
+    ObjectChunks,
     SharedFiles,
+    Store,
     TooLarge,
     UnsupportedMediaType,
 )
 from web.problems import RETRY_AFTER, Problem, pointer_to
 from web.query_params import invalid
 
-__all__ = ["UPLOAD_TYPES", "load_limits", "problem_from_dataset_error"]
+__all__ = ["UPLOAD_TYPES", "load_limits", "open_store", "problem_from_dataset_error"]
 
 UPLOAD_TYPES = (*MEDIA_TYPES, *PACKED_TYPES, "multipart/form-data")
 """The media types of a dataset."""
@@ -42,15 +45,27 @@ _ACCEPT_POST = {"Accept-Post": ", ".join(UPLOAD_TYPES)}
 
 def load_limits(settings: Settings) -> LoadLimits:
     """Return the limits of a dataset; by default shares of the memory that leave enough for requests."""
-    memory = available_memory()
     return LoadLimits(
         body_bytes=settings.max_body_bytes,
-        reader_memory=settings.load_memory_mb * _MIB or min(memory * 7 // 16, 2**30 + 24 * settings.max_body_bytes),
-        table_memory=settings.dataset_memory_mb * _MIB or min(memory // 6, 4096 * _MIB),
+        reader_memory=settings.load_memory_mb * _MIB
+        or min(available_memory() * 7 // 16, 2**30 + 24 * settings.max_body_bytes),
+        # Rows in the storage are on disk wherever they are read.
+        table_memory=None if settings.dataset_store else _dataset_memory(settings),
         seconds=settings.max_load_seconds,
         lock=_READER_LOCK,
         files=SharedFiles(settings.dataset_files_mb * _MIB),
+        is_scanned=bool(settings.dataset_store),
     )
+
+
+def open_store(settings: Settings, limits: LoadLimits) -> Store:
+    """Return the store of the datasets."""
+    objects = ObjectChunks(settings.dataset_store) if settings.dataset_store else None
+    return Store(jobs.rd, _dataset_memory(settings), limits.files, objects)
+
+
+def _dataset_memory(settings: Settings) -> int:
+    return settings.dataset_memory_mb * _MIB or min(available_memory() // 6, 4096 * _MIB)
 
 
 def problem_from_dataset_error(error: DatasetError) -> Problem:

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from analyses.framework.columns import type_of
 from analyses.framework.outcome import Outcome, Progress
 from analyses.framework.parameters import Params
+from analyses.framework.rows import MemoryRows, Rows
 from analyses.framework.sources import forget_modules, read_sources
 
 if TYPE_CHECKING:
@@ -57,6 +58,7 @@ class Analysis:
     _model: type[Params]
     _function: Callable[..., Any]
     _takes: frozenset[str]
+    _takes_batches: bool
 
     def params_schema(self) -> dict[str, Any]:
         """Return the JSON Schema of the parameters."""
@@ -92,8 +94,10 @@ class Analysis:
         """Return the parameters with their defaults as JSON values; otherwise as :meth:`read_params`."""
         return self.read_params(params, columns, index).as_json()
 
-    def run(self, rows: pl.DataFrame | None, params: Any, progress: Progress) -> Outcome:
+    def run(self, rows: pl.DataFrame | Rows | None, params: Any, progress: Progress) -> Outcome:
         """Run on ``rows`` (None if it reads no dataset) with ``params`` as posted or as parsed.
+
+        A function that takes a frame gets all columns of the rows in memory.
 
         :raises InvalidParams: if the parameters do not fit the analysis.
         """
@@ -101,7 +105,7 @@ class Analysis:
         if "params" in self._takes:
             arguments["params"] = params if isinstance(params, self._model) else self._read_for(rows, params)
         if "rows" in self._takes:
-            arguments["rows"] = rows
+            arguments["rows"] = self._rows_as_taken(rows)
         if "progress" in self._takes:
             arguments["progress"] = _clamped(progress)
         outcome = self._function(**arguments)
@@ -111,7 +115,13 @@ class Analysis:
             return outcome
         raise TypeError(f"analysis {self.name!r} must return a dict or an Outcome, not {type(outcome).__name__}")
 
-    def _read_for(self, rows: pl.DataFrame | None, params: Any) -> Params:
+    def _rows_as_taken(self, rows: pl.DataFrame | Rows | None) -> pl.DataFrame | Rows | None:
+        is_frame = rows is None or not hasattr(rows, "batches")
+        if self._takes_batches:
+            return MemoryRows(rows) if is_frame else rows  # type: ignore[arg-type]
+        return rows if is_frame else rows.frame(rows.schema.names())  # type: ignore[union-attr]
+
+    def _read_for(self, rows: pl.DataFrame | Rows | None, params: Any) -> Params:
         columns = None if rows is None else {name: type_of(dtype) for name, dtype in rows.schema.items()}
         return self._model.parse(params, columns)
 
@@ -237,6 +247,7 @@ def _analysis(name: str, module: ModuleType) -> Analysis:
         _model=model,
         _function=module.run,
         _takes=frozenset(parameters),
+        _takes_batches="rows" in parameters and parameters["rows"].annotation in (Rows, "Rows"),
     )
 
 

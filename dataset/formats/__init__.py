@@ -12,7 +12,7 @@ from typing import Final, Protocol, cast
 from dataset.errors import InvalidDataset, Malformed, UnsupportedMediaType
 from dataset.formats import archives, arrow, csv_text, json_text, ndjson, parquet, unsupported, xlsx
 from dataset.formats.encodings import check_charset, decode_head
-from dataset.formats.source import Body, Limits, Read, Source
+from dataset.formats.source import Body, Limits, Read, Source, limits_of
 from dataset.load_options import LoadOptions
 
 __all__ = [
@@ -25,6 +25,7 @@ __all__ = [
     "Source",
     "is_compressed",
     "is_specific_type",
+    "limits_of",
     "open_body",
 ]
 

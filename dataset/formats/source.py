@@ -10,9 +10,10 @@ import polars as pl
 from dataset.load_options import LoadOptions
 from dataset.notes import Note
 
-__all__ = ["Body", "Limits", "Read", "Source"]
+__all__ = ["Body", "Limits", "Read", "Source", "limits_of"]
 
 _MIB: Final = 2**20
+_MIN_VALUE_BYTES: Final = 2  # of text, with its delimiter
 
 Body = bytes | mmap
 """A body in memory or a mapped file, whose pages the system can reclaim."""
@@ -24,6 +25,11 @@ class Limits(NamedTuple):
     unpacked_bytes: int = 256 * _MIB
     columns: int = 10_000
     values: int = 200_000_000
+
+
+def limits_of(unpacked_bytes: int) -> Limits:
+    """Return the limits of a table of so many bytes."""
+    return Limits(unpacked_bytes, values=max(Limits().values, unpacked_bytes // _MIN_VALUE_BYTES))
 
 
 class Source(NamedTuple):

@@ -1,0 +1,182 @@
+"""Datasets whose rows are in a shared folder: what is loaded there is read, scanned, changed and deleted."""
+
+from __future__ import annotations
+
+import datetime as dt
+import os
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import fakeredis
+import pytest
+
+from dataset import Append, ObjectChunks, Selection, SharedFiles, Store, Table, ingest
+from dataset.object_store import parse_folder
+
+ROWS = 5000
+BUDGET = 2**16
+
+
+@pytest.fixture
+def rd() -> Any:
+    return fakeredis.FakeRedis()
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    return tmp_path / "datasets"
+
+
+@pytest.fixture
+def store(rd: Any, folder: Path) -> Store:
+    return Store(rd, files=SharedFiles(0), objects=ObjectChunks(str(folder)))
+
+
+def table(rows: int = ROWS, *, chunks: int = 5) -> Table:
+    lines = [
+        f"{number},2024-01-{number % 28 + 1:02},{('north', 'south')[number % 2]},{number % 97 / 8}"
+        for number in range(1, rows + 1)
+    ]
+    return chunked(ingest("\n".join(["id,day,side,x", *lines]).encode(), "text/csv"), chunks)
+
+
+def chunked(loaded: Table, chunks: int) -> Table:
+    """The number of chunks goes by the size of the body."""
+    return Table(replace(loaded.description, bytes=chunks * 8 * 2**20), loaded.frame)
+
+
+def numbered() -> Table:
+    return chunked(ingest("\n".join(["x", *map(str, range(ROWS))]).encode(), "text/csv"), 5)
+
+
+def test_redis_has_only_the_description_and_the_name_of_the_folder(rd: Any, store: Store, folder: Path) -> None:
+    version = store.publish(table()).version
+
+    named = parse_folder(rd.get(f"data.{version}.0"))
+    assert named is not None
+    assert named.rows == [1000] * 5
+    assert sorted(path.name for path in (folder / named.name).iterdir()) == [f"{n:06}.parquet" for n in range(5)]
+    assert rd.hget(f"data.{version}", "chunks") == b"1"
+    assert rd.ttl(f"data.{version}.0") == -1
+
+
+def test_another_process_reads_the_rows(rd: Any, store: Store, folder: Path) -> None:
+    loaded = table()
+    version = store.publish(loaded).version
+
+    other = Store(rd, files=SharedFiles(0), objects=ObjectChunks(str(folder)))
+
+    assert other.table(version).frame.equals(loaded.frame)
+
+
+SELECTIONS = [
+    Selection(),
+    Selection("2024-01-05", "2024-01-06"),
+    Selection(990, 2010, index="id"),
+    Selection(where={"side": "north", "x": {"gt": 3}}),
+    Selection(search="south"),
+    Selection("2024-01-05", "2024-01-06", where={"side": "north"}, search="11.5"),
+    Selection(where={"side": "east"}),
+]
+
+
+@pytest.mark.parametrize("selection", SELECTIONS)
+def test_a_scan_selects_the_rows_that_the_table_does(store: Store, selection: Selection) -> None:
+    loaded = table()
+    scanned = store.scanned(store.publish(loaded).version, 0, BUDGET)
+    assert scanned is not None
+
+    rows = scanned.select(selection)
+
+    expected = loaded.select(selection)
+    assert rows.height == expected.height
+    assert rows.schema == expected.schema
+    assert rows.frame(["x", "side"]).equals(expected[["x", "side"]])
+
+
+@pytest.mark.parametrize("bounds", [(None, None), (1, 1), (990, 1010), (1000, 1001), (4999.5, 9999), (6000, None)])
+def test_row_numbers_select_the_rows_across_chunks(rd: Any, store: Store, bounds: tuple[Any, Any]) -> None:
+    loaded = numbered()
+    scanned = store.scanned(store.publish(loaded).version, 0, BUDGET)
+    assert scanned is not None
+
+    assert scanned.select(Selection(*bounds)).frame(["x"]).equals(loaded.slice(*bounds))
+
+
+def test_a_job_reads_only_the_chunks_in_its_range(store: Store, folder: Path) -> None:
+    scanned = store.scanned(store.publish(numbered()).version, 0, BUDGET)
+    assert scanned is not None
+    for path in folder.rglob("*.parquet"):
+        if path.name not in ("000000.parquet", "000003.parquet"):
+            path.unlink()
+
+    with pytest.raises(Exception, match="storage of datasets does not answer"):
+        scanned.select(Selection()).frame(["x"])
+    assert scanned.select(Selection(3001, 3010)).frame(["x"]).height == 10
+
+
+def test_changes_of_records_are_applied_to_the_rows(rd: Any, store: Store, folder: Path) -> None:
+    loaded = table()
+    version = store.publish(loaded).version
+
+    changed = store.change(lambda found: Append([(9999, *found.rows.row(0)[1:])]))
+    assert changed is not None
+
+    other = Store(rd, files=SharedFiles(0), objects=ObjectChunks(str(folder)))
+    assert other.table(changed.description.version).frame.height == ROWS + 1
+    assert other.scanned(changed.description.version, 0, BUDGET) is None
+    assert other.scanned(version, 0, BUDGET) is not None
+
+
+def test_loading_the_same_rows_again_uploads_nothing(store: Store, folder: Path) -> None:
+    store.publish(table())
+    before = sorted(folder.rglob("*.parquet"))
+
+    store.publish(table())
+
+    assert sorted(folder.rglob("*.parquet")) == before
+
+
+def test_folders_that_no_version_names_are_deleted_after_an_hour(rd: Any, store: Store, folder: Path) -> None:
+    old = store.publish(table(10)).version
+    new = store.publish(table(20)).version
+    abandoned = next(folder.iterdir()) / f"{old}-aborted"
+    abandoned.mkdir()
+    (abandoned / "000000.parquet").write_bytes(b"PAR1")
+
+    store._reader._sweep_later()
+    young = {path.parent.name.partition("-")[0] for path in folder.rglob("*.parquet")}
+    long_ago = dt.datetime.now().timestamp() - 4000
+    for path in folder.rglob("*.parquet"):
+        os.utime(path, (long_ago, long_ago))
+    store._reader._sweep_later()
+
+    assert young == {old, new}
+    assert {path.parent.name.partition("-")[0] for path in folder.rglob("*.parquet")} == {new}
+    store._reader._later.cancel()
+
+
+def test_small_datasets_and_those_in_redis_are_not_scanned(rd: Any, store: Store) -> None:
+    version = store.publish(table()).version
+
+    assert store.scanned(version, 2**30, BUDGET) is None
+    assert Store(rd).scanned(version, 0, BUDGET) is None
+
+
+def test_without_the_storage_the_error_says_what_to_set(rd: Any, store: Store) -> None:
+    version = store.publish(table()).version
+
+    with pytest.raises(Exception, match="DATASET_STORE"):
+        Store(rd).table(version)
+
+
+def test_a_storage_that_fails_leaves_the_dataset_as_it_was(rd: Any, store: Store, tmp_path: Path) -> None:
+    version = store.publish(table()).version
+    (tmp_path / "file").write_text("")
+    broken = Store(rd, objects=ObjectChunks(str(tmp_path / "file")))
+
+    with pytest.raises(Exception, match="storage of datasets does not answer"):
+        broken.publish(table(7))
+
+    assert store.current().version == version  # type: ignore[union-attr]
