@@ -17,6 +17,7 @@ from dataset.errors import InvalidDataset, quoted
 from dataset.load_options import LoadOptions
 from dataset.notes import Note
 from dataset.serialization import to_json_values, to_texts
+from dataset.spill import Spill
 from dataset.table import Table
 from dataset.types.column_types import infer_types
 from dataset.types.type_inference import column_type
@@ -42,17 +43,19 @@ def ingest(
     options: LoadOptions = _NO_OPTIONS,
     limits: formats.Limits = _DEFAULT_LIMITS,
     max_memory: int | None = None,
+    spill: Spill | None = None,
 ) -> Table:
     """Parse a body into a table.
 
-    `limits` bounds the decompressed size, `max_memory` the table's size in memory.
+    `limits` bounds the decompressed size, `max_memory` the table's size in memory. Columns that may be larger than
+    memory are moved to `spill` one by one.
     Raises Malformed, UnsupportedMediaType, InvalidDataset or TooLarge.
     """
-    chosen, source = formats.open_body(body, media_type, options, limits)
+    chosen, source = formats.open_body(body, media_type, options, limits, spill)
     with ThreadPoolExecutor(1) as thread:  # hashing releases the GIL
         version = thread.submit(_version, source.body, (chosen.MEDIA_TYPES[0], source.charset, options.as_json()))
         frame, notes, final = chosen.read(source)
-    notes = (*notes, *infer_types(frame, options, final))
+    notes = (*notes, *infer_types(frame, options, final, spill))
     if not frame.height and not options.empty and options.header != "only":
         raise InvalidDataset(_NO_RECORDS)
     sizes.check_size(frame, limits.unpacked_bytes, max_memory)
@@ -98,9 +101,7 @@ def _choose_id(frame: pl.DataFrame, requested: str | None) -> tuple[str | None, 
     if "id" in frame.columns and not problem:
         return "id", []
     named = (column for column in frame if column.name.endswith(_ID_ENDINGS))
-    chosen = next(
-        (column.name for column in named if not column.null_count() and not column.is_duplicated().any()), None
-    )
+    chosen = next((column.name for column in named if _find_id_problem(column) is None), None)
     if not problem:
         return chosen, []
     instead = f"the column {quoted(chosen)} does" if chosen else "the row number does"
@@ -112,10 +113,18 @@ def _find_id_problem(column: pl.Series) -> str | None:
     """Return why the column cannot hold the identifiers, or None."""
     if column.null_count():
         return f"has no value in row {column.is_null().arg_true()[0] + 1}"
+    if column.is_sorted() and _is_rising(column):
+        return None
     repeated = ~column.is_first_distinct()
     if not repeated.any():
         return None
     return f"holds {quoted(to_texts(column.filter(repeated).head(1)).item())} more than once"
+
+
+def _is_rising(column: pl.Series) -> bool:
+    """Return whether a sorted column has no value twice, without a table of all values."""
+    physical = column.to_physical()
+    return bool((physical.slice(1) != physical.slice(0, max(0, len(physical) - 1))).all())
 
 
 def _choose_index(frame: pl.DataFrame, requested: str | None, identifier: str) -> str | None:

@@ -26,6 +26,7 @@ from dataset.formats import Body, Limits
 from dataset.ingest import ingest
 from dataset.load_options import LoadOptions
 from dataset.shared_files import MIN_BYTES
+from dataset.spill import Spill
 from dataset.table import Table
 
 _OOM_SCORE_ADJ: Final = Path("/proc/self/oom_score_adj")
@@ -41,7 +42,7 @@ def _main() -> None:
     arguments = json.loads(line)
     arrow, parquet = arguments.pop("arrow"), arguments.pop("parquet")
     try:
-        table = _ingest(_map_body(int(sys.argv[1])), arguments)
+        table = _ingest(_map_body(int(sys.argv[1])), arguments, Spill() if parquet else None)
     except DatasetError as error:
         name = "InvalidDataset" if isinstance(error, TooManyValues) else type(error).__name__
         args = [error.detail, error.parameter] if isinstance(error, InvalidDataset) else [error.detail]
@@ -51,15 +52,18 @@ def _main() -> None:
         out.write(json.dumps({"description": table.description.as_json(), "memory": memory}).encode() + b"\n")
         with ThreadPoolExecutor(1) as thread:
             if arrow and MIN_BYTES <= memory <= arrow["room"]:
-                thread.submit(_write_arrow, table, arrow["path"])
+                thread.submit(_write_arrow, table, arrow["path"], a_slice_at_a_time=parquet)
             arrow_chunks.write_chunks(table.frame, table.description.bytes, out, parquet=parquet)
         out.flush()
 
 
-def _write_arrow(table: Table, path: str) -> None:
+def _write_arrow(table: Table, path: str, *, a_slice_at_a_time: bool) -> None:
     """Write the rows, which are not used unless they are complete."""
     with suppress(OSError, pl.exceptions.PolarsError):
-        table.frame.write_ipc(path, compression="uncompressed")
+        if a_slice_at_a_time:
+            table.frame.lazy().sink_ipc(path, compression="uncompressed")
+        else:
+            table.frame.write_ipc(path, compression="uncompressed")
 
 
 def _map_body(body: int) -> Body:
@@ -67,11 +71,11 @@ def _map_body(body: int) -> Body:
     return mmap.mmap(body, 0, prot=mmap.PROT_READ) if os.fstat(body).st_size else b""
 
 
-def _ingest(body: Body, arguments: dict[str, Any]) -> Table:
+def _ingest(body: Body, arguments: dict[str, Any], spill: Spill | None) -> Table:
     limits = Limits(**arguments.pop("limits"))
     options = LoadOptions.from_json(arguments.pop("options"))
     try:
-        return ingest(body, options=options, limits=limits, **arguments)
+        return ingest(body, options=options, limits=limits, spill=spill, **arguments)
     except MemoryError as error:
         raise TooLarge("The body takes more memory than there is: send fewer rows or columns.") from error
 

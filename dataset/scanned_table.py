@@ -87,12 +87,11 @@ class ScannedRows:
 
     def batches(self, columns: Sequence[str]) -> Iterator[pl.DataFrame]:
         """Yield these columns of the rows, in their order, a chunk at a time. Raises Busy."""
-        return self._read([column_expr(name) for name in columns])
+        return self._read([column_expr(name) for name in dict.fromkeys(columns)])
 
     def frame(self, columns: Sequence[str]) -> pl.DataFrame:
         """Return these columns of all rows. Raises Busy."""
-        empty = pl.DataFrame(schema={name: self.schema[name] for name in columns})
-        return pl.concat([empty, *self.batches(columns)])
+        return pl.concat(self.batches(columns))
 
     def _read(self, columns: Sequence[pl.Expr]) -> Iterator[pl.DataFrame]:
         def read(chunk: tuple[pl.LazyFrame, int]) -> pl.DataFrame:
@@ -101,5 +100,7 @@ class ScannedRows:
                 return search_rows(scan.select(map(column_expr, self.schema)).collect(), self._search).select(columns)
             return scan.select(columns).collect()
 
+        if not self._chunks:
+            yield pl.DataFrame(schema=self.schema).select(columns)
         with busy_if_unavailable():
             yield from parallel_map(read, self._chunks)

@@ -63,6 +63,8 @@ def _within(values: pl.Series, within: Range) -> pl.Series:
 
 def _divide(whole: Range, sample: pl.Series, parts: int) -> list[Range]:
     """Divide a range into about so many parts, of equal shares of the sample."""
+    if parts == 1:
+        return [whole]
     ordered = sample.sort()
     inner = {ordered[len(ordered) * number // parts] for number in range(1, parts)} - {ordered[0], whole[0]}
     edges = [whole[0], *sorted(inner), whole[1]]

@@ -30,7 +30,10 @@ class Rows(Protocol):
     def budget(self) -> int | None: ...
 
     def batches(self, columns: Sequence[str]) -> Iterator[pl.DataFrame]:
-        """Yield these columns of the rows, in their order; rows in memory are one batch. Each call reads them again."""
+        """Yield these columns, each once, of the rows in their order; rows in memory are one batch.
+
+        Each call reads the rows again.
+        """
 
     def frame(self, columns: Sequence[str]) -> pl.DataFrame:
         """Return these columns of all rows."""

@@ -14,6 +14,7 @@ from dataset.formats import archives, arrow, csv_text, json_text, ndjson, parque
 from dataset.formats.encodings import check_charset, decode_head
 from dataset.formats.source import Body, Limits, Read, Source, limits_of
 from dataset.load_options import LoadOptions
+from dataset.spill import Spill
 
 __all__ = [
     "MEDIA_TYPES",
@@ -84,7 +85,9 @@ def is_compressed(media_type: str | None, head: bytes) -> bool:
     return binary or archives.is_packed(head)
 
 
-def open_body(body: Body, media_type: str | None, options: LoadOptions, limits: Limits) -> tuple[Format, Source]:
+def open_body(
+    body: Body, media_type: str | None, options: LoadOptions, limits: Limits, spill: Spill | None = None
+) -> tuple[Format, Source]:
     """Return the format of a body, or of the file packed in it, and the source to read.
 
     Raises Malformed, UnsupportedMediaType, InvalidDataset or TooLarge.
@@ -96,7 +99,7 @@ def open_body(body: Body, media_type: str | None, options: LoadOptions, limits: 
     for option in options.as_json().keys() & (_OPTIONS - set(chosen.OPTIONS)):
         wanted = ", ".join(module.MEDIA_TYPES[0] for module in reversed(_FORMATS) if option in module.OPTIONS)
         raise InvalidDataset(f"The option is for {wanted}, but the body is {chosen.MEDIA_TYPES[0]}.", option)
-    return chosen, Source(body, charset, limits, options)
+    return chosen, Source(body, charset, limits, options, spill)
 
 
 def _detect_format(media_type: str | None, body: Body) -> tuple[Format, str | None]:

@@ -82,7 +82,7 @@ def read(source: Source) -> Read:
         names = normalize_names(map(str.strip, head.names or [""] * head.width), source.limits)
         table = _Table(body, begin, find_end(body, begin, head, comment_marks(options), repairs), head)
         rows = RaggedRows(*table, options, source.limits.values)
-        columns = _read_columns(table, names, rows, options)
+        columns = _read_columns(table, names, rows, source)
     except csv.Error as error:
         raise Malformed(f"The body is no CSV: {error}.") from error
     frame = _drop_empty_columns(columns.frame, head, repairs)
@@ -114,13 +114,14 @@ class _Table(NamedTuple):
     head: Head
 
 
-def _read_columns(table: _Table, names: list[str], rows: RaggedRows, options: LoadOptions) -> Read:
+def _read_columns(table: _Table, names: list[str], rows: RaggedRows, source: Source) -> Read:
+    options, spill = source.options, source.spill
     # polars raises OSError for text that begins as zlib does: x^.
     errors = (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError, _IrregularRows)
     with suppress(*errors), ThreadPoolExecutor(1) as thread:
         height = thread.submit(_count_regular_rows, table, options)
-        return read_typed(names, partial(_read_with_polars, table, height), options)
-    return read_typed(names, rows.parts, options)
+        return read_typed(names, partial(_read_with_polars, table, height), options, spill)
+    return read_typed(names, rows.parts, options, spill)
 
 
 def _drop_empty_columns(frame: pl.DataFrame, head: Head, repairs: Repairs) -> pl.DataFrame:

@@ -9,6 +9,7 @@ import polars as pl
 
 from dataset.load_options import LoadOptions
 from dataset.notes import Note
+from dataset.spill import Spill
 
 __all__ = ["Body", "Limits", "Read", "Source", "limits_of"]
 
@@ -33,12 +34,16 @@ def limits_of(unpacked_bytes: int) -> Limits:
 
 
 class Source(NamedTuple):
-    """A body, its declared character set (a supported one, or None), the limits, and the client's options."""
+    """A body, its declared character set (a supported one, or None), the limits, and the client's options.
+
+    `spill` takes the columns that are read, where they may be larger than memory.
+    """
 
     body: Body
     charset: str | None
     limits: Limits
     options: LoadOptions = LoadOptions()
+    spill: Spill | None = None
 
 
 class Read(NamedTuple):

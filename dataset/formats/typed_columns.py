@@ -35,9 +35,10 @@ def read_scan(scan: pl.LazyFrame, source: Source) -> Read:
     schema = scan.collect_schema()
     check_scan(scan, schema, source.limits)
     given = schema.names()
+    count = _COLUMN_BATCH if source.spill is None else 1
 
     def batch(first: int) -> list[pl.Series]:
-        return scan.select(map(column_expr, given[first : first + _COLUMN_BATCH])).collect().get_columns()
+        return scan.select(map(column_expr, given[first : first + count])).collect().get_columns()
 
     return convert_columns(given, batch, source)
 
@@ -52,7 +53,8 @@ def convert_columns(given: Sequence[str], batch: Callable[[int], Sequence[pl.Ser
             name = names[len(typed)]
             if column.dtype not in _TEXT_TYPES:
                 final.add(name)
-            typed.append(_convert(column.alias(name), source))
+            converted = _convert(column.alias(name), source)
+            typed.append(converted if source.spill is None else source.spill.column(converted))
     return Read(pl.DataFrame(typed), notes_on_names(given, names), frozenset(final))
 
 

@@ -12,6 +12,7 @@ from dataset.errors import InvalidDataset, quoted
 from dataset.load_options import TYPE_PREFIX, LoadOptions
 from dataset.notes import Note
 from dataset.serialization import to_texts
+from dataset.spill import Spill
 from dataset.types.forced_types import convert_to
 from dataset.types.integer_dates import read_numeric_dates
 from dataset.types.missing import missing_notes
@@ -31,8 +32,12 @@ _MAYBE_THOUSANDS: Final = re.compile(MAYBE_THOUSANDS).search
 _DECIDED_BY: Final = "?decimal="
 
 
-def infer_types(frame: pl.DataFrame, options: LoadOptions, final: Collection[str] = ()) -> list[Note]:
+def infer_types(
+    frame: pl.DataFrame, options: LoadOptions, final: Collection[str] = (), spill: Spill | None = None
+) -> list[Note]:
     """Convert the columns in place, and return the notes on them; text in the `final` columns stays text.
+
+    Columns that are converted are moved to `spill`.
 
     Raises InvalidDataset for a value that does not have the type that the client names for its column.
     """
@@ -52,7 +57,7 @@ def infer_types(frame: pl.DataFrame, options: LoadOptions, final: Collection[str
         typed = _convert(frame.to_series(position), samples.get(name), options)
         if typed.column.dtype == pl.String and any(_DECIDED_BY in note.detail for note in typed.notes):
             in_doubt.add(name)
-        frame.replace_column(position, typed.column.alias(name))
+        _replace(frame, position, typed.column, spill)
         notes[name] = typed.notes
         readings += [typed.reading] if typed.reading is not None else []
         del typed
@@ -64,9 +69,16 @@ def infer_types(frame: pl.DataFrame, options: LoadOptions, final: Collection[str
         typed = _infer_ambiguous(
             frame.to_series(positions[name]), samples[name], options, implied, have_points=have_points
         )
-        frame.replace_column(positions[name], typed.column.alias(name))
+        _replace(frame, positions[name], typed.column, spill)
         notes[name] = typed.notes
     return _merge([note for name in positions for note in notes[name]])
+
+
+def _replace(frame: pl.DataFrame, position: int, column: pl.Series, spill: Spill | None) -> None:
+    before = frame.to_series(position)
+    if spill is not None and column is not before:
+        column = spill.column(column)
+    frame.replace_column(position, column.alias(before.name))
 
 
 def _merge(notes: list[Note]) -> list[Note]:
