@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 _QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
 _SAMPLE = 500
 """Values of each batch by which a large column is divided."""
-_NUMBER_BYTES, _TEXT_BYTES = 64, 200
+_NUMBER_BYTES, _TEXT_BYTES = 64, 160
 """Memory that counting takes for each distinct value."""
 _PARTS = 1024
 

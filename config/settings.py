@@ -47,8 +47,8 @@ __all__ = [
 
 _REDIS_TAKES = 256 * 2**20
 """What is written with one command: Redis takes 512 MiB in one value, and 1 GiB in one command."""
-LEAST_MEMORY_MB = 160
-"""All analyses run on the sample with it, on 64 cores too: measured, 122 MiB at most."""
+LEAST_MEMORY_MB = 96
+"""Analyses of the sample, and those that read in batches, run with it on a few cores; on 64 cores it takes 160."""
 _MAX_DATABASE = 9999
 _MAX_MIB = 2**30  # a PiB
 _PREFIX = re.compile(r"(/(?!\.{1,2}(/|$))[A-Za-z0-9._~-]+)*")

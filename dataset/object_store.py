@@ -81,7 +81,7 @@ class ObjectChunks:
         """Return the rows of a chunk, or of all chunks, of which nothing is read yet."""
         numbers = range(len(folder.rows)) if number is None else [number]
         # The storage options are those of S3: a path has none.
-        options = {"max_retries": str(_RETRIES)} if "://" in self._url else None
+        options = {"max_retries": _RETRIES} if "://" in self._url else None
         return pl.scan_parquet([f"{self._url}/{_path(folder, each)}" for each in numbers], storage_options=options)
 
     def delete(self, folder: Folder) -> None:

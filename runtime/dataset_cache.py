@@ -15,8 +15,11 @@ _SMALL: Final = 16
 """Datasets of at most this fraction of the limit are kept while other jobs run."""
 _SCANNED: Final = 4
 """Datasets in the storage that take more than this fraction of the limit are read from there by each job."""
-_HELD: Final = 8
-"""An analysis may hold this fraction of the limit of their rows; the process has the rest, and copies of these."""
+_PROCESS_BYTES: Final = 80 * 2**20
+"""Memory of a process that reads them: its libraries, and the chunks that are being decoded."""
+_HELD: Final = 4
+"""An analysis may hold this fraction of the rest of the limit; it needs more for copies."""
+_MIN_HELD_BYTES: Final = 2**20
 _UNLIMITED: Final = 2**32
 """The limit that holds for datasets in the storage where there is none."""
 _LEFT: Final = 8
@@ -63,7 +66,8 @@ class Tables:
         if self._store.is_cached(version):
             return self._store.table(version)
         limit = self._limit or _UNLIMITED
-        if scanned := self._store.scanned(version, limit // _SCANNED, limit // _HELD):
+        budget = max(_MIN_HELD_BYTES, (limit - _PROCESS_BYTES) // _HELD)
+        if scanned := self._store.scanned(version, limit // _SCANNED, budget):
             self._scanned = scanned
             return scanned
         if not self._limit:
@@ -80,7 +84,9 @@ class Tables:
         if not self._limit or (now := time.monotonic()) - self._checked < _SECONDS:
             return False
         self._checked = now
-        most = self._expected + max(self._limit // _LEFT, _LEFT_BYTES)
+        left = max(self._limit // _LEFT, _LEFT_BYTES)
+        # Of a low limit, half of what is free at first.
+        most = self._expected + min(left, (self._limit - self._expected) // 2)
         if resident_bytes() <= most:
             return False
         return not _settle(most)

@@ -34,7 +34,7 @@ def ordered_counts(
         part = pending.pop(0)
         counts = _count(read(), part, most)
         if counts.height <= most:
-            yield counts.sort("value")
+            yield counts
         else:
             values = _within(sample, part).unique()
             pending[:0] = _divide(part, values if len(values) > _PARTS else counts["value"], _PARTS)
@@ -44,14 +44,28 @@ def _count(parts: Iterable[pl.Series], within: Range, most: int) -> pl.DataFrame
     """Return the counts in a range; more lines than ``most`` are not all."""
     import polars as pl
 
-    counts: pl.DataFrame | None = None
+    counts = pl.DataFrame(schema={"value": pl.Null, "count": pl.UInt32})
+    read: list[pl.Series] = []
     for values in parts:
-        found = _within(values, within).value_counts()
-        counts = found if counts is None else pl.concat([counts, found]).group_by("value").agg(pl.col("count").sum())
-        if counts.height > most:
-            break
-    assert counts is not None
-    return counts
+        read.append(_within(values, within))
+        if sum(map(len, read)) > most:
+            counts = _merge(counts, read)
+            read.clear()
+            if counts.height > most:
+                return counts
+    return _merge(counts, read) if read else counts
+
+
+def _merge(counts: pl.DataFrame, values: list[pl.Series]) -> pl.DataFrame:
+    """Count more values, by sorting them: tables of hashes would take several times the memory."""
+    import polars as pl
+
+    runs = pl.concat(values).sort().rle().struct.unnest()
+    found = runs.select(pl.col("value"), pl.col("len").cast(pl.UInt32).alias("count"))
+    if not counts.height:
+        return found
+    both = pl.concat([counts, found]).sort("value")
+    return both.group_by("value", maintain_order=True).agg(pl.col("count").sum())
 
 
 def _within(values: pl.Series, within: Range) -> pl.Series:
