@@ -48,7 +48,7 @@ _INDEXES = {
     *(f"jobs.{s}" for s in "scheduled submitted complete failed cancelled".split()),
 }
 _INDEXES_OF_A_FIELD = {"jobs.analysis.": "analysis", "jobs.owner.": "owner", "jobs.unfinished.": "owner"}
-_NO_VERSIONS = ("data.current", "data.owner")
+_NO_VERSIONS = ("data.current", "data.folder", "data.owner")
 _EXPIRING = ("session.", "rate:")
 
 

@@ -25,7 +25,7 @@ _EXISTS_AT_ONCE = 1000
 _RESERVED = ".reserved"
 _TRIES = 20
 _GONE, _FOR_EVER = -2, -1
-_VERSION = re.compile(r"data\.(?!(current|owner)$)[^.]+")
+_VERSION = re.compile(r"data\.(?!(current|owner|folder)$)[^.]+")
 
 
 def check_idempotency(reader: Reader, key: str) -> Iterator[Violation]:

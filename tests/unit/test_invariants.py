@@ -42,7 +42,7 @@ def healthy(request) -> Healthy:
     rd, queue = fakeredis.FakeRedis(server=server, db=0), fakeredis.FakeRedis(server=server, db=queue_db)
     jobs.connect(Settings(redis_db=0, queue_db=queue_db), rd)
     rd.hset("data.v1", mapping={"description": "{}", "chunks": 1, "pins": 0})
-    rd.mset({"data.v1.0": "rows", "data.current": "v1", "data.owner": "ann"})
+    rd.mset({"data.v1.0": "rows", "data.current": "v1", "data.owner": "ann", "data.folder": "f"})
     rd.set("session.hash", "digest", ex=60)
     rd.set("rate:LIMITER/ann/1/1/minute", 1, ex=60)
     rd.hset("operation.ended", mapping={"action": "cancel", "status": "complete"})
