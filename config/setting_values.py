@@ -99,6 +99,7 @@ def parse_source(text: str) -> str:
 
 def parse_store(text: str) -> str:
     """Return an absolute path, or the address of a bucket."""
+    text = text.removeprefix("file://")
     is_bucket = re.fullmatch(r"s3://[a-z0-9][a-z0-9.-]+(/[A-Za-z0-9._/-]*)?", text) is not None
     if not is_bucket and not (text.startswith("/") and "://" not in text):
         raise ValueError("s3://BUCKET/PREFIX, or the absolute path of a folder")

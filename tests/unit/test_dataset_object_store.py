@@ -11,6 +11,7 @@ from typing import Any
 import fakeredis
 import pytest
 
+from config.settings import InvalidSetting, load
 from dataset import Append, ObjectChunks, Selection, SharedFiles, Store, Table, ingest
 from dataset.object_store import parse_folder
 
@@ -180,3 +181,14 @@ def test_a_storage_that_fails_leaves_the_dataset_as_it_was(rd: Any, store: Store
         broken.publish(table(7))
 
     assert store.current().version == version  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize("given", ["s3://bucket", "s3://bucket/a/prefix", "/mnt/datasets", "file:///mnt/datasets"])
+def test_a_bucket_or_an_absolute_path_is_taken(given: str) -> None:
+    assert load({"DATASET_STORE": given}).dataset_store == given.removeprefix("file://")
+
+
+@pytest.mark.parametrize("given", ["datasets", "s3://", "s3:///prefix", "https://host/bucket", "file://host/path"])
+def test_other_places_are_refused(given: str) -> None:
+    with pytest.raises(InvalidSetting, match="DATASET_STORE"):
+        load({"DATASET_STORE": given})
