@@ -82,7 +82,8 @@ class ObjectChunks:
         numbers = range(len(folder.rows)) if number is None else [number]
         # The storage options are those of S3: a path has none.
         options = {"max_retries": _RETRIES} if "://" in self._url else None
-        return pl.scan_parquet([f"{self._url}/{_path(folder, each)}" for each in numbers], storage_options=options)
+        paths = [f"{self._url}/{_path(folder, each)}" for each in numbers]
+        return pl.scan_parquet(paths, storage_options=options, glob=False)
 
     def delete(self, folder: Folder) -> None:
         """Delete a folder."""

@@ -48,7 +48,6 @@ class Tables:
         self._limit = limit if sys.platform == "linux" else 0
         self._bare = self._expected = resident_bytes() if self._limit else 0
         self._checked = 0.0
-        self._scanned: ScannedTable | None = None
 
     def make_room(self, version: str) -> None:
         """Drop large datasets other than this one ('' for none)."""
@@ -61,14 +60,12 @@ class Tables:
 
         :raises VersionNotFound: it is not in Redis.
         """
-        if self._scanned is not None and self._scanned.description.version == version:
-            return self._scanned
         if self._store.is_cached(version):
             return self._store.table(version)
         limit = self._limit or _UNLIMITED
         budget = max(_MIN_HELD_BYTES, (limit - _PROCESS_BYTES) // _HELD)
+        # Not cached: a version that was deleted and loaded again has other files.
         if scanned := self._store.scanned(version, limit // _SCANNED, budget):
-            self._scanned = scanned
             return scanned
         if not self._limit:
             return self._store.table(version)
