@@ -12,6 +12,7 @@ import polars as pl
 import pytest
 
 from analyses import get_analyses, get_analysis, load_analyses, render
+from analyses.kit import try_analysis
 from docs.gallery import PAGE, PICTURES, page
 from docs.new_analysis import Refused, copy_template
 
@@ -47,14 +48,18 @@ def test_the_gallery_shows_every_picture_once() -> None:
 
 def test_the_guide_works_as_written(checkout: Path) -> None:
     # Given the guide's analysis and its test, saved as it says
-    *_, analysis, test = re.findall(r"```python\n(.*?)```", GUIDE, re.DOTALL)
+    *_, analysis, test, in_batches = re.findall(r"```python\n(.*?)```", GUIDE, re.DOTALL)
     (checkout / "analyses" / "binned.py").write_text(analysis)
+    (checkout / "analyses" / "mean.py").write_text(in_batches)
     load_analyses()
 
     # When the guide's test runs, it passes
     namespace: dict[str, Callable[[], None]] = {}
     exec(test, namespace)
     namespace["test_binned_counts_the_rows_of_each_bin"]()
+
+    # And so does the analysis that reads batches
+    assert try_analysis("mean", pl.DataFrame({"x": [1.0, 4.0, None]}), column="x").result == {"mean": 2.5}
 
     # And the job that the guide submits is taken
     rows = pl.DataFrame({"magnitude": [0.1, 0.2, 0.7, None]})
