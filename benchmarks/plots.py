@@ -11,7 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FormatStrFormatter
 
-__all__ = ["draw_drain", "draw_targets"]
+__all__ = ["draw_drain", "draw_targets", "save_svg"]
 
 _MET, _MISSED, _OTHERS = "#2a7f62", "#c4452f", "#8a94a3"
 _WIDTH, _ROW = 9.0, 0.24  # inches
@@ -31,7 +31,7 @@ def draw_targets(rows: Sequence[tuple[str, Sequence[float]]], file: Path) -> Non
     axes.xaxis.set_major_formatter(FormatStrFormatter("%g"))
     axes.set_xlabel("multiple of the target (to the right of 1: met)")
     _name_rows(axes, [title for title, _ in rows])
-    _save(figure, file)
+    save_svg(figure, file)
 
 
 def draw_drain(panels: Mapping[str, Sequence[tuple[str, Sequence[float]]]], file: Path) -> None:
@@ -47,7 +47,7 @@ def draw_drain(panels: Mapping[str, Sequence[tuple[str, Sequence[float]]]], file
             axes.plot([min(values), max(values)], [at, at], color="black", linewidth=1)
         _name_rows(axes, [name for name, _ in rows])
     axes_of[-1].set_xlabel("jobs/s, median and range")
-    _save(figure, file)
+    save_svg(figure, file)
 
 
 def _name_rows(axes: Axes, names: Sequence[str]) -> None:
@@ -57,6 +57,7 @@ def _name_rows(axes: Axes, names: Sequence[str]) -> None:
     axes.spines[["top", "right"]].set_visible(False)
 
 
-def _save(figure: Figure, file: Path) -> None:
+def save_svg(figure: Figure, file: Path) -> None:
+    """Write a figure to a file whose bytes depend on the content only."""
     with mpl.rc_context({"svg.fonttype": "none", "svg.hashsalt": "performance", "font.family": "sans-serif"}):
         figure.savefig(file, metadata={"Date": None})

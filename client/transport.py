@@ -100,7 +100,8 @@ class Transport:
         **options: Any,
     ) -> httpx.Response:
         is_safe = method in _REPEATABLE if repeatable is None else repeatable
-        limits = httpx.Timeout(timeout or self._timeout, connect=_CONNECT_SECONDS)
+        seconds = timeout or self._timeout
+        limits = httpx.Timeout(seconds, connect=min(seconds, _CONNECT_SECONDS))
         delays = self._delays()
         while True:
             if content is not None and not isinstance(content, bytes):

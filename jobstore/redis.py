@@ -27,6 +27,7 @@ from redis.sentinel import Sentinel, SentinelConnectionPool
 
 from jobstore.circuit_breaker import CircuitBreaker
 from jobstore.pool import FastPool
+from jobstore.tls import SentinelTlsConnection, TlsConnection
 
 __all__ = [
     "BLOCK_SECONDS",
@@ -158,8 +159,10 @@ def open_client(
     }
     if not auth.sentinels:
         client = redis.Redis(host=host, port=port, **options)
+        pool = client.connection_pool
+        if auth.tls:
+            pool.connection_class = TlsConnection
         if not blocking:
-            pool = client.connection_pool
             client.connection_pool = FastPool(pool.connection_class, **pool.connection_kwargs)
         return client
     asking = {
@@ -170,6 +173,10 @@ def open_client(
         **_credentials(auth.sentinel_username, auth.sentinel_password_file),
     }
     sentinel = Sentinel(auth.sentinels, sentinel_kwargs=asking)  # type: ignore[no-untyped-call]
+    if auth.tls:
+        options["connection_class"] = SentinelTlsConnection
+        for each in sentinel.sentinels:
+            each.connection_pool.connection_class = TlsConnection
     master: redis.Redis = sentinel.master_for(auth.sentinel_master, **options)  # type: ignore[no-untyped-call]
     return master
 

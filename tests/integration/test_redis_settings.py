@@ -6,6 +6,7 @@ import hashlib
 import os
 import shutil
 import signal
+import ssl
 import subprocess
 import sys
 from pathlib import Path
@@ -192,6 +193,32 @@ def test_a_server_without_a_trusted_certificate_is_rejected(encrypted, certifica
         open_client("localhost", encrypted, 0, auth=stranger).ping()
     with pytest.raises(RedisUnavailable, match="certificate verify failed"):
         open_client("127.0.0.1", encrypted, 0, auth=shown).ping()  # the certificate is for another name
+
+
+def test_connections_share_what_they_trust_until_a_file_changes(encrypted, certificates, monkeypatch):
+    # given a client, and a count of how often the trusted certificates are read
+    client = open_client("localhost", encrypted, 0, auth=_shown(certificates))
+    read, create = [], ssl.create_default_context
+
+    def count(**given):
+        read.append(given)
+        return create(**given)
+
+    monkeypatch.setattr(ssl, "create_default_context", count)
+    os.utime(certificates / "ca.crt", (1, 1))
+
+    # when it connects three times, and again after a certificate was replaced
+    for _ in range(3):
+        client.connection_pool.disconnect()
+        assert client.ping()
+    before = list(read)
+    os.utime(certificates / "client.crt", (1, 1))
+    client.connection_pool.disconnect()
+    assert client.ping()
+
+    # then they were read twice, and the system's authorities not at all
+    assert before == [{"cafile": str(certificates / "ca.crt")}]
+    assert read == 2 * before
 
 
 def _shown(certificates: Path) -> RedisAuth:
