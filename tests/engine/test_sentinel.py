@@ -138,8 +138,13 @@ def test_a_master_that_returns_at_once_is_not_a_second_one(pods):
     # When the master is removed, and started again at once
     pods.kill(first)
     pods.start(first)
-    accepting = []
-    eventually(lambda: accepting.append(pods.writable()) or pods.replicas() == 2, 90, every=0.5)
+    accepting: list[list[int]] = []
+
+    def in_sync() -> bool:
+        accepting.append(pods.writable())
+        return pods.replicas() == 2
+
+    eventually(in_sync, 90, every=0.5)
 
     # Then another server is the master, and no two accepted writes at the same time
     assert pods.master() != first

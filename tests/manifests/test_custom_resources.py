@@ -120,7 +120,7 @@ class HTTPRoute(Closed):
     rules: list[RouteRule]
 
 
-VERSIONS = {
+VERSIONS: dict[str, tuple[str, type[Closed]]] = {
     "ScaledObject": ("keda.sh/v1alpha1", ScaledObject),
     "TriggerAuthentication": ("keda.sh/v1alpha1", TriggerAuthentication),
     "HTTPRoute": ("gateway.networking.k8s.io/v1", HTTPRoute),

@@ -206,8 +206,7 @@ def test_selectors_select_what_there_is(overlay, component):
             # The controller of the StatefulSet gives each pod its name as a label.
             wanted = {**selector.get("matchLabels", selector)}
             wanted.pop("statefulset.kubernetes.io/pod-name", None)
-            wanted = wanted.items()
-            assert any(wanted <= of for of in labels), thing["metadata"]["name"]
+            assert any(wanted.items() <= of for of in labels), thing["metadata"]["name"]
 
 
 IMMUTABLE = ("podManagementPolicy", "serviceName", "selector", "volumeClaimTemplates")
