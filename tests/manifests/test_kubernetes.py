@@ -127,6 +127,9 @@ def test_every_reference_leads_somewhere(overlay, component):
             sources = [next(iter(source.values())) for source in container.get("envFrom", [])]
             assert all(source["name"] in maps for source in sources if not source.get("optional"))
             assert {source["name"] for source in sources if source.get("optional")} <= {"extra-settings"}
+            secret = [source["secretRef"] for source in container.get("envFrom", []) if "secretRef" in source]
+            assert all(source == {"name": "extra-settings", "optional": True} for source in secret)
+            assert not any("valueFrom" in given for given in container.get("env", [])), "secrets are files"
     assert of_kind(objects, "Secret") == {}, "secrets come by reference"
 
 

@@ -9,6 +9,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import kubernetes_validate
 import pytest
 import yaml
 
@@ -219,3 +220,11 @@ def test_the_rule_of_the_adapter_gives_the_metric_of_the_autoscaler():
 
     assert rule["seriesQuery"].partition("{")[0] == metric["external"]["metric"]["name"]
     assert metric["external"]["metric"]["name"] in (ROOT / "web" / "metrics.py").read_text()
+
+
+def test_the_policy_of_the_page_is_what_kubernetes_knows_and_selects_our_pods():
+    [policy] = [yaml.safe_load(text) for text in YAML if "kind: NetworkPolicy" in text]
+    kubernetes_validate.validate(policy, "1.37", strict=True)
+
+    [selector] = policy["spec"]["podSelector"]["matchExpressions"]
+    assert set(selector["values"]) <= {name for name, _ in pods(rendered("prod"))}
