@@ -32,6 +32,7 @@ COPY dataset dataset/
 COPY jobstore jobstore/
 COPY ops ops/
 COPY runtime runtime/
+COPY samples/earthquakes.csv samples/
 COPY submission submission/
 COPY data_views data_views/
 COPY pages pages/

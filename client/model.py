@@ -135,6 +135,7 @@ class Worker(TypedDict):
 class Stats(TypedDict):
     queue: dict[str, int]
     jobs: dict[str, int]
+    runnable: int
     oldest_waiting_seconds: float | None
     workers: int
     throughput_last_minute: int

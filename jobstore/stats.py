@@ -43,6 +43,7 @@ def read_stats(transitions: Transitions) -> dict[str, Any]:
     return {
         "queue": dict(zip(("high", "normal", "low", "total"), stats["waiting"], strict=True)),
         "jobs": dict(zip(map(str, Status), stats["jobs"], strict=True)),
+        "runnable": stats["runnable"],
         "oldest_waiting_seconds": int(stats["oldest"]) / 1e6 if stats["oldest"] else None,
         "workers": stats["workers"],
         "throughput_last_minute": stats["ended"],

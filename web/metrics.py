@@ -154,6 +154,8 @@ class _StoredJobs(Collector):
         yield _gauge("jobs_stored", "Jobs in Redis, by status.", "status", stats["jobs"])
         waiting = {priority: length for priority, length in stats["queue"].items() if priority != "total"}
         yield _gauge("jobs_queue_length", "Jobs that wait for a worker, by priority.", "priority", waiting)
+        help = "Jobs that wait or run, with delayed ones that are due: what autoscalers read."
+        yield GaugeMetricFamily("jobs_runnable", help, stats["runnable"])
         oldest = stats["oldest_waiting_seconds"] or 0
         help = "Seconds since the creation of the oldest job that waits for a worker."
         yield GaugeMetricFamily("jobs_oldest_waiting_seconds", help, oldest)

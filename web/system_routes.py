@@ -60,7 +60,7 @@ def list_workers() -> Response:
 @routes.get("/stats")
 @parameters()
 def show_stats() -> Response:
-    """Queue length, jobs by status, age of the oldest waiting job, workers, throughput of the last minute."""
+    """Queue length, jobs by status, jobs that need a worker, longest wait, workers, throughput of the last minute."""
     return json_response(jobs.get_stats())
 
 

@@ -1,12 +1,14 @@
 -- Counts jobs and workers. Writes nothing.
 --   takes:   [5...] the statuses
 --   answers: stats <name and value of: waiting (high, normal, low, total), jobs (of each status), oldest (microseconds
---            that the oldest waits, or ''), workers (registered), ended (within the last minute)>
+--            that the oldest waits, or ''), workers (registered), ended (within the last minute), runnable (jobs that
+--            need a worker now)>
 -- include: common
 -- include: integer
 -- include: enqueue
 -- include: read_rate
 local COUNTED = 4000
+local BULKS = 100
 
 -- The lists also contain ids that a claim drops: of cancelled jobs, and those pushed by hand. If there are any, the two
 -- shortest lists are searched, as far as that is quick; the rest of the index is counted for the third.
@@ -60,6 +62,17 @@ local function count_reserved()
   return counts, total
 end
 
+-- Counts the unfinished jobs without those that are not due yet: it needs no worker and no list of the queue, so it is right
+-- while none runs. Jobs of accepted bulks are not stored yet.
+local function count_runnable()
+  select_db(RECORDS)
+  local runnable = call('ZCARD', 'jobs') - call('ZCARD', 'jobs.scheduled') + call('ZCOUNT', 'jobs.due', '-inf', now_us)
+  for _, bulk in ipairs(call('ZRANGE', 'bulks', 0, BULKS - 1)) do
+    runnable = runnable + (call('HGET', 'bulk.' .. bulk, 'left') or 0)
+  end
+  return math.max(runnable, 0)
+end
+
 select_db(QUEUE)
 local workers = call('ZCOUNT', WORKERS, '(' .. now_us, '+inf')
 local held = 0
@@ -82,4 +95,5 @@ for n, priority in ipairs({'high', 'normal', 'low'}) do waiting[n] = waiting[n] 
 waiting[4] = submitted
 ended = ended + read_rate(minute - 1, second) + read_rate(minute, -1)
 local waits = oldest and integer(now_us - oldest) or ''
-return answer('stats', 'waiting', waiting, 'jobs', counts, 'oldest', waits, 'workers', workers, 'ended', ended)
+return answer('stats', 'waiting', waiting, 'jobs', counts, 'oldest', waits, 'workers', workers, 'ended', ended,
+  'runnable', count_runnable())

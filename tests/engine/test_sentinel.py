@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -53,6 +54,11 @@ class Pods:
             return 0
         ask = 'REDISCLI_AUTH="$(cat /secrets/redis-password)" redis-cli info replication'
         return docker("exec", f"{NAME}-redis-{n}", "sh", "-c", ask, check=False).count("state=online")
+
+    def writable(self) -> list[int]:
+        """Return the numbers of the servers that accept writes."""
+        write = 'REDISCLI_AUTH="$(cat /secrets/redis-password)" redis-cli set written 1'
+        return [n for n in range(3) if docker("exec", f"{NAME}-redis-{n}", "sh", "-c", write, check=False) == "OK"]
 
     def run(self, code: str) -> str:
         """Run Python code that imports `jobs`, with Redis found through the Sentinels; return its output."""
@@ -120,3 +126,32 @@ def test_another_one_becomes_the_master_and_all_know_it_after_a_restart_of_all(p
     eventually(lambda: pods.replicas() == 2, 90, every=1)
     assert pods.master() == second
     assert pods.run(f"{CONNECT}; print(jobs.get_job_by_id('{later}')['status'])") == "submitted"
+
+
+def test_a_master_that_returns_at_once_is_not_a_second_one(pods):
+    # Given three servers that have been in sync for longer than the Sentinels take to notice an absence
+    eventually(lambda: pods.replicas() == 2, 90, every=1)
+    time.sleep(15)
+    first = pods.master()
+    assert pods.writable() == [first]
+
+    # When the master is removed, and started again at once
+    pods.kill(first)
+    pods.start(first)
+    accepting: list[list[int]] = []
+
+    def in_sync() -> bool:
+        accepting.append(pods.writable())
+        return pods.replicas() == 2
+
+    eventually(in_sync, 90, every=0.5)
+
+    # Then another server is the master, and no two accepted writes at the same time
+    assert pods.master() != first
+    assert max(len(numbers) for numbers in accepting) == 1
+
+    # And when its replicas are lost, it rejects writes too
+    alone = pods.master()
+    for n in {0, 1, 2} - {alone}:
+        pods.kill(n)
+    eventually(lambda: pods.writable() == [], 30, every=1)

@@ -6,6 +6,7 @@ import dataclasses
 import signal
 import subprocess
 import sys
+import threading
 
 import pytest
 import redis
@@ -95,6 +96,25 @@ def test_what_was_restored_is_on_the_disk_of_its_server(live, empty, tmp_path):
     empty.start()
 
     assert client.hget(f"job.{job['id']}", "status") == b"submitted"
+
+
+def test_a_server_that_is_not_up_yet_is_waited_for(live, empty, tmp_path):
+    # Given a back-up, and a server that is not running
+    jobs.rd.set("old", 1)
+    made = save(jobs.rd, tmp_path)
+    empty.stop(signal.SIGKILL)
+
+    # when a restore begins before the server does
+    later = threading.Timer(1, empty.start)
+    later.start()
+    try:
+        keys = restore(open_client("127.0.0.1", empty.port, 0), made)
+    finally:
+        later.join()
+
+    # then it restores
+    assert keys == 1
+    assert redis.Redis(port=empty.port).get("old") == b"1"
 
 
 def test_a_server_with_keys_is_rejected(live, empty, tmp_path):

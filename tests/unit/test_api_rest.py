@@ -3,7 +3,6 @@
 import json
 import re
 import socket
-from pathlib import Path
 
 import pytest
 
@@ -12,7 +11,6 @@ from analyses import get_analyses
 from api import create_app
 from web.problems import PROBLEMS
 
-ROOT = Path(__file__).parents[2]
 NAP = {"start": None, "end": None, "analysis": "sleep", "params": {"seconds": 0}}
 
 
@@ -57,12 +55,29 @@ def test_cancelled_jobs_count_neither_for_statistics_nor_for_scalers(client, rd,
     # then one waits, though the others' ids still stand in the queue
     assert client.get("/stats").json["queue"] == {"high": 0, "normal": 1, "low": 0, "total": 1}
     assert len(jobs.q) == 119
-    # and what KEDA counts are the two that are unfinished
-    scaled = (ROOT / "kubernetes/components/keda/scaled-object.yaml").read_text()
-    triggers = re.findall(r"- name: (\w+)\n +type: redis\n.*listName: ([\w.]+),", scaled)
-    formula = re.search(r'formula: "([\w -]+)"', scaled)[1]
-    assert len(triggers) == 2
-    assert eval(formula, {name: rd.zcard(index) for name, index in triggers}) == 2
+    # and autoscalers count the two that are unfinished
+    assert client.get("/stats").json["runnable"] == 2
+
+
+def test_autoscalers_count_delayed_jobs_once_they_are_due_without_a_worker(client, rd):
+    # Given a job that waits, and two that are delayed
+    client.post("/jobs", json=NAP)
+    delayed = [client.post("/jobs", json={**NAP, "delay": 60}).json["id"] for _ in range(2)]
+    assert client.get("/stats").json["runnable"] == 1
+
+    # When one of them is due, and no worker queues it
+    rd.zadd("jobs.due", {delayed[0]: 1})
+
+    # then it needs a worker too
+    stats = client.get("/stats").json
+    assert (stats["runnable"], stats["jobs"]["submitted"], stats["jobs"]["scheduled"]) == (2, 1, 2)
+
+
+def test_autoscalers_count_the_jobs_of_a_large_request_before_they_are_stored(client, rd):
+    rd.zadd("bulks", {"b": 1})
+    rd.hset("bulk.b", "left", 7)
+
+    assert client.get("/stats").json["runnable"] == 7
 
 
 def test_health_and_readiness(client):

@@ -10,7 +10,7 @@ import jobs
 __all__ = ["Overview", "read_jobs", "read_overview"]
 
 # They change by themselves as time passes, so they are no reason for an event.
-_OF_TIME = ("oldest_waiting_seconds", "throughput_last_minute")
+_OF_TIME = ("oldest_waiting_seconds", "runnable", "throughput_last_minute")
 
 
 class Overview(NamedTuple):

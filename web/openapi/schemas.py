@@ -270,6 +270,8 @@ class Stats(_Answer):
 
     queue: QueueLengths
     jobs: dict[jobs.Status, Count]
+    runnable: Count
+    """Jobs that wait or run, with delayed ones that are due: those that need a worker now."""
     oldest_waiting_seconds: float | None
     workers: Count
     throughput_last_minute: Count

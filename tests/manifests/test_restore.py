@@ -1,0 +1,148 @@
+"""`kubernetes/restore.sh` with a kubectl that records what it is asked, and answers as a cluster would."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+from tests.conftest import ROOT
+from tests.manifests.rendered import of_kind, rendered
+
+SCRIPT = ROOT / "kubernetes" / "restore.sh"
+STUB = """#!/bin/sh
+case " $* " in
+*" patch --local "*) exec {kubectl} "$@" ;;
+esac
+echo "$*" >> {folder}/asked
+case " $* " in
+*" get scaledobject"*) [ -z "$KEDA" ] || echo scaledobject.keda.sh/worker ;;
+*" get cronjob"*) echo cronjob.batch/backup ;;
+*"jsonpath={{.spec.replicas}}"*) cat "{folder}/$4.replicas" ;;
+*"jsonpath={{.metadata.annotations.dataset-jobs/replicas}}"*) cat "{folder}/$4.noted" ;;
+*" annotate --overwrite "*dataset-jobs/replicas=*) echo "$6" | sed 's/.*=//' > "{folder}/$5.noted" ;;
+*" create job "*) cat {folder}/job.yaml ;;
+*" apply "*) cat > {folder}/applied.yaml ;;
+*.status.conditions*) echo "$STATE" ;;
+esac
+"""
+
+
+class Cluster:
+    """A stub of kubectl and what it was asked; ``replicas`` are those of API, worker and Redis."""
+
+    def __init__(self, folder: Path, replicas: tuple[int, int, int]) -> None:
+        self._folder = folder
+        kubectl = Path(sys.executable).parent / "kubectl"
+        (folder / "kubectl").write_text(STUB.format(folder=folder, kubectl=kubectl))
+        (folder / "kubectl").chmod(0o755)
+        self.set(replicas)
+        spec = of_kind(rendered("prod"), "CronJob")["backup"]["spec"]["jobTemplate"]["spec"]
+        job = {"apiVersion": "batch/v1", "kind": "Job", "metadata": {"name": "restore"}, "spec": spec}
+        (folder / "job.yaml").write_text(yaml.safe_dump(json.loads(json.dumps(job))))
+
+    def set(self, replicas: tuple[int, int, int]) -> None:
+        for name, count in zip(("deployment/api", "deployment/worker", "statefulset/redis"), replicas, strict=True):
+            file = self._folder / f"{name}.replicas"
+            file.parent.mkdir(exist_ok=True)
+            file.write_text(str(count))
+
+    def restore(self, *words: str, keda: bool = False, state: str = "Complete") -> subprocess.CompletedProcess[str]:
+        environ = {**os.environ, "PATH": f"{self._folder}:/usr/bin:/bin", "KEDA": "1" if keda else "", "STATE": state}
+        environ["RESTORE_POLL_SECONDS"] = "0"
+        return subprocess.run([SCRIPT, *words], env=environ, capture_output=True, text=True, timeout=60)
+
+    def asked(self) -> list[str]:
+        """Return what changes or waits, in order, without the namespace."""
+        lines = (self._folder / "asked").read_text().splitlines()
+        assert all(line.startswith("-n jobs ") for line in lines)
+        return [line.removeprefix("-n jobs ") for line in lines if " get " not in line]
+
+    def applied(self) -> dict:
+        return yaml.safe_load((self._folder / "applied.yaml").read_text())
+
+
+def position(asked: list[str], *words: str) -> int:
+    [found] = [n for n, line in enumerate(asked) if all(word in line for word in words)]
+    return found
+
+
+@pytest.mark.parametrize("keda", [False, True])
+def test_a_restore_stops_all_replaces_the_data_and_starts_all_as_it_was(tmp_path, keda):
+    # Given three API pods, five workers and three Redis servers
+    cluster = Cluster(tmp_path, (3, 5, 3))
+
+    # when the newest back-up is restored
+    run = cluster.restore("jobs", keda=keda)
+
+    # then everything stops first, and the volumes are deleted once all pods are gone
+    assert run.returncode == 0, run.stderr
+    asked = cluster.asked()
+    stopped = position(asked, "scale deployment/api deployment/worker statefulset/redis --replicas 0")
+    gone = position(asked, "wait --for delete pod", "api, worker, redis")
+    deleted = position(asked, "delete pvc --selector app.kubernetes.io/name=redis")
+    # and one Redis is up before the restore begins
+    alone, ready = (
+        position(asked, "scale statefulset/redis --replicas 1"),
+        asked.index("rollout status statefulset/redis --timeout 10m"),
+    )
+    applied = position(asked, "apply")
+    # and all start again, with as many as before
+    back = [
+        position(asked, f"scale {name} --replicas {count}")
+        for name, count in (("statefulset/redis", 3), ("deployment/api", 3), ("deployment/worker", 5))
+    ]
+    assert stopped < gone < deleted < alone < ready < applied < back[0] < back[1] < back[2]
+    # and KEDA, which would start workers, is paused the while
+    paused = [n for n, line in enumerate(asked) if "paused-replicas" in line]
+    assert ([asked[n] for n in paused], paused[:1] < [stopped], paused[1:] > [back[2]] or not keda) == (
+        [
+            "annotate --overwrite scaledobject.keda.sh/worker autoscaling.keda.sh/paused-replicas=0",
+            "annotate scaledobject.keda.sh/worker autoscaling.keda.sh/paused-replicas-",
+        ]
+        if keda
+        else [],
+        True,
+        True,
+    )
+
+
+def test_the_job_restores_the_file_that_is_named_and_is_tried_once(tmp_path):
+    cluster = Cluster(tmp_path, (2, 2, 1))
+
+    assert cluster.restore("jobs", "/backups/jobs-20261124T021700Z.rdb").returncode == 0
+
+    spec = cluster.applied()["spec"]
+    [container] = spec["template"]["spec"]["containers"]
+    assert container["command"] == ["python", "-m", "ops.backup", "restore", "/backups/jobs-20261124T021700Z.rdb"]
+    assert spec["backoffLimit"] == 0
+
+
+def test_after_a_failure_all_stays_stopped_and_another_try_knows_how_many_there_were(tmp_path):
+    # Given a restore that failed
+    cluster = Cluster(tmp_path, (3, 5, 1))
+    run = cluster.restore("jobs", state="FailureTarget Failed")
+    assert run.returncode == 1
+    assert "everything is stopped" in run.stderr
+    assert not any("--replicas 5" in line for line in cluster.asked())
+
+    # when it is tried again, where nothing runs
+    cluster.set((0, 0, 1))
+    assert cluster.restore("jobs").returncode == 0
+
+    # then as many are started as there were
+    assert "scale deployment/api --replicas 3" in cluster.asked()
+    assert "scale deployment/worker --replicas 5" in cluster.asked()
+
+
+@pytest.mark.parametrize("words", [(), ("jobs", "newest", "more"), ("jobs", 'x"]}, {"op": "remove')])
+def test_wrong_words_change_nothing(tmp_path, words):
+    cluster = Cluster(tmp_path, (3, 5, 1))
+
+    assert cluster.restore(*words).returncode == 2
+    assert not (tmp_path / "asked").exists()
