@@ -103,13 +103,14 @@ BENCH_events = $(BIN)/python -m benchmarks.events $(ARGS)
 BENCH_listing = $(BIN)/python -m benchmarks.listing $(ARGS)
 BENCH_recovery = $(BIN)/python -m benchmarks.recovery $(ARGS)
 BENCH_crash = $(BIN)/python -m benchmarks.crash $(ARGS)
+BENCH_scaling = $(BIN)/python -m benchmarks.scaling --write $(ARGS)
 BENCH_images = @for image in $$(sed -En 's/^(PYTHON|REDIS)_IMAGE=//p' requirements/images.env) dataset-jobs:0.1.0; do \
 	docker image inspect --format "$$image {{.Size}}" "$$image" || exit; done | \
 	awk '{ size[NR] = $$2; printf "%-28s %4.0f MB\n", $$1, $$2 / 1e6 } \
 	END { printf "%-28s %4.0f MB\n", "ours without the base image", (size[3] - size[1]) / 1e6 }'
 
 .PHONY: bench
-bench: .venv/runtime $(if $(filter records connections events listing recovery images,$(SUITE)),,$(PEERS)) ## Run the benchmarks and write docs/performance.md; SUITE=quick for less than 3 minutes, one of its suites, or records, connections, events, listing, recovery, crash or images
+bench: .venv/runtime $(if $(filter records connections events listing recovery scaling images,$(SUITE)),,$(PEERS)) ## Run the benchmarks and write docs/performance.md; SUITE=quick for less than 3 minutes, one of its suites, or records, connections, events, listing, recovery, crash, scaling (docs/scaling.md) or images
 	$(or $(BENCH_$(or $(SUITE),full)),$(BIN)/python -m benchmarks.run --only $(SUITE) $(ARGS))
 
 ##@ Operate

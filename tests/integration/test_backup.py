@@ -251,7 +251,7 @@ def test_a_copy_that_fails_fails_the_back_up_and_is_not_counted(live, start, s3,
 def test_a_copy_that_is_gone_is_reported_and_leaves_nothing(tmp_path):
     store = BackupStore(str(tmp_path / "mounted"))
 
-    with pytest.raises(StoreFailed, match="not found|No such file"):
+    with pytest.raises(StoreFailed, match=r"not found|No such file"):
         store.download("jobs-20261127T000000Z.rdb", tmp_path / "b")
 
     assert list((tmp_path / "b").iterdir()) == []

@@ -1,0 +1,50 @@
+"""Measure what limits growth, several rounds, and write the first part of docs/scaling.md.
+
+    python -m benchmarks.scaling [--quick] [--rounds 3] [--write] [--page]
+
+``--write`` keeps the results in ``docs/scaling.json`` and renews the page; ``--page`` does that without measuring.
+Figures that ``make bench`` measures anyway are taken from ``docs/performance.json``.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import subprocess
+import time
+
+from benchmarks.harness import ROOT, machine
+from benchmarks.scaling.measure import measure
+from benchmarks.scaling.page import RESULTS, generate, load, write_page
+
+
+def main() -> None:
+    """Print the tables."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--quick", action="store_true", help="measure less")
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--write", action="store_true", help="keep the results and renew the page")
+    parser.add_argument("--page", action="store_true", help="renew the page from the results, measure nothing")
+    options = parser.parse_args()
+    results = load() if options.page else _measure(options.rounds, options.quick)
+    print(generate(results))
+    if options.write:
+        RESULTS.write_text(json.dumps(results, indent=1) + "\n")
+    if options.write or options.page:
+        write_page(results)
+
+
+def _measure(rounds: int, quick: bool) -> dict[str, object]:
+    commit = subprocess.run(["git", "rev-parse", "--short", "HEAD"], cwd=ROOT, capture_output=True, text=True)
+    about = {"date": time.strftime("%Y-%m-%d"), "commit": commit.stdout.strip(), "machine": machine()}
+    found, loads = [], []
+    for number in range(rounds):
+        loads.append(round(os.getloadavg()[0], 1))
+        found.append([(f.line, f.side, float(f"{f.value:.4g}"), f.unit) for f in measure(quick)])
+        print(f"round {number + 1} of {rounds}", flush=True)
+    return {**about, "load": loads, "rounds": found}
+
+
+if __name__ == "__main__":
+    main()
