@@ -1,10 +1,12 @@
-"""Measure what each part of a large service costs: one round.
+"""Measure what each part of a large service costs: each function of ``PARTS`` is one round.
 
-- ``heartbeat-*``: CPU of Redis for the heartbeats of 10,000 workers, under supervisors of 1, 2 and 8 workers. One
-  process sends the supervisors' own heartbeats at their own intervals, in turn; where it cannot keep up, the CPU of
-  those that it sent is scaled to all. All 10,000 workers are registered, and each holds a job where they are busy.
+- ``heartbeat-*``: CPU of Redis for the heartbeats of 10,000 workers, under supervisors of 1, 2 and 8 workers, with two
+  leases. One process sends the supervisors' own heartbeats at their own intervals, in turn; where it cannot keep up,
+  the CPU of those that it sent is scaled to all. All 10,000 workers are registered, and each holds a job where they are
+  busy.
 - ``waits``: CPU of Redis while 200 workers wait for jobs, scaled to 10,000.
-- ``redis-job``, ``log-job``: CPU of Redis, and bytes of its log, for jobs that are added, claimed and finished singly.
+- ``redis-job``, ``log-job``: CPU of Redis, and bytes of its log, for jobs that are added, claimed and finished singly, and
+  CPU for jobs that are added in lists of 1,000.
 - ``connections-*``: connections of a real worker process; ``connection-memory``: bytes of Redis for each.
 - ``memory-*``: bytes of a job among a million that wait, and among those that are kept.
 """
@@ -14,7 +16,8 @@ from __future__ import annotations
 import itertools
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 from uuid import uuid4
 
 import redis
@@ -29,11 +32,13 @@ from config.settings import Settings, load
 from runtime import tick_seconds
 from runtime.results import Rows, build_results, parse_selection
 
-__all__ = ["SHAPES", "WORKERS", "measure"]
+__all__ = ["LEASES", "PARTS", "SHAPES", "WORKERS"]
 
 WORKERS, QUICK_WORKERS = 10_000, 500
 SHAPES = (1, 2, 8)
 """Workers of one supervisor."""
+LEASES = (15, 30)
+"""Values of `LEASE_SECONDS`."""
 SECONDS, QUICK_SECONDS = 10.0, 1.0
 SETTLE_SECONDS = 2.5
 SINGLE_JOBS, QUICK_SINGLE_JOBS = 5_000, 200
@@ -43,9 +48,8 @@ _AT_ONCE = 1_000
 _APPENDING = ("--appendonly", "yes", "--appendfsync", "everysec", "--maxclients", "20000")
 
 
-def measure(quick: bool) -> Iterator[Figure]:
-    """Yield the figures of one round."""
-    seconds = QUICK_SECONDS if quick else SECONDS
+def heartbeats(quick: bool) -> Iterator[Figure]:
+    """Yield the figures of the heartbeats of idle, then of busy workers."""
     with own_redis(*_APPENDING):
         workers = [str(uuid4()) for _ in range(QUICK_WORKERS if quick else WORKERS)]
         for worker in workers:
@@ -53,12 +57,10 @@ def measure(quick: bool) -> Iterator[Figure]:
         for state in ("idle", "busy"):
             if state == "busy":
                 _give_each_a_job(workers)
-            for shape in SHAPES:
-                yield from _heartbeats(workers, shape, state, seconds)
-    yield from _waits(seconds)
-    yield from _single_jobs(QUICK_SINGLE_JOBS if quick else SINGLE_JOBS)
-    yield from _connections(QUICK_CONNECTIONS if quick else CONNECTIONS)
-    yield from _memory(*((QUICK_QUEUED, QUICK_KEPT) if quick else (QUEUED, KEPT)))
+            for lease in LEASES:
+                jobs.connect(replace(jobs.settings, lease_seconds=lease))
+                for shape in SHAPES:
+                    yield from _heartbeats(workers, shape, state, QUICK_SECONDS if quick else SECONDS)
 
 
 def _give_each_a_job(workers: list[str]) -> None:
@@ -96,13 +98,15 @@ def _heartbeats(workers: list[str], shape: int, state: str, seconds: float) -> I
         jobs.heartbeat(group)
         sent += 1
     elapsed, used = time.monotonic() - begun, redis_cpu(jobs.rd) - cpu
-    side = f"{shape} each"
+    side = f"{shape} each, {jobs.settings.lease_seconds:g} s"
     yield Figure(f"heartbeat-{state}", side, used / sent * rate * 100, "%")
     yield Figure(f"heartbeat-{state}-rate", side, rate, "/s")
     yield Figure(f"heartbeat-{state}-sent", side, sent / elapsed / rate * 100, "%")
 
 
-def _waits(seconds: float) -> Iterator[Figure]:
+def waits(quick: bool) -> Iterator[Figure]:
+    """Yield the CPU of Redis for workers that wait."""
+    seconds = QUICK_SECONDS if quick else SECONDS
     with own_redis(*_APPENDING):
         begun, cpu = time.monotonic(), redis_cpu(jobs.rd)
         time.sleep(seconds)
@@ -116,8 +120,9 @@ def _waits(seconds: float) -> Iterator[Figure]:
     yield Figure("waits", HERE, (share - rest) / WAITING * WORKERS * 100, "%")
 
 
-def _single_jobs(count: int) -> Iterator[Figure]:
+def single_jobs(quick: bool) -> Iterator[Figure]:
     """Add, claim and finish jobs one at a time, as where jobs take long and clients submit singly."""
+    count = QUICK_SINGLE_JOBS if quick else SINGLE_JOBS
     with own_redis(*_APPENDING):
         _register()
         log, cpu = _log_bytes(), redis_cpu(jobs.rd)
@@ -128,9 +133,14 @@ def _single_jobs(count: int) -> Iterator[Figure]:
         yield Figure("redis-job", "add", (added - cpu) / count * 1e6, "µs")
         yield Figure("redis-job", "claim and finish", (redis_cpu(jobs.rd) - added) / count * 1e6, "µs")
         yield Figure("log-job", HERE, (_log_bytes() - log) / count, "bytes")
+        cpu = redis_cpu(jobs.rd)
+        _add(10 * count)
+        yield Figure("redis-job", "add in lists", (redis_cpu(jobs.rd) - cpu) / (10 * count) * 1e6, "µs")
 
 
-def _connections(count: int) -> Iterator[Figure]:
+def connections(quick: bool) -> Iterator[Figure]:
+    """Yield the connections of a worker process, and the memory of one."""
+    count = QUICK_CONNECTIONS if quick else CONNECTIONS
     with own_redis(*_APPENDING):
         own, found = _clients("connected"), {}
         for children in (1, 3):
@@ -150,7 +160,9 @@ def _connections(count: int) -> Iterator[Figure]:
             client.close()
 
 
-def _memory(queued: int, kept: int) -> Iterator[Figure]:
+def memory(quick: bool) -> Iterator[Figure]:
+    """Yield the bytes of a job."""
+    queued, kept = (QUICK_QUEUED, QUICK_KEPT) if quick else (QUEUED, KEPT)
     with fresh_redis("--appendonly", "no") as port:
         jobs.connect(Settings(redis_port=port, max_queued_jobs=2 * queued))
         _register()
@@ -201,3 +213,12 @@ def _clients(which: str) -> int:
 def _log_bytes() -> int:
     size: int = jobs.rd.info("persistence")["aof_current_size"]
     return size
+
+
+PARTS: dict[str, Callable[[bool], Iterator[Figure]]] = {
+    "heartbeats": heartbeats,
+    "waits": waits,
+    "jobs": single_jobs,
+    "connections": connections,
+    "memory": memory,
+}

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import statistics
+from itertools import product
 from typing import Any
 
 from benchmarks.figures import HERE
 from benchmarks.harness import ROOT, markdown
 from benchmarks.page import Spread, number
 from benchmarks.run import load_results
-from benchmarks.scaling.measure import SHAPES, WORKERS
+from benchmarks.scaling.measure import LEASES, SHAPES, WORKERS
 
 __all__ = ["BEGIN", "END", "PAGE", "RESULTS", "generate", "load", "write_page"]
 
@@ -26,7 +27,8 @@ class Figures:
     """Our own figures, and those of ``docs/performance.json``, by line and side; values of all rounds."""
 
     def __init__(self, results: dict[str, Any]) -> None:
-        rounds = [*results["rounds"], *(figures for suite in load_results().values() for figures in suite["rounds"])]
+        suites = [*results.values(), *load_results().values()]
+        rounds = [figures for suite in suites for figures in suite["rounds"]]
         self._found: dict[tuple[str, str], list[float]] = {}
         for line, side, value, _ in (figure for figures in rounds for figure in figures):
             self._found.setdefault((line, side), []).append(value)
@@ -40,17 +42,22 @@ class Figures:
 
 
 def load() -> dict[str, Any]:
-    """Return the stored results."""
-    return dict(json.loads(RESULTS.read_text()))
+    """Return the stored results by part; empty where there are none."""
+    return dict(json.loads(RESULTS.read_text())) if RESULTS.exists() else {}
 
 
 def generate(results: dict[str, Any]) -> str:
     """Return the tables."""
     figures = Figures(results)
-    loads = " to ".join(f"{each:g}" for each in sorted({min(results["load"]), max(results["load"])}))
+    loads = [load for part in results.values() for load in part["load"]]
+    date, commit, machine = (
+        " and ".join(sorted({str(part[name]) for part in results.values()})) for name in ("date", "commit", "machine")
+    )
+    rounds = max(len(part["rounds"]) for part in results.values())
     return (
-        f"Measured on {results['date']} at {results['commit']}, on {results['machine']}, "
-        f"in {len(results['rounds'])} rounds, with a load average of {loads} before. In brackets, the least and the greatest value of a round.\n\n"
+        f"Measured on {date} at {commit}, on {machine}, in {rounds} rounds, "
+        f"with a load average of {min(loads):g} to {max(loads):g} before. "
+        "In brackets, the least and the greatest value of a round.\n\n"
         f"{markdown(_limits(figures))}\n\n"
         f"Heartbeats of {WORKERS:,} workers, each of which holds a job or all of which are idle:\n\n"
         f"{markdown(_heartbeats(figures))}\n\n"
@@ -71,9 +78,15 @@ def _limits(figures: Figures) -> list[tuple[str, ...]]:
         ),
         (
             "",
-            "the same in lists, of jobs of less than a millisecond, in µs",
+            "CPU of a job that is submitted in a list of 1,000, in µs",
+            figures.spread("redis-job", "add in lists"),
+            "",
+        ),
+        (
+            "",
+            "CPU of a job of less than a millisecond, claimed and finished with others, in µs",
             figures.spread("redis-cpu"),
-            f"{number(1e6 / figures('redis-cpu'))} jobs/s",
+            f"{number(1e6 / (figures('redis-job', 'add in lists') + figures('redis-cpu')))} jobs/s, submitted in lists",
         ),
         (
             "",
@@ -120,13 +133,21 @@ def _fits(size: float) -> str:
 
 def _heartbeats(figures: Figures) -> list[tuple[str, ...]]:
     rows: list[tuple[str, ...]] = [
-        ("workers of a supervisor", "state", "heartbeats/s", "CPU of Redis, in % of a core", "sent of these")
+        (
+            "workers of a supervisor",
+            "`LEASE_SECONDS`",
+            "state",
+            "heartbeats/s",
+            "CPU of Redis, in % of a core",
+            "sent of these",
+        )
     ]
-    for shape in SHAPES:
-        for state in ("busy", "idle"):
-            line, side = f"heartbeat-{state}", f"{shape} each"
-            sent = f"{min(100.0, figures(f'{line}-sent', side)):.0f} %"
-            rows.append((str(shape), state, number(figures(f"{line}-rate", side)), figures.spread(line, side), sent))
+    for shape, lease, state in product(SHAPES, LEASES, ("busy", "idle")):
+        line, side = f"heartbeat-{state}", f"{shape} each, {lease} s"
+        sent = f"{min(100.0, figures(f'{line}-sent', side)):.0f} %"
+        rows.append(
+            (str(shape), str(lease), state, number(figures(f"{line}-rate", side)), figures.spread(line, side), sent)
+        )
     return rows
 
 
@@ -134,7 +155,8 @@ def _needs(figures: Figures) -> list[tuple[str, ...]]:
     average = MONTHLY_JOBS / MONTH_SECONDS
     peak = PEAK * average
     single = figures("redis-job", "add") + figures("redis-job", "claim and finish")
-    beats = figures("heartbeat-busy", f"{_PER_SUPERVISOR} each")
+    lists = figures("redis-job", "add in lists") + figures("redis-job", "claim and finish")
+    beats = figures("heartbeat-busy", f"{_PER_SUPERVISOR} each, {LEASES[0]} s")
     submits = peak / figures("submit-process") + peak * figures("cpu-get") / 1e6
     supervisors = WORKERS // _PER_SUPERVISOR
     connections = WORKERS * figures("connections", "child") + supervisors * figures("connections", "supervisor")
@@ -152,9 +174,14 @@ def _needs(figures: Figures) -> list[tuple[str, ...]]:
             f"{number(WORKERS / average)} s on average, {number(WORKERS / peak)} s at the peak, at most",
         ),
         (
+            "CPU of Redis",
+            f"{number(average)} times {number(single)} µs, and heartbeats (supervisors of {_PER_SUPERVISOR} workers)",
+            f"{number(average * single / 1e4)} % + {number(beats)} % of its core",
+        ),
+        (
             "CPU of Redis at the peak",
-            f"{number(peak)} times {number(single)} µs, and heartbeats (supervisors of {_PER_SUPERVISOR} workers)",
-            f"{number(peak * single / 1e4)} % + {number(beats)} % of its core",
+            f"{number(peak)} times the same; if they are submitted in lists, {number(lists)} µs",
+            f"{number(peak * single / 1e4)} % + {number(beats)} %; {number(peak * lists / 1e4)} % + {number(beats)} %",
         ),
         (
             "API processes at the peak",

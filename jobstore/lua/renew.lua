@@ -8,8 +8,8 @@
 -- include: common
 -- include: integer
 -- include: due_scripts
--- Microseconds between two heartbeats of a supervisor with jobs, for each worker that is registered: 4.5 s for 10,000.
-local BUSY_US = 450
+-- Microseconds between two heartbeats of a supervisor with jobs, for each worker that is registered: 4.5 s for 5,000.
+local BUSY_US = 900
 local lease = tonumber(ARGV[5])
 local deadline = integer(now_us + lease)
 
