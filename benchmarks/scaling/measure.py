@@ -5,8 +5,8 @@
   the CPU of those that it sent is scaled to all. All 10,000 workers are registered, and each holds a job where they are
   busy.
 - ``waits``: CPU of Redis while 200 workers wait for jobs, scaled to 10,000.
-- ``redis-job``, ``log-job``: CPU of Redis, and bytes of its log, for jobs that are added, claimed and finished singly, and
-  CPU for jobs that are added in lists of 1,000.
+- ``redis-job``, ``log-job``: CPU of Redis, and bytes of its log, for jobs that are added, claimed and finished singly,
+  and CPU for jobs that are added in lists of 1,000.
 - ``connections-*``: connections of a real worker process; ``connection-memory``: bytes of Redis for each.
 - ``memory-*``: bytes of a job among a million that wait, and among those that are kept.
 """

@@ -26,7 +26,6 @@ from ops.backup import (
 )
 
 _RETRY_SECONDS = 60.0
-_REDIS_SECONDS = 60.0
 _USAGE = "usage: python -m ops.backup save | restore FILE | restore s3://BUCKET/PREFIX/FILE | restore newest | every"
 
 _log = logging.getLogger("backup")
@@ -50,27 +49,55 @@ def main(arguments: list[str]) -> int:
 
 
 def _save() -> int:
-    keep, store = jobs.settings.backup_keep, _store()
-    try:
-        made = save(jobs.rd, _folder())
-        removed = len(prune(_folder(), keep))
-        _log.info(Event.BACKED_UP, extra={"file": str(made), "bytes": made.stat().st_size, "removed": removed})
-        if store is not None:
-            store.upload(made)
-            removed = len(store.prune(keep))
-            _log.info(Event.BACKUP_UPLOADED, extra={"file": f"{store.url}/{made.name}", "removed": removed})
-        jobs.note_backup()
-    except (BackupFailed, StoreFailed, jobs.RedisError) as error:
-        _log.error(str(error))
-        return 1
-    return 0
+    made = _save_file()
+    return 0 if made is not None and _copy(made) else 1
 
 
 def _save_every() -> int:
-    """Back up now and every ``BACKUP_INTERVAL_SECONDS``; retry a failed back-up after a minute."""
+    """Back up now and every ``BACKUP_INTERVAL_SECONDS``; retry after a minute.
+
+    A back-up whose copy failed is copied again: new ones each minute would soon replace all older ones.
+    """
+    pause = jobs.settings.backup_interval_seconds
+    made: Path | None = None
     while True:
-        pause = jobs.settings.backup_interval_seconds
-        time.sleep(min(pause, _RETRY_SECONDS) if _save() else pause)
+        if made is None or time.time() - made.stat().st_mtime >= pause:
+            made = _save_file()
+        if made is not None and _copy(made):
+            made = None
+            time.sleep(pause)
+        else:
+            time.sleep(min(pause, _RETRY_SECONDS))
+
+
+def _save_file() -> Path | None:
+    """Write a back-up to ``BACKUP_DIR``; return None if it failed."""
+    try:
+        made = save(jobs.rd, _folder())
+    except BackupFailed as error:
+        _log.error(str(error))
+        return None
+    removed = len(prune(_folder(), jobs.settings.backup_keep))
+    _log.info(Event.BACKED_UP, extra={"file": str(made), "bytes": made.stat().st_size, "removed": removed})
+    return made
+
+
+def _copy(made: Path) -> bool:
+    """Copy a back-up to ``BACKUP_STORE``, if set, and note its time in Redis; return False if the copy failed."""
+    store = _store()
+    try:
+        if store is not None:
+            store.upload(made)
+            removed = len(store.prune(jobs.settings.backup_keep))
+            _log.info(Event.BACKUP_UPLOADED, extra={"file": f"{store.url}/{made.name}", "removed": removed})
+        jobs.note_backup()
+    except StoreFailed as error:
+        _log.error(str(error))
+        return False
+    except jobs.RedisError as error:
+        # As at its `maxmemory`. There is a back-up nevertheless.
+        _log.warning(str(error))
+    return True
 
 
 def _restore(which: str) -> int:
@@ -80,7 +107,6 @@ def _restore(which: str) -> int:
         if snapshot is None or not snapshot.is_file():
             _log.error(Event.NO_BACKUP, snapshot or f"in {_folder()} {jobs.settings.backup_store}".rstrip())
             return 1
-        _wait_for_redis()
         keys = restore(client, snapshot, jobs.settings.restore_port)
     except (NotEmpty, RestoreFailed, StoreFailed, *jobs.RedisUnavailable) as error:
         _log.error(str(error))
@@ -102,19 +128,6 @@ def _find(which: str) -> Path | None:
     if store is not None and names and (local is None or local.name < names[-1]):
         return store.download(names[-1], _folder())
     return local
-
-
-def _wait_for_redis() -> None:
-    """Wait until Redis answers: it may have been started a moment ago, or load its data."""
-    give_up = time.monotonic() + _REDIS_SECONDS
-    while True:
-        try:
-            return jobs.ping()
-        except jobs.RedisUnavailable as error:
-            if time.monotonic() > give_up:
-                raise
-            _log.warning(Event.REDIS_UNAVAILABLE, 1, extra={"error": str(error)})
-            time.sleep(1)
 
 
 def _folder() -> Path:

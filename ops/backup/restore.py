@@ -31,9 +31,12 @@ class RestoreFailed(Exception):
 def restore(client: redis.Redis, snapshot: Path, port: int = 0) -> int:
     """Restore ``snapshot`` into the empty server of ``client``, which fetches it from ``port``; return its key count.
 
+    A server that is not up yet is waited for.
+
     :raises NotEmpty: the server has keys.
     :raises RestoreFailed: the server cannot connect back, or does not load the file.
     """
+    _wait_until_it_answers(client)
     if _count_keys(client):
         raise NotEmpty("This Redis has keys; a back-up is restored into an empty one only, with no worker at it.")
     with _listen(port) as listener, snapshot.open("rb") as file:

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 
+import httpx
 import pytest
 import redis
 
@@ -183,22 +184,6 @@ def test_the_time_of_the_last_back_up_is_a_metric(live, start, start_api, tmp_pa
     assert find_violations(jobs.rd, jobs.q._client) == []
 
 
-def test_a_restore_waits_for_redis(live, empty, start, tmp_path):
-    # Given a back-up, and a server that is not up yet
-    jobs.rd.set("kept", "here")
-    save(jobs.rd, tmp_path)
-    empty.stop()
-
-    # when it is started while the restore waits
-    restored = start("-m", "ops.backup", "restore", "newest", BACKUP_DIR=tmp_path, port=empty.port)
-    eventually(lambda: "Redis unavailable, retrying" in restored.log.read_text())
-    empty.start()
-
-    # then it is restored
-    assert restored.process.wait(60) == 0, restored.log.read_text()
-    assert redis.Redis(port=empty.port).get("kept") == b"here"
-
-
 @pytest.fixture(scope="module")
 def s3():
     with s3_server("backups") as environment:
@@ -246,6 +231,25 @@ def test_a_copy_that_fails_fails_the_back_up_and_is_not_counted(live, start, s3,
     assert "s3://no-such-bucket: " in saved.log.read_text()
     assert newest(tmp_path)
     assert jobs.get_last_backup() == 0
+
+
+def test_a_schedule_copies_a_back_up_again_whose_copy_failed_and_makes_no_other(live, start, s3, tmp_path, monkeypatch):
+    # Given a storage that does not take the copy, and retries at once
+    jobs.rd.set("kept", "here")
+    monkeypatch.setenv("BACKUP_DIR", str(tmp_path / "b"))
+    code = "import sys; import ops.backup.__main__ as m; m._RETRY_SECONDS = 0.2; sys.exit(m.main(['every']))"
+    schedule = start("-c", code, BACKUP_STORE="s3://later", **s3)
+    eventually(lambda: schedule.log.read_text().count("s3://later: ") >= 2)
+
+    # when it does
+    httpx.put(f"{s3['AWS_ENDPOINT_URL']}/later", trust_env=False).raise_for_status()
+    eventually(lambda: jobs.get_last_backup())
+
+    # then it has the one that was made
+    for name, value in s3.items():
+        monkeypatch.setenv(name, value)
+    assert BackupStore("s3://later").names() == [path.name for path in (tmp_path / "b").iterdir()]
+    assert schedule.stop() == 0
 
 
 def test_a_copy_that_is_gone_is_reported_and_leaves_nothing(tmp_path):

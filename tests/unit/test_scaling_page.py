@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import re
 
-from benchmarks.scaling.measure import SHAPES
+import pytest
+
+from benchmarks.scaling.measure import LEASES, SHAPES
 from benchmarks.scaling.page import BEGIN, END, PAGE, Figures, generate, load
 
 
@@ -18,24 +20,32 @@ def test_the_page_shows_the_stored_results():
     assert f"{BEGIN}\n{generate(load())}\n\n{END}" in PAGE.read_text()
 
 
-def test_the_text_has_the_figures_of_the_heartbeats_of_ten_thousand_workers():
-    # Given what was measured, as the tables have it
-    figures = Figures(load())
-    found = {shape: figures("heartbeat-busy", f"{shape} each") for shape in SHAPES}
-
-    # then the text states for each number of workers under a supervisor whether it is within a fifth of a core
+@pytest.mark.parametrize("lease", LEASES)
+def test_the_text_tells_which_heartbeats_cost_less_than_a_fifth_of_a_core(lease):
+    # Given the sentence on this lease, and what was measured
     text = " ".join(PAGE.read_text().partition(END)[2].split())
-    for shape, percent in found.items():
-        [said] = re.findall(rf"supervisors of {shape} workers?[^.]*? (below|above) 20 %", text)
-        assert said == ("below" if percent < 20 else "above"), f"{shape}: {percent:.1f} %"
+    [sentence] = re.findall(rf"[Ww]ith `LEASE_SECONDS={lease}`([^.;]*)", text)
+    figures = Figures(load())
+
+    # then it is right about each number of workers under a supervisor
+    for shape in SHAPES:
+        percent = figures("heartbeat-busy", f"{shape} each, {lease} s")
+        assert re.findall(rf"(below|above) 20 % (?:with|for) {shape}\b", sentence) == [
+            "below" if percent < 20 else "above"
+        ], f"{shape}: {percent:.1f} %"
 
 
 def test_the_arithmetic_starts_from_the_figures():
     # Given figures of which each is ten times as large
     results = load()
     larger = {
-        **results,
-        "rounds": [[(line, side, 10 * value, unit) for line, side, value, unit in each] for each in results["rounds"]],
+        part: {
+            **about,
+            "rounds": [
+                [(line, side, 10 * value, unit) for line, side, value, unit in each] for each in about["rounds"]
+            ],
+        }
+        for part, about in results.items()
     }
 
     # then what is needed is ten times as much, and the number of jobs is the same
