@@ -29,10 +29,6 @@ for at = 7, #ARGV do
     held[#held + 1] = {'gone'}
   end
 end
--- A deadline further ahead was set by another clock.
-for _, worker in ipairs(call('ZRANGEBYSCORE', WORKERS, '(' .. deadline, '+inf', 'LIMIT', 0, 100)) do
-  call('ZADD', WORKERS, deadline, worker)
-end
 local expired = call('ZRANGEBYSCORE', WORKERS, '-inf', '(' .. now_us, 'LIMIT', 0, 100)
 
 -- The first supervisor keeps house for all of them, until it stops. The others call less often the more there are, as
@@ -44,6 +40,10 @@ if keeper and keeper ~= ARGV[7] then
   pause = math.max(pause, math.min(pause * workers / math.max(1, #ARGV - 6) / 2, longest))
 else
   busy = math.min(busy, IDLE_US)
+  -- A deadline further ahead was set by another clock.
+  for _, worker in ipairs(call('ZRANGEBYSCORE', WORKERS, '(' .. deadline, '+inf', 'LIMIT', 0, 100)) do
+    call('ZADD', WORKERS, deadline, worker)
+  end
   if renewed then call('SET', HOUSEKEEPER, ARGV[7], 'PX', 2 * IDLE_US / 1000) end
   find_due()
 end
