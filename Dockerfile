@@ -1,6 +1,5 @@
 # One image for the API, the workers and the back-ups; by default it starts the API. See docs/operations.md.
-# The base image with Debian and Python; to pin its digest:
-# --build-arg PYTHON_IMAGE=python:3.11-slim-bookworm@sha256:…
+# The base image with Debian and Python, as requirements/images.env has it.
 ARG PYTHON_IMAGE=python:3.11-slim-bookworm
 
 FROM ${PYTHON_IMAGE} AS packages

@@ -75,6 +75,28 @@ manifests: .venv/development .venv-policies/installed ## Validate the Kubernetes
 		--framework dockerfile --file Dockerfile tests/Dockerfile
 	.venv-policies/bin/docker-compose --profile test --profile monitoring config --quiet
 
+##@ Check what the image is made of
+
+.PHONY: digests
+digests: ## Ask the registries for the digests of the base images, and pin them in requirements/images.env and wherever they are named
+	@requirements/digests
+
+.PHONY: sbom
+sbom: .venv-supply-chain/installed ## Write sbom.json: the packages of the image with their hashes, as CycloneDX
+	.venv-supply-chain/bin/cyclonedx-py requirements --pyproject pyproject.toml --output-reproducible \
+		--output-file sbom.json requirements/image.txt
+
+.PHONY: audit
+audit: .venv-supply-chain/installed ## Ask PyPI for known vulnerabilities of the packages of the image
+	.venv-supply-chain/bin/pip-audit --strict --progress-spinner off --disable-pip --require-hashes --requirement requirements/image.txt
+
+# hotqueue alone has no wheel; it is pure Python.
+.PHONY: wheels
+wheels: .venv/development ## Verify that there is a wheel for arm64 of each package of the image, with the hashes of the lock
+	$(BIN)/uv pip install --quiet --dry-run --target $${TMPDIR:-/tmp} --python $(BIN)/python --python-version 3.11 \
+		--python-platform aarch64-manylinux_2_28 --only-binary :all: --no-binary hotqueue --require-hashes \
+		--requirement requirements/image.txt
+
 ##@ Measure
 
 BENCH_full = $(BIN)/python -m benchmarks.run --write $(ARGS)
@@ -85,12 +107,14 @@ BENCH_events = $(BIN)/python -m benchmarks.events $(ARGS)
 BENCH_listing = $(BIN)/python -m benchmarks.listing $(ARGS)
 BENCH_recovery = $(BIN)/python -m benchmarks.recovery $(ARGS)
 BENCH_crash = $(BIN)/python -m benchmarks.crash $(ARGS)
-BENCH_images = @docker image inspect --format '{{index .RepoTags 0}} {{.Size}}' python:3.11-slim-bookworm redis:7-bookworm \
-	dataset-jobs:0.1.0 | awk '{ size[NR] = $$2; printf "%-28s %4.0f MB\n", $$1, $$2 / 1e6 } \
+BENCH_scaling = $(BIN)/python -m benchmarks.scaling --write $(ARGS)
+BENCH_images = @for image in $$(sed -En 's/^(PYTHON|REDIS)_IMAGE=//p' requirements/images.env) dataset-jobs:0.1.0; do \
+	docker image inspect --format "$$image {{.Size}}" "$$image" || exit; done | \
+	awk '{ size[NR] = $$2; printf "%-28s %4.0f MB\n", $$1, $$2 / 1e6 } \
 	END { printf "%-28s %4.0f MB\n", "ours without the base image", (size[3] - size[1]) / 1e6 }'
 
 .PHONY: bench
-bench: .venv/runtime $(if $(filter records connections events listing recovery images,$(SUITE)),,$(PEERS)) ## Run the benchmarks and write docs/performance.md; SUITE=quick for less than 3 minutes, one of its suites, or records, connections, events, listing, recovery, crash or images
+bench: .venv/runtime $(if $(filter records connections events listing recovery scaling images,$(SUITE)),,$(PEERS)) ## Run the benchmarks and write docs/performance.md; SUITE=quick for less than 3 minutes, one of its suites, or records, connections, events, listing, recovery, crash, scaling (docs/scaling.md) or images
 	$(or $(BENCH_$(or $(SUITE),full)),$(BIN)/python -m benchmarks.run --only $(SUITE) $(ARGS))
 
 ##@ Operate
@@ -147,10 +171,11 @@ lock: .venv/development ## Lock the versions that pyproject.toml allows
 	$(LOCK) --group stack --group dev --constraints requirements.txt --output-file requirements/dev.txt
 	$(subst pyproject.toml,,$(LOCK)) --group policies --output-file requirements/policies.txt
 	$(subst pyproject.toml,,$(LOCK)) --group object-store --output-file requirements/object-store.txt
+	$(subst pyproject.toml,,$(LOCK)) --group supply-chain --output-file requirements/supply-chain.txt
 
 .PHONY: clean
 clean: ## Remove everything that was installed or generated here, except the state in var/
-	rm -rf .venv .venv-policies .venv-object-store benchmarks/peers/.venv benchmarks/peers/bullmq/node_modules demo-plots .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+	rm -rf .venv .venv-policies .venv-object-store .venv-supply-chain sbom.json benchmarks/peers/.venv benchmarks/peers/bullmq/node_modules demo-plots .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
 	find . -name __pycache__ -not -path './.git/*' -prune -exec rm -rf {} +
 
 # The stamps are written last, so an interrupted installation is repeated.

@@ -96,12 +96,14 @@ __all__ = [
     "get_ended_by_minute",
     "get_job_by_id",
     "get_jobs",
+    "get_last_backup",
     "get_log",
     "get_results",
     "get_stats",
     "get_workers",
     "heartbeat",
     "job_from_record",
+    "note_backup",
     "open_pubsub",
     "open_results",
     "operations",
@@ -114,6 +116,8 @@ __all__ = [
     "settings",
     "update_job_status",
 ]
+
+_LAST_BACKUP = "backup.last"
 
 settings: Settings = cast(Settings, jobstore.Unbound())
 rd = redis.Redis(connection_pool=jobstore.UnboundPool())
@@ -271,6 +275,16 @@ def get_ended_by_minute() -> list[jobstore.EndedMinute]:
 def ping() -> None:
     """Check that Redis answers; raise one of ``RedisUnavailable`` otherwise."""
     rd.ping()
+
+
+def note_backup() -> None:
+    """Record that Redis was backed up now, for the metrics."""
+    rd.set(_LAST_BACKUP, rd.time()[0])
+
+
+def get_last_backup() -> int:
+    """Return the time of the last back-up, in seconds since 1970, 0 if there was none."""
+    return int(cast(bytes | None, rd.get(_LAST_BACKUP)) or 0)
 
 
 def open_pubsub() -> redis.client.PubSub:

@@ -34,7 +34,7 @@ from jobstore import JobQueue
 from ops.devserver.processes import free_ports
 from runtime import tick_seconds
 
-__all__ = ["measure"]
+__all__ = ["WORKERS", "measure", "redis_cpu", "waiting_workers"]
 
 WORKERS = 200
 SUPERVISORS = (1, 2, 100)
@@ -83,7 +83,7 @@ def _memory_of(pid: int) -> dict[str, float]:
 
 
 def _idle(supervisors: int, seconds: float) -> Iterator[Figure]:
-    with own_redis("--appendonly", "yes"), _waiting_workers(supervisors):
+    with own_redis("--appendonly", "yes"), waiting_workers(supervisors):
         time.sleep(SETTLE_SECONDS)
         yield Figure(f"idle-redis-{supervisors}", HERE, _usage_during(jobs.rd, seconds), "%")
         if supervisors == 1:
@@ -101,7 +101,7 @@ def _wakes() -> float:
 
 
 @contextmanager
-def _waiting_workers(supervisors: int) -> Iterator[None]:
+def waiting_workers(supervisors: int) -> Iterator[None]:
     """Let :data:`WORKERS` workers wait for jobs, under so many supervisors."""
     ids = [str(uuid4()) for _ in range(WORKERS)]
     queues = []
@@ -142,12 +142,13 @@ def _supervise(workers: list[str], phase: float, stop: threading.Event) -> None:
 
 def _usage_during(client: redis.Redis, seconds: float) -> float:
     """Return the percentage of a core that Redis uses in these seconds."""
-    begun, cpu = time.monotonic(), _cpu(client)
+    begun, cpu = time.monotonic(), redis_cpu(client)
     time.sleep(seconds)
-    return (_cpu(client) - cpu) / (time.monotonic() - begun) * 100
+    return (redis_cpu(client) - cpu) / (time.monotonic() - begun) * 100
 
 
-def _cpu(client: redis.Redis) -> float:
+def redis_cpu(client: redis.Redis) -> float:
+    """Return the seconds of CPU that Redis has used."""
     info: Any = client.info("cpu")
     return float(info["used_cpu_user"] + info["used_cpu_sys"])
 

@@ -63,6 +63,11 @@ class Event(StrEnum):
     # Redis
     REDIS_UNAVAILABLE = "Redis unavailable, retrying in %s s", "A call failed with `error`; nothing is lost."
     REDIS_NOT_READY = "Redis unavailable at startup: %s", "The API starts nevertheless and answers 503 until it is."
+    REDIS_LOST = (
+        "Redis unavailable, answering 503",
+        "A call of the API failed: `error`. The next ones are not logged.",
+    )
+    REDIS_BACK = "Redis available again", "Redis answers the API again, after `seconds`."
     # The API
     REQUEST = "request", "A request was answered: `method`, `path`, `status`, `ms`, `bytes`, `client`, `request_id`."
     REQUEST_REFUSED = "request refused", "A malformed or slow request was answered: `status`, `request_id`."
@@ -81,5 +86,9 @@ class Event(StrEnum):
     OPERATION_FAILED = "operation failed", "An `operation` on many jobs cannot go on: `error`."
     # Commands
     BACKED_UP = "backed up", "A back-up was written: `file`, `bytes`, and how many old ones were `removed`."
+    BACKUP_UPLOADED = (
+        "back-up uploaded",
+        "It is in `BACKUP_STORE` too: `file`, and how many were `removed` there.",
+    )
     RESTORED = "restored", "A back-up was restored: `file`, `keys`."
     NO_BACKUP = "there is no back-up %s", "The back-up to restore does not exist."

@@ -223,7 +223,12 @@ class Settings:
     )
 
     backup_dir: str = _setting("./backups", "Folder of the back-ups.")
-    backup_keep: int = _setting(14, "Back-ups that are kept, the newest ones.", least=1)
+    backup_store: str = _setting(
+        "",
+        "Where each back-up is copied, `s3://BUCKET/PREFIX` or a folder of another host; empty is nowhere.",
+        read=parse_store,
+    )
+    backup_keep: int = _setting(14, "Back-ups that are kept, the newest ones, in each place.", least=1)
     backup_interval_seconds: float = _setting(
         86400.0, "Seconds between two back-ups of `python -m ops.backup every`.", least=1
     )

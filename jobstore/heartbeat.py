@@ -48,14 +48,16 @@ class HeldUp(NamedTuple):
 
 class Heartbeat(NamedTuple):
     """The time of Redis, in seconds since 1970; the workers whose lease is over; each renewed worker's lease, None for
-    one that is not registered; whether housekeeping has a backlog; and the seconds until the next heartbeat, 0 while a
-    worker holds a job or housekeeping is due within the next second: then each tick is one."""
+    one that is not registered; whether housekeeping has a backlog; and the seconds until the next heartbeat: while no
+    worker holds a job, and while one does. Less than a tick, as with few workers, or while housekeeping is due within
+    the next second, means that each tick is one."""
 
     clock: float
     expired: list[str]
     held: list[WorkerLease | None]
     more: bool
     pause: float = 0.0
+    busy_pause: float = 0.0
 
 
 def _read_worker_lease(held: dict[str, Any]) -> WorkerLease:
@@ -75,7 +77,7 @@ def renew_and_keep_house(
     *_, renewed = transitions.run_all(
         [*(call for worker in held_up for call in worker.calls()), ("renew", lease, retention, *workers)]
     )
-    now, expired, leases, due, pause = renewed
+    now, expired, leases, due, *pauses = renewed
     housekeeping: dict[str, tuple[Any, ...]] = {
         "promote": (BATCH, ""),
         "purge": (retention, BATCH),
@@ -87,5 +89,7 @@ def renew_and_keep_house(
     done = transitions.run_all([(name, *housekeeping[name]) for name in names])
     more = any(answer[1] >= _BACKLOG.get(name, 1) for name, answer in zip(names, done, strict=True))
     held = [None if entry[0] == b"gone" else _read_worker_lease(by_name(entry[1:])) for entry in leases]
-    idle = not due and not any(held_lease is None or held_lease.id for held_lease in held)
-    return Heartbeat(int(now) / 1e6, [worker.decode() for worker in expired], held, more, pause / 1e6 if idle else 0.0)
+    idle_pause, busy_pause = (0.0 if due or None in held else pause / 1e6 for pause in pauses)
+    if any(held_lease is not None and held_lease.id for held_lease in held):
+        idle_pause = busy_pause
+    return Heartbeat(int(now) / 1e6, [worker.decode() for worker in expired], held, more, idle_pause, busy_pause)

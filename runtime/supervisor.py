@@ -65,7 +65,7 @@ class Supervisor:
         self.stop_by = float("inf")
         self._wakeup_r, self._wakeup_w = os.pipe()
         self._has_backlog = False
-        self._pause = 0.0
+        self._pause = self._busy_pause = 0.0
         self._steady_since: float | None = None
         self._last_heartbeat = self._last_redis_time = 0.0
         self._failed_starts = 0
@@ -111,21 +111,25 @@ class Supervisor:
             self.release_expired(heartbeat.expired)
         except jobs.RedisError as error:
             # Even an unexpected error of Redis must not end the supervisor: the children depend on it.
-            self._steady_since, self._has_backlog, self._pause = None, False, 0.0
+            self._steady_since, self._has_backlog, self._pause, self._busy_pause = None, False, 0.0, 0.0
             self.counts.count_redis_error()
             _log.warning(Event.REDIS_UNAVAILABLE, self._tick_seconds, extra={"error": str(error)})
         else:
-            self._has_backlog, self._pause = heartbeat.more, heartbeat.pause
+            self._has_backlog = heartbeat.more
+            self._pause, self._busy_pause = heartbeat.pause, heartbeat.busy_pause
 
     def _can_skip_heartbeat(self, now: float) -> bool:
-        """Return whether the last heartbeat found nothing to do for a while, and no child has started a job since.
+        """Return whether the next heartbeat can wait: the more workers there are, the less often each one calls.
 
-        A short lease is renewed at each tick.
+        A short lease is renewed at each tick, and what a long job holds up is given back at once.
         """
-        short_lease = self._settings.lease_seconds < 12 * self._tick_seconds
-        if short_lease or now - self._last_heartbeat >= self._pause - self._tick_seconds / 2:
+        if self._settings.lease_seconds < 12 * self._tick_seconds:
             return False
-        return not any(child.status.read()[0] for child in self.children)
+        is_busy = any(child.status.read()[0] for child in self.children)
+        pause = self._busy_pause if is_busy else self._pause
+        if now - self._last_heartbeat >= pause - self._tick_seconds / 2:
+            return False
+        return not any(child.holds_up_reserved() for child in self.children)
 
     def _held_up(self, children: list[ChildProcess]) -> list[HeldUp]:
         """Return the workers whose reserved jobs are to be queued; they learn it first, and start none of them."""

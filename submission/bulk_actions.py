@@ -22,6 +22,7 @@ from submission.validation import request_again, submit
 from web.auth import Key, Role, current_key, may_act_on
 from web.bulk_actions import MAX_AT_ONCE
 from web.problems import Problem
+from web.redis_outage import note_unavailable
 from web.request_id import current_request_id
 
 __all__ = ["BulkActions"]
@@ -120,7 +121,8 @@ class BulkActions:
             try:
                 found = self.work()
             except jobs.RedisError as error:
-                _log.warning(Event.REDIS_UNAVAILABLE, f"{_POLL_SECONDS:g}", extra={"error": str(error)})
+                if not note_unavailable(error):
+                    _log.warning(Event.REDIS_UNAVAILABLE, f"{_POLL_SECONDS:g}", extra={"error": str(error)})
                 time.sleep(_POLL_SECONDS)
                 continue
             if not found:

@@ -22,6 +22,7 @@ from prometheus_client.registry import Collector
 import jobs
 from analyses import get_analyses
 from config import __version__
+from web.redis_outage import note_unavailable
 from web.routing import current_globals, current_request
 from web.shared_counts import ProcessTable
 
@@ -144,8 +145,9 @@ class _StoredJobs(Collector):
         yield InfoMetricFamily("jobs_build", "The version of the service.", {"version": __version__})
         up = GaugeMetricFamily("jobs_redis_up", "Whether Redis answered this scrape.")
         try:
-            stats, totals = jobs.get_stats(), jobs.q.totals()
-        except jobs.RedisError:
+            stats, totals, backup = jobs.get_stats(), jobs.q.totals(), jobs.get_last_backup()
+        except jobs.RedisError as error:
+            note_unavailable(error)
             up.add_metric((), 0)
             yield up
             return
@@ -160,6 +162,8 @@ class _StoredJobs(Collector):
         help = "Seconds since the creation of the oldest job that waits for a worker."
         yield GaugeMetricFamily("jobs_oldest_waiting_seconds", help, oldest)
         yield GaugeMetricFamily("jobs_workers", "Worker processes with a valid lease.", stats["workers"])
+        help = "Time of the last back-up, in seconds since 1970; 0 if there was none."
+        yield GaugeMetricFamily("jobs_last_backup_timestamp_seconds", help, backup)
         limit = jobs.settings.max_queued_jobs
         yield GaugeMetricFamily("jobs_unfinished_limit", "The most unfinished jobs that there may be.", limit)
         ended = CounterMetricFamily("jobs_ended", "Jobs that have ended, by status and analysis.", None, _LABELS)

@@ -13,6 +13,7 @@ from werkzeug.exceptions import HTTPException
 import jobs
 from analyses.framework.parameters import escape_pointer
 from web.metrics import count_redis_error
+from web.redis_outage import note_unavailable
 from web.request_id import current_request_id
 
 __all__ = ["PROBLEMS", "RETRY_AFTER", "Problem", "install", "pointer_to", "problem_json", "problem_of"]
@@ -218,7 +219,7 @@ def _from_redis_error(error: Exception) -> Response:
         return _respond(
             Problem("storage-full", "Redis has no memory left: delete ended jobs, or give it more (`maxmemory`).")
         )
-    if isinstance(classified, jobs.RedisUnavailable):
+    if note_unavailable(classified):
         detail = "Redis cannot be reached, or cannot write, at the moment; try again."
         return _respond(Problem("unavailable", detail, headers={"Retry-After": "1"}))
     raise classified

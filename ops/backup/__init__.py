@@ -2,5 +2,16 @@
 
 from ops.backup.restore import NotEmpty, RestoreFailed, restore
 from ops.backup.save import BackupFailed, newest, prune, save
+from ops.backup.store import BackupStore, StoreFailed
 
-__all__ = ["BackupFailed", "NotEmpty", "RestoreFailed", "newest", "prune", "restore", "save"]
+__all__ = [
+    "BackupFailed",
+    "BackupStore",
+    "NotEmpty",
+    "RestoreFailed",
+    "StoreFailed",
+    "newest",
+    "prune",
+    "restore",
+    "save",
+]

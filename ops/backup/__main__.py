@@ -1,4 +1,4 @@
-"""``python -m ops.backup save | restore FILE | every``: back-ups of the Redis that the settings name."""
+"""``python -m ops.backup save | restore WHICH | every``: back-ups of the Redis that the settings name."""
 
 from __future__ import annotations
 
@@ -10,12 +10,23 @@ from pathlib import Path
 from typing import Any
 
 import jobs
+from config.events import Event
 from config.logs import set_up_logging
 from config.settings import load_or_exit
-from ops.backup import BackupFailed, NotEmpty, RestoreFailed, newest, prune, restore, save
+from ops.backup import (
+    BackupFailed,
+    BackupStore,
+    NotEmpty,
+    RestoreFailed,
+    StoreFailed,
+    newest,
+    prune,
+    restore,
+    save,
+)
 
 _RETRY_SECONDS = 60.0
-_USAGE = "usage: python -m ops.backup save | restore FILE | restore newest | every"
+_USAGE = "usage: python -m ops.backup save | restore FILE | restore s3://BUCKET/PREFIX/FILE | restore newest | every"
 
 _log = logging.getLogger("backup")
 
@@ -38,40 +49,93 @@ def main(arguments: list[str]) -> int:
 
 
 def _save() -> int:
+    made = _save_file()
+    return 0 if made is not None and _copy(made) else 1
+
+
+def _save_every() -> int:
+    """Back up now and every ``BACKUP_INTERVAL_SECONDS``; retry after a minute.
+
+    A back-up whose copy failed is copied again: new ones each minute would soon replace all older ones.
+    """
+    pause = jobs.settings.backup_interval_seconds
+    made: Path | None = None
+    while True:
+        if made is None or time.time() - made.stat().st_mtime >= pause:
+            made = _save_file()
+        if made is not None and _copy(made):
+            made = None
+            time.sleep(pause)
+        else:
+            time.sleep(min(pause, _RETRY_SECONDS))
+
+
+def _save_file() -> Path | None:
+    """Write a back-up to ``BACKUP_DIR``; return None if it failed."""
     try:
         made = save(jobs.rd, _folder())
     except BackupFailed as error:
         _log.error(str(error))
-        return 1
-    gone = prune(_folder(), jobs.settings.backup_keep)
-    _log.info("backed up", extra={"file": str(made), "bytes": made.stat().st_size, "removed": len(gone)})
-    return 0
+        return None
+    removed = len(prune(_folder(), jobs.settings.backup_keep))
+    _log.info(Event.BACKED_UP, extra={"file": str(made), "bytes": made.stat().st_size, "removed": removed})
+    return made
 
 
-def _save_every() -> int:
-    """Back up now and every ``BACKUP_INTERVAL_SECONDS``; retry a failed back-up after a minute."""
-    while True:
-        pause = jobs.settings.backup_interval_seconds
-        time.sleep(min(pause, _RETRY_SECONDS) if _save() else pause)
+def _copy(made: Path) -> bool:
+    """Copy a back-up to ``BACKUP_STORE``, if set, and note its time in Redis; return False if the copy failed."""
+    store = _store()
+    try:
+        if store is not None:
+            store.upload(made)
+            removed = len(store.prune(jobs.settings.backup_keep))
+            _log.info(Event.BACKUP_UPLOADED, extra={"file": f"{store.url}/{made.name}", "removed": removed})
+        jobs.note_backup()
+    except StoreFailed as error:
+        _log.error(str(error))
+        return False
+    except jobs.RedisError as error:
+        # As at its `maxmemory`. There is a back-up nevertheless.
+        _log.warning(str(error))
+    return True
 
 
 def _restore(which: str) -> int:
-    snapshot = newest(_folder()) if which == "newest" else Path(which)
-    if snapshot is None or not snapshot.is_file():
-        _log.error("there is no back-up %s", snapshot or f"in {_folder()}")
-        return 1
     client: Any = jobs.rd
     try:
+        snapshot = _find(which)
+        if snapshot is None or not snapshot.is_file():
+            _log.error(Event.NO_BACKUP, snapshot or f"in {_folder()} {jobs.settings.backup_store}".rstrip())
+            return 1
         keys = restore(client, snapshot, jobs.settings.restore_port)
-    except (NotEmpty, RestoreFailed, *jobs.RedisUnavailable) as error:
+    except (NotEmpty, RestoreFailed, StoreFailed, *jobs.RedisUnavailable) as error:
         _log.error(str(error))
         return 1
-    _log.info("restored", extra={"file": str(snapshot), "keys": keys})
+    _log.info(Event.RESTORED, extra={"file": str(snapshot), "keys": keys})
     return 0
+
+
+def _find(which: str) -> Path | None:
+    """Return the file to restore; one that is only in the storage is downloaded into ``BACKUP_DIR`` first."""
+    if "://" in which:
+        url, _, name = which.rpartition("/")
+        return BackupStore(url).download(name, _folder())
+    if which != "newest":
+        return Path(which)
+    store, local = _store(), newest(_folder())
+    names = store.names() if store is not None else []
+    # The names have the time.
+    if store is not None and names and (local is None or local.name < names[-1]):
+        return store.download(names[-1], _folder())
+    return local
 
 
 def _folder() -> Path:
     return Path(jobs.settings.backup_dir)
+
+
+def _store() -> BackupStore | None:
+    return BackupStore(jobs.settings.backup_store) if jobs.settings.backup_store else None
 
 
 if __name__ == "__main__":

@@ -174,7 +174,7 @@ class _Search:
             yield from check_operation(reader, key)
         elif kind == "data":
             yield from check_chunk(reader, key) if key not in _NO_VERSIONS else ()
-        elif key not in ("bulks", "operations", "queue.epoch", "jobs.retention"):
+        elif key not in ("backup.last", "bulks", "operations", "queue.epoch", "jobs.retention"):
             yield from _known(key, check_queue_key(reader, key) if reader.in_one else None)
 
     def _find_strays(self, index: str) -> None:

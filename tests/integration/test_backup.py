@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 import dataclasses
+import random
+import re
 import signal
 import subprocess
 import sys
 import threading
+import time
 
+import httpx
 import pytest
 import redis
 
 import jobs
 from jobstore import Submission, open_client
-from ops.backup import BackupFailed, NotEmpty, newest, prune, restore, save
+from ops.backup import BackupFailed, BackupStore, NotEmpty, StoreFailed, newest, prune, restore, save
 from ops.invariants import find_violations
 from tests.conftest import ROOT, Server, eventually
+from tests.object_store import s3_server
 
 
 @pytest.fixture
@@ -184,6 +189,108 @@ def test_a_schedule_saves_at_once_and_stops_on_sigterm(live, start, tmp_path):
 
     assert well.returncode == 0
     assert schedule.stop() == 0
+
+
+def test_the_time_of_the_last_back_up_is_a_metric(live, start, start_api, tmp_path):
+    def metric() -> float:
+        return float(re.findall("^jobs_last_backup_timestamp_seconds (.+)$", api.get("/metrics").text, re.M)[0])
+
+    api = start_api()
+    assert metric() == 0
+
+    assert start("-m", "ops.backup", "save", BACKUP_DIR=tmp_path).process.wait(30) == 0
+
+    assert abs(metric() - time.time()) < 60
+    assert find_violations(jobs.rd, jobs.q._client) == []
+
+
+@pytest.fixture(scope="module")
+def s3():
+    with s3_server("backups") as environment:
+        yield environment
+
+
+def test_back_ups_are_copied_to_object_storage_and_restored_from_there(live, empty, start, s3, tmp_path, monkeypatch):
+    # Given two back-ups of which one is kept, of more than one part of an upload each
+    url = "s3://backups/one/service"
+    jobs.rd.set("kept", random.Random(1).randbytes(12 * 2**20))
+    settings = {"BACKUP_STORE": url, "BACKUP_KEEP": 1, **s3}
+    for turn in ("first", "second"):
+        jobs.rd.set("turn", turn)
+        saved = start("-m", "ops.backup", "save", BACKUP_DIR=tmp_path / "lost", **settings)
+        assert saved.process.wait(60) == 0, saved.log.read_text()
+        time.sleep(1.1)  # the names have seconds
+    for name, value in s3.items():
+        monkeypatch.setenv(name, value)
+    [name] = BackupStore(url).names()
+    assert BackupStore("s3://backups/another").names() == []
+
+    # when the host is lost, and the newest is restored on another one
+    other = tmp_path / "other host"
+    restored = start("-m", "ops.backup", "restore", "newest", BACKUP_DIR=other, port=empty.port, **settings)
+    assert restored.process.wait(60) == 0, restored.log.read_text()
+
+    # then all is there, and the file is the one that was saved
+    client = redis.Redis(port=empty.port)
+    assert (client.get("turn"), client.strlen("kept")) == (b"second", 12 * 2**20)
+    assert (other / name).read_bytes() == (tmp_path / "lost" / name).read_bytes()
+
+    # and it is also found by its address
+    client.flushall()
+    named = start("-m", "ops.backup", "restore", f"{url}/{name}", BACKUP_DIR=tmp_path / "third", port=empty.port, **s3)
+    assert named.process.wait(60) == 0, named.log.read_text()
+    assert client.get("turn") == b"second"
+
+
+def test_a_copy_that_fails_fails_the_back_up_and_is_not_counted(live, start, s3, tmp_path):
+    jobs.rd.set("kept", "here")
+
+    saved = start("-m", "ops.backup", "save", BACKUP_DIR=tmp_path, BACKUP_STORE="s3://no-such-bucket", **s3)
+
+    assert saved.process.wait(60) == 1
+    assert "s3://no-such-bucket: " in saved.log.read_text()
+    assert newest(tmp_path)
+    assert jobs.get_last_backup() == 0
+
+
+def test_a_schedule_copies_a_back_up_again_whose_copy_failed_and_makes_no_other(live, start, s3, tmp_path, monkeypatch):
+    # Given a storage that does not take the copy, and retries at once
+    jobs.rd.set("kept", "here")
+    monkeypatch.setenv("BACKUP_DIR", str(tmp_path / "b"))
+    code = "import sys; import ops.backup.__main__ as m; m._RETRY_SECONDS = 0.2; sys.exit(m.main(['every']))"
+    schedule = start("-c", code, BACKUP_STORE="s3://later", **s3)
+    eventually(lambda: schedule.log.read_text().count("s3://later: ") >= 2)
+
+    # when it does
+    httpx.put(f"{s3['AWS_ENDPOINT_URL']}/later", trust_env=False).raise_for_status()
+    eventually(lambda: jobs.get_last_backup())
+
+    # then it has the one that was made
+    for name, value in s3.items():
+        monkeypatch.setenv(name, value)
+    assert BackupStore("s3://later").names() == [path.name for path in (tmp_path / "b").iterdir()]
+    assert schedule.stop() == 0
+
+
+def test_a_copy_that_is_gone_is_reported_and_leaves_nothing(tmp_path):
+    store = BackupStore(str(tmp_path / "mounted"))
+
+    with pytest.raises(StoreFailed, match=r"not found|No such file"):
+        store.download("jobs-20261127T000000Z.rdb", tmp_path / "b")
+
+    assert list((tmp_path / "b").iterdir()) == []
+
+
+def test_a_folder_of_another_host_is_a_storage_too(tmp_path):
+    store = BackupStore(str(tmp_path / "mounted"))
+    files = [tmp_path / f"jobs-2026112{day}T000000Z.rdb" for day in range(1, 4)]
+    for file in files:
+        file.write_text(file.name)
+        store.upload(file)
+
+    assert store.prune(2) == [files[0].name]
+    assert store.names() == [file.name for file in files[1:]]
+    assert store.download(files[2].name, tmp_path / "b").read_text() == files[2].name
 
 
 def _nap() -> Submission:

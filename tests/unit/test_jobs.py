@@ -684,14 +684,35 @@ def test_a_supervisor_with_half_of_the_workers_pauses_no_longer_than_the_one_tha
     assert [jobs.heartbeat([each]).pause for each in "ab"] == [1, 1]
 
 
-def test_no_supervisor_pauses_while_a_worker_of_its_own_holds_a_job_or_one_is_due(worker):
+def test_a_supervisor_of_few_workers_does_not_pause_while_one_of_its_own_holds_a_job(worker):
     _register("other")
     _add()
     jobs.q.get()
 
-    assert [jobs.heartbeat([each]).pause for each in (worker, "other")] == [0, 1]
+    busy, idle = (jobs.heartbeat([each]) for each in (worker, "other"))
+
+    assert busy.pause == busy.busy_pause < 0.01
+    assert idle.pause == 1
+
+
+def test_the_more_workers_there_are_the_longer_a_supervisor_with_jobs_pauses_but_the_one_that_keeps_house(rd):
+    _register("keeper", "worker")
+    jobs.heartbeat(["keeper"])
+    paused = []
+    for count in (1_000, 5_000, 20_000):
+        jobs.q._client.zadd("workers", {f"more-{n}": (time.time() + 10) * 1e6 for n in range(count)})
+        paused.append([round(jobs.heartbeat([each]).busy_pause, 1) for each in ("keeper", "worker")])
+
+    assert paused == [[0.9, 0.9], [1, 4.5], [1, 4.5]]
+
+
+def test_the_supervisor_that_keeps_house_does_not_pause_while_a_job_is_due(worker):
+    _register("other")
+    assert [jobs.heartbeat([each]).pause for each in (worker, "other")] == [1, 1]
+
     _add(delay=0.5)
-    assert jobs.heartbeat(["other"]).pause == 0
+
+    assert [jobs.heartbeat([each]).pause for each in (worker, "other")] == [0, 1]
 
 
 def test_a_deadline_of_another_clock_is_cut_to_one_lease(worker):

@@ -30,7 +30,7 @@ ALERTS = {rule["alert"]: rule for rule in GROUP["rules"]}
 
 OF_PROMETHEUS = {"up": set(), "ALERTS": {"alertname", "alertstate"}}
 OF_TARGETS = {"job", "instance", "namespace"}
-WORDS = set("sum max min count topk rate increase histogram_quantile vector or and".split())
+WORDS = set("time sum max min count topk rate increase histogram_quantile vector or and".split())
 
 
 @pytest.fixture

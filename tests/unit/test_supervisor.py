@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import signal
+import time
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
@@ -191,6 +192,23 @@ def test_a_supervisor_that_does_not_keep_house_sends_a_heartbeat_as_soon_as_a_jo
     world.tick(10)
 
     assert len(heartbeats) == 10
+
+
+def test_among_thousands_of_workers_a_running_job_costs_as_few_heartbeats(world, other_housekeeper, heartbeats):
+    # Given so many that their heartbeats at each tick would be too much for Redis
+    other_housekeeper()
+    later = (time.time() + 10) * 1e6
+    jobs.q._client.zadd("workers", {f"yet-more-{n}": later for n in range(10_000)})
+    world.claim(world.children[0])
+    world.tick(2)
+    heartbeats.clear()
+
+    for _ in range(round(Settings().lease_seconds / TICK)):
+        jobs.q._client.persist("hotqueue:queue.housekeeper")
+        world.tick()
+
+    # then a lease has three heartbeats
+    assert len(heartbeats) == 3
 
 
 def test_every_tick_is_a_heartbeat_while_a_job_runs(world, heartbeats):
