@@ -316,6 +316,11 @@ def heartbeat(workers: Sequence[str], held_up: Sequence[jobstore.HeldUp] = ()) -
     return jobstore.renew_and_keep_house(_transitions(), workers, held_up, _lease(), retention)
 
 
+def count_stop_orders() -> int:
+    """Return how many orders to stop a job there have been: a heartbeat may find one where the number has changed."""
+    return int(cast(Any, q._client.get(f"hotqueue:{settings.queue_name}.stops")) or 0)
+
+
 def deregister_worker(
     worker: str,
     reason: ReleaseReason,

@@ -31,6 +31,8 @@ __all__ = ["STANDBY_AFTER_SECONDS", "Supervisor", "handle_stop_signals", "tick_s
 
 STANDBY_AFTER_SECONDS = 5.0
 
+_ASK_SECONDS = 1.2  # a job that is cancelled is stopped within two
+
 _log = logging.getLogger("worker")
 
 
@@ -66,6 +68,7 @@ class Supervisor:
         self._wakeup_r, self._wakeup_w = os.pipe()
         self._has_backlog = False
         self._pause = self._busy_pause = 0.0
+        self._stop_orders, self._asked_for_stops = 0, 0.0
         self._steady_since: float | None = None
         self._last_heartbeat = self._last_redis_time = 0.0
         self._failed_starts = 0
@@ -121,7 +124,8 @@ class Supervisor:
     def _can_skip_heartbeat(self, now: float) -> bool:
         """Return whether the next heartbeat can wait: the more workers there are, the less often each one calls.
 
-        A short lease is renewed at each tick, and what a long job holds up is given back at once.
+        A short lease is renewed at each tick, what a long job holds up is given back at once, and an order to stop a
+        job is looked for every other second.
         """
         if self._settings.lease_seconds < 12 * self._tick_seconds:
             return False
@@ -129,6 +133,10 @@ class Supervisor:
         pause = self._busy_pause if is_busy else self._pause
         if now - self._last_heartbeat >= pause - self._tick_seconds / 2:
             return False
+        if is_busy and now - self._asked_for_stops >= _ASK_SECONDS:
+            before, self._stop_orders, self._asked_for_stops = self._stop_orders, jobs.count_stop_orders(), now
+            if self._stop_orders != before:
+                return False
         return not any(child.holds_up_reserved() for child in self.children)
 
     def _held_up(self, children: list[ChildProcess]) -> list[HeldUp]:

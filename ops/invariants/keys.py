@@ -140,7 +140,7 @@ def check_operation(reader: Reader, key: str) -> Iterator[Violation]:
 
 def check_queue_key(reader: Reader, key: str) -> list[Violation] | None:
     """Return the violations of a key of the queue or its workers; None for other keys."""
-    suffixes = ("", ".high", ".low", ".wake", ".reserving", ".epoch", ".repair", ".totals", ".housekeeper")
+    suffixes = ("", ".high", ".low", ".wake", ".reserving", ".epoch", ".repair", ".totals", ".housekeeper", ".stops")
     own = {reader.workers, *(reader.waiting + suffix for suffix in suffixes)}
     if key in own or key.startswith(f"{reader.waiting}.rate."):
         return []

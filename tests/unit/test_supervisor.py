@@ -211,6 +211,23 @@ def test_among_thousands_of_workers_a_running_job_costs_as_few_heartbeats(world,
     assert len(heartbeats) == 3
 
 
+def test_among_thousands_of_workers_a_cancelled_job_is_stopped_within_two_seconds(world, other_housekeeper):
+    # Given a supervisor whose next heartbeat is seconds away
+    other_housekeeper()
+    later = (time.time() + 10) * 1e6
+    jobs.q._client.zadd("workers", {f"yet-more-{n}": later for n in range(10_000)})
+    run = world.claim(world.children[0])
+    world.tick(4)
+
+    # When the job is cancelled
+    jobs.cancel_job(run.job_id)
+    jobs.q._client.persist("hotqueue:queue.housekeeper")
+    world.tick(round(2 / TICK))
+
+    # Then its child has the order
+    assert ("stop", *run, "cancelled") in world.children[0].sent
+
+
 def test_every_tick_is_a_heartbeat_while_a_job_runs(world, heartbeats):
     # Given a job that was claimed after a heartbeat, as its child publishes
     world.tick()

@@ -14,6 +14,7 @@ local function cancel_job(id, wanted)
     select_db(QUEUE)
     call('LREM', WAITING .. ':' .. worker, 1, id)
     call('HSET', WORKER .. worker, 'stop', id .. ' ' .. record[5])
+    call('INCR', STOPS)
   end
   finalize(id, status, 'cancelled', record[2], record[3])
 end

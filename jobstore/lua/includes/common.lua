@@ -3,7 +3,7 @@
 -- queue; the script's own arguments begin at ARGV[5].
 local HOME, RECORDS, QUEUE, WAITING = ARGV[1], ARGV[2], ARGV[3], 'hotqueue:' .. ARGV[4]
 local WAKE, RESERVING = WAITING .. '.wake', WAITING .. '.reserving'
-local HOUSEKEEPER = WAITING .. '.housekeeper'
+local HOUSEKEEPER, STOPS = WAITING .. '.housekeeper', WAITING .. '.stops'
 -- The keys of the default queue's workers have no name in them: any release before had these for every queue.
 local WORKERS, WORKER = 'workers', 'worker.'
 if ARGV[4] ~= 'queue' then WORKERS, WORKER = WAITING .. '.workers', WAITING .. '.worker.' end

@@ -15,5 +15,6 @@ else
   local why = (not following[1] or following[1] == 'cancelled') and '' or ' released'
   if call('ZSCORE', WORKERS, worker) then
     call('HSET', WORKER .. worker, 'stop', next_id .. ' ' .. next_attempt .. why)
+    call('INCR', STOPS)
   end
 end
