@@ -11,6 +11,7 @@ import pytest
 
 from tests.conftest import ROOT, eventually
 from tests.engine.stack import docker
+from tests.manifests.rendered import of_kind, rendered
 
 SERVICE, REDIS = "dataset-jobs:0.1.0", "redis:7-bookworm"
 SCRIPTS = ROOT / "kubernetes" / "components" / "sentinel"
@@ -25,12 +26,16 @@ class Pods:
     def __init__(self, secrets: Path) -> None:
         self._secrets = secrets
 
-    def start(self, n: int) -> None:
+    def start(self, n: int, *, alone: bool = False) -> None:
+        """Start a Redis and its Sentinel; ``alone`` as the base does, without one."""
         shared = f"--read-only --tmpfs /tmp --cap-drop ALL --user 10999:10999 --volume {NAME}-{n}:/data".split()
         shared += ["--volume", f"{self._secrets}:/secrets:ro", "--volume", f"{SCRIPTS}:/scripts:ro"]
         place = f"--name {NAME}-redis-{n} --hostname redis-{n} --network {NAME} --network-alias redis-{n}.redis".split()
         maximum = ["--env", "REDIS_MAXMEMORY=64mb"]
-        docker("run", "--detach", *place, *maximum, *shared, REDIS, "sh", "/scripts/redis.sh")
+        pod = of_kind(rendered("prod", "" if alone else "sentinel"), "StatefulSet")["redis"]["spec"]["template"]["spec"]
+        docker("run", "--detach", *place, *maximum, *shared, REDIS, *pod["containers"][0]["command"])
+        if alone:
+            return
         beside = ["--name", f"{NAME}-sentinel-{n}", "--network", f"container:{NAME}-redis-{n}"]
         docker("run", "--detach", *beside, *shared, REDIS, "sh", "/scripts/sentinel.sh")
 
@@ -55,10 +60,14 @@ class Pods:
         ask = 'REDISCLI_AUTH="$(cat /secrets/redis-password)" redis-cli info replication'
         return docker("exec", f"{NAME}-redis-{n}", "sh", "-c", ask, check=False).count("state=online")
 
+    def redis(self, n: int, *words: str, port: int = 6379) -> str:
+        """Run redis-cli in a pod."""
+        ask = f'REDISCLI_AUTH="$(cat /secrets/redis-password)" redis-cli -p {port} "$@"'
+        return docker("exec", f"{NAME}-redis-{n}", "sh", "-c", ask, "sh", *words, check=False)
+
     def writable(self) -> list[int]:
         """Return the numbers of the servers that accept writes."""
-        write = 'REDISCLI_AUTH="$(cat /secrets/redis-password)" redis-cli set written 1'
-        return [n for n in range(3) if docker("exec", f"{NAME}-redis-{n}", "sh", "-c", write, check=False) == "OK"]
+        return [n for n in range(3) if self.redis(n, "set", "written", "1") == "OK"]
 
     def run(self, code: str) -> str:
         """Run Python code that imports `jobs`, with Redis found through the Sentinels; return its output."""
@@ -81,16 +90,22 @@ def pods(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pods]:
             parent.chmod(0o755)
     (folder / "redis-password").write_text("a-password-for-this-test")
     running = Pods(folder)
+    _create(running)
+    for n in range(3):
+        running.start(n)
+    yield running
     _remove(running)
+
+
+def _create(pods: Pods) -> None:
+    """Create the network and an empty volume for each of the pods, of which none runs."""
+    _remove(pods)
     docker("network", "create", NAME)
     for n in range(3):
         docker("volume", "create", f"{NAME}-{n}")
         own = ["--volume", f"{NAME}-{n}:/data", "--user", "0"]
         # As fsGroup does; an empty volume would get the image's owner again.
         docker("run", "--rm", *own, REDIS, "sh", "-c", "touch /data/mounted && chown -R 10999:10999 /data")
-        running.start(n)
-    yield running
-    _remove(running)
 
 
 def _remove(pods: Pods) -> None:
@@ -155,3 +170,32 @@ def test_a_master_that_returns_at_once_is_not_a_second_one(pods):
     for n in {0, 1, 2} - {alone}:
         pods.kill(n)
     eventually(lambda: pods.writable() == [], 30, every=1)
+
+
+def test_sentinels_are_added_to_a_running_redis_and_taken_out_and_the_data_stays(pods):
+    # Given one Redis as in the base
+    _create(pods)
+    pods.start(0, alone=True)
+    eventually(lambda: pods.redis(0, "set", "before", "1") == "OK", 30)
+
+    # When the component is added: two more start, and once they have the data, the first is replaced
+    pods.start(1)
+    pods.start(2)
+    eventually(lambda: pods.redis(0, "info", "replication").count("state=online") == 2, 60, every=1)
+    pods.kill(0)
+    pods.start(0)
+    eventually(lambda: pods.replicas() == 2, 90, every=1)
+    assert pods.redis(pods.master(), "get", "before") == "1"
+    assert pods.redis(pods.master(), "set", "with", "2") == "OK"
+
+    # and when it is taken out, after the first pod has become the master
+    if pods.master() != 0:
+        assert pods.redis(0, "sentinel", "failover", "jobs", port=26379) == "OK"
+    eventually(lambda: pods.master() == 0 and pods.replicas() == 2, 90, every=1)
+    for n in range(3):
+        pods.kill(n)
+    pods.start(0, alone=True)
+
+    # then it has everything, and accepts writes alone
+    eventually(lambda: pods.redis(0, "set", "after", "3") == "OK", 30)
+    assert [pods.redis(0, "get", name) for name in ("before", "with")] == ["1", "2"]
