@@ -128,16 +128,8 @@ def test_five_hundred_jobs_survive_twenty_kills_of_children(start_worker):
         job, results = _job(jid), jobs.get_results(jid)
         assert (job["status"], results["attempt"]) == ("complete", job["attempt"])
     assert jobs.get_stats()["jobs"]["in progress"] == 0
-    kept = [key.decode() for key in jobs.q._client.keys("hotqueue:*")]
-    assert {key.split(".")[1] for key in kept} <= {
-        "wake",
-        "epoch",
-        "totals",
-        "reserving",
-        "rate",
-        "housekeeper",
-        "stops",
-    }
+    kept = {key.decode().split(".")[1] for key in jobs.q._client.keys("hotqueue:*")}
+    assert kept <= {"wake", "epoch", "totals", "reserving", "rate", "housekeeper", "stops"}
 
 
 @pytest.mark.long
