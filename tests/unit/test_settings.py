@@ -13,8 +13,8 @@ from config.settings import OLD_NAMES, InvalidSetting, load
     [
         ("MAX_RESULT_BYTES", str(2**28 + 1), "268435456 or less"),
         ("MAX_JOBS_BYTES", str(2**29), "or less"),
-        ("MEMORY_LIMIT_MB", "1", "0, or 160 or more"),
-        ("MEMORY_LIMIT_MB", "128", "0, or 160 or more"),
+        ("MEMORY_LIMIT_MB", "1", "0, or 96 or more"),
+        ("MEMORY_LIMIT_MB", "95", "0, or 96 or more"),
         ("MEMORY_LIMIT_MB", "-1", "0 or more"),
         ("WORKERS", "two", "a whole number"),
     ],
