@@ -12,10 +12,9 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import subprocess
 import time
 
-from benchmarks.harness import ROOT, machine
+from benchmarks.harness import machine
 from benchmarks.scaling.measure import PARTS
 from benchmarks.scaling.page import RESULTS, generate, load, write_page
 
@@ -40,8 +39,7 @@ def main() -> None:
 
 
 def _measure(part: str, rounds: int, quick: bool) -> dict[str, object]:
-    commit = subprocess.run(["git", "rev-parse", "--short", "HEAD"], cwd=ROOT, capture_output=True, text=True)
-    about = {"date": time.strftime("%Y-%m-%d"), "commit": commit.stdout.strip(), "machine": machine()}
+    about = {"date": time.strftime("%Y-%m-%d"), "machine": machine()}
     found, loads = [], []
     for number in range(rounds):
         loads.append(round(os.getloadavg()[0], 1))

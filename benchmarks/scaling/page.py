@@ -50,12 +50,12 @@ def generate(results: dict[str, Any]) -> str:
     """Return the tables."""
     figures = Figures(results)
     loads = [load for part in results.values() for load in part["load"]]
-    date, commit, machine = (
-        " and ".join(sorted({str(part[name]) for part in results.values()})) for name in ("date", "commit", "machine")
+    date, machine = (
+        " and ".join(sorted({str(part[name]) for part in results.values()})) for name in ("date", "machine")
     )
     rounds = max(len(part["rounds"]) for part in results.values())
     return (
-        f"Measured on {date} at {commit}, on {machine}, in {rounds} rounds, "
+        f"Measured on {date} on {machine}, in {rounds} rounds, "
         f"with a load average of {min(loads):g} to {max(loads):g} before. "
         "In brackets, the least and the greatest value of a round.\n\n"
         f"{markdown(_limits(figures))}\n\n"
