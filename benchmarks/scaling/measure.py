@@ -40,6 +40,8 @@ SHAPES = (1, 2, 8)
 LEASES = (15, 30)
 """Values of `LEASE_SECONDS`."""
 SECONDS, QUICK_SECONDS = 10.0, 1.0
+LOOK_SECONDS = 1.5
+"""Between two looks of a supervisor for orders to stop a job: 1.2 s, in whole ticks."""
 SETTLE_SECONDS = 2.5
 SINGLE_JOBS, QUICK_SINGLE_JOBS = 5_000, 200
 QUEUED, QUICK_QUEUED, KEPT, QUICK_KEPT = 1_000_000, 5_000, 100_000, 1_000
@@ -79,7 +81,10 @@ def _renew(workers: list[str]) -> None:
 
 
 def _heartbeats(workers: list[str], shape: int, state: str, seconds: float) -> Iterator[Figure]:
-    """Send the heartbeats of all supervisors in turn, at the interval that they have for this number of workers."""
+    """Send the heartbeats of all supervisors in turn, at the interval that they have for this number of workers.
+
+    Between two of them, those with jobs look for orders to stop one.
+    """
     _renew(workers)
     groups = [workers[at : at + shape] for at in range(0, len(workers), shape)]
     tick = tick_seconds(Settings())
@@ -96,6 +101,8 @@ def _heartbeats(workers: list[str], shape: int, state: str, seconds: float) -> I
         if (ahead := sent / rate - now) > 0:
             time.sleep(ahead)
         jobs.heartbeat(group)
+        for _ in range(round(interval / LOOK_SECONDS) if state == "busy" else 0):
+            jobs.count_stop_orders()
         sent += 1
     elapsed, used = time.monotonic() - begun, redis_cpu(jobs.rd) - cpu
     side = f"{shape} each, {jobs.settings.lease_seconds:g} s"

@@ -87,7 +87,7 @@ def test_each_container_is_pinned_limited_and_without_a_token(overlay, component
         assert pod["serviceAccountName"] == "dataset-jobs"
         assert pod["automountServiceAccountToken"] is False
         for container in containers(pod):
-            image, tag = container["image"].split(":")
+            image, _, tag = container["image"].partition("@")[0].partition(":")
             assert tag == {"dataset-jobs": __version__, "redis": "7-bookworm"}[image]
             assert set(container["resources"]) == {"requests", "limits"}
             for kind in ("requests", "limits"):
