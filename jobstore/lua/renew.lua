@@ -34,6 +34,8 @@ local expired = call('ZRANGEBYSCORE', WORKERS, '-inf', '(' .. now_us, 'LIMIT', 0
 -- The first supervisor keeps house for all of them, until it stops. The others call less often the more there are, as
 -- long as one of them soon notices that; but without a gap in their heartbeats (runtime/supervisor.py).
 local workers, keeper = call('ZCARD', WORKERS), call('GET', HOUSEKEEPER)
+-- Its time to live, in milliseconds, is longer only by the clock of another server, before a failover.
+if keeper and call('PTTL', HOUSEKEEPER) > 2 * IDLE_US / 1000 then keeper = false end
 local longest = lease * 0.3
 local pause, busy = IDLE_US, math.min(workers * BUSY_US, longest)
 if keeper and keeper ~= ARGV[7] then
