@@ -165,6 +165,7 @@ def test_everything_is_done_by_keyboard(with_keys, sign_in, browser):
     page.wait_for_url("**/ui/new")
     tab_to(page, "Analysis")
     page.keyboard.type("sleep")
+    page.wait_for_load_state("networkidle")  # the form of its parameters
     tab_to(page, "seconds")
     page.keyboard.type("300")
     page.keyboard.press("Enter")
