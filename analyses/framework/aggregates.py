@@ -58,14 +58,14 @@ def aggregate_groups(
     merged = _merged(pl.concat([_partial(first, keys), _partial(second, keys)]), keys)
     for frame in given:
         merged = _merged(pl.concat([merged, _partial(frame, keys)]), keys)
-    several = pl.when(pl.col("n") > 1).then((pl.col("squares") / (pl.col("n") - 1)).sqrt())
     shown = {
         "count": pl.col("n" if counts_values else "rows"),
         "mean": pl.when(pl.col("n") > 0).then(pl.col("average")),
         "sum": pl.col("total"),
         "min": pl.col("low"),
+        "max": pl.col("high"),
+        "std": pl.when(pl.col("n") > 1).then((pl.col("squares") / (pl.col("n") - 1)).sqrt()),
     }
-    shown |= {"max": pl.col("high"), "std": several}
     return merged.select(*keys, *(shown[kind].alias(kind) for kind in kinds), "rows")
 
 
