@@ -27,14 +27,14 @@ from __future__ import annotations
 import json
 import random
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from threading import Lock, Thread
 from typing import TYPE_CHECKING, Any, Final
 from uuid import uuid4
 
-from dataset.arrow_chunks import EncodedTable, encode_chunks
+from dataset.arrow_chunks import EncodedTable
 from dataset.changes import Change
 from dataset.description import Description
 from dataset.errors import Busy, NotOwner, TooLarge, VersionNotFound
@@ -44,7 +44,8 @@ from dataset.shared_files import SharedFiles
 from dataset.table import Location, Table
 from dataset.table_cache import TableCache
 from dataset.table_changes import apply_change
-from dataset.version_reader import OWN_FOLDER, VersionReader, move
+from dataset.version_reader import VersionReader, move
+from dataset.version_writer import VersionWriter
 
 if TYPE_CHECKING:
     # Not imported at run time: it would delay the start of the ingest subprocess.
@@ -62,7 +63,6 @@ _MAX_PAUSE_SECONDS: Final = 0.01
 _NO_FILES: Final = SharedFiles(0)
 _ANY: Final = ""
 _NONE: Final = "-"
-_UPLOAD_SECONDS: Final = 3600
 _MAX_UPLOADS: Final = 5
 _MAX_TRIES: Final = 100  # in half a second
 _MIN_REBASE_BYTES: Final = 2**19
@@ -96,7 +96,6 @@ class Store:
         """
         self._rd = rd
         self._files = files
-        self._objects = objects
         self._max_memory = max_memory
         self._publish, self._clear, self._change, self._rebase = (
             rd.register_script(
@@ -106,6 +105,7 @@ class Store:
         )
         self._cache = TableCache(max_memory)
         self._reader = VersionReader(rd, self._cache, files, max_memory, objects)
+        self._writer = VersionWriter(rd, self._reader, objects)
         self._changing = Lock()
         self._rebasing = Lock()
 
@@ -217,14 +217,7 @@ class Store:
 
         None also for a version with changes of records, which are not in the storage.
         """
-        if self._objects is None:
-            return None
-        fields: Any = self._rd.hmget(f"data.{version}", "description", "memory", "base")
-        text, memory, base = fields
-        if text is None or base is not None or int(memory or 0) < min_bytes:
-            return None
-        folder = self._reader.folder_of(version)
-        return folder and ScannedTable(self._reader.parse_description(text), self._objects, folder, budget)
+        return self._reader.scan(version, min_bytes, budget)
 
     def is_cached(self, version: str) -> bool:
         """Return whether this version is in the cache."""
@@ -264,7 +257,7 @@ class Store:
         folded = table.location
         if not folded.changes:
             return False
-        count = self._upload(table)
+        count = self._writer.upload(table)
         description = json.dumps(table.description.as_json())
         version = table.description.version
         answer: Any = self._rebase(
@@ -328,7 +321,7 @@ class Store:
         description = loaded.description
         next_row = loaded.next_row if isinstance(loaded, Table) else description.count + 1
         for _ in range(_MAX_UPLOADS):
-            count = self._upload(loaded)
+            count = self._writer.upload(loaded)
             if isinstance(loaded, EncodedTable) and loaded.arrow is not None and loaded.is_mapped:
                 self._files.keep(loaded.arrow, description.version)
             text = json.dumps(description.as_json())
@@ -341,39 +334,6 @@ class Store:
             if answer != b"incomplete":
                 return bool(answer == b"current")
         raise VersionNotFound("Others replaced the dataset while this one was loaded: load it again.")
-
-    def _upload(self, loaded: Table | EncodedTable) -> int:
-        """Upload the chunks, a few in memory at a time, and return their number."""
-        chunks = (
-            loaded.chunks()
-            if isinstance(loaded, EncodedTable)
-            else encode_chunks(loaded.stored_frame(), loaded.description.bytes, parquet=self._objects is not None)
-        )
-        if self._objects is not None:
-            return self._upload_objects(self._objects, loaded.description.version, chunks)
-        count = 0
-        for chunk in chunks:
-            self._rd.set(f"data.{loaded.description.version}.{count}", chunk, nx=True, ex=_UPLOAD_SECONDS)
-            count += 1
-        return count
-
-    def _upload_objects(self, objects: ObjectChunks, version: str, chunks: Iterable[bytes]) -> int:
-        """Upload the chunks to the storage, unless they are there, and return the number of those in Redis."""
-        key = f"data.{version}.0"
-        if self._reader.folder_of(version) is not None:
-            return 1
-        if published := self._rd.hget(f"data.{version}", "chunks"):
-            return int(published)  # before there was a storage
-        self._rd.set(OWN_FOLDER, uuid4().hex[:12], nx=True)
-        own: Any = self._rd.get(OWN_FOLDER)
-        folder = objects.upload(f"{own.decode()}/{version}", chunks)
-        if self._rd.set(key, folder.as_chunk(), nx=True, ex=_UPLOAD_SECONDS):
-            return 1
-        if self._reader.folder_of(version) is None:
-            self._rd.set(key, folder.as_chunk(), xx=True, keepttl=True)  # of an upload to Redis that was aborted
-        else:
-            objects.delete(folder)  # another process was faster
-        return 1
 
     def _cache_before_publish(self, loaded: Table | EncodedTable) -> Table:
         """Cache a version before it is published."""

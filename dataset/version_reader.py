@@ -16,6 +16,7 @@ from dataset.description import Description
 from dataset.errors import Busy, VersionNotFound, quoted
 from dataset.id_index import IdIndex
 from dataset.object_store import Folder, ObjectChunks, parse_folder
+from dataset.scanned_table import ScannedTable
 from dataset.shared_files import SharedFiles
 from dataset.table import Location, Table
 from dataset.table_cache import TableCache
@@ -171,6 +172,17 @@ class VersionReader:
         """Return the folder of a version's chunks in the storage; None if it has none."""
         chunk: Any = self._rd.get(f"data.{version}.0")
         return parse_folder(chunk)
+
+    def scan(self, version: str, min_bytes: int, budget: int) -> ScannedTable | None:
+        """Return a version whose rows stay in the storage; see `Store.scanned`."""
+        if self._objects is None:
+            return None
+        fields: Any = self._rd.hmget(f"data.{version}", "description", "memory", "base")
+        text, memory, base = fields
+        if text is None or base is not None or int(memory or 0) < min_bytes:
+            return None
+        folder = self.folder_of(version)
+        return folder and ScannedTable(self.parse_description(text), self._objects, folder, budget)
 
     def _stored(self, versions: Collection[str]) -> set[str]:
         """Return those of the versions that are in Redis, or about to be published."""
