@@ -38,15 +38,18 @@ cluster-demo: .venv/runtime ## Run a cluster of nine hosts in network namespaces
 # ONLY: a folder below tests, a file, a test id, or an expression for pytest -k.
 SELECTED = $(if $(ONLY),$(or $(wildcard tests/$(ONLY)),$(and $(wildcard $(firstword $(subst ::, ,$(ONLY)))),$(ONLY)),-k "$(ONLY)"))
 
+# Most tests wait for processes, so two at once take half as long; more would disturb those that measure time.
+PYTEST = $(BIN)/python -m pytest $(if $(ONLY),$(SELECTED),-n 2 --dist loadfile)
+
 .PHONY: test
 test: .venv/development .venv-object-store/installed ## Run all tests but the long ones; ONLY=unit, a file or a word
-	$(BIN)/python -m pytest -m "not long" $(SELECTED)
+	$(PYTEST) -m "not long"
 
 TRIALS ?= 1000
 SEED ?= 1
 OUTAGES ?= 10
 
-LONG_ = $(BIN)/python -m pytest -m long $(SELECTED)
+LONG_ = $(PYTEST) -m long
 LONG_soak = $(BIN)/python -m pytest -s tests/faults/test_soak.py
 LONG_model = MODEL=long $(BIN)/python -m pytest tests/faults/test_model.py
 LONG_trials = $(BIN)/python -m tests.faults.trials $(TRIALS) --seed $(SEED) $(if $(ONLY),--only $(ONLY)) $(if $(PAGE),--write $(PAGE))

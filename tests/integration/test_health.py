@@ -59,7 +59,7 @@ def test_a_worker_that_cannot_stamp_says_so(start, tmp_path):
     assert "HEALTH_FILE=" in worker.log.read_text()
 
 
-@pytest.mark.parametrize("stamp", ["", "nonsense", f"{time.monotonic() + 9e6:020.3f}", f"{0:020.3f}"])
+@pytest.mark.parametrize("stamp", ["", "nonsense", f"{9e6:020.3f}", f"{0:020.3f}"])
 def test_a_stamp_that_tells_nothing_is_not_well(stamp, tmp_path, monkeypatch, capsys):
     file = tmp_path / "stamp"
     file.write_text(stamp)

@@ -313,7 +313,9 @@ def test_gzip_may_have_several_members_and_padding(client):
     assert [answer.json["count"] for answer in answers] == [2, 2]
 
 
-@pytest.mark.parametrize("body", [b"", b"a\n1\n", gzip.compress(b"a\n1\n")[:-4], gzip.compress(b"a\n1\n") + b"x"])
+@pytest.mark.parametrize(
+    "body", [b"", b"a\n1\n", gzip.compress(b"a\n1\n")[:-4], gzip.compress(b"a\n1\n") + b"x"], ids=range(4)
+)
 def test_invalid_gzip_is_malformed(client, body):
     answer = client.post("/data", data=body, content_type="text/csv", headers={"Content-Encoding": "gzip"})
 
