@@ -27,15 +27,13 @@ scaled_object() {
     k get scaledobject.keda.sh/worker --output name 2>/dev/null || true
 }
 
-# Notes the number of replicas, unless an earlier try has stopped them already.
-note() {
-    replicas=$(k get "$1" --output 'jsonpath={.spec.replicas}')
-    [ "$replicas" = 0 ] || k annotate --overwrite "$1" "$noted=$replicas"
+noted_of() {
+    k get "$1" --output "jsonpath={.metadata.annotations.$noted}"
 }
 
-noted_of() {
-    replicas=$(k get "$1" --output "jsonpath={.metadata.annotations.$noted}")
-    echo "${replicas:-1}"
+# Notes the number of replicas, unless an earlier try has noted it and then failed.
+note() {
+    [ -n "$(noted_of "$1")" ] || k annotate "$1" "$noted=$(k get "$1" --output 'jsonpath={.spec.replicas}')"
 }
 
 # Without a back-up there is nothing to restore.
@@ -60,14 +58,14 @@ k create job "$job" --from cronjob/backup --dry-run=client --output yaml |
          "value": ["python", "-m", "ops.backup", "restore", "'"$file"'"]}]' |
     k apply --filename -
 state=""
-while [ -z "$state" ]; do
+# SuccessCriteriaMet and FailureTarget come before these.
+until case $state in *Complete* | *Failed*) ;; *) false ;; esac do
     sleep "${RESTORE_POLL_SECONDS:-2}"
     state=$(k get "job/$job" --output 'jsonpath={.status.conditions[?(@.status=="True")].type}')
 done
-k logs "job/$job"
+k logs "job/$job" || true  # its pod is gone where the Job took too long
 case $state in
-*Complete*) ;;
-*)
+*Failed*)
     echo "The restore failed ($state); everything is stopped. See the log above, and run it again." >&2
     exit 1
     ;;
@@ -75,6 +73,7 @@ esac
 
 for each in statefulset/redis deployment/api deployment/worker; do
     k scale "$each" --replicas "$(noted_of "$each")"
+    k annotate "$each" "$noted-"
 done
 [ -z "$(scaled_object)" ] || k annotate scaledobject.keda.sh/worker autoscaling.keda.sh/paused-replicas-
 k rollout status statefulset/redis --timeout 10m

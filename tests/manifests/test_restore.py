@@ -19,41 +19,67 @@ STUB = """#!/bin/sh
 case " $* " in
 *" patch --local "*) exec {kubectl} "$@" ;;
 esac
+scale() {{
+    for word; do
+        case $word in
+        */*) names="$names $word" ;;
+        esac
+        count=$word
+    done
+    for name in $names; do echo "$count" > "{folder}/$name.replicas"; done
+}}
+next_state() {{
+    head -1 {folder}/states
+    [ "$(wc -l < {folder}/states)" = 1 ] || sed -i 1d {folder}/states
+}}
+names=""
 echo "$*" >> {folder}/asked
 case " $* " in
 *" get scaledobject"*) [ -z "$KEDA" ] || echo scaledobject.keda.sh/worker ;;
 *" get cronjob"*) echo cronjob.batch/backup ;;
 *"jsonpath={{.spec.replicas}}"*) cat "{folder}/$4.replicas" ;;
-*"jsonpath={{.metadata.annotations.dataset-jobs/replicas}}"*) cat "{folder}/$4.noted" ;;
-*" annotate --overwrite "*dataset-jobs/replicas=*) echo "$6" | sed 's/.*=//' > "{folder}/$5.noted" ;;
+*"jsonpath={{.metadata.annotations.dataset-jobs/replicas}}"*) cat "{folder}/$4.noted" 2>/dev/null || true ;;
+*" annotate "*dataset-jobs/replicas=*) echo "$5" | sed 's/.*=//' > "{folder}/$4.noted" ;;
+*" annotate "*dataset-jobs/replicas-*) rm "{folder}/$4.noted" ;;
+*" scale "*) scale "$@" ;;
 *" create job "*) cat {folder}/job.yaml ;;
 *" apply "*) cat > {folder}/applied.yaml ;;
-*.status.conditions*) echo "$STATE" ;;
+*.status.conditions*) next_state ;;
 esac
 """
 
 
+NAMES = ("deployment/api", "deployment/worker", "statefulset/redis")
+
+
 class Cluster:
-    """A stub of kubectl and what it was asked; ``replicas`` are those of API, worker and Redis."""
+    """A stub of kubectl and what it was asked; ``replicas`` are those of API, worker and Redis.
+
+    ``states`` of a restore are the conditions of its Job, as they follow each other.
+    """
 
     def __init__(self, folder: Path, replicas: tuple[int, int, int]) -> None:
         self._folder = folder
         kubectl = Path(sys.executable).parent / "kubectl"
         (folder / "kubectl").write_text(STUB.format(folder=folder, kubectl=kubectl))
         (folder / "kubectl").chmod(0o755)
-        self.set(replicas)
+        for name, count in zip(NAMES, replicas, strict=True):
+            file = folder / f"{name}.replicas"
+            file.parent.mkdir(exist_ok=True)
+            file.write_text(str(count))
         spec = of_kind(rendered("prod"), "CronJob")["backup"]["spec"]["jobTemplate"]["spec"]
         job = {"apiVersion": "batch/v1", "kind": "Job", "metadata": {"name": "restore"}, "spec": spec}
         (folder / "job.yaml").write_text(yaml.safe_dump(json.loads(json.dumps(job))))
 
-    def set(self, replicas: tuple[int, int, int]) -> None:
-        for name, count in zip(("deployment/api", "deployment/worker", "statefulset/redis"), replicas, strict=True):
-            file = self._folder / f"{name}.replicas"
-            file.parent.mkdir(exist_ok=True)
-            file.write_text(str(count))
+    def replicas(self) -> tuple[int, ...]:
+        """Return the replicas of API, worker and Redis."""
+        return tuple(int((self._folder / f"{name}.replicas").read_text()) for name in NAMES)
 
-    def restore(self, *words: str, keda: bool = False, state: str = "Complete") -> subprocess.CompletedProcess[str]:
-        environ = {**os.environ, "PATH": f"{self._folder}:/usr/bin:/bin", "KEDA": "1" if keda else "", "STATE": state}
+    def restore(
+        self, *words: str, keda: bool = False, states: tuple[str, ...] = ("", "SuccessCriteriaMet", "Complete")
+    ) -> subprocess.CompletedProcess[str]:
+        (self._folder / "states").write_text("".join(f"{state}\n" for state in states))
+        environ = {**os.environ, "PATH": f"{self._folder}:/usr/bin:/bin", "KEDA": "1" if keda else ""}
         environ["RESTORE_POLL_SECONDS"] = "0"
         return subprocess.run([SCRIPT, *words], env=environ, capture_output=True, text=True, timeout=60)
 
@@ -123,21 +149,29 @@ def test_the_job_restores_the_file_that_is_named_and_is_tried_once(tmp_path):
     assert spec["backoffLimit"] == 0
 
 
-def test_after_a_failure_all_stays_stopped_and_another_try_knows_how_many_there_were(tmp_path):
-    # Given a restore that failed
-    cluster = Cluster(tmp_path, (3, 5, 1))
-    run = cluster.restore("jobs", state="FailureTarget Failed")
-    assert run.returncode == 1
-    assert "everything is stopped" in run.stderr
-    assert not any("--replicas 5" in line for line in cluster.asked())
+def test_after_failures_all_stays_stopped_and_another_try_knows_how_many_there_were(tmp_path):
+    # Given two restores that failed
+    cluster = Cluster(tmp_path, (3, 5, 3))
+    for _ in range(2):
+        run = cluster.restore("jobs", states=("FailureTarget", "FailureTarget Failed"))
+        assert run.returncode == 1
+        assert "everything is stopped" in run.stderr
+        assert cluster.replicas() == (0, 0, 1)
 
-    # when it is tried again, where nothing runs
-    cluster.set((0, 0, 1))
+    # when it is tried again
     assert cluster.restore("jobs").returncode == 0
 
     # then as many are started as there were
-    assert "scale deployment/api --replicas 3" in cluster.asked()
-    assert "scale deployment/worker --replicas 5" in cluster.asked()
+    assert cluster.replicas() == (3, 5, 3)
+    # and the next restore does not remember them
+    assert not list(tmp_path.glob("*/*.noted"))
+
+
+def test_what_was_stopped_on_purpose_stays_stopped(tmp_path):
+    cluster = Cluster(tmp_path, (2, 0, 1))
+
+    assert cluster.restore("jobs").returncode == 0
+    assert cluster.replicas() == (2, 0, 1)
 
 
 @pytest.mark.parametrize("words", [(), ("jobs", "newest", "more"), ("jobs", 'x"]}, {"op": "remove')])
