@@ -222,9 +222,18 @@ def test_the_rule_of_the_adapter_gives_the_metric_of_the_autoscaler():
     assert metric["external"]["metric"]["name"] in (ROOT / "web" / "metrics.py").read_text()
 
 
-def test_the_policy_of_the_page_is_what_kubernetes_knows_and_selects_our_pods():
-    [policy] = [yaml.safe_load(text) for text in YAML if "kind: NetworkPolicy" in text]
-    kubernetes_validate.validate(policy, "1.37", strict=True)
+def test_the_objects_of_the_page_are_what_kubernetes_knows_and_select_our_pods():
+    found = [
+        yaml.safe_load(text) for text in YAML if text.startswith("apiVersion") and "kind: Kustomization" not in text
+    ]
+    assert [each["kind"] for each in found] == ["Pod", "NetworkPolicy", "NetworkPolicy"]
+    for each in found:
+        kubernetes_validate.validate(each, "1.37", strict=True)
 
-    [selector] = policy["spec"]["podSelector"]["matchExpressions"]
-    assert set(selector["values"]) <= {name for name, _ in pods(rendered("prod"))}
+    client, nodes, storage = found
+    admitted = of_kind(rendered("prod"), "NetworkPolicy")["api"]["spec"]["ingress"][0]["from"]
+    assert {"podSelector": {"matchLabels": client["metadata"]["labels"]}} in admitted
+    names = {name for name, _ in pods(rendered("prod"))}
+    assert nodes["spec"]["podSelector"]["matchLabels"]["app.kubernetes.io/name"] in names
+    [selector] = storage["spec"]["podSelector"]["matchExpressions"]
+    assert set(selector["values"]) <= names
