@@ -20,7 +20,7 @@ README = (ROOT / "README.md").read_text()
 RECIPES = {
     "make demo": "exec .venv/bin/python -m ops.devserver.demo",
     "make run": "exec .venv/bin/python -m ops.devserver.run",
-    "make test": '.venv/bin/python -m pytest -m "not long"',
+    "make test": '.venv/bin/python -m pytest -n 2 --dist loadfile -m "not long"',
 }
 
 
