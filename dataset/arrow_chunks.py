@@ -28,7 +28,10 @@ _PARQUET: Final = b"PAR1"
 
 def encode_chunks(frame: pl.DataFrame, body_bytes: int, *, parquet: bool = False) -> Iterator[bytes]:
     """Yield the rows as compressed chunks; encoding runs a few chunks ahead."""
-    return parallel_map(_encode_parquet if parquet else _encode, _split_rows(frame, body_bytes))
+    if parquet:
+        # A scan reads one at a time, so it is small once decoded, too: a compressed body may be far smaller.
+        return parallel_map(_encode_parquet, _split_rows(frame, max(body_bytes, int(frame.estimated_size()))))
+    return parallel_map(_encode, _split_rows(frame, body_bytes))
 
 
 def decode_chunks(chunks: Iterable[bytes]) -> pl.DataFrame:
@@ -85,12 +88,12 @@ class EncodedTable:
             place = begin + length
 
 
-def _split_rows(frame: pl.DataFrame, body_bytes: int) -> Iterator[pl.DataFrame]:
-    """Split the rows into a number of chunks that depends only on the body's size, so it is the same for a version.
+def _split_rows(frame: pl.DataFrame, size: int) -> Iterator[pl.DataFrame]:
+    """Split the rows into a number of chunks that depends only on the size. The body's is the same for a version.
 
     A compressed chunk is smaller than the part of the body that it was parsed from.
     """
-    count = max(1, min(frame.height, -(-body_bytes // _CHUNK_BYTES)))
+    count = max(1, min(frame.height, -(-size // _CHUNK_BYTES)))
     edges = [number * frame.height // count for number in range(count + 1)]
     for first, following in pairwise(edges):
         yield frame.slice(first, following - first)

@@ -10,6 +10,7 @@ from __future__ import annotations
 import datetime as dt
 import io
 import json
+import re
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from functools import cached_property
@@ -25,9 +26,11 @@ if TYPE_CHECKING:
 
 __all__ = ["Folder", "ObjectChunks", "busy_if_unavailable", "parse_folder"]
 
+_USER: Final = re.compile(r"//[^/@\s]*@")
 _MIN_AGE: Final = dt.timedelta(hours=1)
 _RETRIES: Final = 3
 _RETRY_SECONDS: Final = 20
+_REQUEST_SECONDS: Final = 30
 
 
 class Folder(NamedTuple):
@@ -81,9 +84,17 @@ class ObjectChunks:
         """Return the rows of a chunk, or of all chunks, of which nothing is read yet."""
         numbers = range(len(folder.rows)) if number is None else [number]
         # The storage options are those of S3: a path has none.
-        options = {"max_retries": _RETRIES} if "://" in self._url else None
+        options = {"max_retries": _RETRIES, "timeout": f"{_REQUEST_SECONDS}s"} if "://" in self._url else None
         paths = [f"{self._url}/{_path(folder, each)}" for each in numbers]
         return pl.scan_parquet(paths, storage_options=options, glob=False)
+
+    def is_complete(self, folder: Folder) -> bool:
+        """Return whether all chunks of a folder are there."""
+        import obstore
+
+        with busy_if_unavailable():
+            found = sum(len(batch) for batch in obstore.list(self._store, folder.name))
+        return found == len(folder.rows)
 
     def delete(self, folder: Folder) -> None:
         """Delete a folder."""
@@ -121,5 +132,5 @@ def busy_if_unavailable() -> Iterator[None]:
     try:
         yield
     except (BaseError, OSError, pl.exceptions.ComputeError) as error:
-        reason = str(error).partition("\n")[0][:200]
+        reason = _USER.sub("//", str(error).partition("\n")[0])[:200]
         raise Busy(f"The storage of datasets does not answer ({reason}): try again.") from error

@@ -25,6 +25,7 @@ from uuid import uuid4
 import polars as pl
 
 from dataset.arrow_chunks import decode_chunks
+from dataset.errors import Busy
 
 __all__ = ["MIN_BYTES", "NewFile", "SharedFiles", "map_frame"]
 
@@ -97,27 +98,49 @@ class SharedFiles:
         except (OSError, ValueError):
             return None
 
-    def get(self, version: str, size: int, read_rows: Callable[[], Iterable[bytes] | pl.LazyFrame]) -> pl.DataFrame:
+    def get(
+        self,
+        version: str,
+        size: int,
+        read_rows: Callable[[], Iterable[bytes] | pl.LazyFrame],
+        max_scanned: int | None = None,
+    ) -> pl.DataFrame:
         """Return the rows of a version, about as large as `size`: from its file, which is written if there is none.
 
         `read_rows` returns them as encoded chunks or as a scan. While another process writes the file, this one waits
-        for it. Raises the errors of `read_rows`.
+        for it. Raises the errors of `read_rows`, and Busy if a scan of more than `max_scanned` bytes has no file.
         """
+
+        def decode(rows: Iterable[bytes] | pl.LazyFrame) -> pl.DataFrame:
+            if not isinstance(rows, pl.LazyFrame):
+                return decode_chunks(rows)
+            if max_scanned is not None and size > max_scanned:
+                raise Busy(
+                    f"The temporary files have no room for {size:,} bytes of rows (DATASET_FILES_MB), or not yet: "
+                    "try again."
+                )
+            return rows.collect()
+
         deadline = time.monotonic() + _WAIT_SECONDS
         while True:
             if (frame := self.map(version)) is not None:
                 return frame
             if not MIN_BYTES <= size <= self.room() or time.monotonic() > deadline:
-                return _decode(read_rows())
+                return decode(read_rows())
             try:
                 new = self._create(f"{version}.tmp")
             except OSError:
-                return _decode(read_rows())
+                return decode(read_rows())
             if new is not None:
                 try:
                     # Another process may have finished the file since.
                     mapped = self.map(version)
-                    return self._write(new, version, read_rows()) if mapped is None else mapped
+                    if mapped is not None:
+                        return mapped
+                    rows = read_rows()
+                    rows = rows if isinstance(rows, pl.LazyFrame) else [*rows]
+                    mapped = self._write(new, version, rows)
+                    return decode(rows) if mapped is None else mapped
                 finally:
                     new.close()
             time.sleep(_POLL_SECONDS)
@@ -162,14 +185,14 @@ class SharedFiles:
                 left |= name not in kept and not _delete_unless_locked(self._folder / name)
         return left
 
-    def _write(self, new: NewFile, version: str, read: Iterable[bytes] | pl.LazyFrame) -> pl.DataFrame:
-        rows = read if isinstance(read, pl.LazyFrame) else [*read]
+    def _write(self, new: NewFile, version: str, rows: Sequence[bytes] | pl.LazyFrame) -> pl.DataFrame | None:
+        """Write and map the file; None if the disk refuses, or a scan fails."""
         with suppress(OSError, ValueError, pl.exceptions.PolarsError):
             new.write(rows)
             mapped = new.map()
             new.keep_as(self._path(version))
             return mapped
-        return _decode(rows)
+        return None
 
     def _create(self, name: str) -> NewFile | None:
         """Open and lock a new file, or one left over; None if another process is writing it. Raises OSError."""
@@ -213,10 +236,6 @@ def map_frame(file: int) -> pl.DataFrame:
     frame = pl.from_arrow(pyarrow.ipc.open_file(pyarrow.py_buffer(mapped)).read_all(), rechunk=False)
     assert isinstance(frame, pl.DataFrame)
     return frame
-
-
-def _decode(rows: Iterable[bytes] | pl.LazyFrame) -> pl.DataFrame:
-    return rows.collect() if isinstance(rows, pl.LazyFrame) else decode_chunks(rows)
 
 
 def _lock(file: int, kind: int) -> bool:

@@ -138,10 +138,15 @@ class Store:
         indexing = Thread(target=self._build_indexes, args=(table, loaded), name="build-indexes")
         if is_small and not is_mapped:
             indexing.start()
-        if not self._upload_and_publish(loaded, replaces, owner, only_own=only_own):
+        published = False
+        try:
+            published = self._upload_and_publish(loaded, replaces, owner, only_own=only_own)
+            if published:
+                self._cache.clear(keep=description.version)
+        finally:
+            self.sweep_files()  # also what an upload that failed leaves in the storage
+        if not published:
             return False
-        self._cache.clear(keep=description.version)
-        self.sweep_files()
         if is_small and not is_mapped:
             indexing.join(_INDEX_SECONDS)
         elif isinstance(loaded, EncodedTable):
@@ -257,17 +262,19 @@ class Store:
         folded = table.location
         if not folded.changes:
             return False
-        count = self._writer.upload(table)
         description = json.dumps(table.description.as_json())
         version = table.description.version
-        answer: Any = self._rebase(
-            keys=[_CURRENT], args=[*folded[:3], version, count, description, table.memory, table.next_row]
-        )
-        if answer != b"current":
-            return False
-        for other in self._cache.tables():
-            move(other, folded, version)
-        self.sweep_files()
+        try:
+            count = self._writer.upload(table)
+            answer: Any = self._rebase(
+                keys=[_CURRENT], args=[*folded[:3], version, count, description, table.memory, table.next_row]
+            )
+            if answer != b"current":
+                return False
+            for other in self._cache.tables():
+                move(other, folded, version)
+        finally:
+            self.sweep_files()
         return True
 
     def _try_change(self, table: Table, change: Change, caller: str) -> Table:
@@ -309,7 +316,7 @@ class Store:
         from redis.exceptions import RedisError  # not before: it would delay the start of the ingest subprocess
 
         try:
-            with suppress(RedisError):  # a later change tries again
+            with suppress(RedisError, Busy):  # a later change tries again
                 self.rebase(table)
         finally:
             self._rebasing.release()
@@ -343,6 +350,9 @@ class Store:
 
     def _to_table(self, encoded: EncodedTable) -> Table:
         rows = self._files.map(encoded.description.version)
+        most = self._max_memory
+        if rows is None and not encoded.is_mapped and most is not None and encoded.memory > most:
+            raise Busy("The dataset is larger than DATASET_MEMORY_MB, and has no file to be mapped.")
         return Table(encoded.description, encoded.frame() if rows is None else rows, encoded.memory, self._max_memory)
 
     def _build_indexes(self, table: Table | None, loaded: Table | EncodedTable) -> None:
@@ -353,5 +363,5 @@ class Store:
             self._cache.evict_until_fits(loaded.description.version, loaded.memory)
             return self._to_table(loaded)
 
-        with suppress(Busy):
+        with suppress(Busy):  # a request that needs it gives the reason
             (table or self._cache.get(loaded.description.version, decode)).build_indexes()

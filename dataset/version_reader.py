@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Collection, Iterator
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from functools import partial
 from pathlib import Path
 from threading import Timer
@@ -15,7 +15,7 @@ from dataset.changes import decode_change
 from dataset.description import Description
 from dataset.errors import Busy, VersionNotFound, quoted
 from dataset.id_index import IdIndex
-from dataset.object_store import Folder, ObjectChunks, parse_folder
+from dataset.object_store import Folder, ObjectChunks, busy_if_unavailable, parse_folder
 from dataset.scanned_table import ScannedTable
 from dataset.shared_files import SharedFiles
 from dataset.table import Location, Table
@@ -161,8 +161,9 @@ class VersionReader:
         if self._objects is None or own is None:
             return False
         left = self._objects.sweep(own.decode(), self._is_used)
-        current: Any = self._rd.get(_CURRENT)
-        return any(current is None or _version_of(name) != current.decode() for name in left)
+        current: Any = self._rd.get(_CURRENT) or b""
+        base: Any = self._rd.hget(f"data.{current.decode()}", "base") or current
+        return any(_version_of(name) != base.decode() for name in left)
 
     def _is_used(self, name: str) -> bool:
         folder = self.folder_of(_version_of(name))
@@ -215,14 +216,18 @@ class VersionReader:
         frame = self._files.map(version)
         if frame is None:
             self.sweep_files()  # there will be another file
-            frame = self._files.get(version, needed, lambda: self._read_rows(version, int(count or 0), needed))
+            # Whether the rows are in the storage is only known from their chunk, and most services have none.
+            with busy_if_unavailable() if self._objects is not None else nullcontext():
+                frame = self._files.get(
+                    version, needed, lambda: self._read_rows(version, int(count or 0)), self._max_memory
+                )
         ids = None
         if description.id in frame.columns and description.id not in description.types():
             ids = IdIndex.of_column(frame[description.id], can_index=True)
             frame = frame.drop(description.id)
         return Table(description, frame, needed, self._max_memory, ids, int(next_row) if next_row else None)
 
-    def _read_rows(self, version: str, count: int, needed: int) -> Iterator[bytes] | pl.LazyFrame:
+    def _read_rows(self, version: str, count: int) -> Iterator[bytes] | pl.LazyFrame:
         chunks = self._chunks(version, count)
         if count != 1:
             return chunks
@@ -231,11 +236,7 @@ class VersionReader:
         if folder is None:
             return iter([chunk])
         if self._objects is None:
-            raise VersionNotFound("The rows of the dataset are in the storage that DATASET_STORE named: set it again.")
-        if self._max_memory is not None and needed > max(self._max_memory, self._files.room()):
-            raise Busy(
-                f"There is no room among the temporary files for {needed:,} bytes of rows: see DATASET_FILES_MB."
-            )
+            raise Busy("The rows of the dataset are in the storage that DATASET_STORE named: set it again.")
         return self._objects.scan(folder)
 
     def _chunks(self, version: str, count: int) -> Iterator[bytes]:

@@ -57,7 +57,7 @@ class ReleaseReason(StrEnum):
     LOST = "lost"  #: The lease expired: charged, head of its queue.
     ERROR = "error"  #: The analysis raised: charged, retried after a back-off.
     TIMEOUT = "timeout"  #: The attempt took too long: charged, retried after a back-off.
-    UNKNOWN = "unknown"  #: This version has no such analysis: uncharged for a while, retried after a back-off.
+    UNKNOWN = "unknown"  #: No such analysis here, or no dataset now: uncharged for a while, retried after a back-off.
     INVALID = "invalid"  #: No attempt can succeed: the job fails.
 
 

@@ -29,6 +29,7 @@ from config.logs import set_request_id_source
 from config.settings import Settings
 from dataset import (
     BoundsError,
+    Busy,
     FilterError,
     ObjectChunks,
     ScannedTable,
@@ -151,6 +152,8 @@ class Executor:
         except (UnknownAnalysis, BrokenAnalysis, InvalidParams) as error:
             # The API accepted them: a worker of another version knows them.
             raise NotPrepared(ReleaseReason.UNKNOWN, error) from error
+        except Busy as error:
+            raise NotPrepared(ReleaseReason.UNKNOWN, error) from error
         except (BoundsError, FilterError, VersionNotFound) as error:
             raise NotPrepared(ReleaseReason.INVALID, error) from error
         return Task(analysis, params, params_json, rows, selected)
@@ -159,13 +162,16 @@ class Executor:
         """Run the analysis.
 
         :raises Stopped: the job was cancelled or has timed out.
-        :raises NotPrepared: the analysis rejects its parameters: further attempts would end the same way.
+        :raises NotPrepared: the analysis rejects its parameters: further attempts would end the same way; or it reads
+            rows from a storage that does not answer.
         """
         self.control.begin(Run(job.id, job.attempt))
         try:
             return task.analysis.run(task.rows, task.params, self.reporter.progress)
         except InvalidParams as error:
             raise NotPrepared(ReleaseReason.INVALID, error) from error
+        except Busy as error:
+            raise NotPrepared(ReleaseReason.UNKNOWN, error) from error
         finally:
             self.control.end()
 

@@ -18,6 +18,7 @@ __all__ = ["NotEmpty", "RestoreFailed", "restore"]
 
 _PART_BYTES = 2**20
 _WAIT_SECONDS = 60
+_OWN_FOLDER = "data.folder"  # dataset/store.py describes it
 
 
 class NotEmpty(Exception):
@@ -55,6 +56,8 @@ def restore(client: redis.Redis, snapshot: Path, port: int = 0) -> int:
     keys = _count_keys(client)
     if not keys:
         raise RestoreFailed("Redis took nothing from the snapshot; its own log says why.")
+    # The Redis of the back-up may still be in use: a copy must not delete from its folder in DATASET_STORE.
+    client.delete(_OWN_FOLDER)
     return keys
 
 

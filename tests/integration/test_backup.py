@@ -92,8 +92,10 @@ def test_an_action_on_many_jobs_goes_on_where_it_was_restored(live, empty, start
 
 def test_what_was_restored_is_on_the_disk_of_its_server(live, empty, tmp_path):
     job = jobs.add_job(None, None, "sleep", params={"seconds": 0})
+    jobs.rd.set("data.folder", "of the Redis that is backed up")
     restore(open_client("127.0.0.1", empty.port, 0), save(jobs.rd, tmp_path))
     client = redis.Redis(port=empty.port)
+    assert not client.exists("data.folder")
     assert client.info("replication")["role"] == "master"
     eventually(lambda: not client.info("persistence")["aof_rewrite_in_progress"])
 

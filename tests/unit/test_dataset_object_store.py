@@ -4,16 +4,22 @@ from __future__ import annotations
 
 import datetime as dt
 import os
+import shutil
+import socket
+import threading
 from dataclasses import replace
 from pathlib import Path
+from tempfile import TemporaryFile
 from typing import Any
 
 import fakeredis
+import polars as pl
 import pytest
 
 from config.settings import InvalidSetting, load
-from dataset import Append, ObjectChunks, Selection, SharedFiles, Store, Table, ingest
-from dataset.object_store import parse_folder
+from dataset import Append, Busy, ObjectChunks, Selection, SharedFiles, Store, Table, ingest
+from dataset.arrow_chunks import EncodedTable, write_chunks
+from dataset.object_store import Folder, busy_if_unavailable, parse_folder
 
 ROWS = 5000
 BUDGET = 2**16
@@ -137,6 +143,112 @@ def test_loading_the_same_rows_again_uploads_nothing(store: Store, folder: Path)
     store.publish(table())
 
     assert sorted(folder.rglob("*.parquet")) == before
+
+
+def test_loading_the_same_rows_again_replaces_files_that_are_gone(rd: Any, store: Store, folder: Path) -> None:
+    # Given a version of which a file was deleted
+    loaded = table()
+    version = store.publish(loaded).version
+    next(folder.rglob("*.parquet")).unlink()
+
+    # when the same is loaded again
+    store.publish(table())
+
+    # then another process reads it
+    assert Store(rd, objects=ObjectChunks(str(folder))).table(version).frame.equals(loaded.frame)
+
+
+def test_loading_the_same_rows_without_the_storage_is_refused_until_they_are_deleted(rd: Any, store: Store) -> None:
+    loaded = table()
+    version = store.publish(loaded).version
+    without = Store(rd)
+    with pytest.raises(Busy, match="DATASET_STORE"):
+        without.publish(table())
+
+    without.clear()
+    without.publish(table())
+
+    assert rd.hget(f"data.{version}", "chunks") == b"5"
+    assert Store(rd).table(version).frame.equals(loaded.frame)
+
+
+def test_a_small_compressed_body_has_small_chunks(rd: Any, store: Store) -> None:
+    # Given 24 MiB of rows from a body of a few bytes
+    rows = pl.DataFrame({"x": pl.int_range(3 * 2**20, eager=True)})
+
+    # when they are stored
+    version = store.publish(Table(ingest(b"x\n1", "text/csv").description, rows)).version
+
+    # then a scan has a third at once
+    named = parse_folder(rd.get(f"data.{version}.0"))
+    assert named is not None
+    assert named.rows == [2**20] * 3
+
+
+def test_rows_without_room_are_not_decoded(rd: Any, store: Store, folder: Path, tmp_path: Path) -> None:
+    # Given a version that is larger than the memory for datasets
+    version = store.publish(table()).version
+    most = int(rd.hget(f"data.{version}", "memory")) - 1
+
+    # when there is no room for its file
+    small = Store(rd, most, SharedFiles(0), ObjectChunks(str(folder)))
+    # then it is not read
+    with pytest.raises(Busy, match="DATASET_FILES_MB"):
+        small.table(version)
+    # and a load of such a version keeps it out of memory
+    loaded = table(6000)
+    with TemporaryFile(dir=tmp_path) as file:
+        write_chunks(loaded.frame, loaded.description.bytes, file, parquet=True)
+        file.seek(0)
+        small.publish(EncodedTable(loaded.description, most + 1, file))
+        wait_for_indexes()
+    assert small._cache.tables() == []
+
+
+def wait_for_indexes() -> None:
+    for thread in threading.enumerate():
+        if thread.name == "build-indexes":
+            thread.join(10)
+
+
+def test_reading_from_a_storage_that_is_gone_is_busy(rd: Any, store: Store, folder: Path, tmp_path: Path) -> None:
+    version = store.publish(table()).version
+    shutil.rmtree(folder)
+
+    for files in (SharedFiles(0), SharedFiles(2**30, tmp_path / "files")):
+        with pytest.raises(Busy, match="storage of datasets does not answer"):
+            Store(rd, files=files, objects=ObjectChunks(str(folder))).table(version)
+
+
+def test_reading_from_a_storage_that_says_nothing_is_busy(rd: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    # Given an S3 that accepts connections and never answers, whose address has a password
+    monkeypatch.setattr("dataset.object_store._REQUEST_SECONDS", 1)
+    monkeypatch.setattr("dataset.object_store._RETRIES", 0)
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://user:secret@127.0.0.1:{silent.getsockname()[1]}")
+        monkeypatch.setenv("AWS_ACCESS_KEY_ID", "key")
+        monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "secret")
+        objects = ObjectChunks("s3://bucket/prefix")
+
+        # when its rows are read, then that ends
+        with pytest.raises(Busy) as error, busy_if_unavailable():
+            objects.scan(Folder("own/version", [5]), 0).collect()
+
+    assert "secret" not in str(error.value)
+
+
+def test_what_a_failed_upload_left_is_looked_for_later(
+    store: Store, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def upload(self: ObjectChunks, name: str, chunks: Any) -> Folder:
+        raise Busy("The storage of datasets does not answer.")
+
+    monkeypatch.setattr(ObjectChunks, "upload", upload)
+    with pytest.raises(Busy):
+        store.publish(table())
+
+    assert store._reader._later.is_alive()
+    store._reader._later.cancel()
 
 
 def test_folders_that_no_version_names_are_deleted_after_an_hour(rd: Any, store: Store, folder: Path) -> None:

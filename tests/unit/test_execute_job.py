@@ -16,7 +16,7 @@ from analyses import InvalidParams
 from analyses.framework import registry
 from config.events import Event
 from config.settings import Settings
-from dataset import VersionNotFound
+from dataset import Busy, VersionNotFound
 from jobs import ReleaseReason, Run
 from runtime import Stopped
 from runtime.executor import Executor
@@ -256,6 +256,22 @@ def test_a_dataset_that_is_gone_fails_the_job_at_once(world):
 
     job = jobs.get_job_by_id(job["id"])
     assert (job["status"], job["error"]["type"], job["error"]["reason"]) == ("failed", "VersionNotFound", "invalid")
+
+
+@pytest.mark.parametrize("when", ["before", "while"])
+def test_a_storage_that_does_not_answer_charges_no_attempt(world, when):
+    away = raises(Busy("The storage of datasets does not answer."))
+    if when == "before":
+        world.tables.get = lambda version: away()
+    else:
+        world.run = away
+    job = jobs.add_job(None, None, "fake", max_attempts=1)
+    claimed = jobs.q.get()
+    world.attempt(claimed._replace(dataset="stored") if when == "before" else claimed)
+    jobs.q.flush()
+
+    job = jobs.get_job_by_id(job["id"])
+    assert (job["status"], job["error"]["type"]) == ("scheduled", "Busy")
 
 
 def test_a_dataset_is_read_again_until_redis_is_back(world, events):
