@@ -154,8 +154,11 @@ def _number_statistics(values: pl.Series) -> dict[str, Any]:
 
     array = values.to_numpy()
     some, several = len(array) > 0, len(array) > 1
+    # NumPy interpolates integers by their difference, which may not fit into 64 bits.
+    is_wide = values.dtype.is_integer() and some and int(array.max()) - int(array.min()) >= 2**63
+    ranked = array.astype(np.float64) if is_wide else array
     with np.errstate(over="ignore", invalid="ignore"):
-        quantiles = np.quantile(array, _QUANTILES).tolist() if some else [None] * len(_QUANTILES)
+        quantiles = np.quantile(ranked, _QUANTILES).tolist() if some else [None] * len(_QUANTILES)
         return {
             "min": values.min(),
             "max": values.max(),

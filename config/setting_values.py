@@ -31,6 +31,8 @@ _LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 _YES, _NO = ("yes", "true", "on", "1"), ("no", "false", "off", "0")
 _ADDRESS = re.compile(r"([^\s:,\[\]]+|\[[0-9a-fA-F:.]+\]):(\d{1,5})")
 _RATE = re.compile(r"[1-9]\d{0,8}/(second|minute|hour|day)", re.ASCII)
+_BUCKET = re.compile(r"s3://[a-z0-9][a-z0-9.-]+(/[A-Za-z0-9._/-]*)?")
+_EMPTY_OR_DOTS = re.compile(r"/\.{0,2}/")
 _QUEUE_NAME = re.compile(r"[\w.:-]{1,200}")
 _SHOWN_CHARACTERS = 60
 
@@ -100,8 +102,11 @@ def parse_source(text: str) -> str:
 def parse_store(text: str) -> str:
     """Return an absolute path, or the address of a bucket."""
     text = text.removeprefix("file://")
-    is_bucket = re.fullmatch(r"s3://[a-z0-9][a-z0-9.-]+(/[A-Za-z0-9._/-]*)?", text) is not None
-    if not is_bucket and not (text.startswith("/") and "://" not in text):
+    bucket = _BUCKET.fullmatch(text)
+    # obstore refuses an empty part. It drops . and .. when it writes, but polars refuses to read them.
+    if bucket and _EMPTY_OR_DOTS.search((bucket[1] or "").rstrip("/") + "/"):
+        raise ValueError("s3://BUCKET/PREFIX, no part of which is empty, . or ..")
+    if not bucket and not (text.startswith("/") and "://" not in text):
         raise ValueError("s3://BUCKET/PREFIX, or the absolute path of a folder")
     return text
 

@@ -10,8 +10,8 @@ import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from threading import Lock
-from types import ModuleType
-from typing import TYPE_CHECKING, Any, NamedTuple
+from types import ModuleType, SimpleNamespace
+from typing import TYPE_CHECKING, Any, NamedTuple, get_type_hints
 
 from analyses.framework.columns import type_of
 from analyses.framework.outcome import Outcome, Progress
@@ -247,7 +247,7 @@ def _analysis(name: str, module: ModuleType) -> Analysis:
         _model=model,
         _function=module.run,
         _takes=frozenset(parameters),
-        _takes_batches="rows" in parameters and parameters["rows"].annotation in (Rows, "Rows"),
+        _takes_batches="rows" in parameters and _is_rows(module, parameters["rows"].annotation),
     )
 
 
@@ -260,9 +260,23 @@ def _signature(function: Callable[..., Any]) -> inspect.Signature:
     return inspect.signature(function)
 
 
+def _is_rows(module: ModuleType, annotation: Any) -> bool:
+    resolved = _resolve(module, annotation)
+    # What is imported for type checkers only is known by its name.
+    name = getattr(resolved, "__forward_arg__", resolved)
+    return resolved is Rows or (isinstance(name, str) and name.strip("'\"").rpartition(".")[2] == "Rows")
+
+
+def _resolve(module: ModuleType, annotation: Any) -> Any:
+    """Return what an annotation means in its file, or the annotation if that cannot be found out."""
+    try:
+        return get_type_hints(SimpleNamespace(__annotations__={"it": annotation}), vars(module))["it"]
+    except Exception:
+        return annotation
+
+
 def _model(file: str, module: ModuleType, annotation: Any) -> type[Params]:
-    if isinstance(annotation, str):
-        annotation = vars(module).get(annotation.strip("'\""), annotation)
+    annotation = _resolve(module, annotation)
     if not (isinstance(annotation, type) and issubclass(annotation, Params)):
         raise BrokenAnalysis(f"{file}: annotate run()'s params with a class made from analyses.kit.Params")
     if not annotation.__pydantic_complete__:

@@ -109,6 +109,27 @@ def test_batches_give_the_same_results_and_tables(name: str, params: dict[str, A
     assert found.figures.keys() == expected.figures.keys()
 
 
+@pytest.mark.parametrize(
+    "values",
+    [
+        [1e200, 2e200, 3e200],
+        [-(2**63), 2**63 - 2],
+        [-(2**63), -(2**62), 2**62, 2**63 - 2],
+    ],
+    ids=["squares beyond all doubles", "two far apart", "a wide span"],
+)
+def test_extreme_numbers_are_summarised_in_batches_as_in_memory(values: list[Any]) -> None:
+    # Given numbers that whose squares are infinite, or whose differences do not fit into 64 bits
+    given = pl.DataFrame({"x": values})
+    analysis = get_analysis("summary")
+
+    # When they are read in batches
+    found = analysis.run(Batches(given, size=1), {}, ignore)
+
+    # Then the summary is that of the numbers in memory
+    assert found.result == close(analysis.run(given, {}, ignore).result)
+
+
 def types() -> dict[str, str]:
     return {
         "id": "integer",

@@ -86,6 +86,38 @@ def test_what_run_does_not_ask_for_it_does_not_get(drop_in: DropIn) -> None:
     assert get_analysis("typed").run(pl.DataFrame({"a": [1]}), {}, ignore) == Outcome({"rows": 1})
 
 
+@pytest.mark.parametrize(
+    ("imported", "annotation"),
+    [
+        ("from analyses.kit import Rows", "Rows"),
+        ("from analyses.kit import Rows", "'Rows'"),
+        ("from analyses.kit import Rows as Table", "Table"),
+        ("from analyses import kit", "kit.Rows"),
+        ("from analyses import kit\nTable = kit.Rows", "Table"),
+        ("import typing\nif typing.TYPE_CHECKING:\n    from analyses.kit import Rows", "Rows"),
+        ("import typing\nif typing.TYPE_CHECKING:\n    from analyses import kit", "kit.Rows"),
+    ],
+)
+def test_rows_are_passed_in_batches_under_any_name(drop_in: DropIn, imported: str, annotation: str) -> None:
+    # Given an analysis that names the type of its rows as it likes
+    drop_in(
+        "batched",
+        f"from __future__ import annotations\n{imported}\n"
+        f"def run(rows: {annotation}) -> dict:\n    return {{'rows': [len(each) for each in rows.batches(['a'])]}}\n",
+    )
+
+    # When it runs, then it gets batches
+    assert get_analysis("batched").run(pl.DataFrame({"a": [1, 2]}), {}, ignore) == Outcome({"rows": [2]})
+
+
+def test_params_may_be_a_class_of_another_module(drop_in: DropIn) -> None:
+    # Given an annotation with the name of a module in it
+    drop_in("plain", "from __future__ import annotations\nfrom analyses import kit\ndef run(params: kit.Params): ...\n")
+
+    # Then its class is found
+    assert get_analysis("plain").check({}, {}) == {}
+
+
 def test_progress_stays_between_0_and_1(drop_in: DropIn) -> None:
     drop_in(
         "eager",

@@ -48,6 +48,15 @@ def test_a_large_offset_costs_no_digits() -> None:
     assert column(values)["std"] == pytest.approx(math.sqrt(30), rel=1e-12)
 
 
+def test_quantiles_of_integers_that_span_more_than_their_type_do_not_overflow() -> None:
+    # Given two integers whose difference does not fit into 64 bits
+    summary = column([-(2**63), 2**63 - 2])
+
+    # Then the median lies between them, at the precision of a double
+    assert summary["quantiles"]["0.5"] == pytest.approx(0, abs=2048)
+    assert summary["quantiles"]["0.25"] == pytest.approx(-(2**62))
+
+
 def test_missing_values_nan_and_infinities_are_counted_and_left_out() -> None:
     summary = column([1.0, None, float("nan"), float("inf"), 3.0])
     assert (summary["count"], summary["missing"], summary["distinct"]) == (2, 3, 2)

@@ -295,9 +295,19 @@ def test_a_storage_that_fails_leaves_the_dataset_as_it_was(rd: Any, store: Store
     assert store.current().version == version  # type: ignore[union-attr]
 
 
-@pytest.mark.parametrize("given", ["s3://bucket", "s3://bucket/a/prefix", "/mnt/datasets", "file:///mnt/datasets"])
+@pytest.mark.parametrize(
+    "given", ["s3://bucket", "s3://bucket/a/prefix", "s3://bucket/.a/.../", "/mnt/datasets", "file:///mnt/datasets"]
+)
 def test_a_bucket_or_an_absolute_path_is_taken(given: str) -> None:
     assert load({"DATASET_STORE": given}).dataset_store == given.removeprefix("file://")
+
+
+@pytest.mark.parametrize("prefix", ["a//b", "../x", "./x", "/lead", "a/..", ".", "a/./b/"])
+@pytest.mark.parametrize("name", ["DATASET_STORE", "BACKUP_STORE"])
+def test_a_prefix_that_the_storage_cannot_name_is_refused(name: str, prefix: str) -> None:
+    # Given a prefix with an empty part, `.` or `..`, when it is read, then one sentence says why it is refused
+    with pytest.raises(InvalidSetting, match=rf"^{name}=.*: expected s3://BUCKET/PREFIX, no part of which is empty"):
+        load({name: f"s3://bucket/{prefix}"})
 
 
 @pytest.mark.parametrize("given", ["datasets", "s3://", "s3:///prefix", "https://host/bucket", "file://host/path"])
