@@ -271,7 +271,7 @@ def _resolve(module: ModuleType, annotation: Any) -> Any:
     """Return what an annotation means in its file, or the annotation if that cannot be found out."""
     try:
         return get_type_hints(SimpleNamespace(__annotations__={"it": annotation}), vars(module))["it"]
-    except Exception:
+    except (NameError, AttributeError, SyntaxError, TypeError):
         return annotation
 
 
