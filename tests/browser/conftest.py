@@ -1,4 +1,4 @@
-"""A real stack and a real browser. A missing browser is a skip on a laptop, and a failure in CI."""
+"""A real stack and a real browser, for each file. A missing browser is a skip on a laptop, and a failure in CI."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ TIMEOUT_MS = 15_000
 expect.set_options(timeout=TIMEOUT_MS)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
     """Debian's Chromium, or any that is installed."""
     program = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
@@ -48,7 +48,7 @@ def start_stack(folder: Path, **settings: str) -> Iterator[int]:
         yield api_port
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """Where the dashboard is; its worker has two children."""
     with start_stack(tmp_path_factory.mktemp("stack"), WORKERS="2") as port:

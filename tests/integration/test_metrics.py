@@ -188,6 +188,7 @@ def test_one_request_id_is_in_the_answer_the_job_and_each_log_line(start_api, st
     assert job.headers["X-Request-Id"] == job.json()["request_id"] == "one/request:1"
     assert refused.headers["X-Request-Id"] == refused.json()["request_id"] == "two"
     eventually(lambda: "job completed" in worker.log.read_text())  # it is logged after the outcome is sent
+    eventually(lambda: '"two"' in api_process.log.read_text())  # after the answer, too
     lines = [json.loads(line) for process in (api_process, worker) for line in process.log.read_text().splitlines()]
     events = {line["event"] for line in lines if line.get("request_id") == "one/request:1"}
     assert events == {"request", "job started", "job completed"}
