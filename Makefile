@@ -48,12 +48,13 @@ test: .venv/development .venv-object-store/installed ## Run all tests but the lo
 TRIALS ?= 1000
 SEED ?= 1
 OUTAGES ?= 10
+EXAMPLES ?= 1000
 
 LONG_ = $(PYTEST) -m long
 LONG_soak = $(BIN)/python -m pytest -s tests/faults/test_soak.py
 LONG_model = MODEL=long $(BIN)/python -m pytest tests/faults/test_model.py
 LONG_trials = $(BIN)/python -m tests.faults.trials $(TRIALS) --seed $(SEED) $(if $(ONLY),--only $(ONLY)) $(if $(PAGE),--write $(PAGE))
-LONG_schemathesis = EXAMPLES=1000 $(BIN)/python -m pytest --timeout 1800 tests/integration/test_openapi.py -k generated_requests
+LONG_schemathesis = EXAMPLES=$(EXAMPLES) $(BIN)/python -m pytest --timeout 1800 tests/integration/test_openapi.py -k generated_requests
 LONG_outages = $(BIN)/python -m tests.faults.outages $(OUTAGES)
 
 .PHONY: test-long

@@ -128,6 +128,7 @@ def bombs() -> dict[str, tuple[bytes, str, dict[str, str]]]:
     }
 
 
+@pytest.mark.timeout(300)
 def test_bombs_are_bounded_and_stored_datasets_can_be_listed(api):
     for name, (body, media_type, headers) in bombs().items():
         # When several clients send a body that expands to many times its size

@@ -242,10 +242,11 @@ def test_bodies_that_lie_on_the_disk_are_bounded(start_api, crowd):
     api = start_api(MAX_BODY_BYTES=2**20)
     head = UPLOAD + b"Content-Length: %d\r\n\r\n" % 2**20
     crowd += [RawConnection(api.base_url.port).send(head, b"x" * (2**20 - 1)) for _ in range(4)]
-    time.sleep(1)
 
     # When another one arrives, then it gets a 503
-    answer = api.post("/data", content=b"id,n\n" + b"1,2\n" * 100_000, headers=CSV)
+    large = b"id,n\n" + b"1,2\n" * 100_000
+    eventually(lambda: api.post("/data", content=large, headers=CSV).status_code == 503)
+    answer = api.post("/data", content=large, headers=CSV)
     assert_is_answered_well((answer.status_code, answer.headers, answer.content))
     assert (answer.status_code, "Retry-After" in answer.headers) == (503, True)
     assert api.post("/data", content=b"id,n\n1,2\n", headers=CSV).status_code == 201
@@ -262,8 +263,7 @@ def test_waiters_that_have_gone_leave_their_place_to_others(api, crowd):
     words = f"GET /jobs/{jid}?wait=60 HTTP/1.1\r\nHOST\r\n\r\n".encode()
     # Given that all places for waiting clients are taken: all threads but 16
     gone = [RawConnection(api.base_url.port).send(words) for _ in range(THREADS - 16)]
-    time.sleep(1)
-    assert api.get(f"/jobs/{jid}?wait=3").elapsed.total_seconds() < 2.5
+    eventually(lambda: api.get(f"/jobs/{jid}?wait=3").elapsed.total_seconds() < 2.5)
 
     # When they disconnect, one of them after a second request
     gone[0].send(b"GET /health HTTP/1.1\r\nHOST\r\n\r\n")
