@@ -101,7 +101,10 @@ def _slow_upload(service: Service) -> Callable[[float], None]:
 
 def _is_served(connection: socket.socket) -> bool:
     """Return whether the server's end is open; a slow reader gets data long after it was closed."""
-    server, client = (f":{address[1]:04X}" for address in (connection.getpeername(), connection.getsockname()))
+    try:
+        server, client = (f":{address[1]:04X}" for address in (connection.getpeername(), connection.getsockname()))
+    except OSError:  # it was reset
+        return False
     lines = (line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:])
     return any(
         local.endswith(server) and remote.endswith(client) and state == _ESTABLISHED
@@ -142,12 +145,13 @@ def slow_and_honest(service: Service) -> None:
     with ExitStack() as crowd:
         readers = _SlowReaders(service, crowd)
         uploads = [_slow_upload(service) for _ in range(_SLOW_UPLOADS)]
-        give_up = time.monotonic() + _HONEST_SECONDS
+        begun = time.monotonic()
+        give_up = begun + _HONEST_SECONDS
         while time.monotonic() < give_up:
-            begun = time.monotonic()
+            begun, before = time.monotonic(), begun
             for send in uploads:
                 send(_ROUND_SECONDS)
-            readers.read(_ROUND_SECONDS)
+            readers.read(begun - before)
             if len(answers) < 3:
                 answers.append(service.client.load(honest, timeout=30))
             time.sleep(max(0.0, begun + _ROUND_SECONDS - time.monotonic()))

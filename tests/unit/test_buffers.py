@@ -146,14 +146,24 @@ def test_a_slow_but_steady_reader_is_served_for_as_long_as_it_takes(clock):
 
 
 def test_a_reader_with_a_large_receive_buffer_takes_it_in_large_steps(clock):
-    # What it has taken shows that it reads; a window of 16 MiB opens by one MiB at a time, here each 50 s.
+    # What it has taken shows that it reads; a window of 32 MiB opens by two MiB at a time: at 20 kB/s, each 105 s.
     assert clock.takes(2 * 2**20, 1)
-    assert all(clock.takes(2**20, 50) for _ in range(50))
+    assert all(clock.takes(2 * 2**20, 105) for _ in range(50))
+
+
+def test_a_reader_that_was_faster_than_the_response_for_a_moment_keeps_its_patience(sock, clock):
+    # Given a reader with a large receive buffer, which has taken 35 MB
+    assert clock.takes(35 * 10**6, 1)
+    # When nothing is pending for a moment, and then its buffer is full
+    sock.unwatch()
+    sock.watch()
+    # Then it may still take its time
+    assert clock.takes(2 * 2**20, 105)
 
 
 def test_what_went_quickly_is_no_credit_for_hours(clock):
     assert clock.takes(100 * 2**20, 1)
-    assert not clock.takes(0, 61)
+    assert not clock.takes(0, 121)
 
 
 def test_a_stream_goes_on_after_its_thread_and_ends_by_the_loop(sock, pair, woken):

@@ -26,9 +26,9 @@ PATIENCE_SECONDS = 20.0
 BYTES_PER_SECOND = 4096
 """The average rate asked of a client once its patience is used up."""
 
-_STEADY_SECONDS = 60.0
-"""Patience with a reader that has taken ``_STEADY_BYTES``: its receive buffer may be large, and reports its progress in
-steps of a sixteenth of that."""
+_STEADY_SECONDS = 120.0
+"""Patience with a reader that has taken ``_STEADY_BYTES``: its receive buffer may be large (up to 32 MiB by default
+since Linux 6.16), and reports its progress in steps of a sixteenth of that."""
 _STEADY_BYTES = 2**20
 _IN_MEMORY = 64 * 1024
 _PART = 256 * 1024
@@ -272,8 +272,8 @@ class MinRateSocket:
     def watch(self) -> None:
         """Start measuring the rate, because bytes are pending."""
         self.is_watched = True
-        self.deadline = time.monotonic() + PATIENCE_SECONDS
         self._delivered = self._acknowledged()
+        self.deadline = time.monotonic() + self._patience()
 
     def unwatch(self) -> None:
         """Stop measuring, because nothing is pending."""
@@ -283,11 +283,10 @@ class MinRateSocket:
     def measure(self, now: float) -> bool:
         """Return whether the client keeps the minimum rate; call it regularly."""
         delivered = self._acknowledged()
-        longest = _STEADY_SECONDS if delivered > _STEADY_BYTES else PATIENCE_SECONDS
         gained = (delivered - self._delivered) / BYTES_PER_SECOND
-        if gained > 0:
-            self.deadline = min(self.deadline + gained, now + longest)
         self._delivered = delivered
+        if gained > 0:
+            self.deadline = min(self.deadline + gained, now + self._patience())
         return now < self.deadline
 
     def undelivered(self) -> int:
@@ -308,6 +307,9 @@ class MinRateSocket:
 
     def close(self) -> None:
         """Do nothing, for the same reason."""
+
+    def _patience(self) -> float:
+        return _STEADY_SECONDS if self._delivered > _STEADY_BYTES else PATIENCE_SECONDS
 
     def _acknowledged(self) -> int:
         return self._sent - self.undelivered()
