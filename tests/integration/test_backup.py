@@ -105,6 +105,22 @@ def test_what_was_restored_is_on_the_disk_of_its_server(live, empty, tmp_path):
     assert client.hget(f"job.{job['id']}", "status") == b"submitted"
 
 
+def test_a_server_that_wants_a_replica_is_restored_before_it_has_one(live, empty, tmp_path):
+    # Given the first of several servers, which rejects writes without a replica
+    jobs.rd.set("old", 1)
+    jobs.rd.set("data.folder", "of the Redis that is backed up")
+    client = redis.Redis(port=empty.port)
+    client.config_set("min-replicas-to-write", 1)
+
+    restore(open_client("127.0.0.1", empty.port, 0), save(jobs.rd, tmp_path))
+
+    # Then it has the data, without the folder of the other, and rejects writes as before
+    assert client.get("old") == b"1"
+    assert not client.exists("data.folder")
+    with pytest.raises(redis.ResponseError, match="NOREPLICAS"):
+        client.set("new", 1)
+
+
 def test_a_server_that_is_not_up_yet_is_waited_for(live, empty, tmp_path):
     # Given a back-up, and a server that is not running
     jobs.rd.set("old", 1)
@@ -178,6 +194,25 @@ def test_the_command_saves_and_restores(live, empty, start, tmp_path):
     again = start("-m", "ops.backup", "restore", "newest", BACKUP_DIR=tmp_path / "b", port=empty.port)
     assert again.process.wait(60) == 1
     assert "This Redis has keys" in again.log.read_text()
+
+
+def test_what_a_restore_would_take_is_found_without_redis(live, empty, start, tmp_path):
+    made = save(jobs.rd, tmp_path / "b")
+    (tmp_path / "garbled.rdb").write_text("no snapshot")
+    empty.stop(signal.SIGKILL)
+
+    def find(which: object) -> tuple[int, str]:
+        found = start("-m", "ops.backup", "find", str(which), BACKUP_DIR=tmp_path / "b", port=empty.port)
+        return found.process.wait(30), found.log.read_text()
+
+    for which in ("newest", made):
+        code, log = find(which)
+        assert code == 0, log
+        assert f"file={made}" in log
+    for which in (tmp_path / "garbled.rdb", tmp_path / "missing.rdb"):
+        code, log = find(which)
+        assert code == 1
+        assert f"there is no back-up {which}" in log
 
 
 def test_a_schedule_saves_at_once_and_stops_on_sigterm(live, start, tmp_path):

@@ -18,6 +18,11 @@ SCRIPT = ROOT / "kubernetes" / "restore.sh"
 STUB = """#!/bin/sh
 case " $* " in
 *" patch --local "*) exec {kubectl} "$@" ;;
+*" api-versions "*)
+    printf '%s\\n' apps/v1 batch/v1 v1
+    [ -z "$KEDA" ] || echo keda.sh/v1alpha1
+    exit
+    ;;
 esac
 scale() {{
     for word; do
@@ -29,14 +34,15 @@ scale() {{
     for name in $names; do echo "$count" > "{folder}/$name.replicas"; done
 }}
 next_state() {{
-    head -1 {folder}/states
-    [ "$(wc -l < {folder}/states)" = 1 ] || sed -i 1d {folder}/states
+    states={folder}/states.${{1%%-*}}
+    head -1 "$states"
+    [ "$(wc -l < "$states")" = 1 ] || sed -i 1d "$states"
 }}
 names=""
 echo "$*" >> {folder}/asked
 case " $* " in
 *" get scaledobject"*) [ -z "$KEDA" ] || echo scaledobject.keda.sh/worker ;;
-*" get cronjob"*) echo cronjob.batch/backup ;;
+*" get statefulset/redis --output name"*) [ -e "{folder}/statefulset/redis.replicas" ] ;;
 *"jsonpath={{.spec.replicas}}"*) cat "{folder}/$4.replicas" ;;
 *"jsonpath={{.metadata.annotations.dataset-jobs/replicas}}"*) cat "{folder}/$4.noted" 2>/dev/null || true ;;
 *" annotate "*dataset-jobs/replicas=*) echo "$5" | sed 's/.*=//' > "{folder}/$4.noted" ;;
@@ -44,18 +50,20 @@ case " $* " in
 *" scale "*) scale "$@" ;;
 *" create job "*) cat {folder}/job.yaml ;;
 *" apply "*) cat > {folder}/applied.yaml ;;
-*.status.conditions*) next_state ;;
+*.status.conditions*) next_state "${{4#job/}}" ;;
 esac
 """
 
 
+COMPLETES = ("", "SuccessCriteriaMet", "Complete")
+FAILS = ("FailureTarget", "FailureTarget Failed")
 NAMES = ("deployment/api", "deployment/worker", "statefulset/redis")
 
 
 class Cluster:
     """A stub of kubectl and what it was asked; ``replicas`` are those of API, worker and Redis.
 
-    ``states`` of a restore are the conditions of its Job, as they follow each other.
+    ``find`` and ``states`` are the conditions of the Jobs that look for the back-up and restore it, as they follow each other.
     """
 
     def __init__(self, folder: Path, replicas: tuple[int, int, int]) -> None:
@@ -76,9 +84,10 @@ class Cluster:
         return tuple(int((self._folder / f"{name}.replicas").read_text()) for name in NAMES)
 
     def restore(
-        self, *words: str, keda: bool = False, states: tuple[str, ...] = ("", "SuccessCriteriaMet", "Complete")
+        self, *words: str, keda: bool = False, find: tuple[str, ...] = COMPLETES, states: tuple[str, ...] = COMPLETES
     ) -> subprocess.CompletedProcess[str]:
-        (self._folder / "states").write_text("".join(f"{state}\n" for state in states))
+        (self._folder / "states.find").write_text("".join(f"{state}\n" for state in find))
+        (self._folder / "states.restore").write_text("".join(f"{state}\n" for state in states))
         environ = {**os.environ, "PATH": f"{self._folder}:/usr/bin:/bin", "KEDA": "1" if keda else ""}
         environ["RESTORE_POLL_SECONDS"] = "0"
         return subprocess.run([SCRIPT, *words], env=environ, capture_output=True, text=True, timeout=60)
@@ -117,13 +126,15 @@ def test_a_restore_stops_all_replaces_the_data_and_starts_all_as_it_was(tmp_path
         position(asked, "scale statefulset/redis --replicas 1"),
         asked.index("rollout status statefulset/redis --timeout 10m"),
     )
-    applied = position(asked, "apply")
+    # and no back-up of the empty Redis is made, which would be the newest
+    suspended, resumed = (position(asked, "patch cronjob/backup", f'"suspend": {word}') for word in ("true", "false"))
+    found, applied = (at for at, line in enumerate(asked) if line.startswith("apply"))
     # and all start again, with as many as before
     back = [
         position(asked, f"scale {name} --replicas {count}")
         for name, count in (("statefulset/redis", 3), ("deployment/api", 3), ("deployment/worker", 5))
     ]
-    assert stopped < gone < deleted < alone < ready < applied < back[0] < back[1] < back[2]
+    assert found < suspended < stopped < gone < deleted < alone < ready < applied < back[0] < back[1] < back[2] < resumed
     # and KEDA, which would start workers, is paused the while
     paused = [n for n, line in enumerate(asked) if "paused-replicas" in line]
     assert ([asked[n] for n in paused], paused[:1] < [stopped], paused[1:] > [back[2]] or not keda) == (
@@ -153,7 +164,7 @@ def test_after_failures_all_stays_stopped_and_another_try_knows_how_many_there_w
     # Given two restores that failed
     cluster = Cluster(tmp_path, (3, 5, 3))
     for _ in range(2):
-        run = cluster.restore("jobs", states=("FailureTarget", "FailureTarget Failed"))
+        run = cluster.restore("jobs", states=FAILS)
         assert run.returncode == 1
         assert "everything is stopped" in run.stderr
         assert cluster.replicas() == (0, 0, 1)
@@ -165,6 +176,27 @@ def test_after_failures_all_stays_stopped_and_another_try_knows_how_many_there_w
     assert cluster.replicas() == (3, 5, 3)
     # and the next restore does not remember them
     assert not list(tmp_path.glob("*/*.noted"))
+
+
+def test_without_the_back_up_nothing_is_stopped_or_deleted(tmp_path):
+    cluster = Cluster(tmp_path, (3, 5, 1))
+
+    run = cluster.restore("jobs", "s3://bucket/backups/jobs-20261124T021700Z.rdb", find=FAILS)
+
+    assert run.returncode == 1
+    assert "nothing has changed" in run.stderr
+    # The first two are the ends of a pipe.
+    assert {line.split()[0] for line in cluster.asked()} == {"create", "apply", "logs"}
+    [container] = cluster.applied()["spec"]["template"]["spec"]["containers"]
+    assert container["command"][3:] == ["find", "s3://bucket/backups/jobs-20261124T021700Z.rdb"]
+
+
+def test_with_an_external_redis_nothing_is_stopped(tmp_path):
+    cluster = Cluster(tmp_path, (3, 5, 1))
+    (tmp_path / "statefulset" / "redis.replicas").unlink()
+
+    assert cluster.restore("jobs").returncode == 1
+    assert cluster.asked() == []
 
 
 def test_what_was_stopped_on_purpose_stays_stopped(tmp_path):
