@@ -62,7 +62,7 @@ def restore(client: redis.Redis, snapshot: Path, port: int = 0) -> int:
 
 
 def _forget_folder(client: redis.Redis) -> None:
-    """Delete the name of the folder in DATASET_STORE: the Redis of the back-up may be in use, and a copy must not sweep it.
+    """Delete the name of the folder in DATASET_STORE, which is that of the Redis that was backed up, and maybe in use.
 
     A server that rejects writes without a replica accepts this one.
     """

@@ -109,7 +109,13 @@ def test_the_anchors_exist():
 def test_the_patches_fit_the_manifests(number):
     # Given a patch of the page, and the components that its target may come from
     patches = PATCHES[number]
-    component = "keda" if "ScaledObject" in patches else "external-redis" if "suspend" in patches else ""
+    needed = {
+        "ScaledObject": "keda",
+        "suspend": "external-redis",
+        "external-redis": "external-redis",
+        "PrometheusRule": "monitoring",
+    }
+    component = next((needed[word] for word in needed if word in patches), "")
 
     # when an overlay has it
     text = yaml.safe_dump(yaml.safe_load(patches)["patches"])

@@ -63,7 +63,7 @@ NAMES = ("deployment/api", "deployment/worker", "statefulset/redis")
 class Cluster:
     """A stub of kubectl and what it was asked; ``replicas`` are those of API, worker and Redis.
 
-    ``find`` and ``states`` are the conditions of the Jobs that look for the back-up and restore it, as they follow each other.
+    ``find`` and ``states`` are the conditions of the Jobs that find and restore the back-up, as they follow each other.
     """
 
     def __init__(self, folder: Path, replicas: tuple[int, int, int]) -> None:
@@ -134,7 +134,9 @@ def test_a_restore_stops_all_replaces_the_data_and_starts_all_as_it_was(tmp_path
         position(asked, f"scale {name} --replicas {count}")
         for name, count in (("statefulset/redis", 3), ("deployment/api", 3), ("deployment/worker", 5))
     ]
-    assert found < suspended < stopped < gone < deleted < alone < ready < applied < back[0] < back[1] < back[2] < resumed
+    assert (
+        found < suspended < stopped < gone < deleted < alone < ready < applied < back[0] < back[1] < back[2] < resumed
+    )
     # and KEDA, which would start workers, is paused the while
     paused = [n for n, line in enumerate(asked) if "paused-replicas" in line]
     assert ([asked[n] for n in paused], paused[:1] < [stopped], paused[1:] > [back[2]] or not keda) == (

@@ -6,11 +6,6 @@ config=/data/sentinel.conf
 known=$(grep -E '^sentinel (monitor|myid|current-epoch|config-epoch|leader-epoch|known-replica|known-sentinel) ' \
     "$config" 2>/dev/null || true)
 [ -n "$known" ] || known="sentinel monitor jobs redis-0.redis 6379 2"
-master=$(echo "$known" | sed -n 's/^sentinel monitor jobs \([^ ]*\) .*/\1/p')
-# It refuses to monitor a host name that does not resolve yet.
-until getent hosts "$master" >/dev/null; do
-    sleep 1
-done
 
 umask 077
 cat >"$config.new" <<EOF
