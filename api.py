@@ -17,6 +17,7 @@ from data_views import records
 from data_views.dataset import current_dataset, page_room, reserve_json
 from data_views.listing import PARAMETERS, data_response
 from data_views.ownership import only_owner, publish, require_writable
+from data_views.preconditions import required_version
 from dataset import (
     OPTION_NAMES,
     TYPE_PREFIX,
@@ -101,13 +102,14 @@ def load_data() -> Response:
     dry_run = enum_param("dry_run", ("yes", "no")) == "yes"
     if not dry_run:
         require_writable(_store())
+    replaces = required_version(_store())
     options = LoadOptions.from_query({name: given[name] for name in given if name != "dry_run"})
     loaded = load_posted(_settings(), limits, options)
     if dry_run:
         most = page_room(loaded.description)
         found = first_records(loaded, _DRY_RUN_RECORDS, most, reserve_json)
         return json_response({**loaded.description.as_json(), "records": found})
-    description = publish(_store(), loaded)
+    description = publish(_store(), loaded, replaces)
     return json_response(description.as_json(), 201, {"Location": path_to("/data")})
 
 
@@ -161,7 +163,7 @@ def remove_record(id: str) -> Response:
 @parameters()
 def clear_data() -> Response:
     """Unload the dataset; unfinished jobs keep theirs."""
-    _store().clear(only_owner())
+    _store().clear(only_owner(), only=required_version(_store()))
     return Response(status=204)
 
 

@@ -114,6 +114,7 @@ __all__ = [
     "release_job",
     "report_progress",
     "settings",
+    "store_log",
     "update_job_status",
 ]
 
@@ -352,6 +353,11 @@ def release_job(run: Run, worker: str, reason: ReleaseReason) -> None:
 def report_progress(job: ClaimedJob, worker: str, progress: float | None, message: str | None, log: str) -> None:
     """Store a job's progress and output, unless the worker no longer holds it."""
     _run("report", worker, job.id, job.attempt, "" if progress is None else progress, message or "", log)
+
+
+def store_log(run: Run, worker: str, log: str) -> None:
+    """Store the last output of a run whose process died, unless the worker no longer holds it."""
+    _run("report", worker, *run, "", "", log)
 
 
 def _run(name: str, *arguments: Any) -> list[Any]:

@@ -114,7 +114,7 @@ def _export(
         export = EXPORTS[media_type]
         size = min(export.memory(len(description.columns)), _EXPANSION * table.memory)
         (budget.hold if export.is_spooled else budget.reserve)(size)
-        blocks, following = listing.blocks(**start, limit=limit)
+        blocks, following = listing.blocks(**start, limit=limit, max_bytes=page_room(description))
         response.headers.update(_next_link(description, following, digest)[1])
         response.response = _encode(media_type, blocks, listing.schema, listing.record_bytes)
     return response
@@ -136,7 +136,9 @@ def _file_response(media_type: str, version: str) -> Response:
     response = Response(iter(()), content_type=media_type + charset, headers=headers)
     response.set_etag(_hash(__version__, version, media_type, given_parameters(), field_filters()))
     with_etag(response, version)
-    response.headers.pop("Content-Length", None)  # of the parts so far
+    # Of the parts so far: their length is not that of the file.
+    response.headers.pop("Content-Length", None)
+    response.response = iter(())
     return response
 
 

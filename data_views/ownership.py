@@ -29,13 +29,15 @@ def require_writable(store: Store) -> None:
         raise NotOwner
 
 
-def publish(store: Store, loaded: Table | EncodedTable) -> Description:
+def publish(store: Store, loaded: Table | EncodedTable, replaces: str | None = None) -> Description:
     """Replace the dataset by one that the key of this request owns, and return its description.
 
+    :param replaces: the version that must be current; None for any.
+    :raises NotCurrent: another one is.
     :raises NotOwner: the dataset that it would replace was loaded with another key.
     :raises Busy: others replace the dataset all the time.
     """
     try:
-        return store.publish(loaded, owner(), only_own=only_owner() is not None)
+        return store.publish(loaded, owner(), only_own=only_owner() is not None, replaces=replaces)
     except VersionNotFound as error:
         raise Busy(error.detail) from error

@@ -13,6 +13,7 @@ from config.settings import Settings
 from data_views import record_changes
 from data_views.dataset import reserve_json
 from data_views.ownership import require_writable
+from data_views.preconditions import require_match
 from dataset import MAX_RECORD_BYTES, Append, Remove, Replace, Row, Store, Table, json_bytes, to_frame
 from web import budget
 from web.json_body import JsonBody, TooManyElements, ValueTooLarge
@@ -43,7 +44,7 @@ def append_records(store: Store) -> Response:
 
     def decide(table: Table) -> Append:
         require_writable(store)
-        _check_if_match(table, None)
+        require_match(table.description.version)
         appended[:] = [record_changes.append(table, items, paths, _settings().max_body_bytes)]
         budget.reserve(_COPIES * json_bytes(to_frame(table.rows.schema, appended[0].rows)))
         return appended[0]
@@ -76,7 +77,7 @@ def replace_record(store: Store, id: str, *, merge: bool) -> Response:
     def decide(table: Table) -> Replace | None:
         require_writable(store)
         position = _find(table, id)
-        _check_if_match(table, position)
+        _require_match(table, position)
         change = record_changes.replace(table, position, members, merge=merge)
         row = table.rows.row(position) if change is None else change.row
         records[:] = table.records_of([row], reserve_json)
@@ -96,7 +97,7 @@ def remove_record(store: Store, id: str) -> Response:
     def decide(table: Table) -> Remove:
         require_writable(store)
         position = _find(table, id)
-        _check_if_match(table, position)
+        _require_match(table, position)
         return Remove(position)
 
     if store.change(decide) is None:
@@ -123,19 +124,13 @@ def _find(table: Table, id: str) -> int:
     return position
 
 
-def _check_if_match(table: Table, position: int | None) -> None:
+def _require_match(table: Table, position: int) -> None:
     """Raise 412 unless `If-Match` has the entity tag of the record at `position`, or of the dataset."""
-    if "If-Match" not in request.headers or request.if_match.star_tag:
-        return
-    version = table.description.version
-    current = version
-    if position is not None:
-        current = etag_of(json_response(table.records_of([table.rows.row(position)], reserve_json)[0]))
-    tags = [tag or "" for tag in request.if_match.as_set()]  # None is an empty tag
-    if any(tag in (current, version) or tag.startswith(f"{version}.") for tag in tags):
-        return
-    detail = "If-Match names another version than there is now: read it again."
-    raise Problem("precondition-failed", detail, headers={"ETag": f'"{current}"'})
+
+    def find_tag() -> str:
+        return etag_of(json_response(table.records_of([table.rows.row(position)], reserve_json)[0]))
+
+    require_match(table.description.version, find_tag)
 
 
 def _encode(table: Table, rows: Sequence[Row]) -> Iterator[bytes]:

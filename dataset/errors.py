@@ -13,6 +13,7 @@ __all__ = [
     "InvalidDataset",
     "InvalidRecords",
     "Malformed",
+    "NotCurrent",
     "NotOwner",
     "Path",
     "TooLarge",
@@ -110,6 +111,13 @@ class NotOwner(DatasetError):
 
     def __init__(self) -> None:
         super().__init__("The dataset was loaded with another key: use that key, or one of the role admin.")
+
+
+class NotCurrent(DatasetError):
+    """Another version of the dataset is current than the client names, or none."""
+
+    def __init__(self) -> None:
+        super().__init__("If-Match names another version than there is now: read it again.")
 
 
 class VersionNotFound(DatasetError):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import islice
 from typing import Any, Final, cast
@@ -21,6 +22,7 @@ MAX_FILTERS: Final = 50
 
 _PREFIX: Final = "field."
 _ORDERINGS: Final = ("lt", "lte", "gt", "gte")
+_BLANK_SIGN: Final = re.compile(r"(:\d\d(?:\.\d+)?) (?=\d\d:?\d\d(?:,|$))", re.ASCII)
 _OPERATORS: Final = ("ne", *_ORDERINGS, "in", "contains")
 
 Types = Mapping[str, ColumnType]
@@ -38,9 +40,10 @@ def query_condition(types: Types, filters: Sequence[tuple[str, str]]) -> pl.Expr
     conditions: list[pl.Expr] = []
     for written, text in filters:
         name, operator = _split_field(types, written)
+        if types[name] == "time":
+            text = _BLANK_SIGN.sub(r"\1+", text)  # an unescaped `+` arrives as a blank
         if operator:
-            value = text.split(",") if operator == "in" else text
-            conditions.append(_Field(name, types[name], written).condition(operator, value))
+            conditions.append(_Field(name, types[name], written).condition(operator, text))
         else:
             equal.setdefault(name, (_Field(name, types[name], written), []))[1].append(text)
     conditions += [field.equals(texts) for field, texts in equal.values()]
@@ -94,9 +97,9 @@ class _Field:
             raise self.error(detail, operator)
         match operator:
             case "in":
-                if not isinstance(value, list):
-                    raise self.error("Expected a list of values.", operator)
-                return self.equals(value, operator)
+                if not isinstance(value, list | str):
+                    raise self.error("Expected a list of values, or a text that separates them by commas.", operator)
+                return self.equals(value.split(",") if isinstance(value, str) else value, operator)
             case "ne":
                 return ~self.equals([value], operator)
             case "contains":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
@@ -112,24 +113,23 @@ class Listing:
         size before it is created. Raises Busy if too many searches run on large tables.
         """
         cut = self._cut(row, offset, limit)
-        whole = self._distinct is None and self._fields is None
-        fixed = self._table.fixed_bytes() if whole else fixed_record_bytes(cut.part)
-        count, size = count_fitting(cut.part, fixed, max_bytes)
+        count, size = count_fitting(cut.part, self._fixed_bytes(cut.part), max_bytes)
         if reserve is not None:
             reserve(size)
         found = records(cut.part.head(count))
         return Page(found, cut.total, self._next(cut, offset, count), self._numbers(cut, count))
 
     def blocks(
-        self, *, row: int = 0, offset: int = 0, limit: int | None = None
+        self, *, row: int = 0, offset: int = 0, limit: int | None = None, max_bytes: int = sys.maxsize
     ) -> tuple[Iterator[pl.DataFrame], int | None]:
         """Return the records in blocks of at most 4 MiB of text, or of one record; and where the next page begins.
 
-        Raises Busy as `page` does.
+        With a `limit`, they are those that `page` returns. Raises Busy as `page` does.
         """
         if limit is not None:
             cut = self._cut(row, offset, limit)
-            return _split(iter([cut.part])), self._next(cut, offset, cut.part.height)
+            count, _ = count_fitting(cut.part, self._fixed_bytes(cut.part), max_bytes)
+            return _split(iter([cut.part.head(count)])), self._next(cut, offset, count)
         if self._distinct:
             return _split(iter([self._counts().slice(offset)])), None
         if self._sort:
@@ -163,6 +163,10 @@ class Listing:
             remaining += len(after) - skipped
             chosen += after.slice(skipped, limit - len(chosen)).to_list()
         return _Cut(self._gather(chosen), chosen, total, remaining)
+
+    def _fixed_bytes(self, part: pl.DataFrame) -> Any:
+        whole = self._distinct is None and self._fields is None
+        return self._table.fixed_bytes() if whole else fixed_record_bytes(part)
 
     def _next(self, cut: _Cut, offset: int, count: int) -> int | None:
         if not count or count >= cut.remaining:

@@ -37,7 +37,7 @@ from uuid import uuid4
 from dataset.arrow_chunks import EncodedTable
 from dataset.changes import Change
 from dataset.description import Description
-from dataset.errors import Busy, NotOwner, TooLarge, VersionNotFound
+from dataset.errors import Busy, NotCurrent, NotOwner, TooLarge, VersionNotFound
 from dataset.object_store import ObjectChunks
 from dataset.scanned_table import ScannedTable
 from dataset.shared_files import SharedFiles
@@ -114,13 +114,22 @@ class Store:
         found: Any = self._rd.get(_OWNER)
         return None if found is None else found.decode()
 
-    def publish(self, loaded: Table | EncodedTable, owner: str | None = None, *, only_own: bool = False) -> Description:
+    def publish(
+        self,
+        loaded: Table | EncodedTable,
+        owner: str | None = None,
+        *,
+        only_own: bool = False,
+        replaces: str | None = None,
+    ) -> Description:
         """Replace the dataset atomically and return its description; its indexes may take longer.
 
-        Raises NotOwner if `only_own` and the dataset that it would replace has another owner, VersionNotFound if its
-        chunks are repeatedly deleted because others publish at the same time.
+        Raises NotOwner if `only_own` and the dataset that it would replace has another owner, NotCurrent if another
+        version than `replaces` is current (None is any), VersionNotFound if its chunks are repeatedly deleted because
+        others publish at the same time.
         """
-        self._publish_replacing(loaded, _ANY, owner or "", only_own=only_own)
+        if not self._publish_replacing(loaded, replaces or _ANY, owner or "", only_own=only_own):
+            raise NotCurrent
         return loaded.description
 
     def publish_first(self, loaded: Table | EncodedTable) -> bool:
@@ -240,13 +249,17 @@ class Store:
             kept |= {nearest.description.version} if nearest else set()
         return self._cache.evict(kept, max_bytes)
 
-    def clear(self, only_of: str | None = None) -> None:
+    def clear(self, only_of: str | None = None, *, only: str | None = None) -> None:
         """Unload the dataset; a version pinned by unfinished jobs stays until they end.
 
-        Raises NotOwner if it has another owner than `only_of`; None is any.
+        Raises NotOwner if it has another owner than `only_of`, NotCurrent if another version than `only` is current;
+        None is any.
         """
-        if self._clear(keys=[_CURRENT], args=[only_of or ""]) == b"foreign":
+        answer = self._clear(keys=[_CURRENT], args=[only_of or "", only or _ANY])
+        if answer == b"foreign":
             raise NotOwner
+        if answer == b"moved":
+            raise NotCurrent
         self._cache.clear()
         self.sweep_files()
 

@@ -17,7 +17,7 @@ from runtime.errors import exit_error, failure, out_of_memory
 from runtime.memory import MemoryMeter, seconds_to_fill
 from runtime.memory_files import shared_bytes, shared_output
 from runtime.meters import Meters
-from runtime.output import drop_beginning
+from runtime.output import drop_beginning, read_end
 from runtime.shared_results import SHARED_BYTES, SharedResults
 from runtime.shared_status import CORRUPTED, NO_RUN, SharedStatus
 from runtime.signals import signals_blocked
@@ -52,6 +52,8 @@ class ChildProcess:
         self.reason = ReleaseReason.KILLED
         self.error: dict[str, Any] | None = None
         self.only_run: Run | None = None
+        self.cut_off: tuple[Run, str] | None = None
+        """The run during which the process died, and its last output."""
         self.stopping: Run | None = None
         self.kill_at = 0.0
         self.unmatched_run: Run | None = None
@@ -163,14 +165,17 @@ class ChildProcess:
                 return False
             with suppress(ProcessLookupError):
                 os.killpg(self.process.pid, signal.SIGKILL)
+            is_running, run = self.status.read()
+            known = None if run in (NO_RUN, CORRUPTED) else run
+            if is_running and known is not None:
+                self.cut_off = known, read_end(self._output.fileno())
             self._output.close()
-        if code == 0 and not self.status.read()[0]:
+        if code == 0 and not is_running:
             self.reason, self.error = ReleaseReason.DRAIN, None
         elif self.error is None and self.reason is ReleaseReason.KILLED:
             self.error = exit_error(code, self.memory)
             # Redis may not know yet that the job before has ended; only the one that ran is to blame.
-            run = self.status.read()[1]
-            self.only_run = None if run in (NO_RUN, CORRUPTED) else run
+            self.only_run = known
         self._control.close()
         return True
 

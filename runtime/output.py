@@ -9,7 +9,7 @@ import os
 import sys
 from typing import Final
 
-__all__ = ["Output", "drop_beginning", "valid_text"]
+__all__ = ["Output", "drop_beginning", "read_end", "valid_text"]
 
 _KEPT_BYTES: Final = 64 * 1024
 _LARGEST_BYTES: Final = 2**20
@@ -37,6 +37,17 @@ def drop_beginning(descriptor: int) -> None:
         fallocate(ctypes.c_int(descriptor), ctypes.c_int(_PUNCH_HOLE), ctypes.c_int64(0), ctypes.c_int64(length))
     else:
         os.ftruncate(descriptor, 0)
+
+
+def read_end(descriptor: int) -> str:
+    """Return the last 64 KiB of an output file."""
+    size = os.lseek(descriptor, 0, os.SEEK_END)
+    begin = max(0, size - _KEPT_BYTES)
+    found = os.pread(descriptor, _KEPT_BYTES, begin)
+    if begin:
+        found = found.lstrip(_CONTINUATION)
+    # Replacement characters make the text longer.
+    return found.decode("utf-8", "replace").encode()[-_KEPT_BYTES:].decode("utf-8", "ignore")
 
 
 class Output:
@@ -84,15 +95,7 @@ class Output:
 
     def text(self) -> str:
         """Return the last 64 KiB that this attempt wrote."""
-        size = self._size()
-        if not size:
-            return ""
-        begin = max(0, size - _KEPT_BYTES)
-        found = os.pread(self._file, _KEPT_BYTES, begin)
-        if begin:
-            found = found.lstrip(_CONTINUATION)
-        # Replacement characters make the text longer.
-        return found.decode("utf-8", "replace").encode()[-_KEPT_BYTES:].decode("utf-8", "ignore")
+        return read_end(self._file) if self._size() else ""
 
     def _size(self) -> int:
         return os.lseek(self._file, 0, os.SEEK_END)

@@ -204,9 +204,12 @@ class Supervisor:
         while self.dead:
             child = self.dead[0]
             self._complete_collected(child)
+            if child.cut_off is not None:
+                run, output = child.cut_off
+                jobs.store_log(run, child.worker, output)
             held = jobs.deregister_worker(child.worker, child.reason, child.error, only_if_run=child.only_run)
             if held is not None:
-                _log.warning(Event.JOB_RELEASED, extra={"job": held, "reason": child.reason, "worker": child.worker})
+                self._log_released(held, child.reason, child.worker)
             self.dead.pop(0)
 
     def _complete_collected(self, child: ChildProcess) -> None:
@@ -239,8 +242,10 @@ class Supervisor:
                 child.kill(ReleaseReason.KILLED, status_corrupted(), run)
             else:
                 jobs.release_job(run, child.worker, ReleaseReason.DRAIN)
-                extra = {"job": run.job_id, "reason": ReleaseReason.DRAIN, "worker": child.worker}
-                _log.warning(Event.JOB_RELEASED, extra=extra)
+                self._log_released(run.job_id, ReleaseReason.DRAIN, child.worker)
+
+    def _log_released(self, jid: str, reason: ReleaseReason, worker: str) -> None:
+        _log.warning(Event.JOB_RELEASED, extra={"job": jid, "reason": reason, "worker": worker, **_request_of(jid)})
 
     def track_heartbeat_gaps(self, redis_time: float, now: float) -> None:
         """Note since when heartbeats follow each other without a gap.
@@ -261,7 +266,7 @@ class Supervisor:
         for worker in expired:
             held = jobs.deregister_worker(worker, ReleaseReason.LOST, failure("lost"), expired=True)
             self.counts.leases_lost += 1
-            _log.warning(Event.LEASE_EXPIRED, extra={"worker": worker, "job": held})
+            _log.warning(Event.LEASE_EXPIRED, extra={"worker": worker, "job": held, **_request_of(held)})
 
     def request_stop(self, number: int, _: object = None) -> None:
         """Drain at the first signal, and stop running jobs at the second; the next tick acts."""
@@ -332,6 +337,14 @@ def handle_stop_signals(handler: Callable[[int, FrameType | None], object]) -> N
         signal.signal(each, handler)
     if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
         signal.signal(signal.SIGHUP, handler)
+
+
+def _request_of(jid: str | None) -> dict[str, str]:
+    """Return the id of the request that submitted a job, for its log lines."""
+    with suppress(jobs.JobNotFound, jobs.RedisError):
+        if jid and (request_id := jobs.get_job_by_id(jid)["request_id"]):
+            return {"request_id": request_id}
+    return {}
 
 
 def _child_environ(settings: Settings, children: int) -> dict[str, str]:

@@ -16,6 +16,7 @@ from dataset import (
     InvalidRecords,
     LoadLimits,
     Malformed,
+    NotCurrent,
     NotOwner,
     ObjectChunks,
     SharedFiles,
@@ -36,6 +37,7 @@ _READER_LOCK = ProcessLock(0)
 _SLUGS: dict[type[DatasetError], str] = {
     Busy: "unavailable",
     Malformed: "malformed",
+    NotCurrent: "precondition-failed",
     NotOwner: "forbidden",
     TooLarge: "too-large",
     UnsupportedMediaType: "unsupported-media-type",

@@ -22,6 +22,7 @@ from prometheus_client.registry import Collector
 import jobs
 from analyses import get_analyses
 from config import __version__
+from web.accept import is_named
 from web.redis_outage import note_unavailable
 from web.routing import current_globals, current_request
 from web.shared_counts import ProcessTable
@@ -105,7 +106,8 @@ def install(app: Flask) -> None:
 
 def metrics_response() -> Response:
     """Return all metrics as Prometheus text, or as OpenMetrics by ``Accept``."""
-    encode, content_type = choose_encoder(request.headers.get("Accept", ""))
+    wanted = request.headers["Accept"].lower() if is_named("application/openmetrics-text", "text/plain") else ""
+    encode, content_type = choose_encoder(wanted)
     return Response(encode(_registry()), content_type=content_type)
 
 

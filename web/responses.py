@@ -7,8 +7,9 @@ from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from flask import Flask, Response, request
-from werkzeug.datastructures import Headers, MIMEAccept
+from werkzeug.datastructures import Headers
 
+from web.accept import accepted
 from web.problems import Problem
 from web.routing import current_request
 
@@ -97,11 +98,10 @@ def negotiate(offers: Iterable[str]) -> str:
     :raises Problem: 406, it accepts none of them.
     """
     offers = list(dict.fromkeys(offers))
-    # Parameters such as a charset are ignored.
-    accept = MIMEAccept([(value.partition(";")[0].strip(), quality) for value, quality in request.accept_mimetypes])
+    accept = accepted()
     if not accept:
         return offers[0]
-    best = max(offers, key=lambda offer: (accept.quality(offer), any(v.lower() == offer for v in accept.values())))
+    best = max(offers, key=lambda offer: (accept.quality(offer), offer in list(accept.values())))
     if accept.quality(best) <= 0:
         detail = f"Accept names none of what there is: {', '.join(offers)}."
         raise Problem("not-acceptable", detail, headers={"Vary": "Accept"})
@@ -120,6 +120,6 @@ def _finish(response: Response) -> Response:
         # The router's own redirects are HTML pages, with an address that does not exist behind a proxy.
         response.set_data(b"")
         response.location = (response.location or "").removeprefix(request.host_url.rstrip("/"))
-    if status in _WITHOUT_BODY or request.method == "OPTIONS":
+    if status in _WITHOUT_BODY or (request.method == "OPTIONS" and status < 400):
         del headers["Content-Type"]
     return response

@@ -1,8 +1,11 @@
 -- Unloads the dataset. The current version is deleted, unless unfinished jobs have pinned it.
 --   takes:   KEYS[1] data.current
---            ARGV[1] '' or the owner that the dataset must have
---   answers: the version that was current | foreign | false. Idempotent.
+--            ARGV[1] '' or the owner that the dataset must have   [2] '' or the version that must be current
+--   answers: the version that was current | foreign | moved | false. Idempotent.
 local version = call('GET', KEYS[1])
+if ARGV[2] ~= '' and version ~= ARGV[2] then
+  return 'moved'
+end
 if not version then
   return false
 end

@@ -140,6 +140,21 @@ def test_an_analysis_that_exits_its_process_is_charged_with_the_reason(misbehavi
     assert _look_around()["pid"] not in before
 
 
+def test_the_log_has_what_a_process_wrote_before_it_died(misbehaving, start):
+    misbehaving(1)
+
+    # of a process that exits, at each attempt
+    jid = _submit("leave", max_attempts=2, request_id="a/request")
+    assert _error(jid)[0] == "killed"
+    assert jobs.get_log(jid).splitlines() == [
+        line for number in (1, 2) for line in (f"--- attempt {number} request_id=a/request ---", "before the exit")
+    ]
+    # and the lines of the worker about it have the id of the request
+    eventually(lambda: start.started[0].log.read_text().count("job released") == 2)
+    lines = [line for line in start.started[0].log.read_text().splitlines() if "job released" in line]
+    assert all("request_id=a/request" in line for line in lines)
+
+
 def test_deep_recursion_harms_its_own_job_only(misbehaving):
     misbehaving()
 

@@ -253,3 +253,11 @@ def test_the_api_answers_openmetrics_by_accept(start_api):
     found = samples(openmetrics.text, parse_openmetrics)
     assert found["jobs_redis_up"] == samples(text.text)["jobs_redis_up"] == 1
     assert found["jobs_http_request_duration_seconds_count 200 /metrics GET"] == 1
+    for accept, kind in (
+        ("APPLICATION/OPENMETRICS-TEXT", "application/openmetrics-text"),
+        ("application/openmetrics-text;version=1.0.0;q=0.5,text/plain;q=0.2,*/*;q=0.1", "application/openmetrics-text"),
+        ("application/openmetrics-text;q=0.1, text/plain", "text/plain"),
+        ("application/openmetrics-text;q=0, text/plain", "text/plain"),
+        ("*/*", "text/plain"),
+    ):
+        assert api.get("/metrics", headers={"Accept": accept}).headers["Content-Type"].startswith(kind), accept

@@ -8,6 +8,7 @@ import pytest
 
 import jobs
 from api import create_app
+from data_views.preconditions import required_version
 from web.problems import PROBLEMS
 
 NAP = {"start": None, "end": None, "analysis": "sleep", "params": {"seconds": 0}}
@@ -340,6 +341,61 @@ def test_a_version_that_is_not_there_any_more_is_not_sent(client):
             assert client.get(path, headers={"If-Match": matching}).status_code == 200
             both = {"If-Match": matching, "If-None-Match": etag}
             assert client.get(path, headers=both).status_code == 304
+
+
+@pytest.mark.parametrize("method", ["POST", "DELETE"])
+def test_a_dataset_that_is_another_by_now_is_not_replaced(client, method):
+    # Given the tag of a dataset that was replaced since
+    csv = {"data": "id,n\na,1\n", "content_type": "text/csv"}
+    client.post("/data", **csv)
+    old = client.get("/data").headers["ETag"]
+    client.post("/data", data="id,n\nb,2\n", content_type="text/csv")
+    current = client.get("/data").headers["ETag"]
+
+    # then neither that one nor an invented one is taken for it
+    for tag in (old, '"zz"', ""):
+        answer = client.open("/data", method=method, headers={"If-Match": tag}, **csv)
+        is_problem(answer, "precondition-failed")
+        assert answer.status_code == 412
+        assert client.get("/data").headers["ETag"] == current
+    # and its own is
+    assert client.open("/data", method=method, headers={"If-Match": current}, **csv).status_code in (201, 204)
+
+
+@pytest.mark.parametrize("tag", ["*", '"zz"'])
+def test_where_there_is_no_dataset_none_matches(client, tag):
+    for method in ("POST", "DELETE"):
+        answer = client.open("/data", method=method, data="id\n1\n", headers={"If-Match": tag})
+        assert answer.status_code == 412
+    assert client.get("/data").json["dataset"] is None
+
+
+@pytest.mark.parametrize("method", ["POST", "DELETE"])
+def test_a_dataset_that_is_replaced_meanwhile_stays(client, monkeypatch, method):
+    # Given a request whose dataset is replaced by another one after it was compared
+    client.post("/data", data="id,n\na,1\n", content_type="text/csv")
+    tag = client.get("/data").headers["ETag"]
+    compare = required_version
+
+    def compare_and_lose(store):
+        version = compare(store)
+        monkeypatch.setattr("api.required_version", compare)
+        client.post("/data", data="id,n\nb,2\n", content_type="text/csv")
+        return version
+
+    monkeypatch.setattr("api.required_version", compare_and_lose)
+
+    answer = client.open("/data", method=method, data="id,n\nc,3\n", headers={"If-Match": tag})
+
+    assert answer.status_code == 412
+    is_problem(answer, "precondition-failed")
+    assert client.get("/data").json["records"] == [{"id": "b", "n": 2}]
+
+
+@pytest.mark.parametrize(("path", "host", "status"), [("/nothing", "localhost", 404), ("/jobs", "evil.com", 403)])
+def test_an_error_that_answers_options_is_a_problem_too(client, path, host, status):
+    answer = client.options(path, headers={"Host": host})
+    assert (answer.status_code, answer.mimetype) == (status, "application/problem+json")
 
 
 CROSS_SITE = {"Sec-Fetch-Site": "cross-site"}

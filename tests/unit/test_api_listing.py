@@ -59,6 +59,8 @@ def parameters_of(answer) -> list[str]:
         ("time.lt=2018-02-01", [1]),
         ("time.gt=2018-02-01&time.lt=2018-02-03", [3]),
         ("time.ne=2018-02-01", [1, 3, 4]),
+        ("time=2018-02-01T04:00:00+02:00", [2]),  # a blank, as curl sends it
+        ("time.in=2018-02-01 04:00 02:00,2018-02-02T03:00:00.0 01:00", [2, 3]),
         ("felt.ne=true", [2, 3]),
         ("felt.in=yes,no", [1, 2, 3, 4]),
         ("search=alaska&magnitude.gte=1", [3]),
@@ -295,6 +297,30 @@ def test_a_file_has_a_limit_a_sort_and_an_offset_too(client, accept):
     assert first == [1]
     assert listed(address) == ([4], None)
     assert listed("/data?id=9") == ([], None)
+
+
+@pytest.mark.parametrize("accept", [CSV, NDJSON, PARQUET])
+def test_a_page_of_a_file_ends_where_a_page_of_json_does(client, accept):
+    # Given records of 20 kB, of which 8 MiB are about 400
+    rows = "".join(f"{number},{'x' * 20_000}\n" for number in range(600))
+    client.post("/data", data=f"id,text\n{rows}", content_type="text/csv")
+    page = client.get("/data?limit=600")
+    assert 300 < len(page.json["records"]) < 600
+
+    part = client.get("/data?limit=600", headers={"Accept": accept})
+
+    assert len(read(part)) == len(page.json["records"])
+    assert part.headers["Link"] == page.headers["Link"]
+    # without a limit, it is all of them
+    assert len(read(client.get("/data", headers={"Accept": accept}))) == 600
+
+
+def test_the_head_of_a_file_has_no_length_that_is_not_its_own(client):
+    for address in ("/data", "/data?limit=2"):
+        head = client.head(address, headers={"Accept": CSV})
+        assert head.status_code == 200
+        assert "Content-Length" not in head.headers
+        assert head.headers["ETag"] == client.get(address, headers={"Accept": CSV}).headers["ETag"]
 
 
 def test_a_record_without_a_value_is_a_line_of_its_own(client):

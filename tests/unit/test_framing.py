@@ -47,6 +47,13 @@ def chunked(*parts: bytes, trailers: bytes = b"") -> bytes:
     return CHUNKED + chunks + b"0\r\n" + trailers + b"\r\n"
 
 
+def test_letters_of_a_target_arrive_as_if_they_were_escaped():
+    found = collect("GET /data?name=Zoë&a=%C3%A9 HTTP/1.1\r\nHost: localhost\r\nX-Name: Zoë\r\n\r\n".encode())
+
+    assert (found.request.path, found.request.query) == ("/data", "name=Zo%C3%AB&a=%C3%A9")
+    assert dict(found.request.headers)["X-NAME"] == "Zoë".encode().decode("latin-1")
+
+
 PIECES = st.lists(st.integers(1, 12), max_size=400)
 BODY = st.lists(st.binary(min_size=1, max_size=40) | st.sampled_from([b"\r\n", b"0\r\n\r\n"]), max_size=8)
 

@@ -103,6 +103,9 @@ class Elements(HTMLParser):
         ("application/json", "application/json"),
         ("text/html;q=0.5, application/json", "application/json"),
         ("text/*", "application/json"),
+        ("text/html; charset=utf-8", "text/html"),
+        ("Text/HTML", "text/html"),
+        ("text/html;q=0", "application/json"),
     ],
 )
 def test_the_root_is_a_page_where_accept_names_html(client, accept, kind):

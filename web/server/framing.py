@@ -24,6 +24,7 @@ IN_MEMORY = 64 * 1024
 
 _END_OF_HEAD = re.compile(rb"\r\n\r\n|(?<!\r)\n")
 """The empty line; or an end of line that gunicorn refuses, at which there is nothing to wait for either."""
+_NOT_ASCII = re.compile(rb"[\x80-\xff]")
 _CHUNK = re.compile(rb"([0-9a-fA-F]{1,15})(?:[ \t]*;[\t -~\x80-\xff]*)?\r\n")
 _LONGEST_LINE = 4096
 _LONGEST_TRAILERS = 8190
@@ -123,7 +124,7 @@ class RequestBuffer:
         if end is None and len(self._head) <= IN_MEMORY:
             return b""
         at = end.end() if end else len(self._head)
-        head, rest = bytes(self._head[:at]), bytes(self._head[at:])
+        head, rest = _ascii_target(bytes(self._head[:at])), bytes(self._head[at:])
         try:
             self.request = _Request(self._cfg, IterUnreader([head]), self._client)
         except (NoMoreData, StopIteration):
@@ -185,6 +186,14 @@ class RequestBuffer:
             self.request.headers = [*framed, ("CONTENT-LENGTH", str(self.size))]
         self.surplus = surplus
         self.is_complete = True
+
+
+def _ascii_target(head: bytes) -> bytes:
+    """Return a head whose request line is in ASCII: curl sends the letters of a query as they are typed."""
+    if head.isascii():
+        return head
+    line, newline, fields = head.partition(b"\n")
+    return _NOT_ASCII.sub(lambda byte: b"%%%02X" % byte[0][0], line) + newline + fields
 
 
 @contextmanager

@@ -9,6 +9,7 @@ from urllib.parse import quote, urlencode
 
 from flask import Flask, Response, g, render_template, request
 
+from web.accept import is_named
 from web.auth import Role, current_key, may, may_act_on
 from web.links import path_to
 from web.ui import formats
@@ -50,8 +51,7 @@ def redirect_to(path: str, **query: Any) -> Response:
 
 def prefers_html() -> bool:
     """Return whether ``Accept`` names ``text/html``, with no lower quality than JSON."""
-    accept = request.accept_mimetypes
-    return any(kind == "text/html" for kind, _ in accept) and accept.quality("text/html") >= accept["application/json"]
+    return is_named("text/html", "application/json")
 
 
 def _nonce() -> str:

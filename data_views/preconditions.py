@@ -1,0 +1,41 @@
+"""`If-Match`: a request does not change what its client has not seen."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from flask import request
+
+from dataset import NotCurrent, Store
+from web.problems import Problem
+
+__all__ = ["require_match", "required_version"]
+
+
+def required_version(store: Store) -> str | None:
+    """Return the version that must be current when the dataset is replaced or unloaded; None for any.
+
+    :raises Problem: precondition-failed, by ``If-Match``.
+    :raises NotCurrent: none is.
+    """
+    if "If-Match" not in request.headers:
+        return None
+    current = store.current()
+    if current is None:
+        raise NotCurrent
+    require_match(current.version)
+    return current.version
+
+
+def require_match(version: str, find_tag: Callable[[], str] | None = None) -> None:
+    """Raise 412 unless `If-Match` has a tag of this version of the dataset, or that of one of its records.
+
+    :raises Problem: precondition-failed.
+    """
+    if "If-Match" not in request.headers or request.if_match.star_tag:
+        return
+    current = version if find_tag is None else find_tag()
+    tags = [tag or "" for tag in request.if_match.as_set()]  # None is an empty tag
+    if not any(tag in (current, version) or tag.startswith(f"{version}.") for tag in tags):
+        problem = "If-Match names another version than there is now: read it again."
+        raise Problem("precondition-failed", problem, headers={"ETag": f'"{current}"'})
