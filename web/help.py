@@ -136,7 +136,7 @@ def _curl(base: str, method: str, path: str) -> str:
         case "GET", "/results/<jid>":
             return f'curl -L "{base}/results/{_ended(base, {**_OPEN, "analysis": "summary"})}"'
         case "POST", "/ui/sign-in":
-            return f'curl "{base}/ui/sign-in" -d key=KEY'
+            return f'curl "{base}/ui/sign-in" -d key="$JOBS_API_KEY"'
     filled = path.replace("<id>", "q1").replace("<name>", "summary").replace("<slug>", "invalid")
     filled = filled.replace("<jid>", _ended(base, _NAP))
     verb = "" if method == "GET" else f"-X {method} "
