@@ -158,6 +158,7 @@ def _needs(figures: Figures) -> list[tuple[str, ...]]:
     lists = figures("redis-job", "add in lists") + figures("redis-job", "claim and finish")
     beats = figures("heartbeat-busy", f"{_PER_SUPERVISOR} each, {LEASES[0]} s")
     submits = peak / figures("submit-process") + peak * figures("cpu-get") / 1e6
+    idle = 1 - 1 / PEAK
     supervisors = WORKERS // _PER_SUPERVISOR
     connections = WORKERS * figures("connections", "child") + supervisors * figures("connections", "supervisor")
     kept = {name: average * seconds for name, seconds in _RETENTIONS.items()}
@@ -182,6 +183,12 @@ def _needs(figures: Figures) -> list[tuple[str, ...]]:
             "CPU of Redis at the peak",
             f"{number(peak)} times the same; if they are submitted in lists, {number(lists)} µs",
             f"{number(peak * single / 1e4)} % + {number(beats)} %; {number(peak * lists / 1e4)} % + {number(beats)} %",
+        ),
+        (
+            "CPU of Redis for workers that wait, unless they are scaled down",
+            f"with jobs of {number(WORKERS / peak)} s, so that they suffice at the peak, {number(100 * idle)} % wait "
+            f"on average; {number(100 * idle)} % of {number(figures('waits'))} %",
+            f"{number(idle * figures('waits'))} %",
         ),
         (
             "API processes at the peak",
