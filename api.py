@@ -102,8 +102,8 @@ def load_data() -> Response:
     dry_run = enum_param("dry_run", ("yes", "no")) == "yes"
     if not dry_run:
         require_writable(_store())
-    replaces = required_version(_store())
     options = LoadOptions.from_query({name: given[name] for name in given if name != "dry_run"})
+    replaces = required_version(_store())
     loaded = load_posted(_settings(), limits, options)
     if dry_run:
         most = page_room(loaded.description)

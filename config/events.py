@@ -90,6 +90,5 @@ class Event(StrEnum):
         "back-up uploaded",
         "It is in `BACKUP_STORE` too: `file`, and how many were `removed` there.",
     )
-    BACKUP_FOUND = "back-up found", "A restore would take it: `file`, `bytes`."
     RESTORED = "restored", "A back-up was restored: `file`, `keys`."
-    NO_BACKUP = "there is no back-up %s", "The back-up to restore does not exist, or the file is none."
+    NO_BACKUP = "there is no back-up %s", "The back-up to restore does not exist, or the file is not a back-up."

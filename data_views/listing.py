@@ -61,6 +61,7 @@ def data_response(store: Store, media_type: str | None = None) -> Response:
     """
     media_type = media_type or negotiate((_JSON, *EXPORTS))
     cursor = _Cursor.read()
+    offset, limit = int_param("offset", 0, least=0, most=_MAX_OFFSET), pagination.read_limit()
     found = current_dataset(store) if cursor is None else pinned_dataset(store, cursor.version)
     listing = None if found is None else _read_listing(found[1])
     if found is None or listing is None:
@@ -68,10 +69,10 @@ def data_response(store: Store, media_type: str | None = None) -> Response:
     digest = _digest() if listing.is_ordered else None
     if cursor is not None and cursor.digest != digest:
         raise jobs.InvalidCursor("This cursor is of another query.")
-    start = _start(listing, cursor)
+    start = {"offset": offset} if cursor is None else {"offset" if listing.is_ordered else "row": cursor.place}
     if media_type == _JSON:
-        return _page(found[0], listing, start, digest)
-    return _export(media_type, found, listing, start, digest)
+        return _page(found[0], listing, start, limit, digest)
+    return _export(media_type, found, listing, start, None if parameter("limit") is None else limit, digest)
 
 
 def _read_listing(table: Table) -> Listing:
@@ -82,15 +83,9 @@ def _read_listing(table: Table) -> Listing:
     return Listing(table, filters=field_filters(), hold=budget.hold, **{name: parameter(name) for name in names})
 
 
-def _start(listing: Listing, cursor: _Cursor | None) -> dict[str, int]:
-    """Return the row or the offset from which the records are listed."""
-    if cursor is None:
-        return {"offset": int_param("offset", 0, least=0, most=_MAX_OFFSET)}
-    return {"offset" if listing.is_ordered else "row": cursor.place}
-
-
-def _page(description: Description, listing: Listing, start: dict[str, int], digest: str | None) -> Response:
-    limit = pagination.read_limit()
+def _page(
+    description: Description, listing: Listing, start: dict[str, int], limit: int, digest: str | None
+) -> Response:
     page = listing.page(**start, limit=limit, max_bytes=page_room(description), reserve=reserve_json)
     address, headers = _next_link(description, page.next_row, digest)
     members: dict[str, Any] = {"total": page.total, "next": address, "dataset": description.as_json()}
@@ -104,11 +99,11 @@ def _export(
     found: tuple[Description, Table],
     listing: Listing,
     start: dict[str, int],
+    limit: int | None,
     digest: str | None,
 ) -> Response:
     """Return a file of all records, or of a page of them, encoded while it is sent."""
     description, table = found
-    limit = None if parameter("limit") is None else pagination.read_limit()
     response = _file_response(media_type, description.version)
     if response.status_code == 200 and (limit is not None or request.method != "HEAD"):
         export = EXPORTS[media_type]

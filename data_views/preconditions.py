@@ -1,4 +1,4 @@
-"""`If-Match`: a request does not change what its client has not seen."""
+"""`If-Match`: a request changes only the version that its client has read."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def required_version(store: Store) -> str | None:
     """Return the version that must be current when the dataset is replaced or unloaded; None for any.
 
     :raises Problem: precondition-failed, by ``If-Match``.
-    :raises NotCurrent: none is.
+    :raises NotCurrent: no dataset is loaded.
     """
     if "If-Match" not in request.headers:
         return None
@@ -24,7 +24,7 @@ def required_version(store: Store) -> str | None:
     if current is None:
         raise NotCurrent
     require_match(current.version)
-    return current.version
+    return None if request.if_match.star_tag else current.version
 
 
 def require_match(version: str, find_tag: Callable[[], str] | None = None) -> None:

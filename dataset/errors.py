@@ -114,7 +114,7 @@ class NotOwner(DatasetError):
 
 
 class NotCurrent(DatasetError):
-    """Another version of the dataset is current than the client names, or none."""
+    """The version that the client names is not the current one, or no dataset is loaded."""
 
     def __init__(self) -> None:
         super().__init__("If-Match names another version than there is now: read it again.")

@@ -18,6 +18,7 @@ case $file in
 esac
 now=$(date +%s)
 noted=dataset-jobs/replicas
+resumed=dataset-jobs/resume
 
 k() {
     kubectl -n "$namespace" "$@"
@@ -35,11 +36,23 @@ note() {
     fi
 }
 
+# Suspends the CronJob and notes that, unless it was suspended before.
 suspend_back_ups() {
-    k patch cronjob/backup --patch '{"spec": {"suspend": '"$1"'}}'
+    if [ "$(k get cronjob/backup --output 'jsonpath={.spec.suspend}')" != true ]; then
+        k annotate --overwrite cronjob/backup "$resumed=yes"
+        k patch cronjob/backup --patch '{"spec": {"suspend": true}}'
+    fi
 }
 
-# Runs a Job with the command `python -m ops.backup WORD FILE`, once, prints its log and returns whether it succeeded.
+resume_back_ups() {
+    if [ -n "$(k get cronjob/backup --output "jsonpath={.metadata.annotations.$resumed}")" ]; then
+        k patch cronjob/backup --patch '{"spec": {"suspend": false}}'
+        k annotate cronjob/backup "$resumed-"
+    fi
+}
+
+# Runs a Job with the command `python -m ops.backup WORD FILE`, once, and puts its log into `log`. In a condition, `set -e` does
+# not hold.
 run_job() {
     job=$1-back-up-$now state=""
     k create job "$job" --from cronjob/backup --dry-run=client --output yaml |
@@ -51,16 +64,23 @@ run_job() {
     # SuccessCriteriaMet and FailureTarget come before these.
     until case $state in *Complete* | *Failed*) ;; *) false ;; esac do
         sleep "${RESTORE_POLL_SECONDS:-2}"
-        state=$(k get "job/$job" --output 'jsonpath={.status.conditions[?(@.status=="True")].type}')
+        state=$(k get "job/$job" --output 'jsonpath={.status.conditions[?(@.status=="True")].type}') || return 1
     done
-    k logs "job/$job" || true  # its pod is gone where the Job took too long
+    log=$(k logs "job/$job") || true  # its pod is gone where the Job took too long
+    echo "$log"
     case $state in *Failed*) return 1 ;; esac
 }
 
-# Nothing is stopped before all that it takes is known to be there.
+# Nothing is stopped before the prerequisites are checked.
 k get statefulset/redis --output name >/dev/null
 if ! run_job find; then
-    echo "The back-up was not found; nothing has changed. See the log above." >&2
+    echo "The back-up was not found, or the Job could not run; nothing has changed. See above." >&2
+    exit 1
+fi
+# From now on it has a name: another one may become the newest.
+file=$(echo "$log" | grep '^/' | tail -1)
+if [ -z "$file" ]; then
+    echo "The log of the Job names no file; nothing has changed." >&2
     exit 1
 fi
 # KEDA would start workers again; a HorizontalPodAutoscaler pauses by itself while there are no replicas.
@@ -73,7 +93,7 @@ esac
 for each in deployment/api deployment/worker statefulset/redis; do
     note "$each"
 done
-suspend_back_ups true  # a back-up of the empty Redis would be the newest
+suspend_back_ups
 [ -z "$scaled_object" ] || k annotate --overwrite "$scaled_object" autoscaling.keda.sh/paused-replicas=0
 k scale deployment/api deployment/worker statefulset/redis --replicas 0
 # What the jobs compute is about to be replaced, so they need no drain.
@@ -84,7 +104,7 @@ k delete pvc --selector app.kubernetes.io/name=redis
 k scale statefulset/redis --replicas 1
 k rollout status statefulset/redis --timeout 10m
 if ! run_job restore; then
-    echo "The restore failed ($state); everything is stopped. See the log above, and run it again." >&2
+    echo "The restore failed ($state); everything is stopped. See above, and run it again: $0 $namespace $file" >&2
     exit 1
 fi
 
@@ -93,6 +113,6 @@ for each in statefulset/redis deployment/api deployment/worker; do
     k annotate "$each" "$noted-"
 done
 [ -z "$scaled_object" ] || k annotate "$scaled_object" autoscaling.keda.sh/paused-replicas-
-suspend_back_ups false
+resume_back_ups
 k rollout status statefulset/redis --timeout 10m
 k rollout status deployment/api --timeout 10m

@@ -52,7 +52,7 @@ class ChildProcess:
         self.reason = ReleaseReason.KILLED
         self.error: dict[str, Any] | None = None
         self.only_run: Run | None = None
-        self.cut_off: tuple[Run, str] | None = None
+        self.last_output: tuple[Run, str] | None = None
         """The run during which the process died, and its last output."""
         self.stopping: Run | None = None
         self.kill_at = 0.0
@@ -168,7 +168,7 @@ class ChildProcess:
             is_running, run = self.status.read()
             known = None if run in (NO_RUN, CORRUPTED) else run
             if is_running and known is not None:
-                self.cut_off = known, read_end(self._output.fileno())
+                self.last_output = known, read_end(self._output.fileno())
             self._output.close()
         if code == 0 and not is_running:
             self.reason, self.error = ReleaseReason.DRAIN, None

@@ -204,8 +204,8 @@ class Supervisor:
         while self.dead:
             child = self.dead[0]
             self._complete_collected(child)
-            if child.cut_off is not None:
-                run, output = child.cut_off
+            if child.last_output is not None:
+                run, output = child.last_output
                 jobs.store_log(run, child.worker, output)
             held = jobs.deregister_worker(child.worker, child.reason, child.error, only_if_run=child.only_run)
             if held is not None:

@@ -1,4 +1,4 @@
-"""What a request accepts."""
+"""Parses ``Accept``."""
 
 from __future__ import annotations
 

@@ -45,6 +45,7 @@ _ENDED = [status for status in jobs.Status if status.ended]
 _BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 120)
 
 prometheus_client.disable_created_metrics()  # type: ignore[no-untyped-call]
+_OPENMETRICS = "application/openmetrics-text"
 _FOLDER = "PROMETHEUS_MULTIPROC_DIR"
 
 
@@ -106,8 +107,10 @@ def install(app: Flask) -> None:
 
 def metrics_response() -> Response:
     """Return all metrics as Prometheus text, or as OpenMetrics by ``Accept``."""
-    wanted = request.headers["Accept"].lower() if is_named("application/openmetrics-text", "text/plain") else ""
-    encode, content_type = choose_encoder(wanted)
+    accept = request.headers.get("Accept", "").lower()
+    # It looks for the name alone.
+    is_refused = _OPENMETRICS in accept and not is_named(_OPENMETRICS, "text/plain")
+    encode, content_type = choose_encoder("" if is_refused else accept)
     return Response(encode(_registry()), content_type=content_type)
 
 

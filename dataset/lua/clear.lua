@@ -3,11 +3,11 @@
 --            ARGV[1] '' or the owner that the dataset must have   [2] '' or the version that must be current
 --   answers: the version that was current | foreign | moved | false. Idempotent.
 local version = call('GET', KEYS[1])
-if ARGV[2] ~= '' and version ~= ARGV[2] then
-  return 'moved'
-end
 if not version then
   return false
+end
+if ARGV[2] ~= '' and version ~= ARGV[2] then
+  return 'moved'
 end
 if ARGV[1] ~= '' and call('GET', 'data.owner') ~= ARGV[1] then
   return 'foreign'

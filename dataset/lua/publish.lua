@@ -13,7 +13,8 @@ local current, version, chunks, replaces = KEYS[1], ARGV[1], tonumber(ARGV[2]), 
 local record = 'data.' .. version
 
 local previous = call('GET', current)
-if replaces ~= '' and (previous or '-') ~= replaces then
+-- Where it is current already, the answer to a first call was lost.
+if replaces ~= '' and (previous or '-') ~= replaces and not (replaces ~= '-' and previous == version) then
   return 'moved'
 end
 if previous and ARGV[8] == '1' and call('GET', 'data.owner') ~= ARGV[7] then

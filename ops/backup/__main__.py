@@ -43,7 +43,9 @@ def main(arguments: list[str]) -> int:
         case ["every"]:
             return _save_every()
         case ["find", which]:
-            return int(_find(which) is None)
+            found = _find(which)
+            print(found or "")
+            return int(found is None)
         case ["restore", which]:
             return _restore(which)
     print(_USAGE, file=sys.stderr)
@@ -126,7 +128,6 @@ def _find(which: str) -> Path | None:
     except (StoreFailed, OSError) as error:
         _log.error(str(error))
         return None
-    _log.info(Event.BACKUP_FOUND, extra={"file": str(snapshot), "bytes": snapshot.stat().st_size})
     return snapshot
 
 

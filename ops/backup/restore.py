@@ -57,21 +57,24 @@ def restore(client: redis.Redis, snapshot: Path, port: int = 0) -> int:
     keys = _count_keys(client)
     if not keys:
         raise RestoreFailed("Redis took nothing from the snapshot; its own log says why.")
-    _forget_folder(client)
+    _delete_folder_name(client)
     return keys
 
 
-def _forget_folder(client: redis.Redis) -> None:
-    """Delete the name of the folder in DATASET_STORE, which is that of the Redis that was backed up, and maybe in use.
-
-    A server that rejects writes without a replica accepts this one.
-    """
-    wanted: Any = client.config_get(_NEEDS_REPLICAS)
-    client.config_set(_NEEDS_REPLICAS, 0)
+def _delete_folder_name(client: redis.Redis) -> None:
+    """Delete the name of the folder in DATASET_STORE: it is that of the Redis that was backed up, and maybe in use."""
     try:
         client.delete(_OWN_FOLDER)
-    finally:
-        client.config_set(_NEEDS_REPLICAS, wanted[_NEEDS_REPLICAS])
+    except redis.ResponseError as error:
+        if not str(error).startswith("NOREPLICAS"):
+            raise
+        # One of several servers, which rejects writes without a replica: this one is not lost with it.
+        wanted: Any = client.config_get(_NEEDS_REPLICAS)
+        client.config_set(_NEEDS_REPLICAS, 0)
+        try:
+            client.delete(_OWN_FOLDER)
+        finally:
+            client.config_set(_NEEDS_REPLICAS, wanted[_NEEDS_REPLICAS])
 
 
 def _count_keys(client: redis.Redis) -> int:

@@ -45,12 +45,21 @@ case " $* " in
 *" get statefulset/redis --output name"*) [ -e "{folder}/statefulset/redis.replicas" ] ;;
 *"jsonpath={{.spec.replicas}}"*) cat "{folder}/$4.replicas" ;;
 *"jsonpath={{.metadata.annotations.dataset-jobs/replicas}}"*) cat "{folder}/$4.noted" 2>/dev/null || true ;;
+*"jsonpath={{.spec.suspend}}"*) cat "{folder}/suspend" ;;
+*"jsonpath={{.metadata.annotations.dataset-jobs/resume}}"*) cat "{folder}/resume" 2>/dev/null || true ;;
+*" annotate "*dataset-jobs/resume=*) echo yes > "{folder}/resume" ;;
+*" annotate "*dataset-jobs/resume-*) rm "{folder}/resume" ;;
+*'"suspend": true'*) echo true > "{folder}/suspend" ;;
+*'"suspend": false'*) echo false > "{folder}/suspend" ;;
+*" logs "*) printf '%s\\n' "2026-11-24 INFO backup" /backups/jobs-20261124T021700Z.rdb ;;
 *" annotate "*dataset-jobs/replicas=*) echo "$5" | sed 's/.*=//' > "{folder}/$4.noted" ;;
 *" annotate "*dataset-jobs/replicas-*) rm "{folder}/$4.noted" ;;
 *" scale "*) scale "$@" ;;
 *" create job "*) cat {folder}/job.yaml ;;
 *" apply "*) cat > {folder}/applied.yaml ;;
-*.status.conditions*) next_state "${{4#job/}}" ;;
+*.status.conditions*)
+    [ -z "$FORBIDDEN" ] || exit 1
+    next_state "${{4#job/}}" ;;
 esac
 """
 
@@ -75,6 +84,7 @@ class Cluster:
             file = folder / f"{name}.replicas"
             file.parent.mkdir(exist_ok=True)
             file.write_text(str(count))
+        (folder / "suspend").write_text("false")
         spec = of_kind(rendered("prod"), "CronJob")["backup"]["spec"]["jobTemplate"]["spec"]
         job = {"apiVersion": "batch/v1", "kind": "Job", "metadata": {"name": "restore"}, "spec": spec}
         (folder / "job.yaml").write_text(yaml.safe_dump(json.loads(json.dumps(job))))
@@ -84,13 +94,25 @@ class Cluster:
         return tuple(int((self._folder / f"{name}.replicas").read_text()) for name in NAMES)
 
     def restore(
-        self, *words: str, keda: bool = False, find: tuple[str, ...] = COMPLETES, states: tuple[str, ...] = COMPLETES
+        self,
+        *words: str,
+        keda: bool = False,
+        find: tuple[str, ...] = COMPLETES,
+        states: tuple[str, ...] = COMPLETES,
+        forbidden: bool = False,
     ) -> subprocess.CompletedProcess[str]:
         (self._folder / "states.find").write_text("".join(f"{state}\n" for state in find))
         (self._folder / "states.restore").write_text("".join(f"{state}\n" for state in states))
         environ = {**os.environ, "PATH": f"{self._folder}:/usr/bin:/bin", "KEDA": "1" if keda else ""}
-        environ["RESTORE_POLL_SECONDS"] = "0"
+        environ["RESTORE_POLL_SECONDS"], environ["FORBIDDEN"] = "0", "1" if forbidden else ""
         return subprocess.run([SCRIPT, *words], env=environ, capture_output=True, text=True, timeout=60)
+
+    def is_suspended(self) -> bool:
+        """Return whether the CronJob of the back-ups is."""
+        return (self._folder / "suspend").read_text().strip() == "true"
+
+    def suspend(self) -> None:
+        (self._folder / "suspend").write_text("true")
 
     def asked(self) -> list[str]:
         """Return what changes or waits, in order, without the namespace."""
@@ -169,13 +191,16 @@ def test_after_failures_all_stays_stopped_and_another_try_knows_how_many_there_w
         run = cluster.restore("jobs", states=FAILS)
         assert run.returncode == 1
         assert "everything is stopped" in run.stderr
+        assert "jobs /backups/jobs-20261124T021700Z.rdb" in run.stderr
         assert cluster.replicas() == (0, 0, 1)
+        assert cluster.is_suspended()
 
     # when it is tried again
     assert cluster.restore("jobs").returncode == 0
 
     # then as many are started as there were
     assert cluster.replicas() == (3, 5, 3)
+    assert not cluster.is_suspended()
     # and the next restore does not remember them
     assert not list(tmp_path.glob("*/*.noted"))
 
@@ -203,9 +228,27 @@ def test_with_an_external_redis_nothing_is_stopped(tmp_path):
 
 def test_what_was_stopped_on_purpose_stays_stopped(tmp_path):
     cluster = Cluster(tmp_path, (2, 0, 1))
+    cluster.suspend()
 
     assert cluster.restore("jobs").returncode == 0
     assert cluster.replicas() == (2, 0, 1)
+    assert cluster.is_suspended()
+
+
+def test_the_back_up_that_was_found_is_restored_not_one_that_is_newer_by_then(tmp_path):
+    cluster = Cluster(tmp_path, (2, 2, 1))
+
+    assert cluster.restore("jobs").returncode == 0
+
+    [container] = cluster.applied()["spec"]["template"]["spec"]["containers"]
+    assert container["command"][3:] == ["restore", "/backups/jobs-20261124T021700Z.rdb"]
+
+
+def test_who_may_not_read_jobs_learns_it_before_anything_stops(tmp_path):
+    cluster = Cluster(tmp_path, (2, 2, 1))
+
+    assert cluster.restore("jobs", forbidden=True).returncode == 1
+    assert cluster.replicas() == (2, 2, 1)
 
 
 @pytest.mark.parametrize("words", [(), ("jobs", "newest", "more"), ("jobs", 'x"]}, {"op": "remove')])

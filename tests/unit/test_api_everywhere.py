@@ -9,6 +9,7 @@ import pytest
 import jobs
 from api import create_app
 from data_views.preconditions import required_version
+from submission.data_source import load_posted
 from web.problems import PROBLEMS
 
 NAP = {"start": None, "end": None, "analysis": "sleep", "params": {"seconds": 0}}
@@ -371,7 +372,7 @@ def test_where_there_is_no_dataset_none_matches(client, tag):
 
 
 @pytest.mark.parametrize("method", ["POST", "DELETE"])
-def test_a_dataset_that_is_replaced_meanwhile_stays(client, monkeypatch, method):
+def test_a_dataset_that_is_replaced_at_the_same_time_stays(client, monkeypatch, method):
     # Given a request whose dataset is replaced by another one after it was compared
     client.post("/data", data="id,n\na,1\n", content_type="text/csv")
     tag = client.get("/data").headers["ETag"]
@@ -390,6 +391,30 @@ def test_a_dataset_that_is_replaced_meanwhile_stays(client, monkeypatch, method)
     assert answer.status_code == 412
     is_problem(answer, "precondition-failed")
     assert client.get("/data").json["records"] == [{"id": "b", "n": 2}]
+
+
+def test_any_dataset_matches_a_star_also_one_that_was_changed_during_the_upload(client, monkeypatch):
+    client.post("/data", data="id,n\na,1\n", content_type="text/csv")
+    load = load_posted
+
+    def load_slowly(*arguments):
+        monkeypatch.setattr("api.load_posted", load)
+        client.post("/data/records", json={"id": "b", "n": 2})
+        return load(*arguments)
+
+    monkeypatch.setattr("api.load_posted", load_slowly)
+
+    answer = client.post("/data", data="id,n\nc,3\n", content_type="text/csv", headers={"If-Match": "*"})
+
+    assert answer.status_code == 201
+    assert client.get("/data").json["records"] == [{"id": "c", "n": 3}]
+
+
+@pytest.mark.parametrize("query", ["offset=-1", "offset=x", "limit=0", "limit=x"])
+def test_a_place_in_the_list_is_checked_where_there_is_none_too(client, query):
+    for accept in ("application/json", "text/csv"):
+        answer = client.get(f"/data?{query}", headers={"Accept": accept, "If-Match": '"x"'})
+        assert (answer.status_code, answer.json["errors"][0]["parameter"]) == (422, query.partition("=")[0])
 
 
 @pytest.mark.parametrize(("path", "host", "status"), [("/nothing", "localhost", 404), ("/jobs", "evil.com", 403)])

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 import dataset.arrow_chunks
 import dataset.table_cache
-from dataset import LoadOptions, Store, Table, VersionNotFound, ingest
+from dataset import LoadOptions, NotCurrent, Store, Table, VersionNotFound, ingest
 
 
 class RecordingRedis(fakeredis.FakeRedis):
@@ -92,6 +92,24 @@ def test_a_new_dataset_replaces_the_old_one(rd: RecordingRedis, store: Store) ->
     assert keys(rd) == {"data.current"} | version_keys(new)
     with pytest.raises(VersionNotFound):
         store.describe(old.description.version)
+
+
+def test_only_the_version_that_is_named_is_replaced_or_unloaded(store: Store) -> None:
+    old, new, other = table(1), table(2), table(3)
+    version = old.description.version
+    store.publish(old)
+    store.publish(new, replaces=version)
+    # A call whose answer was lost is repeated.
+    store.publish(new, replaces=version)
+    with pytest.raises(NotCurrent):
+        store.publish(other, replaces=version)
+    with pytest.raises(NotCurrent):
+        store.clear(only=version)
+    assert store.current() == new.description
+
+    for _ in range(2):
+        store.clear(only=new.description.version)
+    assert store.current() is None
 
 
 def test_publishing_the_same_version_again_changes_only_its_time_of_loading(rd: RecordingRedis, store: Store) -> None:

@@ -42,7 +42,7 @@ class Child:
         self.registered = False
         self.reason, self.error = ReleaseReason.KILLED, None
         self.only_run: Run | None = None
-        self.cut_off: tuple[Run, str] | None = None
+        self.last_output: tuple[Run, str] | None = None
         self.unmatched_run: Run | None = None
         self.unmatched_since = 0.0
         self.kill_at, self.stopping = 0.0, None

@@ -189,11 +189,12 @@ class RequestBuffer:
 
 
 def _ascii_target(head: bytes) -> bytes:
-    """Return a head whose request line is in ASCII: curl sends the letters of a query as they are typed."""
+    """Return a head whose target is in ASCII: curl sends the letters of a query as they are typed."""
     if head.isascii():
         return head
     line, newline, fields = head.partition(b"\n")
-    return _NOT_ASCII.sub(lambda byte: b"%%%02X" % byte[0][0], line) + newline + fields
+    method, space, target = line.partition(b" ")
+    return method + space + _NOT_ASCII.sub(lambda byte: b"%%%02X" % byte[0][0], target) + newline + fields
 
 
 @contextmanager
