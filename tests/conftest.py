@@ -42,6 +42,11 @@ def eventually(condition: Callable[[], Any], seconds: float = 20, every: float =
     pytest.fail(f"not within {seconds} s: {condition}")
 
 
+def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
+    """Name what is gzipped by its argument: it contains the time, and processes that share tests compare names."""
+    return argname if isinstance(val, bytes) and val.startswith(b"\x1f\x8b") else None
+
+
 @pytest.fixture(autouse=True)
 def handlers() -> Iterator[None]:
     """Starts each test with signals as they are by default, not ignored as under nohup or in the background of a

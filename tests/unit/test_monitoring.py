@@ -25,8 +25,8 @@ MONITORING = ROOT / "monitoring"
 DASHBOARD = json.loads((MONITORING / "grafana" / "dashboards" / "dataset-jobs.json").read_text())
 PANELS = [panel for panel in DASHBOARD["panels"] if panel["type"] != "row"]
 TARGETS = [(panel["title"], target) for panel in PANELS for target in panel["targets"]]
-[GROUP] = yaml.safe_load((MONITORING / "alerts.yml").read_text())["groups"]
-ALERTS = {rule["alert"]: rule for rule in GROUP["rules"]}
+GROUPS = yaml.safe_load((MONITORING / "alerts.yml").read_text())["groups"]
+ALERTS = {rule["alert"]: rule for group in GROUPS for rule in group["rules"]}
 
 OF_PROMETHEUS = {"up": set(), "ALERTS": {"alertname", "alertstate"}}
 OF_TARGETS = {"job", "instance", "namespace"}
