@@ -62,6 +62,7 @@ def help_text(app: Flask, base: str) -> str:
     page = "\n".join([_INTRODUCTION, *sections, "An example job of each analysis\n", *examples, *removals])
     if current_key() is None:
         return page
+    page = page.replace("-d key=KEY", '-d key="$JOBS_API_KEY"')
     return _WITH_KEY + re.sub(r"\bcurl ", 'curl -H "Authorization: Bearer $JOBS_API_KEY" ', page)
 
 
@@ -136,7 +137,7 @@ def _curl(base: str, method: str, path: str) -> str:
         case "GET", "/results/<jid>":
             return f'curl -L "{base}/results/{_ended(base, {**_OPEN, "analysis": "summary"})}"'
         case "POST", "/ui/sign-in":
-            return f'curl "{base}/ui/sign-in" -d key="$JOBS_API_KEY"'
+            return f'curl "{base}/ui/sign-in" -d key=KEY'
     filled = path.replace("<id>", "q1").replace("<name>", "summary").replace("<slug>", "invalid")
     filled = filled.replace("<jid>", _ended(base, _NAP))
     verb = "" if method == "GET" else f"-X {method} "

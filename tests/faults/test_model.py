@@ -367,7 +367,7 @@ class Machine(RuleBasedStateMachine):
     @rule()
     def clear(self):
         self._settle()
-        self.clearing(keys=["data.current"], args=[""])
+        self.clearing(keys=["data.current"], args=["", ""])
         self.model.clear()
         self._compare()
 
