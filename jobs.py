@@ -114,7 +114,6 @@ __all__ = [
     "release_job",
     "report_progress",
     "settings",
-    "store_log",
     "update_job_status",
 ]
 
@@ -350,14 +349,9 @@ def release_job(run: Run, worker: str, reason: ReleaseReason) -> None:
     _run("release", worker, *run, reason, "", random.random(), "")
 
 
-def report_progress(job: ClaimedJob, worker: str, progress: float | None, message: str | None, log: str) -> None:
-    """Store a job's progress and output, unless the worker no longer holds it."""
-    _run("report", worker, job.id, job.attempt, "" if progress is None else progress, message or "", log)
-
-
-def store_log(run: Run, worker: str, log: str) -> None:
-    """Store the last output of a run whose process died, unless the worker no longer holds it."""
-    _run("report", worker, *run, "", "", log)
+def report_progress(run: Run, worker: str, progress: float | None, message: str | None, log: str) -> None:
+    """Store the progress (None for none) and the output of a run, unless the worker no longer holds it."""
+    _run("report", worker, *run, "" if progress is None else progress, message or "", log)
 
 
 def _run(name: str, *arguments: Any) -> list[Any]:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from flask import request
 
 from dataset import NotCurrent, Store
-from web.problems import Problem
+from web.responses import precondition_failed
 
 __all__ = ["require_match", "required_version"]
 
@@ -37,5 +37,4 @@ def require_match(version: str, find_tag: Callable[[], str] | None = None) -> No
     current = version if find_tag is None else find_tag()
     tags = [tag or "" for tag in request.if_match.as_set()]  # None is an empty tag
     if not any(tag in (current, version) or tag.startswith(f"{version}.") for tag in tags):
-        problem = "If-Match names another version than there is now: read it again."
-        raise Problem("precondition-failed", problem, headers={"ETag": f'"{current}"'})
+        raise precondition_failed(f'"{current}"')

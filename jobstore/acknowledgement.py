@@ -37,6 +37,11 @@ class ClaimedJob(NamedTuple):
     """Microseconds from when it was queued, in this attempt, until it was claimed or reserved."""
     request_id: str = ""
 
+    @property
+    def run(self) -> Run:
+        """The attempt that this worker holds."""
+        return Run(self.id, self.attempt)
+
 
 class Acknowledgement(NamedTuple):
     """What became of a job: the verb and the words of the call; the job that it starts; how many more to reserve.

@@ -39,7 +39,7 @@ from dataset import (
     VersionNotFound,
 )
 from jobs import ClaimedJob, JobQueue
-from jobstore import ReleaseReason, Run
+from jobstore import ReleaseReason
 from runtime.control import ControlChannel, Stopped
 from runtime.dataset_cache import Tables
 from runtime.errors import NotPrepared, Outdated, error_from_exception, failure
@@ -126,7 +126,7 @@ class Executor:
     def begin(self, job: ClaimedJob) -> None:
         """Publish and log that the attempt starts, and send its progress from now on."""
         self._started, self._outcome, self._request_id = self.clock(), None, job.request_id
-        self.status.mark_running(Run(job.id, job.attempt), has_reserved=bool(self.queue.reserved))
+        self.status.mark_running(job.run, has_reserved=bool(self.queue.reserved))
         self.meters.begin(job.analysis, max(0, job.waited) / 1e6)
         self.reporter.begin(lambda *progress: self._report(job, *progress))
         if _log.isEnabledFor(logging.INFO):
@@ -165,7 +165,7 @@ class Executor:
         :raises NotPrepared: the analysis rejects its parameters: further attempts would end the same way; or it reads
             rows from a storage that does not answer.
         """
-        self.control.begin(Run(job.id, job.attempt))
+        self.control.begin(job.run)
         try:
             return task.analysis.run(task.rows, task.params, self.reporter.progress)
         except InvalidParams as error:
@@ -267,7 +267,7 @@ class Executor:
 
     def _report(self, job: ClaimedJob, progress: float | None, message: str | None, log: str) -> None:
         with suppress(jobs.RedisError):
-            jobs.report_progress(job, self.queue.worker_id or "", progress, message, log)
+            jobs.report_progress(job.run, self.queue.worker_id or "", progress, message, log)
 
 
 def _open_store(settings: Settings) -> Store:

@@ -42,6 +42,8 @@ def drop_beginning(descriptor: int) -> None:
 def read_end(descriptor: int) -> str:
     """Return the last 64 KiB of an output file."""
     size = os.lseek(descriptor, 0, os.SEEK_END)
+    if not size:
+        return ""
     begin = max(0, size - _KEPT_BYTES)
     found = os.pread(descriptor, _KEPT_BYTES, begin)
     if begin:
@@ -95,7 +97,7 @@ class Output:
 
     def text(self) -> str:
         """Return the last 64 KiB that this attempt wrote."""
-        return read_end(self._file) if self._size() else ""
+        return read_end(self._file)
 
     def _size(self) -> int:
         return os.lseek(self._file, 0, os.SEEK_END)

@@ -206,7 +206,7 @@ class Supervisor:
             self._complete_collected(child)
             if child.last_output is not None:
                 run, output = child.last_output
-                jobs.store_log(run, child.worker, output)
+                jobs.report_progress(run, child.worker, None, None, output)
             held = jobs.deregister_worker(child.worker, child.reason, child.error, only_if_run=child.only_run)
             if held is not None:
                 self._log_released(held, child.reason, child.worker)

@@ -20,6 +20,7 @@ __all__ = [
     "json_response",
     "list_response",
     "negotiate",
+    "precondition_failed",
     "text_response",
     "with_etag",
 ]
@@ -85,11 +86,16 @@ def with_etag(response: Response, version: str = "") -> Response:
     if version:
         response.set_etag(f"{version}.{tag}")
     if "If-Match" in request.headers and not request.if_match.contains(response.get_etag()[0] or ""):
-        detail = "If-Match names another version than there is now: read it again."
-        raise Problem("precondition-failed", detail, headers={"ETag": response.headers["ETag"]})
+        raise precondition_failed(response.headers["ETag"])
     # With If-Match, werkzeug ignores If-None-Match and sends the body with a 412.
     response.make_conditional({**request.environ, "HTTP_IF_MATCH": ""})
     return response
+
+
+def precondition_failed(etag: str) -> Problem:
+    """Return the problem of an ``If-Match`` without ``etag``, the quoted entity tag that the resource has now."""
+    detail = "If-Match names another version than there is now: read it again."
+    return Problem("precondition-failed", detail, headers={"ETag": etag})
 
 
 def negotiate(offers: Iterable[str]) -> str:

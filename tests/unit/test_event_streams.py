@@ -75,7 +75,7 @@ def test_a_job_is_sent_until_it_has_ended(client):
     job = jobs.q.get()
     name, sent = stream.next()
     assert (name, sent["status"]) == ("status", "in progress")
-    jobs.report_progress(job, jobs.q.worker_id, 0.5, "half", "")
+    jobs.report_progress(job.run, jobs.q.worker_id, 0.5, "half", "")
     name, sent = stream.next()
     assert (name, sent["progress"], sent["message"]) == ("progress", 0.5, "half")
     client.post(f"{own}/cancel")

@@ -734,13 +734,13 @@ def test_a_worker_whose_lease_was_renewed_meanwhile_is_left_alone(worker):
 def test_progress_is_noted_for_the_attempt_that_runs_alone(worker):
     _add()
     job = jobs.q.get()
-    jobs.report_progress(job, worker, 0.5, "half", "so far")
+    jobs.report_progress(job.run, worker, 0.5, "half", "so far")
     running = jobs.get_job_by_id(job.id)
     assert (running["progress"], running["message"]) == (0.5, "half")
     assert "so far" in jobs.get_log(job.id)
 
     _release(job, "killed")
-    jobs.report_progress(job, worker, 0.9, "late", "late")
+    jobs.report_progress(job.run, worker, 0.9, "late", "late")
 
     assert jobs.get_job_by_id(job.id)["progress"] == 0
     assert "late" not in jobs.get_log(job.id)

@@ -163,7 +163,7 @@ def test_texts_of_jobs_stay_texts(client, page, rd):
     )
     jobs.q.flush()
     running = add()
-    jobs.report_progress(jobs.q.get(), jobs.q.worker_id, 0.5, HOSTILE, HOSTILE)
+    jobs.report_progress(jobs.q.get().run, jobs.q.worker_id, 0.5, HOSTILE, HOSTILE)
 
     # when they are shown
     texts = [page(f"/ui/jobs/{each}") for each in (jid, failed, running)] + [page("/"), page("/ui/jobs")]
@@ -208,7 +208,7 @@ def test_a_result_without_a_table_of_its_own_becomes_one(page):
 
 def test_a_running_job_is_refreshed_with_scripts_and_without(page):
     jid = add()
-    jobs.report_progress(jobs.q.get(), jobs.q.worker_id, 0.25, "a quarter", "")
+    jobs.report_progress(jobs.q.get().run, jobs.q.worker_id, 0.25, "a quarter", "")
     text = page(f"/ui/jobs/{jid}")
     assert f'hx-sse:connect="/jobs/{jid}/events"' in text
     assert '<noscript><meta http-equiv="refresh" content="5"></noscript>' in text
