@@ -275,7 +275,7 @@ def block_signals(params: MisbehavingParams, progress: Progress) -> None:
 def ignore_signals(params: MisbehavingParams, progress: Progress) -> None:
     for each in (signal.SIGUSR1, signal.SIGTERM, signal.SIGINT, signal.SIGCHLD):
         signal.signal(each, signal.SIG_IGN)
-    signal.setitimer(signal.ITIMER_REAL, 0.5)
+    signal.setitimer(signal.ITIMER_REAL, params.size + 0.5)
     time.sleep(params.size)
 
 
